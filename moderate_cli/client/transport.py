@@ -1,0 +1,168 @@
+"""One signed request to the service and its answer, over requests with one kept-alive session a thread."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from moderate_cli import __version__
+from moderate_cli.client.endpoint import Endpoint
+from moderate_cli.client.signing import (
+    FORM_CONTENT_TYPE,
+    Credentials,
+    UnsignedRequest,
+    canonical_query,
+    form_body,
+    signed_headers,
+)
+from moderate_cli.errors import ServiceError
+
+API_VERSION = "2022-03-02"
+USER_AGENT = f"moderate-cli/{__version__}"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds: for a connection, and for the answer once the request is sent."""
+
+    connect: float = 3.0
+    read: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters of one call, where they travel."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent_at: float
+
+    @property
+    def clock_skew(self) -> float | None:
+        """By how many seconds this machine is ahead of the service, where a Date header tells."""
+        try:
+            return self.sent_at - parsedate_to_datetime(self.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return None
+
+
+class Transport:
+    """Signs and sends; knows no operation and tries nothing twice."""
+
+    def __init__(
+        self, credentials: Credentials, endpoint: Endpoint, *, timeouts: Timeouts, clock: Callable[[], float]
+    ) -> None:
+        self.credentials = credentials
+        self.endpoint = endpoint
+        self._timeouts = timeouts
+        self._clock = clock
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    def send(self, action: str, parameters: Parameters) -> Answer:
+        """Send one call with a date and a nonce of its own.
+
+        Raises ServiceError, retryable, where no complete answer arrived.
+        """
+        sent_at = self._clock()
+        request = self._sign(action, parameters, sent_at)
+        session, settings = self._session()
+        try:
+            response = session.send(
+                request,
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                allow_redirects=False,  # a signed request is for this host alone
+                **settings,
+            )
+        except requests.RequestException as error:
+            raise self._unanswered(error) from error
+        log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(response.content))
+        return Answer(response.status_code, response.headers, response.content, sent_at)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+
+    def _sign(self, action: str, parameters: Parameters, now: float) -> requests.PreparedRequest:
+        unsigned = UnsignedRequest(
+            host=self.endpoint.host,
+            action=action,
+            version=API_VERSION,
+            date=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            nonce=secrets.token_hex(16),
+            query=parameters.query,
+            body=b"" if parameters.form is None else form_body(parameters.form),
+            content_type=None if parameters.form is None else FORM_CONTENT_TYPE,
+        )
+        headers = signed_headers(unsigned, self.credentials)
+        headers["accept"] = "application/json"  # RPC gateways have answered XML without it
+        headers["user-agent"] = USER_AGENT
+        query = canonical_query(parameters.query)
+        url = f"{self.endpoint.url}/?{query}" if query else f"{self.endpoint.url}/"
+        return requests.Request("POST", url, headers=headers, data=unsigned.body).prepare()
+
+    def _session(self) -> tuple[requests.Session, dict[str, Any]]:
+        """Return this thread's session and its proxy and CA settings, which are worked out once, not once a call."""
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            with self._lock:
+                self._sessions.append(session)
+            self._local.session = session
+            self._local.settings = session.merge_environment_settings(self.endpoint.url, {}, False, True, None)
+        return self._local.session, self._local.settings
+
+    def _unanswered(self, error: requests.RequestException) -> ServiceError:
+        host = self.endpoint.host
+        if isinstance(error, requests.exceptions.SSLError):
+            hint = "behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its certificate"
+            return ServiceError(f"no trusted TLS connection to {host}: {_reason(error)}", code="tls_failed", hint=hint)
+        if isinstance(error, requests.exceptions.ReadTimeout):
+            message = f"no answer from {host} within {self._timeouts.read:g} s"
+            return ServiceError(message, code="read_timeout", hint="try again, or raise --timeout", retryable=True)
+        if isinstance(error, requests.exceptions.ProxyError):
+            hint = "check HTTPS_PROXY and NO_PROXY"
+            return ServiceError(
+                f"the proxy refused the way to {host}: {_reason(error)}", code="proxy_failed", hint=hint
+            )
+        if isinstance(error, requests.exceptions.ConnectTimeout):
+            message = f"no connection to {host} within {self._timeouts.connect:g} s"
+        else:
+            message = f"no connection to {host}: {_reason(error)}"
+        hint = "check the network, --region and --endpoint"
+        return ServiceError(message, code="connection_failed", hint=hint, retryable=True)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause in the operating system's words, where there is one."""
+    seen: BaseException | None = error
+    reason = type(error).__name__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            reason = seen.strerror
+        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
+        if not isinstance(seen, BaseException):
+            break
+    return reason

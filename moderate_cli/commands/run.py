@@ -1,0 +1,98 @@
+"""One run of a judging command: outcomes to the renderer and the tally, the summary to stderr, the exit code out."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from moderate_cli.commands.options import GateOptions, OutputOptions
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ExitCode
+from moderate_cli.records import Tally
+from moderate_cli.render import Format, choose_format, renderer
+from moderate_cli.render.output import open_output
+from moderate_cli.render.safe import safe_text
+from moderate_cli.render.summary import summary_line
+from moderate_cli.scanning import Scan
+from moderate_cli.sources import Sources
+from moderate_cli.verdicts import Failed, Judged, Outcome, Skipped
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What a run shows, counts, and makes of its counts."""
+
+    environment: Environment
+    gate: GateOptions
+    output: OutputOptions
+    tally: Tally = field(default_factory=Tally)
+
+    def finish(self, scan: Scan, sources: Sources) -> ExitCode:
+        """Work a scan off, show it, and return the exit code."""
+        started = self.environment.monotonic()
+        try:
+            with interruptible(scan, self.tally):
+                self._show(scan, sources)
+        except BrokenPipeError:
+            self.tally.stopped_by = ExitCode.BROKEN_PIPE
+            raise
+        finally:
+            if not self.output.quiet:
+                self._say(summary_line(self.tally, self.environment.monotonic() - started))
+        return self.tally.exit_code(fail_on=self.gate.fail_on.level, allow_empty=self.gate.allow_empty)
+
+    def _show(self, scan: Scan, sources: Sources) -> None:
+        output, stdout = self.output, self.environment.stdout
+        chosen = choose_format(output.format, to_terminal=output.output is None and stdout.isatty())
+        with open_output(output.output, stdout) as stream:
+            shown = renderer(chosen, stream, self.environment, color=output.color, raw=output.raw)
+            for outcome in scan:
+                if chosen is not Format.TABLE:  # a table shows the reasons itself
+                    self._explain(outcome)
+                self.tally.add(outcome)
+                if self._is_shown(outcome):
+                    shown.add(outcome)
+            self.tally.passed_over = sources.passed_over
+            shown.finish(self.tally)
+
+    def _is_shown(self, outcome: Outcome) -> bool:
+        if not isinstance(outcome, Judged):
+            return True
+        return outcome.verdict.gate_level.rank >= self.output.min_level.rank
+
+    def _explain(self, outcome: Outcome) -> None:
+        """Say why an input has no verdict; what ends the whole run is said once."""
+        if not isinstance(outcome, Skipped | Failed):
+            return
+        error = outcome.error
+        hint = f" ({error.hint})" if error.hint else ""
+        if error.exit_code is not ExitCode.FATAL:
+            word = "skipped" if isinstance(outcome, Skipped) else "failed"
+            self._say(f"{outcome.item.source}: {word}: {error.message}{hint}")
+        elif not self.tally.fatal:
+            self._say(f"{error.message}{hint}")
+
+    def _say(self, text: str) -> None:
+        self.environment.stderr.write(f"moderate: {safe_text(text)}\n")
+        self.environment.stderr.flush()
+
+
+@contextmanager
+def interruptible(scan: Scan, tally: Tally) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM finish the calls on their way, and the second end at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if tally.stopped_by is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        tally.stopped_by = ExitCode.INTERRUPTED
+        scan.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,47 @@
+"""`moderate sync`: judge images now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from moderate_cli.commands.flatten import flatten_options
+from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions
+from moderate_cli.commands.run import Run
+from moderate_cli.commands.service import connect
+from moderate_cli.scanning import ImageJudge, Scan
+from moderate_cli.settings import resolve
+from moderate_cli.sources import Sources
+
+app = typer.Typer(add_completion=False)
+
+SourceNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...", help="Files, folders (with all below them) and http(s) URLs.", show_default=False
+    ),
+]
+
+
+@app.command()
+@flatten_options
+def sync(
+    ctx: typer.Context, names: SourceNames, asked: ServiceOptions, gate: GateOptions, output: OutputOptions
+) -> None:
+    """Judge images now: files, folders and URLs."""
+    environment = ctx.obj
+    settings = resolve(asked.given(), environment)
+    sources = Sources(names)
+    items = (replace(item, data_id=asked.data_id, referer=asked.referer) for item in sources)
+    with connect(settings, environment) as client:
+        judge = ImageJudge(
+            client=client,
+            service=settings.service,
+            info_types=settings.info_types,
+            preflight=not asked.no_preflight,
+        )
+        scan = Scan(items, judge, jobs=settings.jobs)
+        code = Run(environment=environment, gate=gate, output=output).finish(scan, sources)
+    raise typer.Exit(code)

@@ -1,0 +1,117 @@
+"""What can go wrong, and the exit code that tells a script about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `moderate`; the format of the output never changes them."""
+
+    OK = 0
+    FOUND = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    FATAL = 4
+    PENDING = 5
+    NO_INPUT = 6
+    BUG = 70
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+    @property
+    def meaning(self) -> str:
+        """What the code says, as `moderate --help` and the README print it."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "every input has a verdict, none at or above --fail-on",
+    ExitCode.FOUND: "every input has a verdict, at least one at or above --fail-on",
+    ExitCode.USAGE: "usage or settings error, before any paid call",
+    ExitCode.INCOMPLETE: "some inputs have no verdict: failed, unreadable, or refused beforehand",
+    ExitCode.FATAL: "fatal for the run: credentials, permission, billing",
+    ExitCode.PENDING: "tasks still pending at the deadline",
+    ExitCode.NO_INPUT: "no input matched (--allow-empty makes it 0)",
+    ExitCode.BUG: "a bug in moderate; --debug shows the traceback",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.BROKEN_PIPE: "the reader of the pipe went away",
+}
+
+
+class ModerateError(Exception):
+    """An error that explains itself: what happened, what to do, and the exit code it means.
+
+    `code` is a stable name for scripts (the record's `error.code`); `message` is one line without a full stop.
+    """
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.hint = hint
+
+
+class UsageError(ModerateError):
+    """The command line or a setting makes no sense; nothing was sent."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, code: str = "usage", hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+
+
+class CredentialsError(ModerateError):
+    """No usable credentials were found."""
+
+    exit_code = ExitCode.FATAL
+
+    def __init__(self, message: str, *, code: str = "no_credentials", hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+
+
+class InputError(ModerateError):
+    """One input cannot be judged because of what it is; the others can."""
+
+
+class RefusedError(InputError):
+    """An input that the service would refuse anyway, so that it is not sent.
+
+    `api_code` is the body code with which the service would have answered.
+    """
+
+    def __init__(self, message: str, *, code: str, api_code: int, hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.api_code = api_code
+
+
+class ServiceError(ModerateError):
+    """The service, or the way to it, failed to give a verdict.
+
+    `api_code` is the integer code of the body and `http_status` the status of the answer, where there was one.
+    `retryable` says that the same call may succeed later, `fatal` that every further call would fail alike.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str | None = None,
+        api_code: int | None = None,
+        http_status: int | None = None,
+        request_id: str | None = None,
+        retryable: bool = False,
+        fatal: bool = False,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.api_code = api_code
+        self.http_status = http_status
+        self.request_id = request_id
+        self.retryable = retryable
+        self.fatal = fatal
+        self.attempts = 1
+        if fatal:
+            self.exit_code = ExitCode.FATAL

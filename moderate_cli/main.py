@@ -1,0 +1,94 @@
+"""From the command line to the exit code: the one try/except around the app, and the one sys.exit."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from moderate_cli import __version__
+from moderate_cli.commands.lazy import LazyGroup
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ExitCode, ModerateError
+from moderate_cli.render.safe import safe_text
+
+_HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
+_EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
+
+app = typer.Typer(
+    cls=LazyGroup,
+    help=_HELP,
+    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # its tracebacks could show locals, and with them secrets
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        ctx.obj.stdout.write(f"moderate {__version__}\n")
+        raise typer.Exit(ExitCode.OK)
+    if ctx.invoked_subcommand is None:
+        ctx.obj.stderr.write(ctx.get_help() + "\n")
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def main() -> None:
+    """Run the command line of this process and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no crash
+    sys.exit(run(sys.argv[1:], Environment()))
+
+
+def run(arguments: Sequence[str], environment: Environment) -> int:
+    """Run one command line and return its exit code; every error becomes one line on stderr here."""
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(list(arguments), prog_name="moderate", standalone_mode=False, obj=environment)
+        environment.stdout.flush()
+        return int(code or ExitCode.OK)
+    except BaseException as error:  # noqa: BLE001 - the one place where everything is caught
+        if "--debug" in arguments or environment.variable("MODERATE_DEBUG"):
+            traceback.print_exc(file=environment.stderr)
+        return _explain(error, environment)
+
+
+def _explain(error: BaseException, environment: Environment) -> ExitCode:
+    """Say in one line what ended the run, and return its code."""
+    match error:
+        case ModerateError():
+            _say(f"{error.message} ({error.hint})" if error.hint else error.message, environment)
+            return ExitCode(error.exit_code)
+        case TyperException():
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context else "moderate"
+            _say(f"{' '.join(error.format_message().split()).rstrip('.')} (see {path} --help)", environment)
+            return ExitCode.USAGE
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # Typer leaves by itself on a closed pipe
+            _silence_stdout()
+            return ExitCode.BROKEN_PIPE
+        case _:
+            words = f"{type(error).__name__}: {error}"
+            _say(f"a bug in moderate {__version__}: {words} (run it again with --debug and report it)", environment)
+            return ExitCode.BUG
+
+
+def _say(text: str, environment: Environment) -> None:
+    environment.stderr.write(f"moderate: {safe_text(text)}\n")
+
+
+def _silence_stdout() -> None:
+    """Let what is still buffered for the closed pipe go nowhere, or Python complains about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,69 @@
+"""What a file is, from its first bytes and never from its name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+HEAD_SIZE = 1024  # bytes: enough for every magic number, and for the prologue of an SVG
+
+
+class Format(StrEnum):
+    """The formats that the service's pages name, and AVIF, which they do not accept."""
+
+    PNG = "PNG"
+    JPEG = "JPEG"
+    GIF = "GIF"
+    BMP = "BMP"
+    WEBP = "WEBP"
+    TIFF = "TIFF"
+    ICO = "ICO"
+    HEIC = "HEIC"
+    AVIF = "AVIF"
+    SVG = "SVG"
+
+
+ACCEPTED = frozenset(Format) - {Format.AVIF}
+
+_PREFIXES = (
+    (b"\x89PNG\r\n\x1a\n", Format.PNG),
+    (b"\xff\xd8\xff", Format.JPEG),
+    (b"GIF87a", Format.GIF),
+    (b"GIF89a", Format.GIF),
+    (b"II*\x00", Format.TIFF),
+    (b"MM\x00*", Format.TIFF),
+    (b"II+\x00", Format.TIFF),
+    (b"MM\x00+", Format.TIFF),
+)
+# Brands of ISO base media files: ISO/IEC 23008-12 for HEIF, the AV1 image file format for AVIF.
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
+
+
+def sniff(head: bytes) -> Format | None:
+    """Return the image format of a file that starts with `head` (1,024 bytes, or the whole file), or None."""
+    for prefix, found in _PREFIXES:
+        if head.startswith(prefix):
+            return found
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return Format.WEBP
+    if head[4:8] == b"ftyp":
+        return _iso_media(head)
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
+        return Format.BMP
+    if head[:4] == b"\x00\x00\x01\x00" and head[4:6] not in {b"", b"\x00\x00"}:
+        return Format.ICO
+    return Format.SVG if _is_svg(head) else None
+
+
+def _iso_media(head: bytes) -> Format | None:
+    end = int.from_bytes(head[:4], "big")
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, min(end, len(head)), 4))}
+    if brands & _AVIF_BRANDS:
+        return Format.AVIF
+    return Format.HEIC if brands & _HEIC_BRANDS else None
+
+
+def _is_svg(head: bytes) -> bool:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return text.startswith(b"<") and b"<svg" in text.lower()

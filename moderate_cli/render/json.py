@@ -1,0 +1,64 @@
+"""JSON for scripts: a line a record as it is known, or one document written as a stream."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TextIO
+
+from moderate_cli.records import SCHEMA, Tally, to_record
+from moderate_cli.render.safe import safe_json
+from moderate_cli.verdicts import Outcome
+
+
+def dump(value: Any) -> str:
+    """Return a value as JSON on one line that is safe to show on a terminal."""
+    return safe_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+class JsonlRenderer:
+    """One record a line, flushed at once so that a reader sees it while the run goes on."""
+
+    def __init__(self, stream: TextIO, *, raw: bool) -> None:
+        self._stream = stream
+        self._raw = raw
+
+    def add(self, outcome: Outcome) -> None:
+        """Write one line."""
+        self._stream.write(dump(to_record(outcome, raw=self._raw)) + "\n")
+        self._stream.flush()
+
+    def finish(self, tally: Tally) -> None:
+        """Leave the lines as they are."""
+
+
+class JsonRenderer:
+    """One document: schema, results, and the summary last, because it is known last."""
+
+    def __init__(self, stream: TextIO, *, raw: bool) -> None:
+        self._stream = stream
+        self._raw = raw
+        self._before = f'{{"schema":{SCHEMA},"results":['
+
+    def add(self, outcome: Outcome) -> None:
+        """Write one element of the results."""
+        self._stream.write(self._before + "\n" + dump(to_record(outcome, raw=self._raw)))
+        self._before = ","
+
+    def finish(self, tally: Tally) -> None:
+        """Close the results and write the summary."""
+        opening = "" if self._before == "," else self._before
+        self._stream.write(f'{opening}\n],"summary":{dump(summary(tally))}}}\n')
+        self._stream.flush()
+
+
+def summary(tally: Tally) -> dict[str, Any]:
+    """Return the counts of a run as data."""
+    return {
+        "inputs": tally.inputs,
+        "judged": tally.judged,
+        "skipped": tally.skipped,
+        "failed": tally.failed,
+        "passed_over": tally.passed_over,
+        "by_level": dict(tally.levels),
+        "by_label": dict(tally.labels.most_common()),
+    }

@@ -1,0 +1,70 @@
+"""How one item becomes an outcome: read, check, upload, call."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+
+from moderate_cli.client import GreenClient
+from moderate_cli.client.operations import Operation
+from moderate_cli.errors import InputError, ModerateError, RefusedError, ServiceError
+from moderate_cli.preflight import check_file
+from moderate_cli.verdicts import Failed, Item, Judged, LocalFile, Outcome, Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageJudge:
+    """Judges images with one service through ImageModeration; many threads may call it at once."""
+
+    client: GreenClient
+    service: str
+    info_types: Sequence[str] = ()
+    preflight: bool = True
+
+    def __call__(self, item: Item) -> Outcome:
+        """Return the outcome of one item; what goes wrong with it is an outcome too."""
+        known = Outcome(item=item, call=self.client.call(Operation.IMAGE_MODERATION, (self.service,)))
+        image = item.image
+        try:
+            if isinstance(image, LocalFile):
+                with open_file(image.path) as file:
+                    known = replace(known, size=os.fstat(file.fileno()).st_size)
+                    if self.preflight:
+                        check_file(file, known.size or 0)
+                    known = replace(known, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+                    image = self.client.upload(file, extension=image.path.suffix.lower())
+            verdict = self.client.image_moderation(
+                self.service, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
+            )
+        except ModerateError as error:
+            return _without_verdict(known, error)
+        return Judged(item=item, call=verdict.call, sha256=known.sha256, size=known.size, verdict=verdict)
+
+
+def _without_verdict(known: Outcome, error: ModerateError) -> Outcome:
+    kind = Skipped if isinstance(error, RefusedError) else Failed
+    attempts = error.attempts if isinstance(error, ServiceError) else 0
+    call = replace(known.call, attempts=attempts)
+    return kind(item=known.item, call=call, sha256=known.sha256, size=known.size, error=error)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file for reading; raises InputError for all that can be wrong with it, also while it is read."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InputError("not a file", code="not_a_file", hint="give files, folders or http(s) URLs")
+        with path.open("rb") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise InputError("no such file", code="not_found", hint="check the name") from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", code="unreadable") from error
+    except ValueError as error:  # a NUL byte in the name
+        raise InputError(f"cannot be read: {error}", code="unreadable") from error
