@@ -15,7 +15,6 @@ from moderate_cli import __version__
 from moderate_cli.commands.lazy import LazyGroup
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, ModerateError
-from moderate_cli.render.safe import safe_text
 
 _HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
 _EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
@@ -86,6 +85,8 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
 
 
 def _say(text: str, environment: Environment) -> None:
+    from moderate_cli.render.safe import safe_text
+
     environment.stderr.write(f"moderate: {safe_text(text)}\n")
 
 

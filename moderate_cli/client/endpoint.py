@@ -31,6 +31,11 @@ class Endpoint:
         """The address as text, without a path."""
         return f"{self.scheme}://{self.host}"
 
+    @property
+    def hostname(self) -> str:
+        """The host's name or address alone."""
+        return urlsplit(self.url).hostname or ""
+
     @classmethod
     def parse(cls, text: str) -> Endpoint:
         """Read `HOST[:PORT]` (https) or an address with its scheme.

@@ -123,10 +123,9 @@ def check_oss_endpoint(address: str) -> str:
     Raises ServiceError for any other, so that a forged answer cannot draw users' images elsewhere.
     """
     try:
-        endpoint = Endpoint.parse(address)
+        host = Endpoint.parse(address).hostname
     except UsageError as error:
         raise _untrusted(address) from error
-    host = endpoint.host.rsplit(":", 1)[0]
     if not host.endswith(".aliyuncs.com") and not is_loopback(host):
         raise _untrusted(address)
     return address

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import TextIO
 
 from moderate_cli.commands.options import GateOptions, OutputOptions
 from moderate_cli.environment import Environment
@@ -32,31 +33,32 @@ class Run:
 
     def finish(self, scan: Scan, sources: Sources) -> ExitCode:
         """Work a scan off, show it, and return the exit code."""
-        started = self.environment.monotonic()
-        try:
-            with interruptible(scan, self.tally):
-                self._show(scan, sources)
-        except BrokenPipeError:
-            self.tally.stopped_by = ExitCode.BROKEN_PIPE
-            raise
-        finally:
-            if not self.output.quiet:
-                self._say(summary_line(self.tally, self.environment.monotonic() - started))
+        with open_output(self.output.output, self.environment.stdout) as stream:
+            started = self.environment.monotonic()
+            try:
+                with interruptible(scan, self.tally):
+                    self._show(scan, sources, stream)
+            except BrokenPipeError:
+                self.tally.stopped_by = ExitCode.BROKEN_PIPE
+                raise
+            finally:
+                if not self.output.quiet:
+                    self._say(summary_line(self.tally, self.environment.monotonic() - started))
         return self.tally.exit_code(fail_on=self.gate.fail_on.level, allow_empty=self.gate.allow_empty)
 
-    def _show(self, scan: Scan, sources: Sources) -> None:
-        output, stdout = self.output, self.environment.stdout
-        chosen = choose_format(output.format, to_terminal=output.output is None and stdout.isatty())
-        with open_output(output.output, stdout) as stream:
-            shown = renderer(chosen, stream, self.environment, color=output.color, raw=output.raw)
-            for outcome in scan:
-                if chosen is not Format.TABLE:  # a table shows the reasons itself
-                    self._explain(outcome)
-                self.tally.add(outcome)
-                if self._is_shown(outcome):
-                    shown.add(outcome)
-            self.tally.passed_over = sources.passed_over
-            shown.finish(self.tally)
+    def _show(self, scan: Scan, sources: Sources, stream: TextIO) -> None:
+        output = self.output
+        to_terminal = stream is self.environment.stdout and stream.isatty()
+        chosen = choose_format(output.format, to_terminal=to_terminal)
+        shown = renderer(chosen, stream, self.environment, color=output.color, raw=output.raw)
+        for outcome in scan:
+            if chosen is not Format.TABLE:  # a table shows the reasons itself
+                self._explain(outcome)
+            self.tally.add(outcome)
+            if self._is_shown(outcome):
+                shown.add(outcome)
+        self.tally.passed_over = sources.passed_over
+        shown.finish(self.tally)
 
     def _is_shown(self, outcome: Outcome) -> bool:
         if not isinstance(outcome, Judged):

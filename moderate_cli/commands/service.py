@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from moderate_cli.client import Credentials, GreenClient, Timeouts
 from moderate_cli.environment import Environment
+from moderate_cli.errors import UsageError
 from moderate_cli.settings import Settings, find_credentials
 
 
@@ -14,7 +15,8 @@ from moderate_cli.settings import Settings, find_credentials
 def connect(settings: Settings, environment: Environment) -> Iterator[GreenClient]:
     """Yield a client, connected to the emulator in this process for the profile `local`.
 
-    Raises CredentialsError where there are none and the profile needs them.
+    Raises CredentialsError where there are none and the profile needs them, and UsageError where the profile `local`
+    could check nothing.
     """
     timeouts = Timeouts(read=settings.timeout)
     if settings.local:
@@ -36,7 +38,10 @@ def connect(settings: Settings, environment: Environment) -> Iterator[GreenClien
 @contextmanager
 def _local_client(timeouts: Timeouts) -> Iterator[GreenClient]:
     from moderate_cli.emulator import Emulator
+    from moderate_cli.emulator.engine import INSTALL_COMMAND, LocalEngine
 
+    if not LocalEngine().is_available():
+        raise UsageError("the local engine has no detector", code="no_local_engine", hint=INSTALL_COMMAND)
     with Emulator() as emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)

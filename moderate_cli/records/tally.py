@@ -29,7 +29,7 @@ class Tally:
             case Judged():
                 self.judged += 1
                 self.levels[outcome.verdict.gate_level] += 1
-                self.labels.update({label.label for label in outcome.verdict.labels})
+                self.labels.update(dict.fromkeys((label.label for label in outcome.verdict.labels), 1))
                 self.local |= outcome.verdict.engine == "local"
             case Skipped():
                 self.skipped += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -24,7 +24,10 @@ STYLES = {
     "skipped": "magenta",
     "failed": "bold magenta",
 }
-_NARROW = 80  # columns: below, findings stand under the image's name instead of beside it
+_NARROW = 100  # columns: below, findings stand under the image's name instead of beside it
+_RISK = len("unknown")
+_CONFIDENCE = len("Confidence")
+_GAP = 3
 _MOST_LABELS = 20
 
 
@@ -56,6 +59,7 @@ class TableRenderer:
         if engine:
             self._console.print(_engine_note(engine))
         if tally.inputs > 1:
+            self._console.print()
             self._console.print(_summary(tally))
 
     def _table(self) -> Table:
@@ -63,28 +67,33 @@ class TableRenderer:
         return _narrow_table(outcomes) if self._console.width < _NARROW else _wide_table(outcomes, self._console.width)
 
 
-def _wide_table(outcomes: Iterable[Outcome], width: int) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("Source", overflow="fold", max_width=width // 3)
-    table.add_column("Risk", no_wrap=True)
-    table.add_column("Label", overflow="fold")
-    table.add_column("Confidence", justify="right", no_wrap=True)
-    table.add_column("Description", overflow="fold")
-    for outcome in outcomes:
+def _wide_table(outcomes: Sequence[Outcome], width: int) -> Table:
+    """Return one row a finding; the widths are set here, since Rich cuts text off where it has to find them."""
+    rows = [(outcome, _rows(outcome)) for outcome in outcomes]
+    source = _widest((_text(outcome.item.source) for outcome in outcomes), at_most=width // 4)
+    label = _widest((row[0] for _, found in rows for row in found), at_most=width * 2 // 7)
+    rest = width - source - _RISK - label - _CONFIDENCE - 4 * _GAP
+    table = _plain_table()
+    table.add_column("Source", overflow="fold", width=source)
+    table.add_column("Risk", width=_RISK)
+    table.add_column("Label", overflow="fold", width=label)
+    table.add_column("Confidence", justify="right", width=_CONFIDENCE)
+    table.add_column("Description", overflow="fold", width=rest)
+    for outcome, found in rows:
         head = (_text(outcome.item.source), _level(level_word(outcome)))
-        for row in _rows(outcome):
+        for row in found:
             table.add_row(*head, *row)
             head = (Text(), Text())
     return table
 
 
-def _narrow_table(outcomes: Iterable[Outcome]) -> Table:
+def _narrow_table(outcomes: Sequence[Outcome]) -> Table:
     """Return one block an image, whose findings stand under its name."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = _plain_table()
     table.add_column("Risk", no_wrap=True)
     table.add_column("Image and findings", overflow="fold")
     for outcome in outcomes:
-        lines = [Text(" ").join(part for part in row if part) for row in _rows(outcome)]
+        lines = [Text("  ").join(part for part in row if part) for row in _rows(outcome)]
         found = Text("\n").join([_text(outcome.item.source, "bold"), *lines])
         table.add_row(_level(level_word(outcome)), found)
     return table
@@ -107,6 +116,14 @@ def _rows(outcome: Outcome) -> list[tuple[Text, Text, Text]]:
     behind = details(verdict.ext) if verdict else ()
     rows += [(_text(name, "dim"), Text(), _text(text, "dim")) for name, text in behind]
     return rows or [(_text("nothing found", "dim"), Text(), Text())]
+
+
+def _plain_table() -> Table:
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+
+
+def _widest(texts: Iterable[Text], *, at_most: int) -> int:
+    return min(max((text.cell_len for text in texts), default=0), at_most)
 
 
 def level_word(outcome: Outcome) -> str:
@@ -139,15 +156,15 @@ def _local_engine(outcome: Outcome) -> Json | None:
 
 def _engine_note(engine: Json) -> Text:
     checks = ", ".join(f"{check.get('name')} ({check.get('package')})" for check in engine.get("checks", ()))
-    lines = [("\nLocal engine", "bold"), (f" checked: {safe_text(checks)}\n", "")]
+    lines = [Text.assemble(("\nLocal engine", "bold"), f" checked: {safe_text(checks)}")]
     for part in engine.get("not_checked", ()):
-        install = f": {part['install']}" if part.get("install") else ""
-        lines.append((safe_text(f"  not checked: {part.get('name')} ({part.get('reason')}{install})") + "\n", "dim"))
-    return Text.assemble(*lines)
+        install = f"; {part['install']}" if part.get("install") else ""
+        lines.append(_text(f"  not checked: {part.get('name')}: {part.get('reason')}{install}", "dim"))
+    return Text("\n").join(lines)
 
 
 def _summary(tally: Tally) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = _plain_table()
     table.add_column("Level")
     table.add_column("Images", justify="right")
     table.add_column("Label", overflow="fold")

@@ -1,0 +1,50 @@
+"""HTTP messages as values, without the machinery that reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was read completely; the names of its headers are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path as it was sent, still percent-encoded."""
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The decoded parameters of the URL, in the order in which they were sent."""
+        return parse_qsl(urlsplit(self.target).query, keep_blank_values=True)
+
+    def header(self, name: str) -> str:
+        """Return a header's value, or an empty text where it is absent."""
+        return self.headers.get(name, "")
+
+    def parameters(self) -> dict[str, str]:
+        """Return what a gateway of the RPC style takes as parameters: those of the form and of the URL."""
+        parameters = dict(self.query)
+        if self.header("content-type").partition(";")[0].strip().lower() == _FORM:
+            form = parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+            parameters = {**dict(form), **parameters}
+        return parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, ready to be written."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""

@@ -1,0 +1,96 @@
+"""Uploaded objects, spooled on disk for as long as the vendor keeps them."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIFETIME = 30 * 60
+"""Seconds that the vendor keeps an uploaded file (page of the synchronous API, March 2026)."""
+
+CAPACITY = 1024**3
+"""Bytes on disk beyond which the oldest objects go; a limit of this emulator, not of the vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spooled:
+    """One object on disk."""
+
+    path: Path
+    size: int
+    stored_at: float
+
+
+class ObjectStore:
+    """Objects by bucket and key, limited in age and in total size; safe to use from many threads."""
+
+    def __init__(self, clock: Callable[[], float], capacity: int = CAPACITY) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        # Oldest first: an object that is put again moves to the end.
+        self._objects: OrderedDict[tuple[str, str], _Spooled] = OrderedDict()
+        self._total = 0
+
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        """Store an object, in place of an earlier one of the same name."""
+        with self._lock:
+            self._forget((bucket, key))
+            self._make_room(len(content))
+            path = self._spool_folder() / uuid.uuid4().hex
+            path.write_bytes(content)
+            self._objects[bucket, key] = _Spooled(path, len(content), self._clock())
+            self._total += len(content)
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """Return an object's bytes, or None where there is no such object any more."""
+        with self._lock:
+            self._make_room(0)
+            spooled = self._objects.get((bucket, key))
+            # Read under the lock: an eviction must not delete the file halfway.
+            return spooled.path.read_bytes() if spooled else None
+
+    def close(self) -> None:
+        """Delete all objects and the folder that holds them."""
+        with self._lock:
+            self._objects.clear()
+            self._total = 0
+            if self._folder:
+                self._folder.cleanup()
+                self._folder = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the objects, or None while nothing was stored."""
+        return Path(self._folder.name) if self._folder else None
+
+    def _spool_folder(self) -> Path:
+        """Return the folder for objects, made when the first one arrives."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="moderate-emulator-")
+        return Path(self._folder.name)
+
+    def _make_room(self, incoming: int) -> None:
+        """Drop what is too old, then the oldest until the incoming bytes fit."""
+        limit = self._clock() - LIFETIME
+        while self._objects:
+            name, oldest = next(iter(self._objects.items()))
+            if oldest.stored_at > limit and self._total + incoming <= self._capacity:
+                return
+            self._forget(name)
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        """Delete an object if it is there."""
+        spooled = self._objects.pop(name, None)
+        if spooled:
+            self._total -= spooled.size
+            spooled.path.unlink(missing_ok=True)

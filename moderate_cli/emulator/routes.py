@@ -1,0 +1,49 @@
+"""Which part of the emulator answers a request: the Green API at the path /, OSS everywhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moderate_cli.emulator import answers, oss
+from moderate_cli.emulator.faults import BodyError, GatewayError, OssError
+from moderate_cli.emulator.gateway import admit
+from moderate_cli.emulator.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from moderate_cli.emulator.messages import Request, Response
+    from moderate_cli.emulator.operations import Service
+
+_BUG = "The request processing has failed due to some unknown error."
+
+
+def answer(service: Service, request: Request) -> Response:
+    """Answer any request; what goes wrong inside becomes an internal error, as at the vendor's."""
+    try:
+        if request.path == "/":
+            return _call_operation(service, request)
+        return oss.put_object(service.state, request)
+    except BodyError as error:
+        return answers.body_error(error)
+    except GatewayError as error:
+        return answers.gateway_error(error, request.header("host"))
+    except OssError as error:
+        return oss.error_answer(error, request.header("host"))
+    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
+        return refuse(request, "InternalError", _BUG, 500)
+
+
+def refuse(request: Request, code: str, message: str, status: int) -> Response:
+    """Refuse a request in the form of the part that it is meant for."""
+    if request.path == "/":
+        return answers.gateway_error(GatewayError(code, message, status), request.header("host"))
+    return oss.error_answer(OssError(code, message, status), request.header("host"))
+
+
+def _call_operation(service: Service, request: Request) -> Response:
+    """Carry out the operation that the header x-acs-action names."""
+    admit(request, service.state)
+    operation = OPERATIONS.get(request.header("x-acs-action"))
+    if operation is None:
+        message = "Specified api is not found, please check your url and method."
+        raise GatewayError("InvalidAction.NotFound", message, 404)
+    return answers.success(operation(service, request.parameters()))

@@ -1,0 +1,204 @@
+"""The emulator's HTTP server: threads on loopback that turn bytes into requests and answers into bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import TYPE_CHECKING, Any
+
+from moderate_cli.emulator import routes
+from moderate_cli.emulator.engine import LocalEngine
+from moderate_cli.emulator.keys import AccessKey
+from moderate_cli.emulator.messages import Request, Response
+from moderate_cli.emulator.operations import Service
+from moderate_cli.emulator.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+MAX_BODY = 21 * 1024 * 1024
+"""Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
+
+_IDLE_SECONDS = 60
+_POLL_SECONDS = 0.05
+
+
+class Emulator:
+    """A local Green API and a local OSS, for as long as the `with` block runs."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.state = State(clock)
+        self.access_key = AccessKey.random()
+        self.state.add_key(self.access_key)
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Emulator:
+        self._server = _Server(self.state)
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.stop()
+            self._server = None
+        self.state.close()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL at which both services listen."""
+        if self._server is None:
+            raise RuntimeError("the emulator runs inside a `with` block only")
+        return self._server.service.endpoint
+
+    def add_key(self, key: AccessKey) -> None:
+        """Make a further access key known to the service."""
+        self.state.add_key(key)
+
+
+class _Server(ThreadingHTTPServer):
+    """A threaded server on a free loopback port that knows its open connections."""
+
+    daemon_threads = True
+    request_queue_size = 128  # the default of 5 refuses bursts of new connections
+
+    def __init__(self, state: State) -> None:
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = threading.Lock()
+        # This binds and listens: whoever connects from here on is served.
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(_POLL_SECONDS,), name="moderate-emulator", daemon=True
+        )
+        self.service = Service(state, LocalEngine(), f"http://127.0.0.1:{self.server_port}")
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving, and hang up on every client."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def server_bind(self) -> None:
+        """Bind without the look-up of the host's name, which can take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember a connection, and hand it to a thread."""
+        with self._connections_lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection, and close it."""
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the listening socket and the connections that clients keep open."""
+        super().server_close()
+        with self._connections_lock:
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: what fails outside an answer is a client that went away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection; its answers are written in one piece, without the delay of Nagle's algorithm."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    timeout = _IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self._serve()
+
+    def do_POST(self) -> None:
+        """Answer a POST."""
+        self._serve()
+
+    def do_PUT(self) -> None:
+        """Answer a PUT."""
+        self._serve()
+
+    def handle_expect_100(self) -> bool:
+        """Tell a client that waits for permission to go on; the answer must not stay in the buffer."""
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Take the Date header from the emulator's clock."""
+        return formatdate(self.server.service.state.clock() if timestamp is None else timestamp, usegmt=True)
+
+    def version_string(self) -> str:
+        """Name the emulator in the Server header, so that nobody takes its answers for the vendor's."""
+        return "moderate-emulator"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is inherited)
+        """Log nothing: standard error belongs to the program that runs the emulator."""
+
+    def _serve(self) -> None:
+        """Read the rest of a request and write the answer."""
+        request = Request(self.command, self.path, self._read_headers())
+        refusal = self._refuse_body(request)
+        if refusal:
+            self.close_connection = True
+            self._write(refusal)
+            return
+        length = int(request.header("content-length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
+        self._write(routes.answer(self.server.service, Request(self.command, self.path, request.headers, body)))
+
+    def _read_headers(self) -> dict[str, str]:
+        """Return the headers with names in lower case; several of one name are joined as for a signature."""
+        headers = {}
+        for name in self.headers:
+            # http.client reads headers as ISO 8859-1; what was signed is UTF-8.
+            values = [value.encode("latin-1").decode("utf-8", "replace") for value in self.headers.get_all(name, [])]
+            headers[name.lower()] = ",".join(sorted(values))
+        return headers
+
+    def _refuse_body(self, request: Request) -> Response | None:
+        """Refuse a body whose length is unknown or too large, without reading it."""
+        length = request.header("content-length")
+        if "transfer-encoding" in request.headers or (not length and request.method != "GET"):
+            return routes.refuse(request, "MissingContentLength", "The header Content-Length is mandatory.", 411)
+        if length and not (length.isascii() and length.isdecimal()):
+            return routes.refuse(request, "InvalidArgument", "The header Content-Length is not a number.", 400)
+        if int(length or 0) > MAX_BODY:
+            message = f"The body is larger than {MAX_BODY} bytes."
+            return routes.refuse(request, "EntityTooLarge", message, 413)
+        return None
+
+    def _write(self, response: Response) -> None:
+        """Write an answer into the buffer that is sent when the request is done."""
+        self.send_response(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(response.body)

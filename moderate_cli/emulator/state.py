@@ -1,0 +1,88 @@
+"""What the emulated services remember: keys, nonces, upload tokens and objects."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from moderate_cli.emulator.keys import UploadToken
+from moderate_cli.emulator.objects import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moderate_cli.emulator.keys import AccessKey
+
+CLOCK_TOLERANCE = 15 * 60
+"""Seconds that a request's date may differ from the service's clock, at the Green API and at OSS."""
+
+_NONCE_MEMORY = 2 * CLOCK_TOLERANCE
+"""Seconds for which a nonce matters: a request dated at the far end of the tolerance passes for this long."""
+
+_TOKEN_LIFETIME = 60 * 60
+
+
+class State:
+    """The memory of one emulator; every method is safe to call from many threads."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.objects = ObjectStore(clock)
+        self._lock = threading.Lock()
+        self._keys: dict[str, AccessKey] = {}
+        self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._upload_tokens: dict[str, UploadToken] = {}
+
+    def add_key(self, key: AccessKey) -> None:
+        """Make an access key known to the service."""
+        with self._lock:
+            self._keys[key.access_key_id] = key
+
+    def key(self, access_key_id: str) -> AccessKey | None:
+        """Return the access key of an id, or None where it is unknown."""
+        with self._lock:
+            return self._keys.get(access_key_id)
+
+    def is_new_nonce(self, access_key_id: str, nonce: str) -> bool:
+        """Remember a key's nonce, and tell whether it was seen for the first time."""
+        now = self.clock()
+        with self._lock:
+            _drop_older(self._nonces, now - _NONCE_MEMORY)
+            if (access_key_id, nonce) in self._nonces:
+                return False
+            self._nonces[access_key_id, nonce] = now
+            return True
+
+    def nonce_count(self) -> int:
+        """Return how many nonces are remembered."""
+        with self._lock:
+            return len(self._nonces)
+
+    def issue_upload_token(self) -> UploadToken:
+        """Make an upload token that is valid for one hour."""
+        now = self.clock()
+        token = UploadToken.random(int(now) + _TOKEN_LIFETIME)
+        with self._lock:
+            # An expired token stays known for a while, so that using it is answered with "expired".
+            limit = now - _TOKEN_LIFETIME
+            outdated = [name for name, old in self._upload_tokens.items() if old.expiration < limit]
+            for name in outdated:
+                del self._upload_tokens[name]
+            self._upload_tokens[token.access_key_id] = token
+        return token
+
+    def upload_token(self, access_key_id: str) -> UploadToken | None:
+        """Return the upload token with an access key id, or None where it is unknown."""
+        with self._lock:
+            return self._upload_tokens.get(access_key_id)
+
+    def close(self) -> None:
+        """Delete what was stored on disk."""
+        self.objects.close()
+
+
+def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None:
+    """Drop the entries from before a time, which are the first ones."""
+    while seen and next(iter(seen.values())) < limit:
+        seen.popitem(last=False)

@@ -1,0 +1,108 @@
+"""Answers that are errors: of the gateway, inside the body, or no answer of the service at all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from moderate_cli.client.answers import read_body
+from moderate_cli.client.transport import Answer
+from moderate_cli.errors import ExitCode, ServiceError
+
+
+def _answer(body: object, status: int = 200, **headers: str) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, headers, content, sent_at=1_767_323_045)
+
+
+def _error(body: object, status: int = 200, **headers: str) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        read_body(_answer(body, status, **headers))
+    return caught.value
+
+
+@pytest.mark.parametrize("body", [{"Code": 200}, {"Code": "200"}, {"code": 200}])
+def test_code_200_in_any_writing_is_a_verdict(body: dict[str, object]) -> None:
+    assert read_body(_answer(body)) == body
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "retryable", "exit_code"),
+    [
+        (400, "parameter_missing", False, ExitCode.INCOMPLETE),
+        (403, "rate_limited", True, ExitCode.INCOMPLETE),
+        (404, "download_failed", True, ExitCode.INCOMPLETE),
+        (405, "download_timeout", True, ExitCode.INCOMPLETE),
+        (406, "too_large", False, ExitCode.INCOMPLETE),
+        (408, "not_permitted", False, ExitCode.FATAL),
+        (500, "service_failed", True, ExitCode.INCOMPLETE),
+        (777, "api_777", True, ExitCode.INCOMPLETE),
+        (499, "api_499", False, ExitCode.INCOMPLETE),
+    ],
+)
+def test_a_code_inside_the_body_is_an_error(code: int, name: str, retryable: bool, exit_code: ExitCode) -> None:
+    error = _error({"Code": code, "Msg": "said\nso", "RequestId": "R1"})
+    assert (error.code, error.api_code, error.retryable, error.exit_code) == (name, code, retryable, exit_code)
+    assert error.request_id == "R1"
+    assert error.message.endswith(f"(code {code}: said so)")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "retryable", "exit_code"),
+    [
+        ("InvalidAccessKeyId.NotFound", 404, False, ExitCode.FATAL),
+        ("SignatureDoesNotMatch", 400, False, ExitCode.FATAL),
+        ("InvalidSecurityToken.Expired", 400, False, ExitCode.FATAL),
+        ("Forbidden.RAM", 403, False, ExitCode.FATAL),
+        ("SignatureNonceUsed", 400, True, ExitCode.INCOMPLETE),
+        ("Throttling.User", 400, True, ExitCode.INCOMPLETE),
+        ("ServiceUnavailable", 503, True, ExitCode.INCOMPLETE),
+        ("SomethingNew", 400, False, ExitCode.INCOMPLETE),
+        ("SomethingNew", 429, True, ExitCode.INCOMPLETE),
+        ("SomethingNew", 502, True, ExitCode.INCOMPLETE),
+    ],
+)
+def test_the_gateways_code_decides_and_not_its_status(
+    code: str, status: int, retryable: bool, exit_code: ExitCode
+) -> None:
+    error = _error({"Code": code, "Message": "words", "RequestId": "R2"}, status)
+    assert (error.code, error.http_status, error.retryable, error.exit_code) == (code, status, retryable, exit_code)
+    assert error.request_id == "R2"
+
+
+def test_the_text_of_a_bad_signature_is_not_repeated() -> None:
+    error = _error({"Code": "SignatureDoesNotMatch", "Message": "x-acs-security-token:CANARY"}, 400)
+    assert "CANARY" not in f"{error.message} {error.hint}"
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [("Fri, 02 Jan 2026 02:44:05 GMT", "20 minutes ahead"), ("Fri, 02 Jan 2026 03:34:05 GMT", "30 minutes behind")],
+)
+def test_a_wrong_clock_is_measured_against_the_answer(date: str, words: str) -> None:
+    assert words in _error({"Code": "InvalidTimeStamp.Expired"}, 400, Date=date).message
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words", "retryable"),
+    [
+        (b"", 200, "empty", True),
+        (b"", 502, "empty", True),
+        (b"<html>Bad Gateway</html>", 502, "no JSON", True),
+        (b"<html>Sign in</html>", 403, "no JSON", False),
+        (b'{"Code": 200, "Data": {', 200, "no JSON", True),
+        (b"[]", 200, "no JSON object", True),
+        (b'"ok"', 200, "no JSON object", True),
+        (b"{}", 200, "without a readable Code", True),
+        (b'{"Code": "ok"}', 200, "without a readable Code", True),
+        (b"\xff\xfe", 200, "no JSON", True),
+    ],
+)
+def test_a_body_that_is_no_answer_is_an_error_of_its_own(
+    content: bytes, status: int, words: str, retryable: bool
+) -> None:
+    error = _error(content, status)
+    assert error.code == "unreadable_answer"
+    assert words in error.message
+    assert error.retryable is retryable

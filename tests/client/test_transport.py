@@ -1,0 +1,148 @@
+"""What leaves and what comes back, with HTTP faked at the edge."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+import responses
+
+from moderate_cli.client import Credentials, Timeouts
+from moderate_cli.client.endpoint import Endpoint
+from moderate_cli.client.transport import Parameters, Transport
+from moderate_cli.errors import ServiceError
+
+URL = "https://green-cip.ap-southeast-1.aliyuncs.com/"
+
+
+def _transport(endpoint: str = "green-cip.ap-southeast-1.aliyuncs.com", timeouts: Timeouts | None = None) -> Transport:
+    credentials = Credentials("AKID", "AKSECRET")
+    return Transport(
+        credentials, Endpoint.parse(endpoint), timeouts=timeouts or Timeouts(), clock=lambda: 1_767_323_045
+    )
+
+
+@responses.activate
+def test_a_form_travels_in_the_body() -> None:
+    responses.post(URL, body=b"{}")
+    _transport().send("ImageModeration", Parameters(form={"Service": "a b", "ServiceParameters": "{}"}))
+    request = responses.calls[0].request
+    assert request.body == b"Service=a+b&ServiceParameters=%7B%7D"
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.url == URL
+
+
+@responses.activate
+def test_a_query_travels_in_the_url_without_body_or_content_type() -> None:
+    responses.post(URL, body=b"{}")
+    _transport().send("ImageBatchModeration", Parameters(query={"b": "x y*", "a": "1"}))
+    request = responses.calls[0].request
+    assert request.url == f"{URL}?a=1&b=x%20y%2A"
+    assert not request.body
+    assert "content-type" not in request.headers
+
+
+@responses.activate
+def test_the_documented_headers_are_sent_and_signed() -> None:
+    responses.post(URL, body=b"{}")
+    transport = _transport()
+    for _ in range(2):
+        transport.send("DescribeUploadToken", Parameters())
+    first, second = (call.request.headers for call in responses.calls)
+    assert first["x-acs-date"] == "2026-01-02T03:04:05Z"
+    assert first["x-acs-version"] == "2022-03-02"
+    assert first["accept"] == "application/json"
+    assert first["x-acs-signature-nonce"] != second["x-acs-signature-nonce"]
+    signed = first["Authorization"].split("SignedHeaders=")[1].split(",")[0]
+    assert signed == "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version"
+
+
+@responses.activate
+def test_an_answer_keeps_status_headers_and_bytes() -> None:
+    responses.post(URL, body=b"oops", status=503, headers={"Date": "Fri, 02 Jan 2026 03:00:05 GMT"})
+    answer = _transport().send("DescribeUploadToken", Parameters())
+    assert (answer.status, answer.body, answer.clock_skew) == (503, b"oops", 240)
+
+
+@responses.activate
+def test_a_redirect_is_not_followed() -> None:
+    responses.post(URL, status=302, headers={"Location": "https://elsewhere.example/"})
+    assert _transport().send("DescribeUploadToken", Parameters()).status == 302
+    assert len(responses.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "retryable"),
+    [
+        (requests.exceptions.ConnectTimeout(), "connection_failed", True),
+        (requests.exceptions.ReadTimeout(), "read_timeout", True),
+        (requests.exceptions.SSLError("certificate verify failed"), "tls_failed", False),
+        (requests.exceptions.ProxyError(), "proxy_failed", False),
+        (requests.exceptions.ConnectionError(ConnectionResetError(104, "Connection reset")), "connection_failed", True),
+        (requests.exceptions.ChunkedEncodingError(), "connection_failed", True),
+    ],
+)
+@responses.activate
+def test_a_missing_answer_is_one_clear_error(raised: Exception, code: str, retryable: bool) -> None:
+    responses.post(URL, body=raised)
+    with pytest.raises(ServiceError) as caught:
+        _transport().send("ImageModeration", Parameters(form={"Service": "x"}))
+    assert (caught.value.code, caught.value.retryable) == (code, retryable)
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_refused_connection_is_named_in_the_systems_words() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    with pytest.raises(ServiceError, match="Connection refused"):
+        _transport(f"http://127.0.0.1:{port}").send("ImageModeration", Parameters())
+
+
+def test_verification_of_certificates_cannot_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle.pem")
+    seen = {}
+    monkeypatch.setattr(
+        requests.Session, "send", lambda _self, _request, **settings: seen.update(settings) or _answer()
+    )
+    _transport().send("DescribeUploadToken", Parameters())
+    assert seen["verify"] == "/bundle.pem"
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    _transport().send("DescribeUploadToken", Parameters())
+    assert seen["verify"] is True
+    assert seen["timeout"] == (3.0, 10.0)
+
+
+def test_each_thread_has_one_session_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: dict[int, set[int]] = {}
+
+    def send(session: requests.Session, _request: requests.PreparedRequest, **_settings: object) -> requests.Response:
+        used.setdefault(threading.get_ident(), set()).add(id(session))
+        return _answer()
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    transport = _transport()
+    together = threading.Barrier(4)
+
+    def work(_number: int) -> None:
+        together.wait()
+        for _ in range(3):
+            transport.send("DescribeUploadToken", Parameters())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert len(used) == 4
+    assert all(len(sessions) == 1 for sessions in used.values())
+    assert len(set.union(*used.values())) == 4
+
+
+def _answer() -> requests.Response:
+    answer = requests.Response()
+    answer.status_code = 200
+    answer._content = b"{}"
+    return answer

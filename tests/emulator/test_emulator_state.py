@@ -1,0 +1,95 @@
+"""The memory of the emulator is bounded."""
+
+import pytest
+
+from moderate_cli.emulator.objects import CAPACITY, LIFETIME, ObjectStore
+from moderate_cli.emulator.state import State
+
+
+class SetClock:
+    now = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return SetClock()
+
+
+@pytest.fixture
+def store(clock):
+    store = ObjectStore(clock, capacity=100)
+    yield store
+    store.close()
+
+
+def test_limits():
+    assert (LIFETIME, CAPACITY) == (1800, 1024**3)
+
+
+def test_objects_are_on_disk(store):
+    assert store.folder is None
+    store.put("b", "k", b"content")
+    (file,) = store.folder.iterdir()
+    assert file.read_bytes() == b"content"
+    assert store.get("b", "k") == b"content"
+    assert store.get("b", "other") is None
+
+
+def test_an_object_replaces_its_namesake(store):
+    store.put("b", "k", b"1")
+    store.put("b", "k", b"2")
+    assert store.get("b", "k") == b"2"
+    assert len(list(store.folder.iterdir())) == 1
+
+
+def test_the_oldest_objects_make_room(store):
+    for name in "abc":
+        store.put("b", name, b"x" * 40)
+    assert [store.get("b", name) is not None for name in "abc"] == [False, True, True]
+    store.put("b", "d", b"x" * 100)
+    assert [store.get("b", name) is not None for name in "abcd"] == [False, False, False, True]
+    assert len(list(store.folder.iterdir())) == 1
+
+
+def test_old_objects_go(store, clock):
+    store.put("b", "old", b"1")
+    clock.now += LIFETIME - 1
+    store.put("b", "new", b"2")
+    clock.now += 1
+    assert store.get("b", "old") is None
+    assert store.get("b", "new") == b"2"
+
+
+def test_closing_deletes_everything(store):
+    store.put("b", "k", b"1")
+    folder = store.folder
+    store.close()
+    assert not folder.exists()
+    assert store.get("b", "k") is None
+
+
+def test_nonces_are_forgotten_when_they_no_longer_matter(clock):
+    state = State(clock)
+    assert state.is_new_nonce("key", "n")
+    assert not state.is_new_nonce("key", "n")
+    assert state.is_new_nonce("other key", "n")
+    # A call dated 15 minutes ahead stays valid for half an hour.
+    clock.now += 30 * 60
+    assert not state.is_new_nonce("key", "n")
+    clock.now += 1
+    assert state.is_new_nonce("key", "n")
+    assert state.nonce_count() == 1
+
+
+def test_upload_tokens_are_forgotten_an_hour_after_they_expired(clock):
+    state = State(clock)
+    token = state.issue_upload_token()
+    clock.now += 7199
+    state.issue_upload_token()
+    assert state.upload_token(token.access_key_id) == token
+    clock.now += 2
+    state.issue_upload_token()
+    assert state.upload_token(token.access_key_id) is None

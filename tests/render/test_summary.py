@@ -1,0 +1,52 @@
+"""The counts of a run on one line."""
+
+from __future__ import annotations
+
+import pytest
+from builders import failed, judged, skipped
+
+from moderate_cli.errors import ExitCode
+from moderate_cli.records import Tally
+from moderate_cli.render.summary import summary_line
+from moderate_cli.verdicts import Outcome
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "changes", "expected"),
+    [
+        ([], {}, "no image found"),
+        ([], {"passed_over": 1}, "no image found, 1 file that is no image passed over"),
+        ([], {"passed_over": 3}, "no image found, 3 files that are no image passed over"),
+        ([judged()], {}, "1 judged (1 none) in 1.5 s"),
+        (
+            [judged(), judged("low"), judged("high"), judged("high"), judged("medium")],
+            {},
+            "5 judged (2 high, 1 medium, 1 low, 1 none) in 1.5 s",
+        ),
+        (
+            [judged("high"), skipped(), failed(), failed()],
+            {"passed_over": 1},
+            "1 judged (1 high), 1 skipped, 2 failed, 1 file that is no image passed over in 1.5 s",
+        ),
+        ([failed()], {}, "0 judged, 1 failed in 1.5 s"),
+        (
+            [judged(engine="local"), skipped()],
+            {},
+            "1 judged (1 none), 1 skipped in 1.5 s, by the local engine (no cloud verdict)",
+        ),
+        ([judged()], {"stopped_by": ExitCode.INTERRUPTED}, "interrupted: 1 judged (1 none) in 1.5 s"),
+        ([], {"stopped_by": ExitCode.INTERRUPTED}, "interrupted: 0 judged in 1.5 s"),
+        (
+            [judged()],
+            {"stopped_by": ExitCode.BROKEN_PIPE},
+            "stopped, because the reader of the pipe went away: 1 judged (1 none) in 1.5 s",
+        ),
+    ],
+)
+def test_the_line_tells_what_was_judged_and_what_was_not(
+    outcomes: list[Outcome], changes: dict[str, object], expected: str
+) -> None:
+    tally = Tally(**changes)
+    for outcome in outcomes:
+        tally.add(outcome)
+    assert summary_line(tally, 1.4999) == expected

@@ -1,0 +1,109 @@
+"""Tables: the vendor's samples as golden files, and text from outside that wants to be more than text."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from golden import check_golden
+from samples import IMAGE_MODERATION, vendor_outcome
+
+from moderate_cli.errors import RefusedError, ServiceError
+from moderate_cli.records import Tally
+from moderate_cli.render.table import TableRenderer
+from moderate_cli.verdicts import Failed, Item, Judged, Label, LocalFile, Outcome, RiskLevel, Skipped
+
+
+def _shown(*outcomes: Outcome, width: int = 100, color: bool = False) -> str:
+    stream = io.StringIO()
+    table = TableRenderer(stream, width=width, color=color)
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome)
+        table.add(outcome)
+    table.finish(tally)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 120])
+@pytest.mark.parametrize("color", [False, True], ids=["plain", "color"])
+def test_the_vendors_samples_one_by_one(width: int, color: bool) -> None:
+    shown = [f"# {name}\n{_shown(vendor_outcome(name), width=width, color=color)}" for name in IMAGE_MODERATION]
+    check_golden(f"sync/each-{width}{'-color' if color else ''}.txt", "\n".join(shown))
+
+
+@pytest.mark.parametrize("width", [60, 120])
+@pytest.mark.parametrize("color", [False, True], ids=["plain", "color"])
+def test_a_run_with_all_kinds_of_outcome(width: int, color: bool) -> None:
+    judged = [vendor_outcome(name) for name in IMAGE_MODERATION]
+    shown = _shown(*judged, _failed(), _skipped(), _unknown_level(), width=width, color=color)
+    check_golden(f"sync/run-{width}{'-color' if color else ''}.txt", shown)
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    outcomes = [vendor_outcome(name) for name in IMAGE_MODERATION]
+    assert max(len(line) for line in _shown(*outcomes, _failed(), width=width).splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120, 200])
+def test_nothing_is_cut_off(width: int) -> None:
+    outcome = vendor_outcome("risk")
+    shown = "".join(_shown(outcome, _failed(), width=width).split())
+    said = [outcome.item.source, _failed().error.message, _failed().error.hint or ""]
+    said += [text for label in outcome.verdict.labels for text in (label.label, label.description or "")]
+    letters = sorted(c for text in said for c in text if c.isalnum())
+    for letter in set(letters):
+        assert shown.count(letter) >= letters.count(letter)
+
+
+HARMFUL = {
+    "ansi": "\x1b[31mred\x1b[0m",
+    "osc-title": "\x1b]0;owned\x07",
+    "osc-link": "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "csi-8-bit": "\x9b2J",
+    "markup": "[bold red]not bold[/] [link=https://evil.example]x[/link]",
+    "emoji-code": ":warning:",
+    "newline": "one\ntwo\r\nthree",
+    "bidi": "\u202egpj.exe",
+    "zero-width": "no\u200bLabel",
+    "backspace": "abc\x08\x08\x08xyz",
+}
+
+
+@pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL.keys())
+def test_text_from_outside_is_only_text(text: str) -> None:
+    outcome = vendor_outcome("custom_image")
+    ext = {**outcome.verdict.ext, "custom_image": [{"lib_name": text}], "public_figure": [{"figure_name": text}]}
+    verdict = replace(outcome.verdict, labels=(Label(text, 99, text, RiskLevel.HIGH),), ext=ext)
+    error = ServiceError(text, code=text, hint=text)
+    failed = Failed(item=Item(text, LocalFile("x")), call=outcome.call, error=error)  # type: ignore[arg-type]
+    judged = replace(outcome, item=replace(outcome.item, source=text), verdict=verdict)
+    shown = _shown(judged, failed, width=200)
+    assert not [c for c in shown if not (c.isprintable() or c == "\n")]
+    first_line = text.splitlines()[0]
+    visible = first_line if first_line.isprintable() else repr(first_line)[1:-1].replace("\\'", "'")
+    assert visible[:12] in shown
+
+
+def _unknown_level() -> Judged:
+    outcome = vendor_outcome("risk")
+    verdict = replace(outcome.verdict, risk_level=None, labels=(Label("brand_new_label", None, "Not in any table"),))
+    return replace(outcome, item=Item("new.png", outcome.item.image), verdict=verdict)
+
+
+def _failed() -> Failed:
+    call = vendor_outcome("none").call
+    item = Item("https://example.com/slow.jpg", vendor_outcome("none").item.image)
+    hint = "give the image as a file or as an OSS object"
+    message = "downloading the image took the service too long (code 405)"
+    return Failed(item=item, call=call, error=ServiceError(message, code="download_timeout", hint=hint, api_code=405))
+
+
+def _skipped() -> Skipped:
+    call = vendor_outcome("none").call
+    item = Item("assets/large.png", LocalFile("assets/large.png"))  # type: ignore[arg-type]
+    message = "20.1 MB is more than the 20 MB that the service accepts"
+    error = RefusedError(message, code="too_large", api_code=406, hint="scale the image down")
+    return Skipped(item=item, call=call, error=error)

@@ -1,0 +1,206 @@
+"""How one item becomes an outcome, with a client that sends nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import call, fatal_error, item, service_error, verdict
+
+from moderate_cli.client.operations import Operation
+from moderate_cli.errors import ModerateError
+from moderate_cli.scanning import ImageJudge
+from moderate_cli.verdicts import (
+    Call,
+    Failed,
+    ImageUrl,
+    Item,
+    Judged,
+    LocalFile,
+    OssObject,
+    Outcome,
+    RemoteImage,
+    Skipped,
+    Verdict,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+
+class FakeClient:
+    """Remembers what it was asked; fails where it is told to."""
+
+    def __init__(self, *, upload_error: ModerateError | None = None, call_error: ModerateError | None = None) -> None:
+        self.upload_error = upload_error
+        self.call_error = call_error
+        self.uploads: list[tuple[bytes, str]] = []
+        self.calls: list[tuple[str, RemoteImage, dict[str, Any]]] = []
+
+    def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
+        return call(operation=operation.value, services=services)
+
+    def upload(self, file: BufferedReader, *, extension: str = "") -> OssObject:
+        if self.upload_error:
+            raise self.upload_error
+        file.seek(0)
+        self.uploads.append((file.read(), extension))
+        return OssObject("bucket", "upload/key", "ap-southeast-1")
+
+    def image_moderation(
+        self,
+        service: str,
+        image: RemoteImage,
+        *,
+        info_types: Sequence[str] = (),
+        data_id: str | None = None,
+        referer: str | None = None,
+    ) -> Verdict:
+        self.calls.append((service, image, {"info_types": info_types, "data_id": data_id, "referer": referer}))
+        if self.call_error:
+            raise self.call_error
+        return verdict("high", "violent_explosion", call=call(services=(service,), attempts=1, elapsed_ms=5))
+
+
+def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
+    return ImageJudge(client=client, service="baselineCheck", **changes)(one)
+
+
+def _file(path: Path, content: bytes = PNG) -> Item:
+    path.write_bytes(content)
+    return Item(str(path), LocalFile(path))
+
+
+def test_a_file_is_hashed_uploaded_and_judged(tmp_path: Path) -> None:
+    client = FakeClient()
+    outcome = _judge(client, _file(tmp_path / "A.PNG"))
+    assert isinstance(outcome, Judged)
+    assert (outcome.sha256, outcome.size) == (hashlib.sha256(PNG).hexdigest(), len(PNG))
+    assert client.uploads == [(PNG, ".png")]
+    assert [image for _, image, _ in client.calls] == [OssObject("bucket", "upload/key", "ap-southeast-1")]
+    assert outcome.call == outcome.verdict.call
+    assert outcome.call.services == ("baselineCheck",)
+
+
+def test_an_address_is_judged_without_an_upload() -> None:
+    client = FakeClient()
+    outcome = _judge(client, item("https://example.com/a.png", image=ImageUrl("https://example.com/a.png")))
+    assert isinstance(outcome, Judged)
+    assert (outcome.sha256, outcome.size) == (None, None)
+    assert client.uploads == []
+    assert [image for _, image, _ in client.calls] == [ImageUrl("https://example.com/a.png")]
+
+
+def test_what_was_asked_for_travels_with_the_call() -> None:
+    client = FakeClient()
+    _judge(client, item(data_id="order-7", referer="https://example.com/"), info_types=("logoData",))
+    expected = {"info_types": ("logoData",), "data_id": "order-7", "referer": "https://example.com/"}
+    assert [(service, asked) for service, _, asked in client.calls] == [("baselineCheck", expected)]
+
+
+def test_a_refused_file_is_skipped_with_its_size(tmp_path: Path) -> None:
+    client = FakeClient()
+    outcome = _judge(client, _file(tmp_path / "text.jpg", b"a text"))
+    assert isinstance(outcome, Skipped)
+    assert (outcome.error.code, outcome.size, outcome.sha256, outcome.call.attempts) == ("not_an_image", 6, None, 0)
+    assert client.uploads == client.calls == []
+
+
+def test_without_the_preflight_everything_is_sent(tmp_path: Path) -> None:
+    client = FakeClient()
+    outcome = _judge(client, _file(tmp_path / "text.jpg", b"a text"), preflight=False)
+    assert isinstance(outcome, Judged)
+    assert client.uploads == [(b"a text", ".jpg")]
+
+
+def _missing(folder: Path) -> Path:
+    return folder / "missing.png"
+
+
+def _below_a_file(folder: Path) -> Path:
+    (folder / "file").write_bytes(PNG)
+    return folder / "file/a.png"
+
+
+def _circle(folder: Path) -> Path:
+    path = folder / "circle.png"
+    path.symlink_to(path)
+    return path
+
+
+def _folder(folder: Path) -> Path:
+    return folder
+
+
+def _pipe(folder: Path) -> Path:
+    path = folder / "pipe.png"
+    os.mkfifo(path)
+    return path
+
+
+def _nul(folder: Path) -> Path:
+    return folder / "a\0b.png"
+
+
+def _long(folder: Path) -> Path:
+    return folder / f"{'x' * 300}.png"
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (_missing, "not_found"),
+        (_below_a_file, "unreadable"),
+        (_circle, "unreadable"),
+        (_nul, "unreadable"),
+        (_long, "unreadable"),
+        (_folder, "not_a_file"),
+        pytest.param(_pipe, "not_a_file", marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")),
+    ],
+)
+def test_a_path_that_is_no_readable_file_fails_and_nothing_is_sent(
+    tmp_path: Path, make: Callable[[Path], Path], code: str
+) -> None:
+    client = FakeClient()
+    path = make(tmp_path)
+    outcome = _judge(client, Item(str(path), LocalFile(path)))
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.call.attempts, outcome.size) == (code, 0, None)
+    assert client.uploads == client.calls == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_fails(tmp_path: Path) -> None:
+    one = _file(tmp_path / "a.png")
+    (tmp_path / "a.png").chmod(0)
+    outcome = _judge(FakeClient(), one)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code == "unreadable"
+
+
+def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
+    _file(tmp_path / "a.png")
+    link = tmp_path / "link.png"
+    link.symlink_to("a.png")
+    assert isinstance(_judge(FakeClient(), Item(str(link), LocalFile(link))), Judged)
+
+
+@pytest.mark.parametrize("where", ["upload_error", "call_error"])
+def test_an_error_of_the_service_is_a_failure_with_its_attempts(tmp_path: Path, where: str) -> None:
+    error = service_error()
+    error.attempts = 3
+    outcome = _judge(FakeClient(**{where: error}), _file(tmp_path / "a.png"))
+    assert isinstance(outcome, Failed)
+    assert outcome.error is error
+    assert outcome.call.attempts == 3
+    assert (outcome.sha256, outcome.size) == (hashlib.sha256(PNG).hexdigest(), len(PNG))
+
+
+def test_an_error_that_is_fatal_for_the_run_is_an_outcome_too() -> None:
+    outcome = _judge(FakeClient(call_error=fatal_error()), item())
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.call.attempts) == ("not_permitted", 1)

@@ -1,0 +1,183 @@
+"""Many inputs at once: nothing lost, nothing read far ahead, every end a clean one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from builders import failed, fatal_error, item, judged, sources_of
+
+from moderate_cli.scanning import Scan
+from moderate_cli.verdicts import Item, Outcome
+
+PATIENCE = 10.0  # seconds: far more than any step here takes
+
+
+class Endless:
+    """Items without an end, which counts how many were taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for number in count():
+            self.taken = number + 1
+            yield item(str(number))
+
+
+def _judge(one: Item) -> Outcome:
+    return judged(source=one.source)
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    _wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+@pytest.mark.parametrize("number", [0, 1, 200])
+def test_every_outcome_comes_out_once(jobs: int, number: int) -> None:
+    names = [str(index) for index in range(number)]
+    outcomes = list(Scan(map(item, names), _judge, jobs=jobs))
+    assert sorted(sources_of(outcomes), key=int) == names
+
+
+def test_one_job_keeps_the_order() -> None:
+    names = [str(index) for index in range(50)]
+    assert sources_of(Scan(map(item, names), _judge, jobs=1)) == names
+
+
+def test_outcomes_come_out_as_they_finish_and_not_as_they_were_given() -> None:
+    second_is_out = threading.Event()
+
+    def judge(one: Item) -> Outcome:
+        if one.source == "slow":
+            assert second_is_out.wait(PATIENCE)
+        return _judge(one)
+
+    outcomes = iter(Scan([item("slow"), item("fast")], judge, jobs=2))
+    assert next(outcomes).item.source == "fast"
+    second_is_out.set()
+    assert sources_of(outcomes) == ["slow"]
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_that_many_jobs_run_at_once_and_no_more(jobs: int) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    all_running = threading.Barrier(jobs)
+
+    def judge(one: Item) -> Outcome:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        all_running.wait(PATIENCE)
+        with lock:
+            running -= 1
+        return _judge(one)
+
+    assert len(list(Scan([item(str(index)) for index in range(4 * jobs)], judge, jobs=jobs))) == 4 * jobs
+    assert most == jobs
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_items_are_not_read_far_ahead(jobs: int) -> None:
+    items = Endless()
+    scan = Scan(items, _judge, jobs=jobs)
+    outcomes = iter(scan)
+    for _ in range(10):
+        next(outcomes)
+    time.sleep(0.1)
+    assert items.taken <= 10 + 4 * jobs
+    scan.stop()
+    assert len(list(outcomes)) == items.taken - 10
+
+
+def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
+    items = Endless()
+    Scan(items, _judge, jobs=4)
+    time.sleep(0.02)
+    assert items.taken == 0
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_stop_ends_an_endless_run_and_keeps_what_was_begun(jobs: int) -> None:
+    items = Endless()
+    scan = Scan(items, _judge, jobs=jobs)
+    seen = []
+    for outcome in scan:
+        seen.append(outcome.item.source)
+        if len(seen) == 20:
+            scan.stop()
+    assert sorted(seen, key=int) == [str(index) for index in range(items.taken)]
+
+
+def test_stop_before_the_start_judges_nothing() -> None:
+    scan = Scan(Endless(), _judge, jobs=4)
+    scan.stop()
+    assert list(scan) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
+    items = Endless()
+
+    def judge(one: Item) -> Outcome:
+        return failed(one.source, error=fatal_error()) if int(one.source) >= 5 else _judge(one)
+
+    outcomes = list(Scan(items, judge, jobs=jobs))
+    assert sorted(sources_of(outcomes), key=int) == [str(index) for index in range(items.taken)]
+    assert 6 <= items.taken <= 6 + 4 * jobs
+
+
+def test_another_failure_does_not_end_the_run() -> None:
+    outcomes = list(Scan([item("a"), item("b"), item("c")], lambda one: failed(one.source), jobs=1))
+    assert sources_of(outcomes) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_an_error_of_the_items_reaches_the_consumer(jobs: int) -> None:
+    def items() -> Iterator[Item]:
+        yield item("a")
+        raise LookupError("no more")
+
+    seen = []
+    with pytest.raises(LookupError, match="no more"):
+        seen.extend(Scan(items(), _judge, jobs=jobs))
+    assert sources_of(seen) in ([], ["a"])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_the_judge_reaches_the_consumer(jobs: int) -> None:
+    def judge(one: Item) -> Outcome:
+        raise ZeroDivisionError(one.source)
+
+    with pytest.raises(ZeroDivisionError):
+        list(Scan([item("a")], judge, jobs=jobs))
+
+
+def test_closing_the_generator_stops_the_workers() -> None:
+    taken = []
+
+    def judge(one: Item) -> Outcome:
+        taken.append(one.source)
+        time.sleep(0.02)
+        return _judge(one)
+
+    outcomes = iter(Scan(Endless(), judge, jobs=1))
+    assert next(outcomes).item.source == "0"
+    outcomes.close()
+    time.sleep(0.1)
+    assert len(taken) <= 2
