@@ -151,10 +151,10 @@ class Verdict:
         """The level that decides: findings whose level nobody can read count as high, not as harmless."""
         if self.risk_level is not None:
             return self.risk_level
-        levels = [label.risk_level for label in self.labels if label.risk_level is not None]
-        if levels:
-            return max(levels, key=lambda level: level.rank)
-        return RiskLevel.HIGH if self.labels else RiskLevel.NONE
+        parts: list[Verdict | ServiceVerdict | Frame] = [self, *self.per_service, *self.frames]
+        named = [part.risk_level for part in parts if part.risk_level is not None]
+        found = [label.risk_level or RiskLevel.HIGH for part in parts for label in part.labels]
+        return max([*named, *found], key=lambda level: level.rank, default=RiskLevel.NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ def read_body(answer: Answer) -> dict[str, Any]:
 
 def _json_object(answer: Answer) -> dict[str, Any]:
     try:
-        body = json.loads(answer.body)
+        body = json.loads(answer.body, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
     except ValueError as error:
         raise _unreadable(answer, "no JSON" if answer.body.strip() else "empty") from error
     if not isinstance(body, dict):

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from moderate_cli.errors import UsageError
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ADDRESS = re.compile(
+    rf"(?:(?P<scheme>https?)://)?(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?/?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    try:
+        return bool(ip_address(host.strip("[]")))
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -43,15 +59,10 @@ class Endpoint:
         Raises UsageError for anything else, and for http to another machine: signed requests carry credentials' ids
         and users' images.
         """
-        address = text if "://" in text else f"https://{text}"
-        try:
-            parts = urlsplit(address)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host, port = None, None
-        if not host or parts.scheme not in {"http", "https"} or parts.username or parts.path.strip("/") or parts.query:
+        found = _ADDRESS.fullmatch(text)
+        if found is None or not 0 < int(found["port"] or 443) < 65536 or not _is_host(found["host"]):
             raise UsageError(f"{text!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
-        if parts.scheme == "http" and not is_loopback(host):
+        scheme, host = (found["scheme"] or "https").lower(), found["host"].lower()
+        if scheme == "http" and not is_loopback(host.strip("[]")):
             raise UsageError(f"{text!r} is plain http to another machine", hint="use https")
-        name = f"[{host}]" if ":" in host else host
-        return cls(parts.scheme, f"{name}:{port}" if port else name)
+        return cls(scheme, f"{host}:{found['port']}" if found["port"] else host)

@@ -12,7 +12,7 @@ from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
 from moderate_cli.client.answers import read_body
 from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.client.operations import Operation, image_parameters
+from moderate_cli.client.operations import Operation, check_text, image_parameters
 from moderate_cli.client.replies import read_verdict
 from moderate_cli.client.signing import Credentials
 from moderate_cli.client.transport import Parameters, Timeouts, Transport
@@ -63,6 +63,7 @@ class GreenClient:
         Raises ServiceError where there is no verdict. Vendor page: "Synchronous moderation API" (2026-03-03).
         """
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
+        check_text("Service", service)
         form = {"Service": service, "ServiceParameters": parameters}
         body, call = self._call(Operation.IMAGE_MODERATION, Parameters(form=form), services=(service,))
         return read_verdict(body, call)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from moderate_cli.verdicts import Call, Engine, Json, Label, RiskLevel, Verdict
@@ -113,6 +114,7 @@ def _as_list(value: object) -> list[Any]:
 def _number(value: object) -> float | None:
     """Return a confidence; the service leaves it out, sends null, an integer or a float."""
     try:
-        return None if value is None else float(str(value))
+        number = float(str(value))
     except ValueError:
         return None
+    return number if isfinite(number) else None

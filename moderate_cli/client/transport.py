@@ -86,15 +86,15 @@ class Transport:
         """
         sent_at = self._clock()
         request = self._sign(action, parameters, sent_at)
-        session, settings = self._session()
         try:
+            session, settings = self._session()
             response = session.send(
                 request,
                 timeout=(self._timeouts.connect, self._timeouts.read),
                 allow_redirects=False,  # a signed request is for this host alone
                 **settings,
             )
-        except requests.RequestException as error:
+        except OSError as error:  # what requests raises is one, and so is its complaint about a missing CA bundle
             raise self._unanswered(error) from error
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(response.content))
         return Answer(response.status_code, response.headers, response.content, sent_at)
@@ -134,8 +134,11 @@ class Transport:
             self._local.settings = session.merge_environment_settings(self.endpoint.url, {}, False, True, None)
         return self._local.session, self._local.settings
 
-    def _unanswered(self, error: requests.RequestException) -> ServiceError:
+    def _unanswered(self, error: OSError) -> ServiceError:
         host = self.endpoint.host
+        if not isinstance(error, requests.RequestException):
+            hint = "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
+            return ServiceError(f"no request to {host} can be made: {error}", code="tls_failed", hint=hint, fatal=True)
         if isinstance(error, requests.exceptions.SSLError):
             hint = "behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its certificate"
             return ServiceError(f"no trusted TLS connection to {host}: {_reason(error)}", code="tls_failed", hint=hint)

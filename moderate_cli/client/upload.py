@@ -21,6 +21,7 @@ from moderate_cli.errors import ServiceError, UsageError
 from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
 
 log = logging.getLogger(__name__)
@@ -78,14 +79,15 @@ class Uploader:
         self._grant: tuple[UploadToken, Any] | None = None
 
     def upload(self, file: BufferedReader, *, extension: str) -> OssObject:
-        """Upload an open file from its start, under a new name; `extension` comes with its dot, or is empty.
+        """Upload an open file from its start, under a new name.
 
+        `extension` comes with its dot, and is left out if it is an odd one.
         Raises ServiceError where the token or the upload is refused or fails.
         """
         import oss2
 
         token, bucket = self._current_grant()
-        key = f"{token.prefix}{uuid.uuid4()}{extension}"
+        key = f"{token.prefix}{uuid.uuid4()}{extension if _EXTENSION.fullmatch(extension) else ''}"
         file.seek(0)
         digest = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
         file.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,7 +43,8 @@ class Run:
                 self.tally.stopped_by = ExitCode.BROKEN_PIPE
                 raise
             finally:
-                if not self.output.quiet:
+                is_broken_off = sys.exc_info()[0] is not None and not self.tally.inputs
+                if not self.output.quiet and not is_broken_off:
                     self._say(summary_line(self.tally, self.environment.monotonic() - started))
         return self.tally.exit_code(fail_on=self.gate.fail_on.level, allow_empty=self.gate.allow_empty)
 
@@ -51,14 +53,16 @@ class Run:
         to_terminal = stream is self.environment.stdout and stream.isatty()
         chosen = choose_format(output.format, to_terminal=to_terminal)
         shown = renderer(chosen, stream, self.environment, color=output.color, raw=output.raw)
-        for outcome in scan:
-            if chosen is not Format.TABLE:  # a table shows the reasons itself
-                self._explain(outcome)
-            self.tally.add(outcome)
-            if self._is_shown(outcome):
-                shown.add(outcome)
-        self.tally.passed_over = sources.passed_over
-        shown.finish(self.tally)
+        try:
+            for outcome in scan:
+                if chosen is not Format.TABLE:  # a table shows the reasons itself
+                    self._explain(outcome)
+                self.tally.add(outcome)
+                if self._is_shown(outcome):
+                    shown.add(outcome)
+        finally:  # a run that is cut off leaves a valid document too
+            self.tally.passed_over = sources.passed_over
+            shown.finish(self.tally)
 
     def _is_shown(self, outcome: Outcome) -> bool:
         if not isinstance(outcome, Judged):

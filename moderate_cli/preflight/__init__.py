@@ -6,6 +6,7 @@ Limits: the vendor's page of the sync operation (2026-03-03).
 from __future__ import annotations
 
 from io import BufferedReader
+from math import ceil
 
 from moderate_cli.errors import RefusedError
 from moderate_cli.preflight.formats import ACCEPTED, HEAD_SIZE, Format, sniff
@@ -23,7 +24,7 @@ def check_file(file: BufferedReader, size: int) -> Format:
     if size == 0:
         raise RefusedError("the file is empty", code="empty", api_code=407)
     if size > MAX_BYTES:
-        message = f"{size / 1024 / 1024:.1f} MB is more than the 20 MB that the service accepts"
+        message = f"{ceil(size / 1024 / 1024 * 10) / 10} MB is more than the 20 MB that the service accepts"
         raise RefusedError(message, code="too_large", api_code=406, hint="scale the image down")
     found = sniff(file.read(HEAD_SIZE))
     file.seek(0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
-HEAD_SIZE = 1024  # bytes: enough for every magic number, and for the prologue of an SVG
+HEAD_SIZE = 4096  # bytes: enough for every magic number, and for the prologue of an SVG
 
 
 class Format(StrEnum):
@@ -37,11 +38,15 @@ _PREFIXES = (
 # Brands of ISO base media files: ISO/IEC 23008-12 for HEIF, the AV1 image file format for AVIF.
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+# The root element decides: HTML pages hold drawings too. Before it may stand a declaration, comments and a doctype.
+_SVG = re.compile(
+    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg\b[^<>\[]*(?:\[.*?\]\s*)?>\s*)*<(?:\w+:)?svg[\s/>]", re.DOTALL
+)
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 
 
 def sniff(head: bytes) -> Format | None:
-    """Return the image format of a file that starts with `head` (1,024 bytes, or the whole file), or None."""
+    """Return the image format of a file that starts with `head` (HEAD_SIZE bytes, or the whole file), or None."""
     for prefix, found in _PREFIXES:
         if head.startswith(prefix):
             return found
@@ -49,7 +54,7 @@ def sniff(head: bytes) -> Format | None:
         return Format.WEBP
     if head[4:8] == b"ftyp":
         return _iso_media(head)
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
+    if head[:2] == b"BM" and len(head) >= 18 and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return Format.BMP
     if head[:4] == b"\x00\x00\x01\x00" and head[4:6] not in {b"", b"\x00\x00"}:
         return Format.ICO
@@ -65,5 +70,5 @@ def _iso_media(head: bytes) -> Format | None:
 
 
 def _is_svg(head: bytes) -> bool:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return text.startswith(b"<") and b"<svg" in text.lower()
+    encoding = "utf-16" if head[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    return _SVG.match(head.decode(encoding, "ignore")) is not None

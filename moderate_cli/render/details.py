@@ -9,33 +9,51 @@ from moderate_cli.verdicts import Json
 
 
 def details(ext: Json) -> Iterator[tuple[str, str]]:
-    """Yield what stands behind the labels: libraries, keywords, text, figures and logos."""
-    for hit in ext.get("custom_image", ()):
+    """Yield what stands behind the labels: libraries, keywords, text, figures and logos.
+
+    Shapes that are not the documented ones are told as far as they can be, and left out otherwise.
+    """
+    return ((name, text) for name, text in _parts(ext) if text)
+
+
+def _parts(ext: Json) -> Iterator[tuple[str, str]]:
+    for hit in _objects(ext.get("custom_image")):
         yield (
             "library",
             _joined(_named(hit.get("lib_name"), hit.get("lib_id")), _prefixed("image", hit.get("image_id"))),
         )
-    text = ext.get("text_in_image") or {}
-    for hit in text.get("custom_text", ()):
-        yield "keyword", _joined(hit.get("key_words"), _prefixed("in", _named(hit.get("lib_name"), hit.get("lib_id"))))
-    if text.get("risk_word"):
-        yield "risk words", ", ".join(map(str, text["risk_word"]))
-    if text.get("ocr_result"):
-        yield "text", " / ".join(_line(line) for line in text["ocr_result"])
-    for figure in ext.get("public_figure", ()):
+    for text in _objects(ext.get("text_in_image")):
+        for hit in _objects(text.get("custom_text")):
+            library = _named(hit.get("lib_name"), hit.get("lib_id"))
+            yield "keyword", _joined(hit.get("key_words"), _prefixed("in", library))
+        yield "risk words", _joined(*_list(text.get("risk_word")))
+        yield "text", " / ".join(filter(None, map(_line, _list(text.get("ocr_result")))))
+    for figure in _objects(ext.get("public_figure")):
         yield "figure", str(figure.get("figure_name") or figure.get("figure_id") or "unnamed")
-    for mark in ext.get("logo_data", ()):
-        for logo in mark.get("logo") or ():
+    for mark in _objects(ext.get("logo_data")):
+        for logo in _objects(mark.get("logo")):
             yield "logo", _joined(logo.get("name"), logo.get("label"), confidence(logo.get("confidence")))
 
 
-def confidence(value: float | None) -> str:
-    """Return a confidence with its two decimals, or nothing where there is none."""
-    return "" if value is None else f"{value:.2f}"
+def confidence(value: object) -> str:
+    """Return a confidence with its two decimals, nothing where there is none, and what is no number as it came."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, int | float) else str(value)
 
 
-def _line(line: Any) -> str:
-    return str(line.get("text", "")) if isinstance(line, dict) else str(line)
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [part for part in _list(value) if isinstance(part, dict)]
+
+
+def _line(line: object) -> str:
+    return str((line.get("text") if isinstance(line, dict) else line) or "")
 
 
 def _named(name: object, identity: object) -> str:

@@ -12,7 +12,7 @@ from moderate_cli.verdicts import Outcome
 
 def dump(value: Any) -> str:
     """Return a value as JSON on one line that is safe to show on a terminal."""
-    return safe_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return safe_json(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 class JsonlRenderer:

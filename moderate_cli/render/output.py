@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,48 +11,47 @@ from typing import TextIO
 
 from moderate_cli.errors import UsageError
 
+_LONGEST_NAME = 100  # characters of the file's own name inside its temporary one; file systems bear 255 bytes
+
 
 @contextmanager
 def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
     """Yield the stream to write to: standard output for None, else a file.
 
-    The file takes its name, and the place of an older one, only when all is written. What was written before an error
-    is kept, because verdicts were paid for. Raises UsageError at once where the file cannot be written.
+    The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
+    it is. What was written before an error is kept, because verdicts were paid for. Raises UsageError at once where the
+    file cannot be written.
     """
     if path is None:
         yield stdout
         return
-    target = path.resolve()
     try:
-        if target.exists() and not target.is_file():
-            with target.open("w", encoding="utf-8", newline="\n") as device:
-                yield device
-            return
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
-    except OSError as error:
-        message = f"cannot write {str(path)!r}: {error.strerror}"
+        is_device = path.exists() and not path.is_file()
+        target = path if is_device else path.resolve()
+        temporary = target.with_name(f".{target.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.partial")
+        stream = (target if is_device else temporary).open("w" if is_device else "x", encoding="utf-8", newline="\n")
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links; ValueError: no name at all
+        message = f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}"
         raise UsageError(message, code="output_unwritable", hint="choose another --output") from error
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+    with stream:
         try:
             yield stream
         except BaseException:
-            _keep(stream, Path(temporary), target, only_if_written=True)
+            if not is_device:
+                _keep(stream, temporary, target, only_if_written=True)
             raise
-        _keep(stream, Path(temporary), target)
+        if not is_device:
+            _keep(stream, temporary, target)
 
 
 def _keep(stream: TextIO, temporary: Path, target: Path, *, only_if_written: bool = False) -> None:
-    if only_if_written and not stream.tell():
-        temporary.unlink()
-        return
+    is_empty = not stream.tell()
     stream.flush()
     os.fsync(stream.fileno())
-    with suppress(OSError):  # a file system without permissions
-        temporary.chmod(0o666 & ~_umask())
+    stream.close()
+    if only_if_written and is_empty:
+        temporary.unlink()
+        return
+    with suppress(OSError):  # there is no older file, or a file system without permissions
+        temporary.chmod(target.stat().st_mode)
     temporary.replace(target)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 
-# Control characters (C0, DEL, C1), line separators, and marks that reorder or hide text (Unicode TR 36, section 3.1;
-# "Trojan Source", CVE-2021-42574), and surrogates, which stand for bytes of file names that are not UTF-8.
-_UNSAFE = (
-    "\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f"
-)
-_UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
+# Control characters, formatting marks that hide or reorder text ("Trojan Source", CVE-2021-42574), surrogates (they
+# stand for bytes of file names that are not UTF-8), and line and paragraph separators.
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# What shows nothing at all: the grapheme joiner, Hangul fillers, tags, and supplementary variation selectors.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {
+    chr(point) for block in (range(0xE0000, 0xE0080), range(0xE0100, 0xE01F0)) for point in block
+}
 
 
 def safe_text(text: str) -> str:
     r"""Return text for a terminal, each unsafe character written out, as `\x1b` or `\u202e`."""
-    return _UNSAFE_CHARACTER.sub(_written_out, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_written_out(ord(c)) if _is_unsafe(c) else c for c in text)
 
 
 def safe_json(text: str) -> str:
     r"""Return a JSON text with the same meaning, each unsafe character inside it written as `\uXXXX`."""
-    return _UNSAFE_CHARACTER.sub(_json_escape, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_json_escape(ord(c)) if _is_unsafe(c) else c for c in text)
 
 
-def _written_out(found: re.Match[str]) -> str:
-    point = ord(found[0])
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE_CATEGORIES or character in _INVISIBLE
+
+
+def _written_out(point: int) -> str:
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    point = ord(found[0])
+def _json_escape(point: int) -> str:
     if point < 0x10000:
         return f"\\u{point:04x}"
     high, low = divmod(point - 0x10000, 0x400)

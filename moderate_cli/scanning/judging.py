@@ -37,7 +37,7 @@ class ImageJudge:
                     known = replace(known, size=os.fstat(file.fileno()).st_size)
                     if self.preflight:
                         check_file(file, known.size or 0)
-                    known = replace(known, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+                    known = replace(known, sha256=sha256(file))
                     image = self.client.upload(file, extension=image.path.suffix.lower())
             verdict = self.client.image_moderation(
                 self.service, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
@@ -54,14 +54,24 @@ def _without_verdict(known: Outcome, error: ModerateError) -> Outcome:
     return kind(item=known.item, call=call, sha256=known.sha256, size=known.size, error=error)
 
 
-@contextmanager
-def open_file(path: Path) -> Iterator[BufferedReader]:
-    """Open a regular file for reading; raises InputError for all that can be wrong with it, also while it is read."""
-    try:
+def open_file(path: Path) -> BufferedReader:
+    """Open a regular file for reading; raises InputError where that cannot be done."""
+    with _reading():
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError("not a file", code="not_a_file", hint="give files, folders or http(s) URLs")
-        with path.open("rb") as file:
-            yield file
+        return path.open("rb")
+
+
+def sha256(file: BufferedReader) -> str:
+    """Return the SHA-256 of an open file in hexadecimal; raises InputError where it cannot be read to its end."""
+    with _reading():
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError("no such file", code="not_found", hint="check the name") from error
     except OSError as error:

@@ -47,6 +47,9 @@ def resolve(given: Mapping[str, Any], environment: Environment) -> Settings:
     profile = values.get("profile")
     if profile not in {None, LOCAL_PROFILE}:
         raise UsageError(f"there is no profile {profile!r}", hint=f"the built-in profile is {LOCAL_PROFILE!r}")
+    if profile == LOCAL_PROFILE and (values.get("endpoint") or values["vpc"]):
+        hint = "leave out --endpoint, --vpc and their MODERATE_ variables, or the profile"
+        raise UsageError(f"the profile {LOCAL_PROFILE!r} has an endpoint of its own", hint=hint)
     region = values.get("region") or environment.variable("ALIBABA_CLOUD_REGION_ID") or DEFAULT_REGION
     local = profile == LOCAL_PROFILE
     return Settings(

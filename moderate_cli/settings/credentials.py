@@ -16,9 +16,10 @@ def find_credentials(environment: Environment) -> Credentials:
 
     Raises CredentialsError, which names every way to give them and the profile that needs none.
     """
-    key_id, secret = environment.variable(_ID), environment.variable(_SECRET)
+    # A value out of a file often ends with a newline.
+    key_id, secret, token = ((environment.variable(name) or "").strip() for name in (_ID, _SECRET, _TOKEN))
     if key_id and secret:
-        return Credentials(key_id, secret, environment.variable(_TOKEN))
+        return Credentials(key_id, secret, token or None)
     missing = [name for name, value in ((_ID, key_id), (_SECRET, secret)) if not value]
     raise CredentialsError(
         "no credentials: " + " and ".join(missing) + (" is" if len(missing) == 1 else " are") + " not set",

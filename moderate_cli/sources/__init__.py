@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Sources:
         for name in self._names:
             if name.lower().startswith(("http://", "https://")):
                 yield Item(name, ImageUrl(name))
-            elif Path(name).is_dir():
+            elif os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, it never raises
                 yield from self._folder(name)
             else:
                 yield Item(name, LocalFile(Path(name)))

@@ -1,4 +1,4 @@
-"""Walking a folder for images, lazily and without following links into circles."""
+"""Walking a folder for images, lazily, without recursion and without following links into circles."""
 
 from __future__ import annotations
 
@@ -20,19 +20,34 @@ def walk(folder: str) -> Iterator[tuple[str, bool]]:
 
     A folder that cannot be listed is yielded as an image, so that reading it reports why.
     """
+    levels: list[Iterator[str | os.DirEntry[str]]] = [iter([folder])]
+    while levels:
+        current = next(levels[-1], None)
+        if current is None:
+            levels.pop()
+        elif isinstance(current, str) or current.is_dir(follow_symlinks=False):
+            path = current if isinstance(current, str) else current.path
+            entries = _listed(path)
+            if entries is None:
+                yield path, True
+            else:
+                levels.append(iter(entries))
+        elif _has_image_name(current.name):
+            yield current.path, True
+        elif _is_file(current):
+            yield current.path, _has_image_content(current.path)
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]] | None:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name not in _SKIPPED_FOLDERS), key=_name)
     except OSError:
-        yield folder, True
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED_FOLDERS:
-                yield from walk(entry.path)
-        elif _has_image_name(entry.name):
-            yield entry.path, True
-        elif _is_file(entry):
-            yield entry.path, _has_image_content(entry.path)
+        return None
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _has_image_name(name: str) -> bool:

@@ -44,7 +44,6 @@ def test_https_goes_anywhere_and_http_to_this_machine(text: str, url: str) -> No
         "http://localhost.example.com",
         "http://127.0.0.1.example.com",
         "http://example.com:127",
-        "  http://example.com",
     ],
 )
 def test_http_to_another_machine_is_refused(text: str) -> None:
@@ -76,6 +75,20 @@ def test_http_to_another_machine_is_refused(text: str) -> None:
         "https://[::1",
         "https://[example.com]",
         "http:example.com",
+        "https://:pw@host",
+        "https://@host",
+        "host#frag",
+        "https://host?",
+        "host:0",
+        "foo bar",
+        " host",
+        "*.x",
+        ".x",
+        "a..b",
+        "host%2f",
+        "ho\nst",
+        "host\n",
+        "exаmple.com",
     ],
 )
 def test_anything_else_is_no_endpoint(text: str) -> None:

@@ -305,3 +305,29 @@ def test_harmful_names_are_harmless_in_every_format(
         assert "[bold]x" in result.stdout
     (record,) = moderate("sync", tmp_path, variables=account).records
     assert record["source"].endswith(name)
+
+
+@pytest.mark.parametrize("arguments", [["https://example.com/\udcff.png"], ["x.png", "--data-id", "\udcff"]])
+def test_text_that_is_not_utf_8_fails_one_input(
+    moderate: Callable, account: dict[str, str], arguments: list[str]
+) -> None:
+    source = str(DATA / "landscape.jpg") if arguments[0] == "x.png" else arguments[0]
+    result = moderate("sync", source, *arguments[1:], variables=account)
+    _refused(result, ExitCode.INCOMPLETE, "is not valid UTF-8")
+
+
+def test_an_odd_byte_in_a_suffix_is_no_obstacle(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:
+    odd = tmp_path / "img.\udcff"
+    odd.write_bytes((DATA / "landscape.jpg").read_bytes())
+    assert moderate("sync", odd, variables=account).code == ExitCode.OK
+
+
+def test_a_missing_bundle_of_certificates_is_named_once(moderate: Callable, account: dict[str, str]) -> None:
+    variables = {**account, "REQUESTS_CA_BUNDLE": "/no/such/bundle.pem", "MODERATE_ENDPOINT": "127.0.0.1:1"}
+    _refused(moderate("sync", DATA, variables=variables), ExitCode.FATAL, "/no/such/bundle.pem", "REQUESTS_CA_BUNDLE")
+
+
+@pytest.mark.parametrize("option", [["--endpoint", "127.0.0.1:1"], ["--vpc"]])
+def test_the_local_profile_takes_no_other_endpoint(moderate: Callable, option: list[str]) -> None:
+    result = moderate("sync", DATA, "--profile", "local", *option)
+    _refused(result, ExitCode.USAGE, "'local' has an endpoint of its own")

@@ -48,6 +48,7 @@ def _bmp(header_size: int) -> bytes:
         (_iso_media(b"avis", b"msf1"), Format.AVIF),
         (SVG, Format.SVG),
         (b'\xef\xbb\xbf\n <?xml version="1.0"?>\n<!-- drawn by hand -->\n' + SVG, Format.SVG),
+        ("\ufeff<svg/>".encode("utf-16-le"), Format.SVG),
         (b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd">' + SVG, Format.SVG),
     ],
 )
@@ -59,6 +60,9 @@ def test_each_format_is_told_from_a_minimal_head(head: bytes, expected: Format) 
 @pytest.mark.parametrize(
     "head",
     [
+        b"<!DOCTYPE html><html><body><svg/></body></html>",
+        b"<svgx/>",
+        b"BM............(",
         b"",
         b"\x00",
         b"just text",
@@ -90,7 +94,7 @@ def test_other_content_is_no_image(head: bytes) -> None:
         (b"II*\x00", 4),
         (_iso_media(b"heic"), 12),
         (b"\x00\x00\x01\x00\x01", 5),
-        (SVG, 4),
+        (SVG, 5),
     ],
 )
 def test_a_head_cut_off_within_the_magic_number_is_no_image(head: bytes, shortest: int) -> None:

@@ -91,6 +91,7 @@ def test_files_that_were_passed_over_are_no_inputs() -> None:
     [
         (judged("low", Label("a", risk_level=RiskLevel.HIGH)), "low"),
         (judged(None, Label("a", risk_level=RiskLevel.LOW), Label("b", risk_level=RiskLevel.MEDIUM)), "medium"),
+        (judged(None, Label("a", risk_level=RiskLevel.LOW), "b"), "high"),
         (judged(None, "a"), "high"),
         (judged(None), "none"),
     ],

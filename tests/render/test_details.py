@@ -51,6 +51,25 @@ def test_each_kind_of_detail_is_told(ext: dict[str, Any], expected: list[tuple[s
 
 
 @pytest.mark.parametrize(
+    ("ext", "expected"),
+    [
+        ({"custom_image": ["x"]}, []),
+        ({"public_figure": [None]}, []),
+        ({"logo_data": ["x"]}, []),
+        ({"text_in_image": {"custom_text": {"key_words": "k"}}}, [("keyword", "k")]),
+        ({"logo_data": [{"logo": {"name": "CCTV"}}]}, [("logo", "CCTV")]),
+        ({"logo_data": [{"logo": [{"name": "A", "confidence": "96.15"}]}]}, [("logo", "A, 96.15")]),
+        ({"text_in_image": {"ocr_result": "Hello"}}, [("text", "Hello")]),
+        ({"text_in_image": {"risk_word": "bad"}}, [("risk words", "bad")]),
+        ({"text_in_image": {"ocr_result": [{"text": None}]}}, []),
+        ({"custom_image": [{}]}, []),
+    ],
+)
+def test_odd_shapes_are_told_or_left_out(ext: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert list(details(ext)) == expected
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("custom_image", [("library", "Risk Image Library A (TEST20240307), image 12345")]),

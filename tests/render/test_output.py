@@ -143,9 +143,35 @@ def test_permissions_of_a_new_file_follow_the_umask(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_report_in_the_making_is_for_its_owner_only(tmp_path: Path) -> None:
-    with open_output(tmp_path / "out.json", io.StringIO()) as stream:
-        stream.write("half")
-        [partial] = tmp_path.iterdir()
-        assert partial.name.startswith(".out.json.")
-        assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+def test_a_report_keeps_the_permissions_of_the_one_it_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    target.touch(0o600)
+    _write(target, "new")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@posix
+def test_a_pipe_by_its_descriptor_is_written() -> None:
+    reader, writer = os.pipe()
+    _write(Path(f"/dev/fd/{writer}"), "data")
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as file:
+        assert file.read() == "data"
+
+
+@posix
+def test_an_error_of_the_run_is_not_taken_for_one_of_the_device() -> None:
+    with pytest.raises(BrokenPipeError), open_output(Path("/dev/null"), io.StringIO()):
+        raise BrokenPipeError
+
+
+@posix
+def test_a_link_to_itself_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UsageError):
+        _write(tmp_path / "loop", "x")
+
+
+def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
+    _write(tmp_path / ("x" * 250), "data")
+    assert (tmp_path / ("x" * 250)).read_text(encoding="utf-8") == "data"

@@ -32,12 +32,11 @@ HARMLESS = ["", "a.png", "été.jpg", "图片 1.png", "naïve — “quoted”",
 
 
 def _is_unsafe(character: str) -> bool:
-    point = ord(character)
     return (
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        or unicodedata.bidirectional(character) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-        or character in "\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-        or 0xE0000 <= point <= 0xE007F
+        unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        or character in "\u034f\u115f\u1160\u3164\uffa0"
+        or 0xE0000 <= ord(character) <= 0xE007F
+        or 0xE0100 <= ord(character) <= 0xE01EF
     )
 
 

@@ -204,3 +204,9 @@ def test_an_error_that_is_fatal_for_the_run_is_an_outcome_too() -> None:
     outcome = _judge(FakeClient(call_error=fatal_error()), item())
     assert isinstance(outcome, Failed)
     assert (outcome.error.code, outcome.call.attempts) == ("not_permitted", 1)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("peer"), ValueError("bug")])
+def test_an_error_of_the_upload_is_not_blamed_on_the_file(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)):
+        _judge(FakeClient(upload_error=error), _file(tmp_path / "a.png"))

@@ -168,6 +168,14 @@ def test_an_error_of_the_judge_reaches_the_consumer(jobs: int) -> None:
         list(Scan([item("a")], judge, jobs=jobs))
 
 
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_closing_the_generator_frees_workers_that_wait_to_hand_over(jobs: int) -> None:
+    outcomes = iter(Scan(Endless(), _judge, jobs=jobs))
+    next(outcomes)
+    time.sleep(0.05)  # by now what is done waits to be taken
+    outcomes.close()
+
+
 def test_closing_the_generator_stops_the_workers() -> None:
     taken = []
 

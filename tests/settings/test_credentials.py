@@ -56,3 +56,17 @@ def test_the_text_form_of_credentials_hides_the_secrets() -> None:
     assert "an-id" in text
     assert "a-secret" not in text
     assert "a-token" not in text
+
+
+@pytest.mark.parametrize("name", [ID, SECRET, TOKEN])
+def test_a_newline_at_the_end_of_a_variable_does_not_reach_a_header(name: str) -> None:
+    found = _find(**({ID: "an-id", SECRET: "a-secret", TOKEN: "a-token"} | {name: "value\n"}))
+    assert "\n" not in f"{found.access_key_id}{found.access_key_secret}{found.security_token}"
+
+
+@pytest.mark.parametrize("name", [ID, SECRET, TOKEN])
+@pytest.mark.parametrize("value", ["CANARY\nheader: x", "CANARY x", "CANARYé", "CANARY\x00"])
+def test_what_cannot_stand_in_a_header_is_refused_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        _find(**({ID: "an-id", SECRET: "a-secret", TOKEN: "a-token"} | {name: value}))
+    assert "CANARY" not in f"{caught.value.message} {caught.value.hint}"

@@ -45,9 +45,9 @@ def test_the_folders_of_version_control_are_left_out(tmp_path: Path, folder: str
     assert _walk(tmp_path) == {"sub/c.png": True}
 
 
-def test_a_file_named_like_such_a_folder_is_counted(tmp_path: Path) -> None:
+def test_a_file_named_like_such_a_folder_is_left_out_too(tmp_path: Path) -> None:
     _put(tmp_path, ".git", content=b"gitdir: elsewhere\n")
-    assert _walk(tmp_path) == {".git": False}
+    assert _walk(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,14 @@ def test_files_of_folders_that_are_no_images_are_counted(tmp_path: Path) -> None
     sources = Sources([str(tmp_path)])
     assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "sub/b.jpg")]
     assert sources.passed_over == 3
+
+
+def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
+    inner = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("a", dir_fd=inner)
+        outer, inner = inner, os.open("a", os.O_RDONLY, dir_fd=inner)
+        os.close(outer)
+    os.close(os.open("x.png", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+    os.close(inner)
+    assert [is_image for _, is_image in walk(str(tmp_path))] == [True]

@@ -75,3 +75,8 @@ def test_an_item_does_not_open_its_file(tmp_path: Path) -> None:
     old = path.stat().st_atime_ns
     assert [item.image for item in islice(Sources([str(path), str(tmp_path)]), 2)] == [LocalFile(path)] * 2
     assert path.stat().st_atime_ns == old
+
+
+def test_a_name_too_long_for_the_file_system_is_an_item() -> None:
+    name = "x" * 300
+    assert list(Sources([name])) == [Item(name, LocalFile(Path(name)))]
