@@ -11,10 +11,10 @@ from typing import Any, Self
 from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
 from moderate_cli.client.answers import read_body
+from moderate_cli.client.credentials import Credentials
 from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.client.operations import Operation, check_text, image_parameters
 from moderate_cli.client.replies import read_verdict
-from moderate_cli.client.signing import Credentials
 from moderate_cli.client.transport import Parameters, Timeouts, Transport
 from moderate_cli.client.upload import Uploader, UploadToken
 from moderate_cli.verdicts import Call, OssObject, RemoteImage, Verdict

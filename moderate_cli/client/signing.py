@@ -13,31 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from moderate_cli.errors import CredentialsError
+from moderate_cli.client.credentials import Credentials
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An AccessKey pair, with a security token where it is a temporary one; its text form hides the secrets."""
-
-    access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot stand in a header, without repeating it."""
-        for name, value in (("ID", self.access_key_id), ("secret", self.access_key_secret)):
-            if not _is_plain(value):
-                raise CredentialsError(f"the AccessKey {name} is empty or has characters that no key has")
-        if self.security_token is not None and not _is_plain(self.security_token):
-            raise CredentialsError("the security token is empty or has characters that no token has")
-
-
-def _is_plain(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

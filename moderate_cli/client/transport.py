@@ -14,10 +14,10 @@ from typing import Any
 import requests
 
 from moderate_cli import __version__
+from moderate_cli.client.credentials import Credentials
 from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.client.signing import (
     FORM_CONTENT_TYPE,
-    Credentials,
     UnsignedRequest,
     canonical_query,
     form_body,

@@ -50,7 +50,8 @@ class ServiceOptions:
             "--service",
             metavar="NAME",
             envvar="MODERATE_SERVICE",
-            help="The moderation service. [default: baselineCheck_global, or baselineCheck in cn- regions]",
+            help="The moderation service.",
+            show_default="baselineCheck_global or baselineCheck in cn- regions",
             rich_help_panel=_SERVICE,
         ),
     ] = None
@@ -59,8 +60,8 @@ class ServiceOptions:
         typer.Option(
             metavar="TYPE,...",
             envvar="MODERATE_INFO_TYPE",
-            help="Details to ask for: customImage, textInImage, publicFigure, logoData. "
-            "[default: customImage,textInImage]",
+            help="Details to ask for: customImage, textInImage, publicFigure, logoData.",
+            show_default="customImage,textInImage",
             rich_help_panel=_SERVICE,
         ),
     ] = None
@@ -98,7 +99,8 @@ class ServiceOptions:
         typer.Option(
             metavar="ID",
             envvar="MODERATE_REGION",
-            help="The region to ask; ALIBABA_CLOUD_REGION_ID is read too. [default: ap-southeast-1]",
+            help="The region to ask; ALIBABA_CLOUD_REGION_ID is read too.",
+            show_default="ap-southeast-1",
             rich_help_panel=_SERVICE,
         ),
     ] = None
@@ -126,7 +128,8 @@ class ServiceOptions:
             min=0.1,
             metavar="SECONDS",
             envvar="MODERATE_TIMEOUT",
-            help="How long to wait for the answer to one call. [default: 10]",
+            help="How long to wait for the answer to one call.",
+            show_default="10",
             rich_help_panel=_SERVICE,
         ),
     ] = None
@@ -139,7 +142,8 @@ class ServiceOptions:
             max=64,
             metavar="N",
             envvar="MODERATE_JOBS",
-            help="Images judged at the same time. [default: 8]",
+            help="Images judged at the same time.",
+            show_default="8",
             rich_help_panel=_SERVICE,
         ),
     ] = None

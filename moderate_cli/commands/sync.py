@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from moderate_cli.commands.flatten import flatten_options
+from moderate_cli.commands.log import show_log
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions
 from moderate_cli.commands.run import Run
 from moderate_cli.commands.service import connect
@@ -32,6 +33,7 @@ def sync(
 ) -> None:
     """Judge images now: files, folders and URLs."""
     environment = ctx.obj
+    show_log(output.verbose, environment.stderr)
     settings = resolve(asked.given(), environment)
     sources = Sources(names)
     items = (replace(item, data_id=asked.data_id, referer=asked.referer) for item in sources)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moderate_cli.client.signing import Credentials
+from moderate_cli.client.credentials import Credentials
 from moderate_cli.environment import Environment
 from moderate_cli.errors import CredentialsError
 

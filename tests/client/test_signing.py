@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from moderate_cli.client.credentials import Credentials
 from moderate_cli.client.signing import (
-    Credentials,
     UnsignedRequest,
     canonical_query,
     canonical_request,
