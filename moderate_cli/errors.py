@@ -91,7 +91,9 @@ class ServiceError(ModerateError):
     """The service, or the way to it, failed to give a verdict.
 
     `api_code` is the integer code of the body and `http_status` the status of the answer, where there was one.
-    `retryable` says that the same call may succeed later, `fatal` that every further call would fail alike.
+    `retryable` says that the same call may succeed later, and `max_attempts` how often it may be sent in all where that
+    is less than usual; `retry_after` (seconds) is what the service asked for, `throttled` that it had too many calls.
+    `fatal` says that every further call would fail alike, `clock_skew` by how many seconds this machine is ahead.
     """
 
     def __init__(
@@ -105,6 +107,10 @@ class ServiceError(ModerateError):
         request_id: str | None = None,
         retryable: bool = False,
         fatal: bool = False,
+        max_attempts: int | None = None,
+        retry_after: float | None = None,
+        throttled: bool = False,
+        clock_skew: float | None = None,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.api_code = api_code
@@ -112,6 +118,10 @@ class ServiceError(ModerateError):
         self.request_id = request_id
         self.retryable = retryable
         self.fatal = fatal
+        self.max_attempts = max_attempts
+        self.retry_after = retry_after
+        self.throttled = throttled
+        self.clock_skew = clock_skew
         self.attempts = 1
         if fatal:
             self.exit_code = ExitCode.FATAL

@@ -158,6 +158,17 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A task that the service has queued; `req_id` is the key to its result."""
+
+    call: Call
+    req_id: str
+    data_id: str | None
+    request_id: str | None
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one item. `sha256` and `size` (bytes) are known for local files only."""
 

@@ -35,8 +35,9 @@ ARROWS = {
 # Libraries that are slow to import or belong to one concern, and the places that may import them.
 DOORS = {
     "requests": {"client/transport.py"},
-    "urllib3": set(),
+    "urllib3": {"client/transport.py"},
     "oss2": {"client/upload.py"},
+    "alibabacloud_credentials": {"settings/credentials/library.py"},
     "rich": {"render"},
     "sqlite3": set(),
     "yaml": set(),

@@ -1,47 +1,73 @@
-"""The Green client: one method an operation, each answered by a Verdict or a ServiceError."""
+"""The Green client: one method an operation, each answered by what the service said or by a ServiceError."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from types import TracebackType
 from typing import Any, Self
 
 from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
-from moderate_cli.client.answers import read_body
-from moderate_cli.client.credentials import Credentials
+from moderate_cli.catalogue.services import is_large_model, queries_per_second
+from moderate_cli.client.answers import IN_PROGRESS, read_body
+from moderate_cli.client.credentials import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.client.operations import Operation, check_text, image_parameters
-from moderate_cli.client.replies import read_verdict
-from moderate_cli.client.transport import Parameters, Timeouts, Transport
+from moderate_cli.client.operations import Operation, ParamsIn, place
+from moderate_cli.client.parameters import AsyncOptions, check_text, image_parameters, post_parameters
+from moderate_cli.client.rate import RateKey, RateLimiter, RateLimits
+from moderate_cli.client.replies import read_result_ext, read_submission, read_verdict
+from moderate_cli.client.retry import Retrier
+from moderate_cli.client.transport import Timeouts, Transport
 from moderate_cli.client.upload import Uploader, UploadToken
-from moderate_cli.verdicts import Call, OssObject, RemoteImage, Verdict
+from moderate_cli.errors import ServiceError
+from moderate_cli.verdicts import Call, Json, OssObject, RemoteImage, Submission, Verdict
+
+LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)
+
+log = logging.getLogger(__name__)
 
 
 class GreenClient:
-    """Speaks to one endpoint of Content Moderation with one pair of keys; safe to share between threads.
+    """Speaks to one endpoint of Content Moderation for one account; safe to share between threads.
 
-    `endpoint` overrides the one of `region`; `vpc` uses the endpoints inside the vendor's network.
+    `endpoint` overrides the one of `region`, and `vpc` uses the endpoints inside the vendor's network. `limits` may be
+    shared by clients of one process; `queries_per_second` takes the place of the documented quotas.
     """
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: Credentials | CredentialSource,
         *,
         region: str | None = DEFAULT_REGION,
         endpoint: str | None = None,
         vpc: bool = False,
+        params_in: ParamsIn = "query",
+        queries_per_second: float | None = None,
         timeouts: Timeouts | None = None,
+        retrier: Retrier | None = None,
+        limits: RateLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         timeouts = timeouts or Timeouts()
-        address = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
         self.region = region
-        self._transport = Transport(credentials, address, timeouts=timeouts, clock=clock)
+        self._source = FixedCredentials(credentials) if isinstance(credentials, Credentials) else credentials
+        self._params_in = params_in
+        self._quota = queries_per_second
+        self._timeouts = timeouts
+        self._retrier = retrier or Retrier()
+        self._limits = limits or RateLimits()
+        address = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
+        self._transport = Transport(address, timeouts=timeouts, clock=clock)
         self._uploader = Uploader(
-            self.describe_upload_token, internal=vpc, timeouts=(timeouts.connect, timeouts.read), clock=clock
+            self.describe_upload_token,
+            internal=vpc,
+            timeouts=(timeouts.connect, timeouts.read),
+            clock=clock,
+            retrier=self._retrier,
         )
 
     @property
@@ -58,24 +84,81 @@ class GreenClient:
         data_id: str | None = None,
         referer: str | None = None,
     ) -> Verdict:
-        """Judge one image now (ImageModeration, form parameters).
+        """Judge one image now (ImageModeration).
 
-        Raises ServiceError where there is no verdict. Vendor page: "Synchronous moderation API" (2026-03-03).
+        Raises RefusedError for parameters over a documented limit, and ServiceError where there is no verdict. Vendor
+        page: "Synchronous moderation API" (2026-03-03).
         """
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
-        check_text("Service", service)
-        form = {"Service": service, "ServiceParameters": parameters}
-        body, call = self._call(Operation.IMAGE_MODERATION, Parameters(form=form), services=(service,))
-        return read_verdict(body, call)
+        return read_verdict(*self._judge(Operation.IMAGE_MODERATION, (service,), parameters))
+
+    def image_batch_moderation(
+        self,
+        services: Sequence[str],
+        image: RemoteImage,
+        *,
+        info_types: Sequence[str] = (),
+        data_id: str | None = None,
+        referer: str | None = None,
+    ) -> Verdict:
+        """Judge one image with several services in one call (ImageBatchModeration); each of them is billed.
+
+        Raises as `image_moderation` does. Vendor page of the same name.
+        """
+        parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
+        return read_verdict(*self._judge(Operation.IMAGE_BATCH_MODERATION, tuple(services), parameters))
+
+    def image_async_moderation(
+        self,
+        service: str,
+        image: RemoteImage,
+        *,
+        info_types: Sequence[str] = (),
+        data_id: str | None = None,
+        referer: str | None = None,
+        options: AsyncOptions | None = None,
+    ) -> Submission:
+        """Queue one image, animation or long image (ImageAsyncModeration); the result is kept for 3 days.
+
+        Raises as `image_moderation` does. Vendor page of the same name.
+        """
+        further = (options or AsyncOptions()).fields()
+        parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer, further=further)
+        return _submission(*self._judge(Operation.IMAGE_ASYNC_MODERATION, (service,), parameters))
+
+    def describe_image_moderation_result(self, req_id: str) -> Verdict | None:
+        """Return the verdict on a queued image, or None while it is judged (DescribeImageModerationResult)."""
+        return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id)
+
+    def multimodal_async_moderation(self, service: str, post: Json) -> Submission:
+        """Queue a post in the API's own shape (MultimodalAsyncModeration); the result is kept for 24 hours.
+
+        `post` holds `mainData`, `commentDatas` and `dataId`. Raises as `image_moderation` does. Vendor page:
+        "Multimodal content moderation".
+        """
+        parameters = post_parameters(post)
+        return _submission(*self._judge(Operation.MULTIMODAL_ASYNC_MODERATION, (service,), parameters))
+
+    def describe_multimodal_moderation_result(self, req_id: str) -> Verdict | None:
+        """Return the verdict on a queued post, or None while it is judged (DescribeMultimodalModerationResult)."""
+        return self._result(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, req_id)
+
+    def describe_image_result_ext(self, request_id: str, info_types: Sequence[str]) -> Json:
+        """Return the auxiliary information of an earlier call, by its request id (DescribeImageResultExt)."""
+        parameters = {"ReqId": request_id, "InfoType": ",".join(info_types)}
+        return read_result_ext(self._call(Operation.DESCRIBE_IMAGE_RESULT_EXT, parameters)[0])
 
     def describe_upload_token(self) -> UploadToken:
-        """Ask for the right to upload files (DescribeUploadToken, no parameters)."""
-        body, _ = self._call(Operation.DESCRIBE_UPLOAD_TOKEN, Parameters())
-        return UploadToken.read(body)
+        """Ask for the right to upload files (DescribeUploadToken)."""
+        return UploadToken.read(self._call(Operation.DESCRIBE_UPLOAD_TOKEN, {})[0])
 
-    def upload(self, file: BufferedReader, *, extension: str = "") -> OssObject:
-        """Upload an open file for a later call; the service keeps it for 30 minutes."""
-        return self._uploader.upload(file, extension=extension)
+    def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
+        """Upload an open file for a later call; the service keeps it for 30 minutes.
+
+        With its `sha256`, bytes that this client uploaded a short while ago are not uploaded again.
+        """
+        offset = self._transport.clock_offset
+        return self._uploader.upload(file, extension=extension, sha256=sha256, clock_offset=offset)
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         """Return the description of a call that was not sent yet."""
@@ -93,18 +176,65 @@ class GreenClient:
     ) -> None:
         self.close()
 
-    def _call(
-        self, operation: Operation, parameters: Parameters, services: tuple[str, ...] = ()
+    def _judge(
+        self, operation: Operation, services: tuple[str, ...], service_parameters: str
     ) -> tuple[dict[str, Any], Call]:
+        service = ",".join(services)
+        check_text("Service", service)
+        parameters = {"Service": service, "ServiceParameters": service_parameters}
+        return self._call(operation, parameters, services)
+
+    def _result(self, operation: Operation, req_id: str) -> Verdict | None:
+        check_text("ReqId", req_id)
+        body, call = self._call(operation, {"ReqId": req_id})
+        return None if str(body.get("Code")) == str(IN_PROGRESS) else read_verdict(body, call)
+
+    def _call(
+        self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()
+    ) -> tuple[dict[str, Any], Call]:
+        """Send one call, as often as it takes, and return the body of its answer."""
+        placed = place(operation, parameters, self._params_in)
+        timeout = self._read_timeout(services)
+        used = self._source.current()
+
+        def attempt() -> dict[str, Any]:
+            nonlocal used
+            used = self._source.current()
+            limiter = self._limiter(used, operation, services)
+            limiter.wait()
+            try:
+                body = read_body(self._transport.send(operation.value, placed, used, read_timeout=timeout))
+            except ServiceError as error:
+                if error.throttled:
+                    limiter.refused()
+                raise
+            limiter.accepted()
+            return body
+
         started = time.monotonic()
-        body = read_body(self._transport.send(operation.value, parameters))
+        body, attempts = self._retrier.run(attempt, mend=lambda error: self._mend(error, used))
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        call = Call(
-            operation=operation.value,
-            services=services,
-            region=self.region,
-            endpoint=self.endpoint,
-            attempts=1,
-            elapsed_ms=elapsed_ms,
-        )
-        return body, call
+        return body, replace(self.call(operation, services), attempts=attempts, elapsed_ms=elapsed_ms)
+
+    def _mend(self, error: ServiceError, used: Credentials) -> bool:
+        """Remove the cause of an error where this machine can: a wrong clock, or credentials that have expired."""
+        if error.clock_skew is not None:
+            self._transport.clock_offset = -error.clock_skew
+            log.warning("%s; corrected for this run by the service's clock", error.message)
+            return True
+        return error.code.startswith("InvalidSecurityToken") and self._source.renew(used)
+
+    def _limiter(self, used: Credentials, operation: Operation, services: tuple[str, ...]) -> RateLimiter:
+        quota = self._quota or min(queries_per_second(operation.value, service) for service in services or ("",))
+        return self._limits.limiter(RateKey(used.access_key_id, self.endpoint, operation.value, quota))
+
+    def _read_timeout(self, services: tuple[str, ...]) -> float | None:
+        is_large = any(is_large_model(service) for service in services)
+        return max(self._timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else None
+
+
+def _submission(body: Json, call: Call) -> Submission:
+    submission = read_submission(body, call)
+    if submission is None:
+        raise ServiceError("the service queued the task and named no id for it", code="unreadable_answer")
+    return submission

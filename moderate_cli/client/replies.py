@@ -1,38 +1,70 @@
-"""From the body of a judged call to a Verdict: exact about what is known, tolerant of everything else.
+"""From the body of an answer to what it means: exact about what is known, tolerant of everything else.
 
-Shapes: the vendor's page of ImageModeration (2026-03-03); the differences between its pages and its SDK's models are
-listed in tests/client/test_replies.py.
+Shapes: the vendor's pages of the four operations (the sync one of 2026-03-03) and the models of its SDK 3.6.9; where
+these differ, both are read. The differences are listed, a test each, in tests/client/test_replies.py.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
-from typing import Any
 
-from moderate_cli.verdicts import Call, Engine, Json, Label, RiskLevel, Verdict
-
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_LISTS = ("custom_image", "public_figure", "logo_data")
-_TEXT_LISTS = ("ocr_result", "risk_word", "custom_text")
-_OUR_PARTS = {*_LISTS, "text_in_image", "local_engine"}
+from moderate_cli.client.answers import field_of
+from moderate_cli.client.ext import frame_parts, read_ext
+from moderate_cli.verdicts import (
+    Call,
+    Frame,
+    Json,
+    Label,
+    RiskLevel,
+    ServiceVerdict,
+    Submission,
+    Usage,
+    Verdict,
+)
 
 
 def read_verdict(body: Json, call: Call) -> Verdict:
-    """Return the verdict in a body whose code is 200."""
-    data = _object(body.get("Data"))
-    ext = read_ext(data.get("Ext"))
+    """Return the verdict in a body whose code is 200, of whichever operation."""
+    data = _object(field_of(body, "Data"))
+    ext = read_ext(field_of(data, "Ext"))
+    per_service = tuple(_service_verdict(part) for part in _objects(field_of(data, "Results")))
     return Verdict(
         call=call,
-        risk_level=read_level(data.get("RiskLevel")),
-        labels=read_labels(data.get("Result"), service=_only(call.services)),
+        risk_level=read_level(field_of(data, "RiskLevel")),
+        labels=_attributed(read_labels(field_of(data, "Result"), service=_only(call.services)), per_service)
+        + tuple(_post_labels(data, "$", _only(call.services))),
+        per_service=per_service,
+        frames=read_frames(field_of(data, "Frame", "Frames")),
         ext=ext,
-        request_id=body.get("RequestId"),
-        data_id=data.get("DataId") or None,
-        engine=_engine(ext),
+        usage=_usage(field_of(data, "Usage")),
+        request_id=_text(field_of(body, "RequestId")),
+        req_id=_text(field_of(data, "ReqId", "TaskId")),
+        data_id=_text(field_of(data, "DataId")),
+        engine="local" if _is_local(ext, per_service) else "cloud",
         raw=body,
     )
+
+
+def read_submission(body: Json, call: Call) -> Submission | None:
+    """Return the id of a queued task, or None where the answer names none."""
+    data = _object(field_of(body, "Data"))
+    req_id = _text(field_of(data, "ReqId", "TaskId"))
+    if req_id is None:
+        return None
+    return Submission(
+        call=call,
+        req_id=req_id,
+        data_id=_text(field_of(data, "DataId")),
+        request_id=_text(field_of(body, "RequestId")),
+        raw=body,
+    )
+
+
+def read_result_ext(body: Json) -> Json:
+    """Return the auxiliary information that DescribeImageResultExt tells, in the shape of every other."""
+    return read_ext(field_of(body, "Data"))
 
 
 def read_level(value: object) -> RiskLevel | None:
@@ -48,49 +80,89 @@ def read_labels(items: object, *, service: str | None = None, where: str | None 
     """Return the findings of a list of results; `nonLabel` is none."""
     labels = (
         Label(
-            label=str(item.get("Label")),
-            confidence=_number(item.get("Confidence")),
-            description=item.get("Description"),
-            risk_level=read_level(item.get("RiskLevel")),
+            label=str(name),
+            confidence=_number(field_of(item, "Confidence")),
+            description=_text(field_of(item, "Description")),
+            risk_level=read_level(field_of(item, "RiskLevel")),
             service=service,
             where=where,
         )
         for item in _objects(items)
-        if item.get("Label")
+        if (name := field_of(item, "Label"))
     )
     return tuple(label for label in labels if label.is_finding)
 
 
-def read_ext(value: object) -> dict[str, Any]:
-    """Return the auxiliary information with names in snake case; parts not known here are kept as they came."""
-    ext: dict[str, Any] = {name: [] for name in _LISTS} | {"text_in_image": None}
-    for name, part in _object(value).items():
-        ours = snake_case(name)
-        ext[ours if ours in _OUR_PARTS else name] = _snake_cased(part) if ours in _OUR_PARTS else part
-    for name in _LISTS:
-        ext[name] = _as_list(ext[name])
-    if ext["text_in_image"] is not None:
-        ext["text_in_image"] = {name: [] for name in _TEXT_LISTS} | {
-            name: part if part is not None else [] for name, part in _object(ext["text_in_image"]).items()
-        }
-    return ext
+def read_frames(value: object) -> tuple[Frame, ...]:
+    """Return the frames of an asynchronous result, which come as a JSON text inside the JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value, parse_constant=lambda _: None)
+        except ValueError:
+            return ()
+    return tuple(_frame(index, part) for index, part in enumerate(_objects(value)))
 
 
-def snake_case(name: str) -> str:
-    """Return `TextInImage` as `text_in_image`."""
-    return _WORD_START.sub("_", name).lower()
+def _frame(index: int, part: Json) -> Frame:
+    # The page calls the address `tepmUrl` in prose and `TempUrl` in its examples; the Go SDK writes lower case.
+    return Frame(
+        index=index,
+        url=_text(field_of(part, "TempUrl", "TepmUrl")),
+        risk_level=read_level(field_of(part, "RiskLevel")),
+        labels=read_labels(field_of(part, "Result", "Results")),
+        ext=read_ext(field_of(part, "Ext") or frame_parts(part)),
+    )
 
 
-def _snake_cased(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {snake_case(name): _snake_cased(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_snake_cased(part) for part in value]
-    return value
+def _service_verdict(part: Json) -> ServiceVerdict:
+    service = str(field_of(part, "Service") or "")
+    return ServiceVerdict(
+        service=service,
+        risk_level=read_level(field_of(part, "RiskLevel")),
+        labels=read_labels(field_of(part, "Result", "Results"), service=service),
+        ext=read_ext(field_of(part, "Ext")),
+    )
 
 
-def _engine(ext: Json) -> Engine:
-    return "local" if "local_engine" in ext else "cloud"
+def _attributed(labels: tuple[Label, ...], per_service: tuple[ServiceVerdict, ...]) -> tuple[Label, ...]:
+    """Return merged findings with the service that made each, as far as the parts tell."""
+    makers = {label.label: part.service for part in reversed(per_service) for label in part.labels}
+    return tuple(
+        Label(
+            label.label,
+            label.confidence,
+            label.description,
+            label.risk_level,
+            label.service or makers.get(label.label),
+            label.where,
+        )
+        for label in labels
+    )
+
+
+def _post_labels(data: Json, path: str, service: str | None) -> Iterator[Label]:
+    """Yield the findings of a post, each with the JSON path of the part of the post that it belongs to."""
+    for main in _objects(field_of(data, "MainData")):
+        yield from read_labels(field_of(main, "Result", "Results"), service=service, where=f"{path}.mainData")
+    for index, comment in enumerate(_objects(field_of(data, "CommentDatas"))):
+        where = f"{path}.commentDatas[{index}]"
+        yield from read_labels(field_of(comment, "Result", "Results"), service=service, where=where)
+        yield from _post_labels(comment, where, service)
+
+
+def _usage(value: object) -> Usage | None:
+    usage = _object(value)
+    if not usage:
+        return None
+    return Usage(
+        total_tokens=_whole(field_of(usage, "Total_tokens")),
+        input_tokens=_whole(field_of(usage, "Input_tokens")),
+        output_tokens=_whole(field_of(usage, "Output_tokens")),
+    )
+
+
+def _is_local(ext: Json, per_service: Iterable[ServiceVerdict]) -> bool:
+    return "local_engine" in ext or any("local_engine" in part.ext for part in per_service)
 
 
 def _only(services: tuple[str, ...]) -> str | None:
@@ -101,20 +173,24 @@ def _object(value: object) -> Json:
     return value if isinstance(value, Mapping) else {}
 
 
-def _objects(value: object) -> Iterable[Json]:
-    return (item for item in _as_list(value) if isinstance(item, Mapping))
+def _objects(value: object) -> Iterator[Json]:
+    parts = value if isinstance(value, list) else [value]
+    return (part for part in parts if isinstance(part, Mapping))
 
 
-def _as_list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
 
 
 def _number(value: object) -> float | None:
-    """Return a confidence; the service leaves it out, sends null, an integer or a float."""
+    """Return a confidence; the service leaves it out, sends null, an integer, a float or a text."""
     try:
         number = float(str(value))
     except ValueError:
         return None
     return number if isfinite(number) else None
+
+
+def _whole(value: object) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)

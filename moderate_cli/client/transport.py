@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from moderate_cli import __version__
 from moderate_cli.client.credentials import Credentials
@@ -68,29 +69,29 @@ class Answer:
 class Transport:
     """Signs and sends; knows no operation and tries nothing twice."""
 
-    def __init__(
-        self, credentials: Credentials, endpoint: Endpoint, *, timeouts: Timeouts, clock: Callable[[], float]
-    ) -> None:
-        self.credentials = credentials
+    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.endpoint = endpoint
+        self.clock_offset = 0.0  # seconds to add to this machine's clock
         self._timeouts = timeouts
         self._clock = clock
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
 
-    def send(self, action: str, parameters: Parameters) -> Answer:
-        """Send one call with a date and a nonce of its own.
+    def send(
+        self, action: str, parameters: Parameters, credentials: Credentials, *, read_timeout: float | None = None
+    ) -> Answer:
+        """Send one call with a date and a nonce of its own; `read_timeout` takes the place of the usual one.
 
         Raises ServiceError, retryable, where no complete answer arrived.
         """
         sent_at = self._clock()
-        request = self._sign(action, parameters, sent_at)
+        request = self._sign(action, parameters, credentials, sent_at + self.clock_offset)
         try:
             session, settings = self._session()
             response = session.send(
                 request,
-                timeout=(self._timeouts.connect, self._timeouts.read),
+                timeout=(self._timeouts.connect, read_timeout or self._timeouts.read),
                 allow_redirects=False,  # a signed request is for this host alone
                 **settings,
             )
@@ -106,7 +107,9 @@ class Transport:
                 session.close()
             self._sessions.clear()
 
-    def _sign(self, action: str, parameters: Parameters, now: float) -> requests.PreparedRequest:
+    def _sign(
+        self, action: str, parameters: Parameters, credentials: Credentials, now: float
+    ) -> requests.PreparedRequest:
         unsigned = UnsignedRequest(
             host=self.endpoint.host,
             action=action,
@@ -117,7 +120,7 @@ class Transport:
             body=b"" if parameters.form is None else form_body(parameters.form),
             content_type=None if parameters.form is None else FORM_CONTENT_TYPE,
         )
-        headers = signed_headers(unsigned, self.credentials)
+        headers = signed_headers(unsigned, credentials)
         headers["accept"] = "application/json"  # RPC gateways have answered XML without it
         headers["user-agent"] = USER_AGENT
         query = canonical_query(parameters.query)
@@ -143,29 +146,39 @@ class Transport:
             hint = "behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its certificate"
             return ServiceError(f"no trusted TLS connection to {host}: {_reason(error)}", code="tls_failed", hint=hint)
         if isinstance(error, requests.exceptions.ReadTimeout):
-            message = f"no answer from {host} within {self._timeouts.read:g} s"
-            return ServiceError(message, code="read_timeout", hint="try again, or raise --timeout", retryable=True)
+            hint = "try again, or raise --timeout"
+            return _perhaps_judged(f"no answer from {host} in time", code="read_timeout", hint=hint)
         if isinstance(error, requests.exceptions.ProxyError):
             hint = "check HTTPS_PROXY and NO_PROXY"
             return ServiceError(
                 f"the proxy refused the way to {host}: {_reason(error)}", code="proxy_failed", hint=hint
             )
+        hint = "check the network, --region and --endpoint"
         if isinstance(error, requests.exceptions.ConnectTimeout):
             message = f"no connection to {host} within {self._timeouts.connect:g} s"
-        else:
+        elif any(isinstance(cause, NewConnectionError) for cause in _causes(error)):
             message = f"no connection to {host}: {_reason(error)}"
-        hint = "check the network, --region and --endpoint"
+        else:
+            message = f"the connection to {host} was lost: {_reason(error)}"
+            return _perhaps_judged(message, code="connection_lost", hint="try again")
         return ServiceError(message, code="connection_failed", hint=hint, retryable=True)
+
+
+def _perhaps_judged(message: str, *, code: str, hint: str) -> ServiceError:
+    """Return the error of a call that was sent: it may have been judged and billed, so it is sent once more at most."""
+    return ServiceError(message, code=code, hint=hint, retryable=True, max_attempts=2)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it wraps, from the outside in."""
+    seen: object = error
+    while isinstance(seen, BaseException):
+        yield seen
+        wrapped = next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
+        seen = getattr(seen, "reason", None) or wrapped or seen.__cause__ or seen.__context__
 
 
 def _reason(error: BaseException) -> str:
     """Return the innermost cause in the operating system's words, where there is one."""
-    seen: BaseException | None = error
-    reason = type(error).__name__
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            reason = seen.strerror
-        seen = getattr(seen, "reason", None) or seen.__cause__ or seen.__context__
-        if not isinstance(seen, BaseException):
-            break
-    return reason
+    words = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+    return words[-1] if words else type(error).__name__

@@ -11,16 +11,22 @@ import logging
 import re
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from importlib import import_module
 from io import BufferedReader
 from typing import Any
 
 from moderate_cli.client.endpoint import Endpoint, is_loopback
+from moderate_cli.client.retry import Retrier
 from moderate_cli.errors import ServiceError, UsageError
 from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
+KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further calls, of the 30 minutes
+_REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
 
@@ -29,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UploadToken:
-    """The answer of DescribeUploadToken: temporary credentials for one prefix of one bucket."""
+    """The answer of DescribeUploadToken: temporary credentials for one prefix of one bucket; Unix seconds."""
 
     access_key_id: str
     access_key_secret: str = field(repr=False)
@@ -56,12 +62,26 @@ class UploadToken:
                 internal_endpoint=data.get("OssInternalEndPoint") or data["OssInternetEndPoint"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            message = f"the upload token lacks a usable {error.args[0] if error.args else 'field'}"
-            raise ServiceError(message, code="unreadable_answer", retryable=True) from error
+            missing = error.args[0] if isinstance(error, KeyError) else "field"
+            message = f"the upload token lacks a usable {missing}"
+            raise ServiceError(message, code="unreadable_answer", retryable=True) from None
+
+
+@dataclass(slots=True)
+class _Upload:
+    """One upload of some bytes, for which others with the same bytes wait."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    place: OssObject | None = None
+    done_at: float = 0.0
 
 
 class Uploader:
-    """Puts files where the service reads them; one token and one bucket object serve all threads until they expire."""
+    """Puts files where the service reads them.
+
+    One token and one bucket object serve all threads until shortly before they expire, and bytes that were uploaded
+    already are not uploaded again while the service keeps them.
+    """
 
     def __init__(
         self,
@@ -70,45 +90,87 @@ class Uploader:
         internal: bool,
         timeouts: tuple[float, float],
         clock: Callable[[], float],
+        retrier: Retrier | None = None,
     ) -> None:
         self._fetch_token = fetch_token
         self._internal = internal
         self._timeouts = timeouts
         self._clock = clock
+        self._retrier = retrier or Retrier()
         self._lock = threading.Lock()
         self._grant: tuple[UploadToken, Any] | None = None
+        self._uploads: OrderedDict[str, _Upload] = OrderedDict()
 
-    def upload(self, file: BufferedReader, *, extension: str) -> OssObject:
-        """Upload an open file from its start, under a new name.
+    def upload(
+        self, file: BufferedReader, *, extension: str, sha256: str | None = None, clock_offset: float = 0.0
+    ) -> OssObject:
+        """Upload an open file from its start, under a new name, and return where it is.
 
-        `extension` comes with its dot, and is left out if it is an odd one.
-        Raises ServiceError where the token or the upload is refused or fails.
+        `extension` comes with its dot, and is left out if it is an odd one. With `sha256`, the same bytes are uploaded
+        once. Raises ServiceError where the token or the upload is refused or fails.
         """
-        import oss2
+        if sha256 is None:
+            return self._put(file, extension, clock_offset)
+        upload = self._remembered(sha256)
+        with upload.lock:
+            if upload.place is None or self._clock() - upload.done_at > KEPT_FOR:
+                upload.place = self._put(file, extension, clock_offset)
+                upload.done_at = self._clock()
+            return upload.place
 
+    def _remembered(self, sha256: str) -> _Upload:
+        with self._lock:
+            upload = self._uploads.setdefault(sha256, _Upload())
+            self._uploads.move_to_end(sha256)
+            if len(self._uploads) > _REMEMBERED:
+                self._uploads.popitem(last=False)
+            return upload
+
+    def _put(self, file: BufferedReader, extension: str, clock_offset: float) -> OssObject:
+        file.seek(0)
+        # The MD5 lets OSS refuse damaged bytes; oss2's own check of a CRC is slow without a C compiler.
+        headers = {"Content-MD5": base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()}
+        suffix = extension if _EXTENSION.fullmatch(extension) else ""
+
+        def attempt() -> OssObject:
+            if clock_offset:
+                headers["x-oss-date"] = formatdate(self._clock() + clock_offset, usegmt=True)
+            return self._attempt(file, suffix, headers)
+
+        return self._retrier.run(attempt, mend=self._drop_grant)[0]
+
+    def _attempt(self, file: BufferedReader, suffix: str, headers: dict[str, str]) -> OssObject:
         token, bucket = self._current_grant()
-        key = f"{token.prefix}{uuid.uuid4()}{extension if _EXTENSION.fullmatch(extension) else ''}"
+        key = f"{token.prefix}{uuid.uuid4()}{suffix}"
         file.seek(0)
-        digest = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
-        file.seek(0)
+        oss2 = import_module("oss2")
         try:
-            # The MD5 lets OSS refuse damaged bytes; oss2's own check of a CRC is slow without a C compiler.
-            bucket.put_object(key, file, headers={"Content-MD5": digest})
+            bucket.put_object(key, file, headers=headers)
         except oss2.exceptions.OssError as error:
-            raise _upload_error(error) from error
+            raise _upload_error(error, token) from None
         log.info("uploaded %s to %s", key, token.bucket)
         return OssObject(token.bucket, key, _region(bucket.endpoint))
+
+    def _drop_grant(self, error: ServiceError) -> bool:
+        """Forget a token that OSS refuses, so that the next attempt gets a new one."""
+        if error.http_status != 403 or not error.code.startswith("oss_"):
+            return False
+        with self._lock:
+            self._grant = None
+        return True
 
     def _current_grant(self) -> tuple[UploadToken, Any]:
         with self._lock:
             if self._grant is None or self._grant[0].expiration - EXPIRY_MARGIN <= self._clock():
+                importing = threading.Thread(target=import_module, args=("oss2",), daemon=True)
+                importing.start()  # 0.2 s that pass while the request for the token travels
                 token = self._fetch_token()
+                importing.join()
                 self._grant = token, self._open_bucket(token)
             return self._grant
 
     def _open_bucket(self, token: UploadToken) -> Any:
-        import oss2
-
+        oss2 = import_module("oss2")
         address = token.internal_endpoint if self._internal else token.internet_endpoint
         return oss2.Bucket(
             oss2.StsAuth(token.access_key_id, token.access_key_secret, token.security_token),
@@ -143,17 +205,17 @@ def _region(address: str) -> str | None:
     return found[1] if found else None
 
 
-def _upload_error(error: Any) -> ServiceError:
+def _upload_error(error: Any, token: UploadToken) -> ServiceError:
     """Return what oss2 raised in our words; its own text repeats headers of the request."""
     if error.status < 0:  # oss2's mark for a request without an answer
-        return ServiceError(
-            "the upload found no connection to OSS", code="upload_failed", hint="check the network", retryable=True
-        )
+        message = f"the upload to {token.bucket} found no answer"
+        return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)
+    said = error.code or f"HTTP {error.status}"
     return ServiceError(
-        f"OSS refused the upload ({error.code or f'HTTP {error.status}'}: {error.message})",
+        f"OSS refused the upload ({said})",
         code=f"oss_{error.code}" if error.code else "upload_failed",
         http_status=error.status,
-        request_id=error.request_id,
-        hint="try again; the upload token may have expired",
-        retryable=error.status >= 500 or error.status == 403,
+        request_id=error.request_id or None,
+        hint="try again later",
+        retryable=error.status >= 500,
     )

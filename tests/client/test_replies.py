@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from samples import vendor_reply, vendor_verdict
 
-from moderate_cli.client.replies import read_ext, read_labels, read_level, read_verdict, snake_case
+from moderate_cli.client.ext import read_ext, snake_case
+from moderate_cli.client.replies import read_labels, read_level, read_verdict
 from moderate_cli.verdicts import Call, RiskLevel
 
 CALL = Call(operation="ImageModeration", services=("s",), region=None, endpoint="e")

@@ -1,0 +1,149 @@
+"""ServiceParameters, and the limits that the vendor states for them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from moderate_cli.client.parameters import AsyncOptions, image_parameters, post_parameters
+from moderate_cli.errors import RefusedError
+from moderate_cli.verdicts import ImageUrl, OssObject
+
+URL = "https://example.com/a.png"
+
+
+def test_a_url_and_everything_that_may_stand_beside_it() -> None:
+    text = image_parameters(
+        ImageUrl(URL), info_types=("customImage", "logoData"), data_id="图".encode().hex(), referer="r"
+    )
+    assert json.loads(text) == {
+        "imageUrl": URL,
+        "dataId": "e59bbe",
+        "referer": "r",
+        "infoType": "customImage,logoData",
+    }
+    assert " " not in text
+
+
+def test_what_is_not_given_is_not_sent() -> None:
+    assert image_parameters(ImageUrl(URL)) == f'{{"imageUrl":"{URL}"}}'
+
+
+@pytest.mark.parametrize(("region", "sent"), [("cn-beijing", {"ossRegionId": "cn-beijing"}), (None, {})])
+def test_an_object_travels_as_it_is_named(region: str | None, sent: dict[str, str]) -> None:
+    text = image_parameters(OssObject("bucket_01", "图 片/a b.png", region))
+    assert json.loads(text) == {"ossBucketName": "bucket_01", "ossObjectName": "图 片/a b.png", **sent}
+    assert "图 片" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "api_code", "words"),
+    [
+        ({"data_id": "x" * 65}, 402, "dataId has 65 characters, and at most 64 are allowed"),
+        ({"data_id": "a/b"}, 401, "dataId holds '/', and only letters, digits, _ - and . are allowed"),
+        ({"data_id": "图"}, 401, "dataId holds '图'"),
+        ({"data_id": "ok\n"}, 401, r"dataId holds '\n'"),
+        ({"referer": "x" * 257}, 402, "referer has 257 characters, and at most 256 are allowed"),
+        ({"referer": "\udcff"}, 401, "not valid UTF-8"),
+        ({"image": ImageUrl(URL + "x" * 2048)}, 402, "imageUrl has 2,073 characters, and at most 2,048 are allowed"),
+        ({"image": ImageUrl("https://example.com/图.png")}, 401, "imageUrl holds the Chinese character '图' at 21"),
+        ({"image": ImageUrl("https://example.com/a，b")}, 401, "imageUrl holds the Chinese character '，'"),
+        ({"image": ImageUrl("ftp://example.com/a")}, 401, "imageUrl is no http or https address"),
+    ],
+)
+def test_an_image_over_a_limit_is_one_line(fields: dict[str, Any], api_code: int, words: str) -> None:
+    arguments = {"image": ImageUrl(URL), **fields}
+    with pytest.raises(RefusedError) as caught:
+        image_parameters(arguments.pop("image"), **arguments)
+    assert caught.value.api_code == api_code
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields", [{"data_id": "x" * 64}, {"data_id": "A-z_0.9"}, {"referer": "x" * 256}, {"data_id": None}]
+)
+def test_an_image_at_a_limit_is_sent(fields: dict[str, Any]) -> None:
+    assert image_parameters(ImageUrl(URL + "x" * (2048 - len(URL))), **fields)
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        (AsyncOptions(), {}),
+        (AsyncOptions(interval=1, max_frames=100), {"interval": 1, "maxFrameNum": 100}),
+        (AsyncOptions(max_frames=1), {"maxFrameNum": 1}),
+        (
+            AsyncOptions(callback="https://x.example/cb", seed="a_1", crypt_type="SM3"),
+            {"callback": "https://x.example/cb", "seed": "a_1", "cryptType": "SM3"},
+        ),
+    ],
+)
+def test_what_only_the_asynchronous_operation_takes(options: AsyncOptions, sent: dict[str, Any]) -> None:
+    assert options.fields() == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (AsyncOptions(interval=1), "interval needs maxFrameNum"),
+        (AsyncOptions(interval=0, max_frames=5), "interval is 0"),
+        (AsyncOptions(max_frames=0), "maxFrameNum is 0, and 1 to 100 are allowed"),
+        (AsyncOptions(max_frames=101), "maxFrameNum is 101"),
+        (AsyncOptions(callback="https://x.example/cb"), "seed is missing"),
+        (AsyncOptions(callback="nowhere", seed="a"), "callback is no http or https address"),
+        (AsyncOptions(seed="a" * 65), "seed has 65 characters, and at most 64 are allowed"),
+        (AsyncOptions(seed="a-b"), "seed holds '-', and only letters, digits and _"),
+        (AsyncOptions(crypt_type="MD5"), "only SHA256 and SM3"),
+    ],
+)
+def test_asynchronous_options_over_a_limit(options: AsyncOptions, words: str) -> None:
+    with pytest.raises(RefusedError, match=words.replace("(", r"\(")):
+        options.fields()
+
+
+def _image(number: int = 0) -> dict[str, str]:
+    return {"imageUrl": f"https://example.com/{number}.png"}
+
+
+def _post(title: str = "", content: str = "", images: int = 0, comments: list[Any] | None = None) -> dict[str, Any]:
+    main = {"mainTitle": title, "mainContent": content, "mainImages": [_image(n) for n in range(images)]}
+    return {"mainData": main, "commentDatas": comments or []}
+
+
+@pytest.mark.parametrize(
+    "post",
+    [
+        _post(),
+        _post("t" * 2000, "c" * 3000, 30),
+        _post(comments=[{"content": "c" * 1000, "images": [_image(n) for n in range(10)]}]),
+        _post(comments=[{"content": "", "images": None, "commentDatas": [{"content": "r" * 1000}]}]),
+        {"mainData": {"mainContent": "x"}, "dataId": "x" * 128},
+    ],
+)
+def test_a_post_at_its_limits_is_sent_as_it_is(post: dict[str, Any]) -> None:
+    assert json.loads(post_parameters(post)) == post
+
+
+@pytest.mark.parametrize(
+    ("post", "words"),
+    [
+        (_post("t" * 2001, "c" * 3000), "the text of the post has 5,001 characters, and at most 5,000 are allowed"),
+        (_post("", "c" * 4500, comments=[{"content": "c" * 501}]), "the text of the post has 5,001 characters"),
+        (_post(images=31), "the post has 31 images, and at most 30 are allowed"),
+        (_post(images=25, comments=[{"images": [_image(n) for n in range(6)]}]), "the post has 31 images"),
+        (_post(comments=[{"content": "c" * 1001}]), r"commentDatas[0].content has 1,001 characters"),
+        (
+            _post(comments=[{}, {"commentDatas": [{"content": "c" * 1001}]}]),
+            "commentDatas[1].commentDatas[0].content has 1,001",
+        ),
+        (_post(comments=[{"images": [_image(n) for n in range(11)]}]), "commentDatas[0].images has 11 images"),
+        ({"mainData": {"mainImages": [{"imageUrl": "https://例.example/"}]}}, "mainData image 1: imageUrl holds"),
+        ({"mainData": {}, "dataId": "x" * 129}, "dataId has 129 characters, and at most 128 are allowed"),
+    ],
+)
+def test_a_post_over_a_limit_is_one_line(post: dict[str, Any], words: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        post_parameters(post)
+    assert words in caught.value.message

@@ -1,0 +1,119 @@
+"""The limiter under a clock of its own: spaced starts, no bursts, slower when refused, faster when accepted."""
+
+from __future__ import annotations
+
+import threading
+from itertools import pairwise
+
+import pytest
+from clocks import VirtualClock
+
+from moderate_cli.client.rate import SHARE, RateKey, RateLimiter, RateLimits
+
+
+def _starts(threads: int, per_second: float, seconds: float) -> list[float]:
+    """Return the times at which calls start that so many threads make, each as fast as it may."""
+    clock = VirtualClock(threads)
+    limiter = RateLimiter(per_second, monotonic=clock.monotonic, sleep=clock.sleep)
+    starts: list[float] = []
+
+    def work() -> None:
+        while True:
+            limiter.wait()
+            if clock.now >= seconds:
+                return clock.leave()
+            starts.append(clock.now)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=30)
+    assert not any(worker.is_alive() for worker in workers)
+    return sorted(starts)
+
+
+def test_32_threads_send_50_a_second_and_never_burst() -> None:
+    starts = _starts(threads=32, per_second=50, seconds=5)
+    assert abs(len(starts) / 5 - 50) <= 1
+    assert min(later - earlier for earlier, later in pairwise(starts)) >= 1 / 50
+    for second in range(5):
+        assert len([start for start in starts if second <= start < second + 1]) <= 50
+
+
+@pytest.mark.parametrize("per_second", [1, 10, 100])
+def test_one_thread_is_spaced_alike(per_second: int) -> None:
+    starts = _starts(threads=1, per_second=per_second, seconds=3)
+    assert all(later - earlier >= 1 / per_second for earlier, later in pairwise(starts))
+    assert len(starts) == pytest.approx(3 * per_second * SHARE, abs=1)
+
+
+def _limiter(per_second: float = 100) -> tuple[RateLimiter, VirtualClock]:
+    clock = VirtualClock()
+    return RateLimiter(per_second, monotonic=clock.monotonic, sleep=clock.sleep), clock
+
+
+def test_idle_time_is_not_saved_up_for_a_burst() -> None:
+    limiter, clock = _limiter(10)
+    limiter.wait()
+    clock.now += 60
+    starts = []
+    for _ in range(3):
+        limiter.wait()
+        starts.append(clock.now)
+    assert all(later - earlier >= 0.1 for earlier, later in pairwise(starts))
+
+
+def test_a_refusal_stops_all_starts_for_a_while_and_slows_down() -> None:
+    limiter, clock = _limiter(100)
+    limiter.wait()
+    before = limiter.rate
+    limiter.refused()
+    limiter.wait()
+    assert clock.now >= 1
+    assert limiter.rate < before
+
+
+def test_the_refusals_of_one_moment_count_once() -> None:
+    limiter, clock = _limiter(100)
+    limiter.refused()
+    slowed = limiter.rate
+    for _ in range(30):
+        limiter.refused()
+    assert limiter.rate == slowed
+    clock.now += 1.5
+    limiter.refused()
+    assert limiter.rate < slowed
+
+
+def test_success_makes_it_recover_and_no_more_than_that() -> None:
+    limiter, _clock = _limiter(100)
+    full = limiter.rate
+    limiter.refused()
+    rates = [limiter.rate]
+    for _ in range(5000):
+        limiter.accepted()
+        rates.append(limiter.rate)
+    assert all(later >= earlier for earlier, later in pairwise(rates))
+    assert rates[-1] == full
+
+
+def test_refusals_without_end_leave_a_trickle() -> None:
+    limiter, clock = _limiter(100)
+    for _ in range(100):
+        clock.now += 2
+        limiter.refused()
+    assert 1 < limiter.rate < 10
+
+
+def test_a_quota_has_one_limiter() -> None:
+    limits = RateLimits()
+    key = RateKey("id", "host", "ImageModeration", 100)
+    assert limits.limiter(key) is limits.limiter(RateKey("id", "host", "ImageModeration", 100))
+    others = [
+        RateKey("id2", "host", "ImageModeration", 100),
+        RateKey("id", "host2", "ImageModeration", 100),
+        RateKey("id", "host", "ImageBatchModeration", 100),
+        RateKey("id", "host", "ImageModeration", 50),
+    ]
+    assert len({limits.limiter(other) for other in [key, *others]}) == 5
