@@ -75,6 +75,8 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
             return ExitCode.USAGE
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
+        case SystemExit(code=int(code), __context__=None):  # Typer's completion leaves so
+            return ExitCode(code)
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # Typer leaves by itself on a closed pipe
             _silence_stdout()
             return ExitCode.BROKEN_PIPE

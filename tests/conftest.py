@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from moderate_cli.emulator import Emulator
+from moderate_cli.emulator import AccessKey, Emulator
 from moderate_cli.environment import Environment
 from moderate_cli.main import run
+
+# Secrets with which most tests run; none of them may ever be seen again.
+CANARIES = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")
 
 
 class Terminal(io.StringIO):
@@ -38,12 +41,26 @@ class Result:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     for name in list(os.environ):
         if name.startswith(("MODERATE_", "ALIBABA", "ALICLOUD")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    # Neither files in the home folder nor a metadata service beyond loopback have a say in tests.
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def _no_canary_in_files(tmp_path: Path) -> Iterator[None]:
+    """Search what a test wrote for secrets."""
+    yield
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.stat().st_size < 10_000_000:
+            content = path.read_bytes()
+            assert not [canary for canary in CANARIES if canary.encode() in content], path
 
 
 @pytest.fixture
@@ -59,7 +76,9 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
             for name, value in {"COLUMNS": str(columns), **(variables or {})}.items():
                 patch.setenv(name, value)
             code = run([str(argument) for argument in arguments], Environment(stdout=stdout, stderr=stderr))
-        return Result(code, stdout.getvalue(), stderr.getvalue())
+        result = Result(code, stdout.getvalue(), stderr.getvalue())
+        assert not [canary for canary in CANARIES if canary in result.stdout + result.stderr]
+        return result
 
     return moderate
 
@@ -73,8 +92,11 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def account(emulator: Emulator) -> dict[str, str]:
     """The environment variables with which a client of the emulator is known to it."""
+    secret, token = CANARIES
+    emulator.add_key(AccessKey("LTAICanary", secret, token))
     return {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": emulator.access_key.access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": emulator.access_key.access_key_secret,
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAICanary",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret,
+        "ALIBABA_CLOUD_SECURITY_TOKEN": token,
         "MODERATE_ENDPOINT": emulator.endpoint,
     }

@@ -90,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[: len(answer.body) - answer.cut])
         self.close_connection = bool(answer.cut)
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_PUT(self) -> None:
         self.do_POST()
 

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a data file's facts come from, and the day on which they were put together (ISO 8601)."""
+
+    source: str
+    date: str
+
+
+@cache
 def load(name: str) -> Any:
-    """Return the content of a JSON data file of this room."""
+    """Return the content of a JSON data file of this room; it is shared, so nobody changes it."""
     return json.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+def origin(name: str) -> Origin:
+    """Return the origin of a JSON data file of this room."""
+    content = load(name)
+    return Origin(content["source"], content["date"])

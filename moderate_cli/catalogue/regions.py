@@ -14,22 +14,43 @@ from moderate_cli.catalogue import data
 from moderate_cli.errors import UsageError
 
 DEFAULT_REGION = "ap-southeast-1"
+_FILE = "regions.json"
 _REGION_ID = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A region that offers the service; `vpc` tells whether it has an endpoint inside its virtual network."""
+    """A region that offers the service; `vpc` tells whether it has an endpoint inside its virtual network.
+
+    `console` is the region whose console settings (scopes, thresholds, libraries) are in force here, where that is
+    another one.
+    """
 
     id: str
     name: str
     vpc: bool
+    console: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The public host."""
+        return endpoint(self.id)
+
+    @property
+    def vpc_endpoint(self) -> str | None:
+        """The host inside the vendor's network, where there is one."""
+        return endpoint(self.id, vpc=True) if self.vpc else None
+
+
+def origin() -> data.Origin:
+    """Return the origin of the regions."""
+    return data.origin(_FILE)
 
 
 @cache
 def regions() -> dict[str, Region]:
     """Return the known regions by their id."""
-    return {entry["id"]: Region(**entry) for entry in data.load("regions.json")["regions"]}
+    return {entry["id"]: Region(**entry) for entry in data.load(_FILE)["regions"]}
 
 
 def endpoint(region: str, *, vpc: bool = False) -> str:

@@ -21,7 +21,7 @@ from moderate_cli.client.parameters import AsyncOptions, check_text, image_param
 from moderate_cli.client.rate import RateKey, RateLimiter, RateLimits
 from moderate_cli.client.replies import read_result_ext, read_submission, read_verdict
 from moderate_cli.client.retry import Retrier
-from moderate_cli.client.transport import Timeouts, Transport
+from moderate_cli.client.transport import Answer, Timeouts, Transport
 from moderate_cli.client.upload import Uploader, UploadToken
 from moderate_cli.errors import ServiceError
 from moderate_cli.verdicts import Call, Json, OssObject, RemoteImage, Submission, Verdict
@@ -67,6 +67,7 @@ class GreenClient:
             internal=vpc,
             timeouts=(timeouts.connect, timeouts.read),
             clock=clock,
+            clock_offset=lambda: self._transport.clock_offset,
             retrier=self._retrier,
         )
 
@@ -157,8 +158,29 @@ class GreenClient:
 
         With its `sha256`, bytes that this client uploaded a short while ago are not uploaded again.
         """
-        offset = self._transport.clock_offset
-        return self._uploader.upload(file, extension=extension, sha256=sha256, clock_offset=offset)
+        return self._uploader.upload(file, extension=extension, sha256=sha256)
+
+    @property
+    def host(self) -> str:
+        """The host's name alone, without a port."""
+        return self._transport.endpoint.hostname
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether calls travel over TLS; only those to this machine may not."""
+        return self._transport.endpoint.scheme == "https"
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy on the way to the service, by the usual environment variables."""
+        return self._transport.proxy()
+
+    def probe(self, address: str | None = None) -> Answer:
+        """Ask an address, or else this client's endpoint, without a signature; any answer shows that it is there.
+
+        Raises ServiceError where there is none.
+        """
+        return self._transport.probe(address)
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         """Return the description of a call that was not sent yet."""
@@ -219,8 +241,9 @@ class GreenClient:
     def _mend(self, error: ServiceError, used: Credentials) -> bool:
         """Remove the cause of an error where this machine can: a wrong clock, or credentials that have expired."""
         if error.clock_skew is not None:
-            self._transport.clock_offset = -error.clock_skew
-            log.warning("%s; corrected for this run by the service's clock", error.message)
+            if abs(self._transport.clock_offset + error.clock_skew) > 1:  # the other threads' errors say the same
+                self._transport.clock_offset = -error.clock_skew
+                log.warning("%s; corrected for this run by the service's clock", error.message)
             return True
         return error.code.startswith("InvalidSecurityToken") and self._source.renew(used)
 

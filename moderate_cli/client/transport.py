@@ -100,6 +100,26 @@ class Transport:
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(response.content))
         return Answer(response.status_code, response.headers, response.content, sent_at)
 
+    def probe(self, address: str | None = None) -> Answer:
+        """Get an address, or else the endpoint, without a signature; raises ServiceError where nobody answers."""
+        sent_at = self._clock()
+        try:
+            session, settings = self._session()
+            response = session.get(
+                address or self.endpoint.url,
+                timeout=(self._timeouts.connect, self._timeouts.read),
+                allow_redirects=False,
+                verify=settings["verify"],
+            )
+        except OSError as error:
+            raise self._unanswered(error) from error
+        return Answer(response.status_code, response.headers, response.content, sent_at)
+
+    def proxy(self) -> str | None:
+        """Return the proxy on the way to the endpoint, or None."""
+        proxies: dict[str, str] = self._session()[1]["proxies"]
+        return proxies.get(self.endpoint.scheme)
+
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._lock:

@@ -76,11 +76,20 @@ class _Upload:
     done_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """A token, and the bucket of oss2 that it opens."""
+
+    token: UploadToken
+    bucket: Any
+
+
 class Uploader:
     """Puts files where the service reads them.
 
     One token and one bucket object serve all threads until shortly before they expire, and bytes that were uploaded
-    already are not uploaded again while the service keeps them.
+    already are not uploaded again while the service keeps them. `clock_offset` tells how many seconds to add to this
+    machine's clock.
     """
 
     def __init__(
@@ -90,31 +99,31 @@ class Uploader:
         internal: bool,
         timeouts: tuple[float, float],
         clock: Callable[[], float],
+        clock_offset: Callable[[], float] = lambda: 0.0,
         retrier: Retrier | None = None,
     ) -> None:
         self._fetch_token = fetch_token
         self._internal = internal
         self._timeouts = timeouts
         self._clock = clock
+        self._clock_offset = clock_offset
         self._retrier = retrier or Retrier()
         self._lock = threading.Lock()
-        self._grant: tuple[UploadToken, Any] | None = None
+        self._grant: _Grant | None = None
         self._uploads: OrderedDict[str, _Upload] = OrderedDict()
 
-    def upload(
-        self, file: BufferedReader, *, extension: str, sha256: str | None = None, clock_offset: float = 0.0
-    ) -> OssObject:
+    def upload(self, file: BufferedReader, *, extension: str, sha256: str | None = None) -> OssObject:
         """Upload an open file from its start, under a new name, and return where it is.
 
         `extension` comes with its dot, and is left out if it is an odd one. With `sha256`, the same bytes are uploaded
         once. Raises ServiceError where the token or the upload is refused or fails.
         """
         if sha256 is None:
-            return self._put(file, extension, clock_offset)
+            return self._put(file, extension)
         upload = self._remembered(sha256)
         with upload.lock:
             if upload.place is None or self._clock() - upload.done_at > KEPT_FOR:
-                upload.place = self._put(file, extension, clock_offset)
+                upload.place = self._put(file, extension)
                 upload.done_at = self._clock()
             return upload.place
 
@@ -126,47 +135,51 @@ class Uploader:
                 self._uploads.popitem(last=False)
             return upload
 
-    def _put(self, file: BufferedReader, extension: str, clock_offset: float) -> OssObject:
+    def _put(self, file: BufferedReader, extension: str) -> OssObject:
         file.seek(0)
         # The MD5 lets OSS refuse damaged bytes; oss2's own check of a CRC is slow without a C compiler.
         headers = {"Content-MD5": base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()}
         suffix = extension if _EXTENSION.fullmatch(extension) else ""
+        grant = self._current_grant()
 
-        def attempt() -> OssObject:
-            if clock_offset:
-                headers["x-oss-date"] = formatdate(self._clock() + clock_offset, usegmt=True)
-            return self._attempt(file, suffix, headers)
+        def mend(error: ServiceError) -> bool:
+            nonlocal grant
+            if error.http_status != 403:
+                return False
+            grant = self._another_grant(grant)
+            return True
 
-        return self._retrier.run(attempt, mend=self._drop_grant)[0]
+        return self._retrier.run(lambda: self._attempt(file, suffix, headers, grant), mend=mend)[0]
 
-    def _attempt(self, file: BufferedReader, suffix: str, headers: dict[str, str]) -> OssObject:
-        token, bucket = self._current_grant()
-        key = f"{token.prefix}{uuid.uuid4()}{suffix}"
+    def _attempt(self, file: BufferedReader, suffix: str, headers: dict[str, str], grant: _Grant) -> OssObject:
+        key = f"{grant.token.prefix}{uuid.uuid4()}{suffix}"
+        offset = self._clock_offset()
+        if offset:
+            headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
         file.seek(0)
         oss2 = import_module("oss2")
         try:
-            bucket.put_object(key, file, headers=headers)
+            grant.bucket.put_object(key, file, headers=headers)
         except oss2.exceptions.OssError as error:
-            raise _upload_error(error, token) from None
-        log.info("uploaded %s to %s", key, token.bucket)
-        return OssObject(token.bucket, key, _region(bucket.endpoint))
+            raise _upload_error(error, grant.token) from None
+        log.info("uploaded %s to %s", key, grant.token.bucket)
+        return OssObject(grant.token.bucket, key, _region(grant.bucket.endpoint))
 
-    def _drop_grant(self, error: ServiceError) -> bool:
-        """Forget a token that OSS refuses, so that the next attempt gets a new one."""
-        if error.http_status != 403 or not error.code.startswith("oss_"):
-            return False
+    def _another_grant(self, refused: _Grant) -> _Grant:
+        """Return a new token in place of one that OSS refused, unless another thread got one already."""
         with self._lock:
-            self._grant = None
-        return True
+            if self._grant is refused:
+                self._grant = None
+        return self._current_grant()
 
-    def _current_grant(self) -> tuple[UploadToken, Any]:
+    def _current_grant(self) -> _Grant:
         with self._lock:
-            if self._grant is None or self._grant[0].expiration - EXPIRY_MARGIN <= self._clock():
+            if self._grant is None or self._grant.token.expiration - EXPIRY_MARGIN <= self._clock():
                 importing = threading.Thread(target=import_module, args=("oss2",), daemon=True)
                 importing.start()  # 0.2 s that pass while the request for the token travels
                 token = self._fetch_token()
                 importing.join()
-                self._grant = token, self._open_bucket(token)
+                self._grant = _Grant(token, self._open_bucket(token))
             return self._grant
 
     def _open_bucket(self, token: UploadToken) -> Any:

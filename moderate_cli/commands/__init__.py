@@ -20,5 +20,10 @@ _KNOW = "Know"
 
 COMMANDS = (
     CommandEntry("sync", "sync", "Judge images now: files, folders and URLs.", _JUDGE),
+    CommandEntry("labels", "labels", "List the risk labels and what they mean.", _KNOW),
+    CommandEntry("services", "services", "List the moderation services, what each checks, and where.", _KNOW),
+    CommandEntry("regions", "regions", "List the regions, their endpoints, and what is offered there.", _KNOW),
+    CommandEntry("config", "config", "Show the settings and where each comes from.", _KNOW),
+    CommandEntry("doctor", "doctor", "Check credentials, network, clock, signature and permission.", _KNOW),
     CommandEntry("schema", "schema", "Print the JSON Schema of a record.", _KNOW),
 )

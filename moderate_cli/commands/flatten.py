@@ -19,7 +19,8 @@ def flatten_options(command: Callable[..., Any]) -> Callable[..., Any]:
     parameters = []
     for parameter in inspect.signature(command).parameters.values():
         kind = groups.get(parameter.name)
-        parameters += _fields(kind) if kind else [parameter.replace(annotation=hints[parameter.name])]
+        own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        parameters += _fields(kind) if kind else [own]
 
     @wraps(command)
     def flat(**values: Any) -> Any:

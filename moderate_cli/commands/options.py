@@ -10,25 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from moderate_cli.render import Format
+from moderate_cli.settings import SETTINGS, FailOn, Sourced
+from moderate_cli.settings.files import CONFIG_VARIABLE
+from moderate_cli.settings.resolving import PROFILE_VARIABLE
 from moderate_cli.verdicts import RiskLevel
 
 _SERVICE = "Service"
 _GATE = "Gate"
 _OUTPUT = "Output"
-
-
-class FailOn(StrEnum):
-    """The level from which the exit code says that something was found."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    NEVER = "never"
-
-    @property
-    def level(self) -> RiskLevel | None:
-        """The risk level, or None for never."""
-        return None if self is FailOn.NEVER else RiskLevel(self.value)
 
 
 class Color(StrEnum):
@@ -39,32 +28,68 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+def _setting(name: str, *flags: str, panel: str = _SERVICE, **more: Any) -> Any:
+    """Return the option of a setting, as the table of settings describes it."""
+    setting = SETTINGS[name]
+    return typer.Option(
+        *flags,
+        envvar=setting.variable,
+        help=setting.help,
+        show_default=setting.shown_default,
+        min=setting.kind.low,
+        max=setting.kind.high,
+        rich_help_panel=panel,
+        **more,
+    )
+
+
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "-p",
+        "--profile",
+        metavar="NAME",
+        envvar=PROFILE_VARIABLE,
+        help="A profile of settings; [bold]local[/bold] needs no account and asks the local engine.",
+        rich_help_panel=_SERVICE,
+    ),
+]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+        help="The settings file, in place of the nearest moderate.yaml.",
+        rich_help_panel=_SERVICE,
+    ),
+]
+
+
+def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
+    """Return the settings among a command's options, each with the option it came from.
+
+    Their variables are left to `resolve`, which reads those of settings without an option too.
+    """
+    names = {setting.parameter: setting.name for setting in SETTINGS.values()} | {
+        "profile": "profile",
+        "config": "config",
+    }
+    given = {}
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            value = ctx.params[parameter.name]
+            flags = parameter.secondary_opts if value is False else parameter.opts
+            given[names[parameter.name]] = Sourced(value, max(flags, key=len))
+    return given
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
     """Whom to ask, and what."""
 
-    service: Annotated[
-        str | None,
-        typer.Option(
-            "-s",
-            "--service",
-            metavar="NAME",
-            envvar="MODERATE_SERVICE",
-            help="The moderation service.",
-            show_default="baselineCheck_global or baselineCheck in cn- regions",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    info_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TYPE,...",
-            envvar="MODERATE_INFO_TYPE",
-            help="Details to ask for: customImage, textInImage, publicFigure, logoData.",
-            show_default="customImage,textInImage",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
+    service: Annotated[list[str] | None, _setting("services", "-s", "--service", metavar="NAME,...")] = None
+    info_type: Annotated[str | None, _setting("info_types", metavar="TYPE,...")] = None
     data_id: Annotated[
         str | None,
         typer.Option(
@@ -83,70 +108,15 @@ class ServiceOptions:
             rich_help_panel=_SERVICE,
         ),
     ] = None
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "-p",
-            "--profile",
-            metavar="NAME",
-            envvar="MODERATE_PROFILE",
-            help="A profile of settings; [bold]local[/bold] needs no account and asks the local engine.",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    region: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            envvar="MODERATE_REGION",
-            help="The region to ask; ALIBABA_CLOUD_REGION_ID is read too.",
-            show_default="ap-southeast-1",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST",
-            envvar="MODERATE_ENDPOINT",
-            help="Another endpoint than the region's.",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    vpc: Annotated[
-        bool | None,
-        typer.Option(
-            "--vpc",
-            envvar="MODERATE_VPC",
-            help="Use the endpoints inside the vendor's network.",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1,
-            metavar="SECONDS",
-            envvar="MODERATE_TIMEOUT",
-            help="How long to wait for the answer to one call.",
-            show_default="10",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "-j",
-            "--jobs",
-            min=1,
-            max=64,
-            metavar="N",
-            envvar="MODERATE_JOBS",
-            help="Images judged at the same time.",
-            show_default="8",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
+    profile: ProfileName = None
+    config: ConfigFile = None
+    region: Annotated[str | None, _setting("region", metavar="ID")] = None
+    endpoint: Annotated[str | None, _setting("endpoint", metavar="HOST")] = None
+    vpc: Annotated[bool | None, _setting("vpc", "--vpc/--no-vpc")] = None
+    timeout: Annotated[float | None, _setting("timeout", metavar="SECONDS")] = None
+    jobs: Annotated[int | None, _setting("jobs", "-j", "--jobs", metavar="N")] = None
+    qps: Annotated[float | None, _setting("qps", metavar="N")] = None
+    retries: Annotated[int | None, _setting("retries", metavar="N")] = None
     no_preflight: Annotated[
         bool,
         typer.Option(
@@ -157,35 +127,12 @@ class ServiceOptions:
         ),
     ] = False
 
-    def given(self) -> dict[str, Any]:
-        """Return the settings among these options, None for those not given."""
-        info_types = (
-            None if self.info_type is None else [part.strip() for part in self.info_type.split(",") if part.strip()]
-        )
-        return {
-            "service": self.service,
-            "info_types": info_types,
-            "profile": self.profile,
-            "region": self.region,
-            "endpoint": self.endpoint,
-            "vpc": self.vpc,
-            "timeout": self.timeout,
-            "jobs": self.jobs,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
     """What makes a run fail."""
 
-    fail_on: Annotated[
-        FailOn,
-        typer.Option(
-            envvar="MODERATE_FAIL_ON",
-            help="Exit with 1 when an image is at this level or above.",
-            rich_help_panel=_GATE,
-        ),
-    ] = FailOn.NEVER
+    fail_on: Annotated[FailOn | None, _setting("fail_on", panel=_GATE)] = None
     allow_empty: Annotated[
         bool,
         typer.Option(
@@ -222,14 +169,7 @@ class OutputOptions:
             rich_help_panel=_OUTPUT,
         ),
     ] = None
-    min_level: Annotated[
-        RiskLevel,
-        typer.Option(
-            envvar="MODERATE_MIN_LEVEL",
-            help="Show images at this level or above; those without a verdict are always shown.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = RiskLevel.NONE
+    min_level: Annotated[RiskLevel | None, _setting("min_level", panel=_OUTPUT)] = None
     raw: Annotated[
         bool,
         typer.Option(

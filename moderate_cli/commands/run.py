@@ -19,6 +19,7 @@ from moderate_cli.render.output import open_output
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.summary import summary_line
 from moderate_cli.scanning import Scan
+from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 from moderate_cli.verdicts import Failed, Judged, Outcome, Skipped
 
@@ -28,6 +29,7 @@ class Run:
     """What a run shows, counts, and makes of its counts."""
 
     environment: Environment
+    settings: Settings
     gate: GateOptions
     output: OutputOptions
     tally: Tally = field(default_factory=Tally)
@@ -46,7 +48,7 @@ class Run:
                 is_broken_off = sys.exc_info()[0] is not None and not self.tally.inputs
                 if not self.output.quiet and not is_broken_off:
                     self._say(summary_line(self.tally, self.environment.monotonic() - started))
-        return self.tally.exit_code(fail_on=self.gate.fail_on.level, allow_empty=self.gate.allow_empty)
+        return self.tally.exit_code(fail_on=self.settings.fail_on.level, allow_empty=self.gate.allow_empty)
 
     def _show(self, scan: Scan, sources: Sources, stream: TextIO) -> None:
         output = self.output
@@ -67,7 +69,7 @@ class Run:
     def _is_shown(self, outcome: Outcome) -> bool:
         if not isinstance(outcome, Judged):
             return True
-        return outcome.verdict.gate_level.rank >= self.output.min_level.rank
+        return outcome.verdict.gate_level.rank >= self.settings.min_level.rank
 
     def _explain(self, outcome: Outcome) -> None:
         """Say why an input has no verdict; what ends the whole run is said once."""

@@ -1,42 +1,68 @@
-"""The client that a command's settings call for."""
+"""The clients that a command's settings call for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from moderate_cli.client import Credentials, GreenClient, Timeouts
+from moderate_cli.client import (
+    Credentials,
+    CredentialSource,
+    FixedCredentials,
+    GreenClient,
+    RateLimits,
+    Retrier,
+    RetryPolicy,
+    Timeouts,
+)
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import Settings, find_credentials
 
 
 @contextmanager
-def connect(settings: Settings, environment: Environment) -> Iterator[GreenClient]:
-    """Yield a client, connected to the emulator in this process for the profile `local`.
+def connect(settings: Settings, environment: Environment) -> Iterator[Sequence[GreenClient]]:
+    """Yield a client for the chosen region, and one for each to fail over to.
 
-    Raises CredentialsError where there are none and the profile needs them, and UsageError where the profile `local`
-    could check nothing.
+    The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
+    and the profile needs them, and UsageError where the profile `local` could check nothing.
     """
-    timeouts = Timeouts(read=settings.timeout)
-    if settings.local:
-        with _local_client(timeouts) as client:
-            yield client
-        return
-    credentials = find_credentials(environment)
-    with GreenClient(
-        credentials,
-        region=settings.region,
-        endpoint=settings.endpoint,
-        vpc=settings.vpc,
-        timeouts=timeouts,
-        clock=environment.clock,
-    ) as client:
-        yield client
+    with ExitStack() as stack:
+        endpoint: str | None
+        if settings.local:
+            source, endpoint = stack.enter_context(_local_service())
+        else:
+            choice = settings.credentials
+            source = find_credentials(environment, choice.source, choice.profile)
+            endpoint = settings.endpoint
+        limits = RateLimits()
+        yield [
+            stack.enter_context(
+                GreenClient(
+                    source,
+                    region=region,
+                    endpoint=endpoint if region == settings.region else None,
+                    vpc=settings.vpc,
+                    params_in=settings.params_in.value,
+                    queries_per_second=_quota(settings),
+                    timeouts=Timeouts(read=settings.timeout),
+                    retrier=Retrier(RetryPolicy(retries=settings.retries)),
+                    limits=limits,
+                    clock=environment.clock,
+                )
+            )
+            for region in (settings.region, *(() if settings.local else settings.failover))
+        ]
+
+
+def _quota(settings: Settings) -> float | None:
+    """Return the calls a second, which the emulator in this process leaves to the machine."""
+    return settings.qps or (1e6 if settings.local else None)
 
 
 @contextmanager
-def _local_client(timeouts: Timeouts) -> Iterator[GreenClient]:
+def _local_service() -> Iterator[tuple[CredentialSource, str]]:
+    """Start the emulator, and yield credentials that it knows, and its endpoint."""
     from moderate_cli.emulator import Emulator
     from moderate_cli.emulator.engine import INSTALL_COMMAND, LocalEngine
 
@@ -45,5 +71,4 @@ def _local_client(timeouts: Timeouts) -> Iterator[GreenClient]:
     with Emulator() as emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)
-        with GreenClient(credentials, region=None, endpoint=emulator.endpoint, timeouts=timeouts) as client:
-            yield client
+        yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint

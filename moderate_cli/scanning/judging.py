@@ -12,24 +12,28 @@ from io import BufferedReader
 from pathlib import Path
 
 from moderate_cli.client import GreenClient
+from moderate_cli.client.failover import with_failover
 from moderate_cli.client.operations import Operation
 from moderate_cli.errors import InputError, ModerateError, RefusedError, ServiceError
 from moderate_cli.preflight import check_file
-from moderate_cli.verdicts import Failed, Item, Judged, LocalFile, Outcome, Skipped
+from moderate_cli.verdicts import Failed, Item, Judged, LocalFile, Outcome, RemoteImage, Skipped, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageJudge:
-    """Judges images with one service through ImageModeration; many threads may call it at once."""
+    """Judges images with one service through ImageModeration; many threads may call it at once.
 
-    client: GreenClient
+    The first client is asked, and each further one where the service of the one before fails.
+    """
+
+    clients: Sequence[GreenClient]
     service: str
     info_types: Sequence[str] = ()
     preflight: bool = True
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one item; what goes wrong with it is an outcome too."""
-        known = Outcome(item=item, call=self.client.call(Operation.IMAGE_MODERATION, (self.service,)))
+        known = Outcome(item=item, call=self.clients[0].call(Operation.IMAGE_MODERATION, (self.service,)))
         image = item.image
         try:
             if isinstance(image, LocalFile):
@@ -38,13 +42,24 @@ class ImageJudge:
                     if self.preflight:
                         check_file(file, known.size or 0)
                     known = replace(known, sha256=sha256(file))
-                    image = self.client.upload(file, extension=image.path.suffix.lower())
-            verdict = self.client.image_moderation(
-                self.service, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
-            )
+                    verdict = self._judge_file(item, image, file, known.sha256)
+            else:
+                verdict = with_failover(self.clients, lambda client: self._judge(client, item, image))
         except ModerateError as error:
             return _without_verdict(known, error)
         return Judged(item=item, call=verdict.call, sha256=known.sha256, size=known.size, verdict=verdict)
+
+    def _judge_file(self, item: Item, image: LocalFile, file: BufferedReader, digest: str | None) -> Verdict:
+        def upload_and_judge(client: GreenClient) -> Verdict:
+            uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=digest)
+            return self._judge(client, item, uploaded)
+
+        return with_failover(self.clients, upload_and_judge)
+
+    def _judge(self, client: GreenClient, item: Item, image: RemoteImage) -> Verdict:
+        return client.image_moderation(
+            self.service, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
+        )
 
 
 def _without_verdict(known: Outcome, error: ModerateError) -> Outcome:

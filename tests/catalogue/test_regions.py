@@ -77,3 +77,12 @@ def test_mainland_regions_name_the_general_check_otherwise() -> None:
         region for region in regions() if region.startswith("cn-")
     }
     assert set(names.values()) == {"baselineCheck", "baselineCheck_global"}
+
+
+def test_a_region_knows_its_endpoints_and_whose_console_settings_it_uses() -> None:
+    known = regions()
+    assert known["ap-southeast-1"].endpoint == "green-cip.ap-southeast-1.aliyuncs.com"
+    assert known["ap-southeast-1"].vpc_endpoint == "green-cip-vpc.ap-southeast-1.aliyuncs.com"
+    assert [region for region in known if known[region].vpc_endpoint is None] == WITHOUT_VPC
+    consoles = {"eu-west-1": "ap-southeast-1", "us-west-1": "us-east-1", "eu-central-1": "us-east-1"}
+    assert {region.id: region.console for region in known.values() if region.console} == consoles

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from moderate_cli.catalogue.data import load
 from moderate_cli.client.answers import read_body
 from moderate_cli.client.transport import Answer
 from moderate_cli.errors import ExitCode, ServiceError
@@ -106,3 +108,20 @@ def test_a_body_that_is_no_answer_is_an_error_of_its_own(
     assert error.code == "unreadable_answer"
     assert words in error.message
     assert error.retryable is retryable
+
+
+@pytest.mark.parametrize("entry", [entry for entry in load("codes.json")["body"] if entry["code"] not in {200, 280}])
+def test_every_code_of_the_table_ends_as_it_says(entry: dict[str, Any]) -> None:
+    error = _error({"Code": str(entry["code"]), "Message": "words"})
+    assert (error.code, error.api_code) == (entry["name"], entry["code"])
+    assert (error.retryable, error.fatal) == (entry["retryable"], entry["fatal"])
+    assert error.max_attempts == entry.get("max_attempts")
+    assert error.hint == entry["remedy"]
+    assert entry["meaning"] in error.message
+
+
+@pytest.mark.parametrize("entry", load("codes.json")["gateway"], ids=lambda entry: entry["prefix"])
+def test_every_code_of_the_gateway_ends_as_it_says(entry: dict[str, Any]) -> None:
+    error = _error({"Code": entry["prefix"] + ".Detail", "Message": "words"}, 400)
+    assert (error.retryable, error.fatal, error.hint) == (entry["retryable"], entry["fatal"], entry["remedy"])
+    assert error.throttled == entry["prefix"].startswith("Throttling")

@@ -1,4 +1,4 @@
-"""Where the vendor's pages, its SDK and its examples disagree (a test for each), and its samples of the other operations."""
+"""Where the vendor's pages, its SDK and its examples disagree, a test for each, and its samples of other operations."""
 
 from __future__ import annotations
 

@@ -110,11 +110,3 @@ def test_the_shared_groups_have_defaults_panels_and_variables_throughout(group: 
         assert option.envvar == f"MODERATE_{parameter.name.upper()}"
         assert option.help
         assert option.rich_help_panel
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [(None, None), ("logoData", ["logoData"]), (" a , b,,", ["a", "b"]), ("", [])],
-)
-def test_info_types_are_a_list_between_commas(text: str | None, expected: list[str] | None) -> None:
-    assert ServiceOptions(info_type=text).given()["info_types"] == expected

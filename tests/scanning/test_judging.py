@@ -44,7 +44,7 @@ class FakeClient:
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         return call(operation=operation.value, services=services)
 
-    def upload(self, file: BufferedReader, *, extension: str = "") -> OssObject:
+    def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
         if self.upload_error:
             raise self.upload_error
         file.seek(0)
@@ -67,7 +67,7 @@ class FakeClient:
 
 
 def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
-    return ImageJudge(client=client, service="baselineCheck", **changes)(one)
+    return ImageJudge(clients=[client], service="baselineCheck", **changes)(one)
 
 
 def _file(path: Path, content: bytes = PNG) -> Item:

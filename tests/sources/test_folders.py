@@ -105,8 +105,9 @@ def test_a_file_that_cannot_be_read_is_an_image_by_its_name_only(
         raise PermissionError
 
     _put(tmp_path, "a.png", "secret")
-    monkeypatch.setattr(Path, "open", refuse)
-    assert _walk(tmp_path) == {"a.png": True, "secret": False}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        assert _walk(tmp_path) == {"a.png": True, "secret": False}
 
 
 def test_a_folder_that_vanished_is_reported_and_not_lost(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""The moderation services: what each checks, which operations take it, and where.
+
+Nothing here refuses anything: any string may be a service, regions gain services, and some of the vendor's tables
+leave open which region a line belongs to. What is not known is None, and what is doubtful is marked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cache
+
+from moderate_cli.catalogue import data
+from moderate_cli.catalogue.regions import regions
+
+_FILE = "services.json"
+_COPY = re.compile(r"(?P<copied>.+)_\d{2,}")  # the console appends _01, _02, ... to the name of a copied service
+
+
+class JudgingOperation(StrEnum):
+    """The operations that take a service."""
+
+    IMAGE_MODERATION = "ImageModeration"
+    IMAGE_BATCH_MODERATION = "ImageBatchModeration"
+    IMAGE_ASYNC_MODERATION = "ImageAsyncModeration"
+    MULTIMODAL_ASYNC_MODERATION = "MultimodalAsyncModeration"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An operation that takes a service: the regions where this is documented, and those where it is doubtful."""
+
+    operation: JudgingOperation
+    regions: tuple[str, ...]
+    uncertain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A moderation service; `uncertain` means that only third parties report it.
+
+    A `large_model` service is slower than the others and takes fewer calls a second. `copy_of` is the service that a
+    custom copy behaves like.
+    """
+
+    name: str
+    description: str | None
+    large_model: bool
+    uncertain: bool
+    offers: tuple[Offer, ...]
+    copy_of: str | None = None
+
+    def offer(self, operation: str) -> Offer | None:
+        """Return how an operation takes this service, or None where no page says that it does."""
+        return next((offer for offer in self.offers if offer.operation == operation), None)
+
+    def is_mentioned_in(self, region: str, operation: str | None = None) -> bool:
+        """Tell whether a region is documented or at least reported, for one operation or any."""
+        offers = [offer for offer in self.offers if operation in (None, offer.operation)]
+        return any(region in offer.regions + offer.uncertain for offer in offers)
+
+
+def origin() -> data.Origin:
+    """Return the origin of the services."""
+    return data.origin(_FILE)
+
+
+@cache
+def services() -> dict[str, Service]:
+    """Return the known services by their name, without custom copies."""
+    return {
+        entry["name"]: Service(
+            name=entry["name"],
+            description=entry["description"],
+            large_model=entry["large_model"],
+            uncertain=entry["uncertain"],
+            offers=tuple(
+                Offer(JudgingOperation(offer["operation"]), tuple(offer["regions"]), tuple(offer["uncertain"]))
+                for offer in entry["offers"]
+            ),
+        )
+        for entry in data.load(_FILE)["services"]
+    }
+
+
+def find_service(name: str) -> Service | None:
+    """Return a known service, or what is known of a custom copy (`baselineCheck_global_01`); None for any other."""
+    if name in services():
+        return services()[name]
+    copied = copied_service(name)
+    return replace(services()[copied], name=name, copy_of=copied) if copied else None
+
+
+def copied_service(name: str) -> str | None:
+    """Return the known service that a name is a custom copy of, by the console's way of naming them."""
+    match = _COPY.fullmatch(name)
+    return match["copied"] if match and match["copied"] in services() else None
+
+
+def is_offered(service: str, operation: str, region: str) -> bool | None:
+    """Tell whether an operation takes a service in a region, as far as documented; None means unknown.
+
+    False is worth a warning and never a refusal, since the pages lag behind the service.
+    """
+    known = find_service(service)
+    if known is None or operation not in list(JudgingOperation) or region not in regions():
+        return None
+    offer = known.offer(operation)
+    if offer and region in offer.regions:
+        return True
+    is_doubtful = known.uncertain or (offer is not None and region in offer.uncertain)
+    return None if is_doubtful else False
+
+
+def queries_per_second(operation: str, service: str | None = None) -> int:
+    """Return how many calls a second an account may make, by default; `service` may be a comma list."""
+    limits: dict[str, int] = data.load(_FILE)["calls_per_second"]
+    limit = limits.get(operation, limits["default"])
+    if operation in list(JudgingOperation) and any(is_large_model(name) for name in (service or "").split(",")):
+        return min(limit, limits["large_model"])
+    return limit
+
+
+def is_large_model(service: str) -> bool:
+    """Tell whether a service is a large model's: a known one, or one that the vendor's way of naming gives away."""
+    known = find_service(service)
+    return known.large_model if known else "ByVL" in service

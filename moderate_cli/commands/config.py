@@ -1,0 +1,118 @@
+"""`moderate config`: the settings, where each comes from, and a file to start from."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from moderate_cli.commands.options import ConfigFile, ProfileName, given_settings
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ModerateError
+from moderate_cli.render.safe import safe_json, safe_text
+from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
+from moderate_cli.settings.files import PROJECT_FILE, locations, user_file
+from moderate_cli.settings.resolving import DEFAULT_ORIGIN
+from moderate_cli.settings.starter import starter_text, write_new
+
+app = typer.Typer(name="config", add_completion=False)
+
+
+class ShowFormat(StrEnum):
+    """The formats of `config show`."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.callback()
+def config() -> None:
+    """Show the settings and where each comes from."""
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    profile: ProfileName = None,
+    config: ConfigFile = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        ShowFormat, typer.Option("-f", "--format", help="A table for people, or JSON.")
+    ] = ShowFormat.TABLE,
+) -> None:
+    """Print each setting with its value and its origin; never a secret."""
+    settings = resolve(given_settings(ctx), ctx.obj)
+    rows = _rows(settings) | {"access key": _access_key(settings, ctx.obj)}
+    ctx.obj.stdout.write(_json(rows) if format is ShowFormat.JSON else _table(rows))
+
+
+@app.command()
+def init(
+    ctx: typer.Context,
+    user: Annotated[bool, typer.Option("--user", help="Write your own file, which counts in every folder.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+) -> None:
+    """Write a settings file in which every key is explained and commented out."""
+    path = user_file() if user else Path(PROJECT_FILE)
+    write_new(path, starter_text(), force=force, private=user)
+    ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")
+
+
+@app.command()
+def path(ctx: typer.Context, config: ConfigFile = None) -> None:
+    """Print the settings files, the first to count first, each with `read` or `missing`."""
+    for location in locations(given_settings(ctx), ctx.obj):
+        state = "read" if location.exists else "missing"
+        ctx.obj.stdout.write(f"{safe_text(str(location.path))}\t{state}\n")
+
+
+def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """Return for each setting its value, as JSON and files write it, and its origin."""
+    values = {name: setting.kind.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
+    rows = {"profile": settings.profile} | values
+    return {name: (value, settings.origins[name]) for name, value in rows.items()}
+
+
+def _access_key(settings: Settings, environment: Environment) -> tuple[str, str]:
+    """Return whether an AccessKey is found, and where; the key itself is nobody's business."""
+    if settings.local:
+        return "found", "the local engine's own"
+    choice = settings.credentials
+    try:
+        return "found", find_credentials(environment, choice.source, choice.profile).origin
+    except ModerateError as error:
+        return "not found", error.message
+
+
+def _json(rows: dict[str, tuple[Any, str]]) -> str:
+    document = {name: {"value": value, "origin": origin} for name, (value, origin) in rows.items()}
+    lines = json.dumps(document, ensure_ascii=False, indent=2).split("\n")
+    return "".join(f"{safe_json(line)}\n" for line in lines)
+
+
+def _table(rows: dict[str, tuple[Any, str]]) -> str:
+    lines = [("Setting", "Value", "Origin")]
+    for name, (value, origin) in rows.items():
+        is_open = value in (None, []) and origin == DEFAULT_ORIGIN and name in SETTINGS
+        words = SETTINGS[name].shown_default if is_open else _words(value)
+        lines.append((name, safe_text(words), safe_text(origin)))
+    first, second = (max(len(line[column]) for line in lines) for column in (0, 1))
+    return "".join(f"{name:<{first}}  {value:<{second}}  {origin}\n" for name, value, origin in lines)
+
+
+def _words(value: Any) -> str:
+    match value:
+        case None | []:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(value)
+        case dict():
+            return ", ".join(f"{key} {part}" for key, part in value.items())
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)

@@ -1,0 +1,81 @@
+"""`moderate doctor`: whether the service can be used from here, and what to do if not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from moderate_cli.client.checkup import Check, check_up
+from moderate_cli.commands.flatten import flatten_options
+from moderate_cli.commands.log import show_log
+from moderate_cli.commands.options import Color, ServiceOptions, given_settings
+from moderate_cli.commands.service import connect
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ExitCode, ModerateError
+from moderate_cli.render.checks import check_line
+from moderate_cli.render.json import dump
+from moderate_cli.settings import Settings, find_credentials, resolve
+
+app = typer.Typer(add_completion=False)
+
+
+class CheckFormat(StrEnum):
+    """The formats of `doctor`."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command()
+@flatten_options
+def doctor(
+    ctx: typer.Context,
+    asked: ServiceOptions,
+    format: Annotated[  # noqa: A002 - the option's name
+        CheckFormat, typer.Option("-f", "--format", help="A line a check for people, or JSON.")
+    ] = CheckFormat.TABLE,
+    color: Annotated[
+        Color, typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured.")
+    ] = Color.AUTO,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Tell each call on stderr.")] = 0,
+) -> None:
+    """Check credentials, network, clock, signature and permission."""
+    environment = ctx.obj
+    show_log(verbose, environment.stderr)
+    settings = resolve(given_settings(ctx), environment)
+    use_color = environment.wants_color(color, environment.stdout)
+    checks = []
+    for check in _checks(settings, environment):
+        checks.append(check)
+        if format is CheckFormat.TABLE:
+            environment.stdout.write(check_line(check.name, check.status, check.detail, check.hint, color=use_color))
+            environment.stdout.flush()
+    if format is CheckFormat.JSON:
+        environment.stdout.write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
+    raise typer.Exit(ExitCode.FATAL if any(check.status == "failed" for check in checks) else ExitCode.OK)
+
+
+def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
+    where = settings.endpoint or settings.region or "the local engine"
+    yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}")
+    if settings.local:
+        yield Check("credentials", "ok", "the local engine's own")
+    else:
+        try:
+            choice = settings.credentials
+            source = find_credentials(environment, choice.source, choice.profile)
+            source.current()
+        except ModerateError as error:
+            yield Check("credentials", "failed", error.message, error.hint)
+            return
+        yield Check("credentials", "ok", source.origin)
+    with connect(settings, environment) as clients:
+        for client in clients:
+            yield from check_up(client, internal=settings.vpc)
+
+
+def _as_json(check: Check) -> dict[str, Any]:
+    return {"name": check.name, "status": check.status, "detail": check.detail, "hint": check.hint}

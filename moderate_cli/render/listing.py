@@ -1,0 +1,101 @@
+"""Rows of facts to a stream: a table for people, JSON and CSV for programs; where the facts come from goes along."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TextIO
+
+from moderate_cli.environment import Environment
+from moderate_cli.render.json import dump
+from moderate_cli.render.safe import safe_text
+
+# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+
+
+class ListFormat(StrEnum):
+    """The formats of a listing by the name that `--format` takes."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing: as data for programs, and as the cells of its line in the table; a cell may hold several lines."""
+
+    data: Mapping[str, Any]
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Things of one kind, and where the knowledge of them comes from.
+
+    `name` is the key of the rows in JSON, `fields` are the keys of each row's data, and the header of CSV. `facts` is
+    what JSON says beside them, and `notes` what the table says below itself; `marks` are words that it sets off.
+    """
+
+    name: str
+    source: str
+    date: str
+    fields: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    marks: tuple[str, ...] = ()
+
+
+def show(listing: Listing, choice: ListFormat, environment: Environment, *, color: str) -> None:
+    """Write a listing to standard output; `auto` is a table on a terminal, and JSON elsewhere."""
+    stream = environment.stdout
+    if choice is ListFormat.AUTO:
+        choice = ListFormat.TABLE if stream.isatty() else ListFormat.JSON
+    if choice is ListFormat.JSON:
+        _write_json(listing, stream)
+    elif choice is ListFormat.CSV:
+        _write_csv(listing, stream)
+    elif listing.rows:
+        from moderate_cli.render.listing_table import write_table
+
+        write_table(listing, stream, width=environment.width(), color=environment.wants_color(color, stream))
+
+
+def safe_cell(text: str) -> str:
+    """Return text for a cell of a CSV file, with an apostrophe before what a spreadsheet would calculate."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _write_json(listing: Listing, stream: TextIO) -> None:
+    """Write one document with one row a line."""
+    head = {"source": listing.source, "date": listing.date, **listing.facts}
+    rows = ",\n".join(dump(row.data) for row in listing.rows)
+    stream.write(f'{dump(head)[:-1]},"{listing.name}":[' + (f"\n{rows}\n" if rows else "") + "]}\n")
+
+
+def _write_csv(listing: Listing, stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\r\n")  # RFC 4180
+    writer.writerow(listing.fields)
+    writer.writerows([_cell(row.data[name]) for name in listing.fields] for row in listing.rows)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return safe_cell(safe_text(value))
+        case list():
+            return " ".join(_cell(part) for part in value)
+        case dict():
+            return "; ".join(f"{_cell(key)}: {_cell(part)}" for key, part in value.items())
+        case _:
+            return str(value)

@@ -1,0 +1,101 @@
+"""A settings file held against the table: unknown keys, wrong values and secrets are errors with a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from moderate_cli.errors import UsageError
+from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain
+from moderate_cli.settings.kinds import is_name
+from moderate_cli.settings.leaks import refuse_secret_keys, refuse_secret_texts
+from moderate_cli.settings.model import LOCAL_PROFILE, Layer, SettingsFile, Sourced
+from moderate_cli.settings.table import SETTINGS, Setting
+
+
+def check_text(text: str, name: str) -> SettingsFile:
+    """Read the text of a settings file; `name` is how errors and origins call it."""
+    refuse_secret_texts(text, name)
+    root = parse(text, name)
+    if root is None or _is_null(root):
+        return SettingsFile()
+    if not isinstance(root, dict):
+        raise UsageError(f"{name}:1: the file must hold settings as KEY: VALUE, not {describe(root)}")
+    refuse_secret_keys(root, name)
+    return _Checker(name).file(root)
+
+
+def _is_null(part: Part) -> bool:
+    return isinstance(part, Scalar) and part.value is None
+
+
+class _Checker:
+    """Checks the parts of one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def file(self, root: dict[str, Entry]) -> SettingsFile:
+        """Check the whole file."""
+        own = {key: entry for key, entry in root.items() if key not in {"profile", "profiles"}}
+        return SettingsFile(
+            top=self._layer(own, also=("profile", "profiles")),
+            profiles=self._profiles(root.get("profiles")),
+            profile=self._default_profile(root.get("profile")),
+        )
+
+    def _layer(self, entries: dict[str, Entry], *, profile: str | None = None, also: Iterable[str] = ()) -> Layer:
+        layer = {}
+        for key, entry in entries.items():
+            self._know(key, [*SETTINGS, *also], entry)
+            if not _is_null(entry.part):
+                where = f"{self._name}:{entry.line}"
+                origin = f"{where} (profile {profile})" if profile else where
+                layer[key] = Sourced(self._value(SETTINGS[key], entry), origin)
+        return layer
+
+    def _value(self, setting: Setting, entry: Entry) -> Any:
+        if setting.kind.keys and isinstance(entry.part, dict):
+            for key, inner in entry.part.items():
+                self._know(key, setting.kind.keys, inner)
+        subject = f"{self._name}:{entry.line}: {setting.name}"
+        return setting.check(plain(entry.part), subject=subject, written=describe(entry.part))
+
+    def _profiles(self, entry: Entry | None) -> Mapping[str, Layer]:
+        if entry is None or _is_null(entry.part):
+            return {}
+        if not isinstance(entry.part, dict):
+            raise self._error(entry, f"profiles must be a mapping of names to settings, not {describe(entry.part)}")
+        return {name: self._profile(name, inner) for name, inner in entry.part.items()}
+
+    def _profile(self, name: str, entry: Entry) -> Layer:
+        if name == LOCAL_PROFILE:
+            raise self._error(entry, f"the built-in profile {name!r} cannot be redefined")
+        if not is_name(name):
+            raise self._error(entry, "a profile's name has 1 to 64 letters, digits, dots, dashes and underscores")
+        if _is_null(entry.part):
+            return {}
+        if not isinstance(entry.part, dict):
+            raise self._error(entry, f"the profile {name!r} must be a mapping of settings, not {describe(entry.part)}")
+        return self._layer(entry.part, profile=name)
+
+    def _default_profile(self, entry: Entry | None) -> Sourced | None:
+        if entry is None or _is_null(entry.part):
+            return None
+        # The name as it is written: `profile: on` and `profile: 2024` are names, whatever YAML makes of them.
+        if not isinstance(entry.part, Scalar) or not is_name(entry.part.text):
+            raise self._error(entry, f"profile must be the name of a profile, not {describe(entry.part)}")
+        return Sourced(entry.part.text, f"{self._name}:{entry.line}")
+
+    def _know(self, key: str, known: Iterable[str], entry: Entry) -> None:
+        known = tuple(known)
+        if key in known:
+            return
+        near = get_close_matches(key, known, n=1)
+        if near:
+            raise self._error(entry, f"unknown key {key!r}, did you mean {near[0]!r}?")
+        raise self._error(entry, f"unknown key {key!r}", hint=f"the keys are {', '.join(known)}")
+
+    def _error(self, entry: Entry, message: str, hint: str | None = None) -> UsageError:
+        return UsageError(f"{self._name}:{entry.line}: {message}", hint=hint)

@@ -1,0 +1,97 @@
+"""The chain of places that may hold credentials, and the order in which they are asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from moderate_cli.client.credentials import CredentialSource
+from moderate_cli.environment import Environment
+from moderate_cli.errors import CredentialsError, UsageError
+from moderate_cli.settings.credentials.cli import find_cli
+from moderate_cli.settings.credentials.ecs import ROLE_VARIABLE, find_ecs
+from moderate_cli.settings.credentials.ini import find_ini
+from moderate_cli.settings.credentials.links import BrokenError, MissingProfileError, NothingHereError, Search
+from moderate_cli.settings.credentials.variables import ID, SECRET, TOKEN, URI, find_environment, find_oidc, find_uri
+
+# 1. keys in environment variables
+# 2. an OIDC role, where all its variables are set
+# 3. ~/.aliyun/config.json, the profile that was asked for or the current one
+# 4. ~/.alibabacloud/credentials.ini, then ~/.alibabacloud/credentials; or ALIBABA_CLOUD_CREDENTIALS_FILE alone
+# 5. the role of an ECS instance, named or found
+# 6. a credentials URI
+# The order of provider/default.py of alibabacloud-credentials 1.0.12; the aliyun CLI puts its file first.
+_LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
+    "environment": find_environment,
+    "oidc": find_oidc,
+    "cli": find_cli,
+    "ini": find_ini,
+    "ecs": find_ecs,
+    "uri": find_uri,
+}
+_LAST_FILE = "ini"
+SOURCES = ("auto", *_LINKS)
+"""What may be asked for: the whole chain, or one link of it."""
+
+_WAYS = (
+    f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), the variables of an OIDC role, {ROLE_VARIABLE} or {URI}, "
+    "or run `aliyun configure`, or write ~/.alibabacloud/credentials.ini, "
+    "or try it without an account: add --profile local"
+)
+
+log = logging.getLogger(__name__)
+
+
+def find_credentials(environment: Environment, source: str = "auto", profile: str | None = None) -> CredentialSource:
+    """Return the first credentials of the chain, or those of the one link that `source` names.
+
+    `profile` is one in config.json or a section of the ini file; without it ALIBABA_CLOUD_PROFILE counts, then what
+    each file has as its default. What a call is needed for is asked when the credentials are. Raises CredentialsError,
+    which names every way to give credentials and the profile that needs none.
+    """
+    search = Search.begin(environment, profile)
+    if source == "auto":
+        return _walk(search)
+    if source not in _LINKS:
+        raise UsageError(f"there is no source of credentials {source!r}", hint=f"one of {', '.join(SOURCES)}")
+    try:
+        return _LINKS[source](search)
+    except NothingHereError as error:
+        raise CredentialsError(_message(error), hint=_WAYS) from None
+
+
+def _walk(search: Search) -> CredentialSource:
+    reasons: list[NothingHereError] = []
+    for name, find in _LINKS.items():
+        try:
+            found = find(search)
+        except NothingHereError as error:
+            log.info("credentials: %s", error)
+            reasons.append(error)
+            refused = _refused(search, reasons, is_last_file=name == _LAST_FILE)
+            if refused:
+                raise CredentialsError(_message(refused), hint=_WAYS) from None
+        else:
+            log.info("credentials: %s", found.origin)
+            return found
+    raise _nothing(reasons)
+
+
+def _refused(search: Search, reasons: Sequence[NothingHereError], *, is_last_file: bool) -> NothingHereError | None:
+    """Return why the walk must end: a profile that somebody asked for by name is there and broken, or is nowhere."""
+    if search.profile is None:
+        return None
+    if isinstance(reasons[-1], BrokenError):
+        return reasons[-1]
+    missing = [reason for reason in reasons if isinstance(reason, MissingProfileError)]
+    return missing[0] if is_last_file and missing else None
+
+
+def _nothing(reasons: Sequence[NothingHereError]) -> CredentialsError:
+    """Say that the whole chain gave nothing: first what looks like a mistake, else the usual way."""
+    first = next((reason for reason in reasons if isinstance(reason, BrokenError)), reasons[0])
+    return CredentialsError(_message(first), hint=_WAYS)
+
+
+def _message(reason: NothingHereError) -> str:
+    return f"no credentials: {reason.problem if reason.place == 'environment' else reason}"

@@ -1,0 +1,200 @@
+"""The kinds of values that settings have: how each is read from text, checked, and shown."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from moderate_cli.catalogue.regions import endpoint as region_endpoint
+from moderate_cli.settings.model import CredentialsChoice, CredentialsSource
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    `check` takes what YAML or an option gives, and returns the value that programs use; it raises ValueError, or an
+    error that explains itself. `parse` makes what `check` takes out of a variable's text, `show` undoes `check`.
+    `expected` ends the sentence "it must be ...". `keys` are those of a value that may be a mapping;
+    `may_be_empty` says that an empty text is a value too, and not none.
+    """
+
+    expected: str
+    check: Callable[[object], Any]
+    parse: Callable[[str], object] = _same
+    show: Callable[[Any], Any] = _same
+    low: float | None = None
+    high: float | None = None
+    keys: tuple[str, ...] = ()
+    may_be_empty: bool = False
+
+
+def is_name(value: object) -> bool:
+    """Tell whether something can name a profile or a service."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def whole_number(low: int, high: int) -> Kind:
+    """Return the kind of whole numbers between two."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError
+        return value
+
+    return Kind(f"a whole number from {low} to {high}", check, parse=int, low=low, high=high)
+
+
+def number(low: float, high: float) -> Kind:
+    """Return the kind of numbers between two."""
+
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError
+        return float(value)
+
+    return Kind(f"a number from {low:g} to {high:g}", check, parse=float, low=low, high=high)
+
+
+def flag() -> Kind:
+    """Return the kind of yes and no."""
+
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError  # noqa: TRY004 - the same error for every wrong value
+        return value
+
+    def parse(text: str) -> bool:
+        if text.strip().lower() not in _TRUE | _FALSE:
+            raise ValueError
+        return text.strip().lower() in _TRUE
+
+    return Kind("true or false", check, parse)
+
+
+def choice(words: type[StrEnum]) -> Kind:
+    """Return the kind of one word out of a few."""
+
+    def check(value: object) -> StrEnum:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        return words(value)
+
+    return Kind(_either(words), check, show=str)
+
+
+def names(*, at_least: int) -> Kind:
+    """Return the kind of several names: a list, or a text with commas."""
+
+    def check(value: object) -> tuple[str, ...]:
+        found = _several(value)
+        if len(found) < at_least or not all(map(is_name, found)):
+            raise ValueError
+        return found
+
+    expected = "names, in a list or with commas between them"
+    return Kind(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
+
+
+def region() -> Kind:
+    """Return the kind of region ids, known here or not."""
+    return Kind("the id of a region", _region)
+
+
+def regions() -> Kind:
+    """Return the kind of several region ids."""
+
+    def check(value: object) -> tuple[str, ...]:
+        return tuple(_region(part) for part in _several(value))
+
+    return Kind("ids of regions, in a list or with commas between them", check, parse=str.split, show=list)
+
+
+def address() -> Kind:
+    """Return the kind of endpoints."""
+
+    def check(value: object) -> str:
+        from moderate_cli.client.endpoint import Endpoint  # loads the client, which `config show` can do without
+
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        Endpoint.parse(value)
+        return value
+
+    return Kind("HOST, HOST:PORT or https://HOST", check)
+
+
+def age() -> Kind:
+    """Return the kind of ages, which are seconds inside: infinite for `forever`, None for `never`."""
+
+    def check(value: object) -> float | None:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        if value in {"forever", "never"}:
+            return math.inf if value == "forever" else None
+        found = _AGE.fullmatch(value)
+        if found is None:
+            raise ValueError
+        return float(int(found[1]) * _SECONDS[found[2]])
+
+    return Kind("an age such as 30m, 12h or 7d, forever or never", check, show=_written_age)
+
+
+def credentials() -> Kind:
+    """Return the kind of places where an AccessKey can be looked for."""
+
+    def check(value: object) -> CredentialsChoice:
+        asked = value if isinstance(value, dict) else {"source": value}
+        source, profile = asked.get("source"), asked.get("profile")
+        if not isinstance(source, str | None) or not isinstance(profile, str | None):
+            raise ValueError  # noqa: TRY004
+        if profile is not None and not (profile.isprintable() and 0 < len(profile) <= 64):
+            raise ValueError
+        return CredentialsChoice(CredentialsSource(source or "auto"), profile)
+
+    def show(value: CredentialsChoice) -> str | dict[str, str]:
+        source = value.source.value
+        return {"source": source, "profile": value.profile} if value.profile else source
+
+    expected = f"{_either(CredentialsSource)}, or a mapping with source and profile"
+    return Kind(expected, check, show=show, keys=("source", "profile"))
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = (str(word) for word in words)
+    return f"{', '.join(first)} or {last}"
+
+
+def _several(value: object) -> tuple[str, ...]:
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError
+    return tuple(dict.fromkeys(word.strip() for part in parts for word in part.split(",") if word.strip()))
+
+
+def _region(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004
+    region_endpoint(value)
+    return value
+
+
+def _written_age(seconds: float | None) -> str:
+    if seconds is None or math.isinf(seconds):
+        return "never" if seconds is None else "forever"
+    unit = next(unit for unit, length in _SECONDS.items() if not seconds % length)
+    return f"{seconds / _SECONDS[unit]:.0f}{unit}"

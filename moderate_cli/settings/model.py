@@ -1,0 +1,106 @@
+"""What settings are once they are resolved: one frozen object, each value with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from moderate_cli.verdicts import RiskLevel
+
+LOCAL_PROFILE = "local"
+
+
+class FailOn(StrEnum):
+    """The level from which the exit code says that something was found."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NEVER = "never"
+
+    @property
+    def level(self) -> RiskLevel | None:
+        """The risk level, or None for never."""
+        return None if self is FailOn.NEVER else RiskLevel(self.value)
+
+
+class ParamsIn(StrEnum):
+    """Where those parameters travel that the API documents as query ones."""
+
+    QUERY = "query"
+    FORM = "form"
+
+
+class CredentialsSource(StrEnum):
+    """Where to look for an AccessKey; `auto` looks everywhere, in the documented order."""
+
+    AUTO = "auto"
+    ENVIRONMENT = "environment"
+    CLI = "cli"
+    INI = "ini"
+    ECS = "ecs"
+    OIDC = "oidc"
+    URI = "uri"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsChoice:
+    """Where to look for an AccessKey, and under which name there; it never holds one."""
+
+    source: CredentialsSource = CredentialsSource.AUTO
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A value, and where it came from in words for people: `--region`, `moderate.yaml:12 (profile production)`."""
+
+    value: Any
+    origin: str
+
+
+Layer = Mapping[str, Sourced]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """What one file says: for every profile, for each of its own, and which profile counts unless one is asked for."""
+
+    top: Layer = field(default_factory=dict)
+    profiles: Mapping[str, Layer] = field(default_factory=dict)
+    profile: Sourced | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a command works with.
+
+    `timeout` (for the answer to one call) and `reuse` (how old an answer may be) are in seconds; `reuse` is infinite
+    for any age and None for not at all. `qps` is None for the documented quota, and `region` is None for the profile
+    `local`. `origins` tells for each setting, and for `profile`, where its value came from.
+    """
+
+    profile: str | None
+    region: str | None
+    endpoint: str | None
+    vpc: bool
+    services: tuple[str, ...]
+    info_types: tuple[str, ...]
+    fail_on: FailOn
+    min_level: RiskLevel
+    qps: float | None
+    jobs: int
+    retries: int
+    timeout: float
+    failover: tuple[str, ...]
+    reuse: float | None
+    params_in: ParamsIn
+    credentials: CredentialsChoice
+    origins: Mapping[str, str]
+
+    @property
+    def local(self) -> bool:
+        """Whether the local engine is asked, and no account is needed."""
+        return self.profile == LOCAL_PROFILE

@@ -1,0 +1,78 @@
+"""A settings file to start from: every key with what it means, written in one piece."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from moderate_cli.errors import UsageError
+from moderate_cli.settings.table import SETTINGS
+
+_HEAD = """\
+# Settings of moderate. Every key is optional{remark}.
+# For each key the first of these counts: the option, the variable, the project's moderate.yaml, the user's file,
+# the default; within a file, first the chosen profile, then the keys at its top.
+# `moderate config show` tells where each value comes from.
+# No settings file may hold a secret: AccessKeys stay in the environment, or where the aliyun CLI keeps them.
+"""
+_PROFILES = """\
+# The profile that counts unless --profile or MODERATE_PROFILE names one. "local" is built in and needs no account.
+#profile: production
+
+# Profiles: any of the keys above, for some runs only.
+#profiles:
+#  production:
+#    region: eu-central-1
+#    fail_on: high
+#  drafts:
+#    fail_on: never
+#    jobs: 2
+"""
+
+
+def starter_text(*, active: bool = False) -> str:
+    """Return the text of a file with every key, each commented out unless `active`."""
+    remark = "" if active else ": take away the # before a key to set it"
+    parts = [_HEAD.format(remark=remark)]
+    for setting in SETTINGS.values():
+        variables = " or ".join(filter(None, (setting.variable, setting.also)))
+        parts.append(
+            f"# {setting.help}\n# Default: {setting.shown_default}. Variable: {variables}.\n"
+            f"#{setting.name}: {setting.example}\n"
+        )
+    text = "\n".join([*parts, _PROFILES])
+    return "".join(_uncommented(line) for line in text.splitlines(keepends=True)) if active else text
+
+
+def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
+    """Write a file that appears in one piece, in place of an older one only with `force`.
+
+    Missing folders are made; `private` lets nobody else read it. Raises UsageError where the file exists, or cannot be
+    written.
+    """
+    try:
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"{str(path)!r} exists already", hint="--force writes over it")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+        target = path.resolve()  # a link stays a link, as those who keep their settings in a repository like it
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot write {str(path)!r}: {reason}") from error
+
+
+def _uncommented(line: str) -> str:
+    """Take away the # of a key; a sentence has one space behind it, a key none or an even number."""
+    is_sentence = line.startswith("# ") and not line.startswith("#  ")
+    return line if is_sentence else line.removeprefix("#")

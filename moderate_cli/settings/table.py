@@ -1,0 +1,174 @@
+"""The one table of all settings: what files, variables, options, `config show` and `config init` are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from moderate_cli.catalogue.regions import DEFAULT_REGION
+from moderate_cli.errors import UsageError
+from moderate_cli.settings import kinds
+from moderate_cli.settings.kinds import Kind
+from moderate_cli.settings.model import CredentialsChoice, FailOn, ParamsIn
+from moderate_cli.verdicts import RiskLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting: its key in files, its kind, and what is said about it.
+
+    `option` is the name of its option where that is another, `also` a further variable, read after its own; `example`
+    is YAML.
+    """
+
+    name: str
+    kind: Kind
+    default: Any = None
+    default_text: str | None = None
+    help: str
+    example: str
+    option: str = ""
+    also: str | None = None
+
+    @property
+    def parameter(self) -> str:
+        """The name of its option, as Python spells it."""
+        return self.option or self.name
+
+    @property
+    def variable(self) -> str:
+        """The name of its environment variable."""
+        return f"MODERATE_{self.parameter.upper()}"
+
+    @property
+    def shown_default(self) -> str:
+        """The default, for people."""
+        return self.default_text or str(self.default)
+
+    def check(self, value: object, *, subject: str, written: str) -> Any:
+        """Return a value as programs use it; raises UsageError that names the subject and what was written."""
+        try:
+            return self.kind.check(value)
+        except UsageError as error:
+            raise UsageError(f"{subject}: {error.message}", hint=error.hint) from error
+        except ValueError as error:
+            raise UsageError(f"{subject} must be {self.kind.expected}, not {written}") from error
+
+
+_ALL = (
+    Setting(
+        name="region",
+        kind=kinds.region(),
+        default=DEFAULT_REGION,
+        help="The region to ask; ALIBABA_CLOUD_REGION_ID is read too.",
+        example="eu-central-1",
+        also="ALIBABA_CLOUD_REGION_ID",
+    ),
+    Setting(
+        name="endpoint",
+        kind=kinds.address(),
+        default_text="the region's",
+        help="Another endpoint than the region's.",
+        example="green-cip.eu-central-1.aliyuncs.com",
+    ),
+    Setting(
+        name="vpc",
+        kind=kinds.flag(),
+        default=False,
+        default_text="false",
+        help="Use the endpoints inside the vendor's network.",
+        example="true",
+    ),
+    Setting(
+        name="services",
+        option="service",
+        kind=kinds.names(at_least=1),
+        default_text="baselineCheck_global or baselineCheck in cn- regions",
+        help="The moderation services.",
+        example="[baselineCheck_global, aigcDetector_global]",
+    ),
+    Setting(
+        name="info_types",
+        option="info_type",
+        kind=kinds.names(at_least=0),
+        default=("customImage", "textInImage"),
+        default_text="customImage,textInImage",
+        help="Details to ask for: customImage, textInImage, publicFigure, logoData.",
+        example="[customImage, textInImage, publicFigure, logoData]",
+    ),
+    Setting(
+        name="fail_on",
+        kind=kinds.choice(FailOn),
+        default=FailOn.NEVER,
+        help="Exit with 1 when an image is at this level or above.",
+        example="high",
+    ),
+    Setting(
+        name="min_level",
+        kind=kinds.choice(RiskLevel),
+        default=RiskLevel.NONE,
+        help="Show images at this level or above; those without a verdict are always shown.",
+        example="low",
+    ),
+    Setting(
+        name="qps",
+        kind=kinds.number(0.01, 10_000),
+        default_text="the documented quota",
+        help="Calls a second, at most.",
+        example="50",
+    ),
+    Setting(
+        name="jobs",
+        kind=kinds.whole_number(1, 64),
+        default=8,
+        help="Images judged at the same time.",
+        example="16",
+    ),
+    Setting(
+        name="retries",
+        kind=kinds.whole_number(0, 10),
+        default=3,
+        help="Further attempts after a call that failed for a passing reason.",
+        example="5",
+    ),
+    Setting(
+        name="timeout",
+        kind=kinds.number(0.1, 3_600),
+        default=10.0,
+        default_text="10",
+        help="How long to wait for the answer to one call, in seconds.",
+        example="30",
+    ),
+    Setting(
+        name="failover",
+        kind=kinds.regions(),
+        default=(),
+        default_text="none",
+        help="Regions to ask in turn when the first one does not answer.",
+        example="[eu-west-1]",
+    ),
+    Setting(
+        name="reuse",
+        kind=kinds.age(),
+        default_text="never",
+        help="Do not ask again about what was judged within this age.",
+        example="7d",
+    ),
+    Setting(
+        name="params_in",
+        kind=kinds.choice(ParamsIn),
+        default=ParamsIn.QUERY,
+        help="Where the parameters travel that the API documents as query ones: query or form.",
+        example="form",
+    ),
+    Setting(
+        name="credentials",
+        kind=kinds.credentials(),
+        default=CredentialsChoice(),
+        default_text="auto",
+        help="Where to look for the AccessKey: auto, environment, cli, ini, ecs, oidc or uri.",
+        example="{source: cli, profile: moderation}",
+    ),
+)
+
+SETTINGS = {setting.name: setting for setting in _ALL}

@@ -1,0 +1,172 @@
+"""What is wrong in a file, a variable or an option is one line that names the place and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import World
+
+from moderate_cli.settings import SETTINGS, Setting
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World.begin(tmp_path, monkeypatch)
+
+
+each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
+
+CREDENTIALS = "credentials must be auto, environment, cli, ini, ecs, oidc or uri, or a mapping with source and profile"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regoin: eu-west-1", "moderate.yaml:1: unknown key 'regoin', did you mean 'region'?"),
+        ("\n\nservice: x", "moderate.yaml:3: unknown key 'service', did you mean 'services'?"),
+        ("profile_s: {}", "moderate.yaml:1: unknown key 'profile_s', did you mean 'profiles'?"),
+        ("fail-on: high", "moderate.yaml:1: unknown key 'fail-on', did you mean 'fail_on'?"),
+        ("Jobs: 3", "moderate.yaml:1: unknown key 'Jobs', did you mean 'jobs'?"),
+        ("zzz:", "moderate.yaml:1: unknown key 'zzz'"),
+        ("profiles:\n  p:\n    job: 3", "moderate.yaml:3: unknown key 'job', did you mean 'jobs'?"),
+        ("credentials:\n  sorce: ini", "moderate.yaml:2: unknown key 'sorce', did you mean 'source'?"),
+        ("credentials:\n  zone: x", "moderate.yaml:2: unknown key 'zone'"),
+        ("profiles: [p]", "moderate.yaml:1: profiles must be a mapping of names to settings, not ['p']"),
+        ("profiles:\n  p: 3", "moderate.yaml:2: the profile 'p' must be a mapping of settings, not 3"),
+        ("profiles:\n  local: {}", "moderate.yaml:2: the built-in profile 'local' cannot be redefined"),
+        (
+            "profiles:\n  'a b': {}",
+            "moderate.yaml:2: a profile's name has 1 to 64 letters, digits, dots, dashes and underscores",
+        ),
+        ("profile: [p]", "moderate.yaml:1: profile must be the name of a profile, not ['p']"),
+        ("profile: 'a b'", "moderate.yaml:1: profile must be the name of a profile, not the text 'a b'"),
+        ("- region", "moderate.yaml:1: the file must hold settings as KEY: VALUE, not ['region']"),
+        ("region", "moderate.yaml:1: the file must hold settings as KEY: VALUE, not 'region'"),
+    ],
+)
+def test_the_shape_of_a_file(world: World, text: str, message: str) -> None:
+    world.project(text)
+    assert world.refused().message == message
+
+
+def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
+    world.project("zzz: 1")
+    hint = world.refused().hint
+    assert all(name in hint for name in [*SETTINGS, "profile", "profiles"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jobs: many", "jobs must be a whole number from 1 to 64, not 'many'"),
+        ("jobs: '8'", "jobs must be a whole number from 1 to 64, not the text '8'"),
+        ("jobs: 65", "jobs must be a whole number from 1 to 64, not 65"),
+        ("jobs: 0", "jobs must be a whole number from 1 to 64, not 0"),
+        ("jobs: 8.0", "jobs must be a whole number from 1 to 64, not 8.0"),
+        ("jobs: yes", "jobs must be a whole number from 1 to 64, not yes"),
+        ("jobs: [1]", "jobs must be a whole number from 1 to 64, not [1]"),
+        ("jobs: {a: 1}", "jobs must be a whole number from 1 to 64, not a mapping"),
+        ("jobs: ''", "jobs must be a whole number from 1 to 64, not the text ''"),
+        (f"jobs: {'x' * 99}", f"jobs must be a whole number from 1 to 64, not '{'x' * 40}...'"),
+        ("retries: -1", "retries must be a whole number from 0 to 10, not -1"),
+        ("retries: 11", "retries must be a whole number from 0 to 10, not 11"),
+        ("qps: 0", "qps must be a number from 0.01 to 10000, not 0"),
+        ("qps: .nan", "qps must be a number from 0.01 to 10000, not .nan"),
+        ("qps: true", "qps must be a number from 0.01 to 10000, not true"),
+        ("timeout: .inf", "timeout must be a number from 0.1 to 3600, not .inf"),
+        ("timeout: 10s", "timeout must be a number from 0.1 to 3600, not '10s'"),
+        ("vpc: 1", "vpc must be true or false, not 1"),
+        ("vpc: 'yes'", "vpc must be true or false, not the text 'yes'"),
+        ("fail_on: off", "fail_on must be high, medium, low or never, not off"),
+        ("fail_on: High", "fail_on must be high, medium, low or never, not 'High'"),
+        ("min_level: never", "min_level must be none, low, medium or high, not 'never'"),
+        ("params_in: body", "params_in must be query or form, not 'body'"),
+        ("reuse: 7", "reuse must be an age such as 30m, 12h or 7d, forever or never, not 7"),
+        ("reuse: 1:30", "reuse must be an age such as 30m, 12h or 7d, forever or never, not 1:30"),
+        ("reuse: 0d", "reuse must be an age such as 30m, 12h or 7d, forever or never, not '0d'"),
+        ("reuse: 2024-01-31", "reuse must be an age such as 30m, 12h or 7d, forever or never, not 2024-01-31"),
+        ("reuse: [7d]", "reuse must be an age such as 30m, 12h or 7d, forever or never, not ['7d']"),
+        ("services: []", "services must be names, in a list or with commas between them, not []"),
+        ("services: ''", "services must be names, in a list or with commas between them, not the text ''"),
+        ("services: [1, a]", "services must be names, in a list or with commas between them, not [1, 'a']"),
+        ("services: [[a]]", "services must be names, in a list or with commas between them, not [...]"),
+        ("services: a b", "services must be names, in a list or with commas between them, not 'a b'"),
+        ("info_types: {a: b}", "info_types must be names, in a list or with commas between them, not a mapping"),
+        ("failover: 3", "failover must be ids of regions, in a list or with commas between them, not 3"),
+        ("failover: [eu-west-1, x/y]", "failover: 'x/y' is not a region id"),
+        ("region: 3", "region must be the id of a region, not 3"),
+        ("region: evil.example/", "region: 'evil.example/' is not a region id"),
+        ("endpoint: 3", "endpoint must be HOST, HOST:PORT or https://HOST, not 3"),
+        ("endpoint: a b", "endpoint: 'a b' is not an endpoint"),
+        ("endpoint: http://example.com", "endpoint: 'http://example.com' is plain http to another machine"),
+        (
+            "credentials: vault",
+            f"{CREDENTIALS}, not 'vault'",
+        ),
+        (
+            "credentials: {source: ini, profile: 3}",
+            f"{CREDENTIALS}, not a mapping",
+        ),
+    ],
+)
+def test_the_values_of_a_file(world: World, text: str, message: str) -> None:
+    world.project(f"# a comment\n{text}")
+    assert world.refused().message == f"moderate.yaml:2: {message}"
+    world.project(f"profiles:\n  unused:\n    {text}")
+    assert world.refused().message == f"moderate.yaml:3: {message}"
+    world.project("")
+    world.user(text)
+    error = world.refused()
+    assert error.message.startswith("~")
+    assert error.message.endswith(f"config.yaml:1: {message}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("MODERATE_JOBS", "many", "MODERATE_JOBS must be a whole number from 1 to 64, not 'many'"),
+        ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not '0'"),
+        ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not 'nan'"),
+        ("MODERATE_VPC", "maybe", "MODERATE_VPC must be true or false, not 'maybe'"),
+        ("MODERATE_SERVICE", "a/b", "MODERATE_SERVICE must be names, in a list or with commas between them, not 'a/b'"),
+        ("MODERATE_REGION", "x/y", "MODERATE_REGION: 'x/y' is not a region id"),
+        ("ALIBABA_CLOUD_REGION_ID", "x/y", "ALIBABA_CLOUD_REGION_ID: 'x/y' is not a region id"),
+        ("MODERATE_REUSE", "7", "MODERATE_REUSE must be an age such as 30m, 12h or 7d, forever or never, not '7'"),
+    ],
+)
+def test_the_values_of_variables(world: World, variable: str, text: str, message: str) -> None:
+    assert world.refused({variable: text}).message == message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("qps", 0.0, "--qps must be a number from 0.01 to 10000, not 0.0"),
+        ("endpoint", "http://example.com", "--endpoint: 'http://example.com' is plain http to another machine"),
+        ("services", ["a b"], "--services must be names, in a list or with commas between them, not ['a b']"),
+    ],
+)
+def test_the_values_of_options(world: World, option: str, value: Any, message: str) -> None:
+    assert world.refused(**{option: value}).message == message
+
+
+@each_setting
+def test_no_setting_takes_what_fits_nowhere(world: World, setting: Setting) -> None:
+    for odd in ("[[]]", "{x: {y: z}}", "[{a: b}]", "'\\x00'", '"\\x1b[31m"', "[~]"):
+        world.project(f"{setting.name}: {odd}")
+        assert world.refused().message.startswith("moderate.yaml:1: ")
+
+
+@each_setting
+def test_a_value_shows_as_a_file_writes_it(setting: Setting) -> None:
+    shown = setting.kind.show(setting.default) if setting.default is not None else None
+    if shown is not None:
+        assert setting.kind.check(shown) == setting.default
+
+
+@pytest.mark.parametrize("text", ["30m", "12h", "7d", "90s", "36h", "forever", "never"])
+def test_an_age_shows_as_it_was_written(text: str) -> None:
+    kind = SETTINGS["reuse"].kind
+    assert kind.show(kind.check(text)) == text

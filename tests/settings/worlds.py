@@ -1,0 +1,51 @@
+"""A folder to work in and a home, both empty, for the tests of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.settings import Settings, Sourced, resolve
+from moderate_cli.settings.files import user_file
+
+
+@dataclass(frozen=True)
+class World:
+    """Where settings come from in a test."""
+
+    folder: Path
+
+    @classmethod
+    def begin(cls, place: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+        """Work in an empty repository below a folder, with an empty home beside it."""
+        folder = place / "project"
+        (folder / ".git").mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        for variable in ("HOME", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"):
+            monkeypatch.setenv(variable, str(place / "home"))
+        return cls(folder)
+
+    def project(self, text: str | bytes) -> None:
+        (self.folder / "moderate.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
+
+    def user(self, text: str) -> None:
+        user_file().parent.mkdir(parents=True, exist_ok=True)
+        user_file().write_text(text, encoding="utf-8")
+
+    def resolve(self, variables: Mapping[str, str] | None = None, **options: Any) -> Settings:
+        given = {name: Sourced(value, f"--{name}") for name, value in options.items()}
+        return resolve(given, Environment(variables=variables or {}))
+
+    def refused(self, variables: Mapping[str, str] | None = None, **options: Any) -> UsageError:
+        with pytest.raises(UsageError) as caught:
+            self.resolve(variables, **options)
+        error = caught.value
+        assert error.exit_code is ExitCode.USAGE
+        assert "\n" not in f"{error.message} {error.hint}"
+        return error
