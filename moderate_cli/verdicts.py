@@ -55,6 +55,27 @@ class OssObject:
 
 RemoteImage = ImageUrl | OssObject
 Image = LocalFile | RemoteImage
+TaskKind = Literal["image", "multimodal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post or a profile in the API's own shape: `mainData`, `commentDatas`, `dataId`.
+
+    An image in it is an object of the API (`imageUrl`, or `ossBucketName` and its companions), or `{"file": PATH}` for
+    one on this machine.
+    """
+
+    content: Json
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedTask:
+    """A task that was submitted earlier, maybe by another process; `post` is what was submitted, where it is known."""
+
+    req_id: str
+    kind: TaskKind
+    post: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +83,7 @@ class Item:
     """One input; `source` is how its user named it, and how every record and message names it."""
 
     source: str
-    image: Image
+    image: Image | Post | QueuedTask
     data_id: str | None = None
     referer: str | None = None
 
@@ -183,6 +204,16 @@ class Judged(Outcome):
     """The item has a verdict."""
 
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending(Outcome):
+    """The service has queued the item, and has no verdict yet; `expires_at` (Unix seconds) is when it forgets it."""
+
+    req_id: str
+    request_id: str | None = None
+    data_id: str | None = None
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

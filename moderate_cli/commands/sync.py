@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, given_settings
 from moderate_cli.commands.run import Run
 from moderate_cli.commands.service import connect
 from moderate_cli.errors import UsageError
-from moderate_cli.scanning import ImageJudge, Scan
+from moderate_cli.scanning import ImageJudge, Scan, ask_sync
 from moderate_cli.settings import resolve
 from moderate_cli.sources import Sources
 
@@ -42,8 +43,9 @@ def sync(
     with connect(settings, environment) as clients:
         judge = ImageJudge(
             clients=clients,
-            service=service,
-            info_types=settings.info_types,
+            operation=Operation.IMAGE_MODERATION,
+            services=(service,),
+            ask=ask_sync(service, settings.info_types),
             preflight=not asked.no_preflight,
         )
         scan = Scan(items, judge, jobs=settings.jobs)

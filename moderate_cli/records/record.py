@@ -8,7 +8,19 @@ from importlib.resources import files
 from typing import Any
 
 from moderate_cli.errors import ModerateError
-from moderate_cli.verdicts import Failed, Frame, Json, Judged, Label, Outcome, ServiceVerdict, Skipped, Verdict
+from moderate_cli.verdicts import (
+    Failed,
+    Frame,
+    Json,
+    Judged,
+    Label,
+    Outcome,
+    Pending,
+    QueuedTask,
+    ServiceVerdict,
+    Skipped,
+    Verdict,
+)
 
 SCHEMA = 1
 _NO_EXT: Json = {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []}
@@ -28,6 +40,7 @@ def to_record(outcome: Outcome, *, raw: bool = False) -> dict[str, Any]:
     """Return the record of an outcome; with `raw` the API's own body stands beside it."""
     verdict = outcome.verdict if isinstance(outcome, Judged) else None
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
+    answer = verdict or (outcome if isinstance(outcome, Pending) else None)
     call = outcome.call
     record = {
         "schema": SCHEMA,
@@ -38,9 +51,9 @@ def to_record(outcome: Outcome, *, raw: bool = False) -> dict[str, Any]:
         "services": list(call.services),
         "status": status(outcome),
         **_findings(verdict),
-        "request_id": verdict.request_id if verdict else getattr(error, "request_id", None),
-        "req_id": verdict.req_id if verdict else None,
-        "data_id": (verdict.data_id if verdict else None) or outcome.item.data_id,
+        "request_id": answer.request_id if answer else getattr(error, "request_id", None),
+        "req_id": (answer.req_id if answer else None) or _queued_as(outcome),
+        "data_id": (answer.data_id if answer else None) or outcome.item.data_id,
         "region": call.region,
         "endpoint": call.endpoint,
         "engine": verdict.engine if verdict else None,
@@ -54,7 +67,11 @@ def to_record(outcome: Outcome, *, raw: bool = False) -> dict[str, Any]:
 
 def status(outcome: Outcome) -> str:
     """Return the word for what became of an input."""
-    return {Judged: "judged", Skipped: "skipped", Failed: "failed"}[type(outcome)]
+    return {Judged: "judged", Skipped: "skipped", Failed: "failed", Pending: "pending"}[type(outcome)]
+
+
+def _queued_as(outcome: Outcome) -> str | None:
+    return outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
 
 
 def _findings(verdict: Verdict | None) -> dict[str, Any]:

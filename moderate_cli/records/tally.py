@@ -6,18 +6,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from moderate_cli.errors import ExitCode
-from moderate_cli.verdicts import Failed, Judged, Outcome, RiskLevel, Skipped
+from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, Skipped
 
 
 @dataclass(slots=True)
 class Tally:
-    """The counts of one run; memory does not grow with the number of inputs."""
+    """The counts of one run; memory does not grow with the number of inputs.
+
+    `awaited` says that pending tasks were waited for, or asked after, and not just submitted.
+    """
 
     levels: Counter[RiskLevel] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     judged: int = 0
     skipped: int = 0
     failed: int = 0
+    pending: int = 0
+    awaited: bool = False
     passed_over: int = 0
     local: bool = False
     fatal: bool = False
@@ -31,6 +36,8 @@ class Tally:
                 self.levels[outcome.verdict.gate_level] += 1
                 self.labels.update(dict.fromkeys((label.label for label in outcome.verdict.labels), 1))
                 self.local |= outcome.verdict.engine == "local"
+            case Pending():
+                self.pending += 1
             case Skipped():
                 self.skipped += 1
             case Failed():
@@ -40,7 +47,7 @@ class Tally:
     @property
     def inputs(self) -> int:
         """How many inputs have an outcome."""
-        return self.judged + self.skipped + self.failed
+        return self.judged + self.skipped + self.failed + self.pending
 
     def at_or_above(self, level: RiskLevel) -> int:
         """Return how many inputs were judged to be at a level or above it."""
@@ -54,6 +61,8 @@ class Tally:
             return ExitCode.FATAL
         if self.skipped or self.failed:
             return ExitCode.INCOMPLETE
+        if self.pending and self.awaited:
+            return ExitCode.PENDING
         if fail_on is not None and self.at_or_above(fail_on):
             return ExitCode.FOUND
         if not self.inputs and not allow_empty:

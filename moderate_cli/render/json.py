@@ -58,6 +58,7 @@ def summary(tally: Tally) -> dict[str, Any]:
         "judged": tally.judged,
         "skipped": tally.skipped,
         "failed": tally.failed,
+        "pending": tally.pending,
         "passed_over": tally.passed_over,
         "by_level": dict(tally.levels),
         "by_label": dict(tally.labels.most_common()),

@@ -24,8 +24,8 @@ def summary_line(tally: Tally, seconds: float) -> str:
 def _counts(tally: Tally) -> str:
     levels = ", ".join(f"{tally.levels[level]} {level}" for level in reversed(RiskLevel) if tally.levels[level])
     judged = f"{tally.judged} judged" + (f" ({levels})" if levels else "")
-    without = [f"{count} {word}" for count, word in ((tally.skipped, "skipped"), (tally.failed, "failed")) if count]
-    return ", ".join([judged, *without])
+    others = {"pending": tally.pending, "skipped": tally.skipped, "failed": tally.failed}
+    return ", ".join([judged, *(f"{count} {word}" for word, count in others.items() if count)])
 
 
 def _passed_over(tally: Tally) -> str:

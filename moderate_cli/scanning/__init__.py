@@ -1,6 +1,6 @@
 """Many inputs, judged at once and reported as they finish."""
 
-from moderate_cli.scanning.judging import ImageJudge
-from moderate_cli.scanning.scan import Scan
+from moderate_cli.scanning.judging import Ask, ImageJudge, ask_async, ask_batch, ask_sync
+from moderate_cli.scanning.scan import Judge, Scan
 
-__all__ = ["ImageJudge", "Scan"]
+__all__ = ["Ask", "ImageJudge", "Judge", "Scan", "ask_async", "ask_batch", "ask_sync"]

@@ -5,35 +5,52 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 
-from moderate_cli.client import GreenClient
+from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.failover import with_failover
 from moderate_cli.client.operations import Operation
 from moderate_cli.errors import InputError, ModerateError, RefusedError, ServiceError
 from moderate_cli.preflight import check_file
-from moderate_cli.verdicts import Failed, Item, Judged, LocalFile, Outcome, RemoteImage, Skipped, Verdict
+from moderate_cli.verdicts import (
+    Failed,
+    ImageUrl,
+    Item,
+    Judged,
+    LocalFile,
+    OssObject,
+    Outcome,
+    Pending,
+    RemoteImage,
+    Skipped,
+    Submission,
+    Verdict,
+)
+
+# What is sent about an image that the service can read: the verdict, or the id under which it is queued.
+Ask = Callable[[GreenClient, Outcome, RemoteImage], Verdict | Submission]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageJudge:
-    """Judges images with one service through ImageModeration; many threads may call it at once.
+    """Judges or queues images by one call each; many threads may call it at once.
 
-    The first client is asked, and each further one where the service of the one before fails.
+    `ask` makes the call, with the first client, and with each further one where the service of the one before fails.
     """
 
     clients: Sequence[GreenClient]
-    service: str
-    info_types: Sequence[str] = ()
+    operation: Operation
+    services: tuple[str, ...]
+    ask: Ask
     preflight: bool = True
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one item; what goes wrong with it is an outcome too."""
-        known = Outcome(item=item, call=self.clients[0].call(Operation.IMAGE_MODERATION, (self.service,)))
+        known = Outcome(item=item, call=self.clients[0].call(self.operation, self.services))
         image = item.image
         try:
             if isinstance(image, LocalFile):
@@ -42,27 +59,59 @@ class ImageJudge:
                     if self.preflight:
                         check_file(file, known.size or 0)
                     known = replace(known, sha256=sha256(file))
-                    verdict = self._judge_file(item, image, file, known.sha256)
-            else:
-                verdict = with_failover(self.clients, lambda client: self._judge(client, item, image))
+                    return answered(known, self._upload_and_ask(known, image, file))
+            if isinstance(image, ImageUrl | OssObject):
+                return answered(known, with_failover(self.clients, lambda client: self.ask(client, known, image)))
+            raise InputError("not an image", code="not_an_image")
         except ModerateError as error:
-            return _without_verdict(known, error)
-        return Judged(item=item, call=verdict.call, sha256=known.sha256, size=known.size, verdict=verdict)
+            return without_verdict(known, error)
 
-    def _judge_file(self, item: Item, image: LocalFile, file: BufferedReader, digest: str | None) -> Verdict:
-        def upload_and_judge(client: GreenClient) -> Verdict:
-            uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=digest)
-            return self._judge(client, item, uploaded)
+    def _upload_and_ask(self, known: Outcome, image: LocalFile, file: BufferedReader) -> Verdict | Submission:
+        def upload_and_ask(client: GreenClient) -> Verdict | Submission:
+            uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=known.sha256)
+            return self.ask(client, known, uploaded)
 
-        return with_failover(self.clients, upload_and_judge)
-
-    def _judge(self, client: GreenClient, item: Item, image: RemoteImage) -> Verdict:
-        return client.image_moderation(
-            self.service, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
-        )
+        return with_failover(self.clients, upload_and_ask)
 
 
-def _without_verdict(known: Outcome, error: ModerateError) -> Outcome:
+def ask_sync(service: str, info_types: Sequence[str]) -> Ask:
+    """Return what asks ImageModeration."""
+    return lambda client, known, image: client.image_moderation(
+        service, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer
+    )
+
+
+def ask_batch(services: Sequence[str], info_types: Sequence[str]) -> Ask:
+    """Return what asks ImageBatchModeration."""
+    return lambda client, known, image: client.image_batch_moderation(
+        services, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer
+    )
+
+
+def ask_async(service: str, info_types: Sequence[str], options: AsyncOptions) -> Ask:
+    """Return what queues an image by ImageAsyncModeration."""
+    return lambda client, known, image: client.image_async_moderation(
+        service, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer, options=options
+    )
+
+
+def answered(known: Outcome, answer: Verdict | Submission) -> Judged | Pending:
+    """Return the outcome of an item about which the service said something."""
+    if isinstance(answer, Verdict):
+        return Judged(item=known.item, call=answer.call, sha256=known.sha256, size=known.size, verdict=answer)
+    return Pending(
+        item=known.item,
+        call=answer.call,
+        sha256=known.sha256,
+        size=known.size,
+        req_id=answer.req_id,
+        request_id=answer.request_id,
+        data_id=answer.data_id,
+    )
+
+
+def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
+    """Return the outcome of an item that an error left without an answer."""
     kind = Skipped if isinstance(error, RefusedError) else Failed
     attempts = error.attempts if isinstance(error, ServiceError) else 0
     call = replace(known.call, attempts=attempts)

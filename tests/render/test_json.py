@@ -93,6 +93,7 @@ def test_the_summary_counts() -> None:
         "judged": 3,
         "skipped": 1,
         "failed": 1,
+        "pending": 0,
         "passed_over": 2,
         "by_level": {"high": 2, "none": 1},
         "by_label": {"weapon": 2, "smoke": 1},

@@ -14,7 +14,7 @@ from builders import call, fatal_error, item, service_error, verdict
 
 from moderate_cli.client.operations import Operation
 from moderate_cli.errors import ModerateError
-from moderate_cli.scanning import ImageJudge
+from moderate_cli.scanning import ImageJudge, ask_sync
 from moderate_cli.verdicts import (
     Call,
     Failed,
@@ -67,7 +67,13 @@ class FakeClient:
 
 
 def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
-    return ImageJudge(clients=[client], service="baselineCheck", **changes)(one)
+    return ImageJudge(
+        clients=[client],  # type: ignore[list-item]
+        operation=Operation.IMAGE_MODERATION,
+        services=("baselineCheck",),
+        ask=ask_sync("baselineCheck", changes.pop("info_types", ())),
+        **changes,
+    )(one)
 
 
 def _file(path: Path, content: bytes = PNG) -> Item:
