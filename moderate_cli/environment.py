@@ -15,6 +15,7 @@ from typing import TextIO
 class Environment:
     """Everything a run takes from outside, apart from its arguments and the files these name."""
 
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -71,11 +71,27 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
-    """A task that was submitted earlier, maybe by another process; `post` is what was submitted, where it is known."""
+    """A task that was submitted earlier, maybe by another process; the rest is known where it was noted down.
+
+    `post` is the post that was submitted, and `expires_at` (Unix seconds) when the service forgets the result.
+    """
 
     req_id: str
     kind: TaskKind
+    services: tuple[str, ...] = ()
+    region: str | None = None
+    endpoint: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    expires_at: float | None = None
     post: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenInput:
+    """An input that could not be understood, so that there is nothing to send; its outcome is this error."""
+
+    error: ModerateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,7 @@ class Item:
     """One input; `source` is how its user named it, and how every record and message names it."""
 
     source: str
-    image: Image | Post | QueuedTask
+    image: Image | Post | QueuedTask | BrokenInput
     data_id: str | None = None
     referer: str | None = None
 

@@ -33,7 +33,7 @@ _CHINESE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AsyncOptions:
     """What only the asynchronous image operation takes.
 

@@ -20,6 +20,11 @@ _KNOW = "Know"
 
 COMMANDS = (
     CommandEntry("sync", "sync", "Judge images now: files, folders and URLs.", _JUDGE),
+    CommandEntry("batch", "batch", "Judge images with several services (-s A,B) in one call each.", _JUDGE),
+    CommandEntry("async-submit", "async_submit", "Queue images, long images and animations.", _JUDGE),
+    CommandEntry("poll", "poll", "Collect the results of queued tasks.", _JUDGE),
+    CommandEntry("multimodal", "multimodal", "Judge posts and profiles: title, text, images, comments.", _JUDGE),
+    CommandEntry("listen", "listen", "Receive callbacks, verify their checksums, and store what they bring.", _JUDGE),
     CommandEntry("labels", "labels", "List the risk labels and what they mean.", _KNOW),
     CommandEntry("services", "services", "List the moderation services, what each checks, and where.", _KNOW),
     CommandEntry("regions", "regions", "List the regions, their endpoints, and what is offered there.", _KNOW),

@@ -16,6 +16,8 @@ from moderate_cli.settings.resolving import PROFILE_VARIABLE
 from moderate_cli.verdicts import RiskLevel
 
 _SERVICE = "Service"
+_IMAGES = "Images"
+_WAIT = "Waiting"
 _GATE = "Gate"
 _OUTPUT = "Output"
 
@@ -86,28 +88,9 @@ def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """Whom to ask, and what."""
+    """Whom to ask, and how."""
 
     service: Annotated[list[str] | None, _setting("services", "-s", "--service", metavar="NAME,...")] = None
-    info_type: Annotated[str | None, _setting("info_types", metavar="TYPE,...")] = None
-    data_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            envvar="MODERATE_DATA_ID",
-            help="Your own id of the image; it comes back in the record.",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
-    referer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT",
-            envvar="MODERATE_REFERER",
-            help="The Referer with which the service downloads a URL.",
-            rich_help_panel=_SERVICE,
-        ),
-    ] = None
     profile: ProfileName = None
     config: ConfigFile = None
     region: Annotated[str | None, _setting("region", metavar="ID")] = None
@@ -117,15 +100,79 @@ class ServiceOptions:
     jobs: Annotated[int | None, _setting("jobs", "-j", "--jobs", metavar="N")] = None
     qps: Annotated[float | None, _setting("qps", metavar="N")] = None
     retries: Annotated[int | None, _setting("retries", metavar="N")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """What is said about each image."""
+
+    info_type: Annotated[str | None, _setting("info_types", panel=_IMAGES, metavar="TYPE,...")] = None
+    data_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            envvar="MODERATE_DATA_ID",
+            help="Your own id of the image; it comes back in the record.",
+            rich_help_panel=_IMAGES,
+        ),
+    ] = None
+    referer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            envvar="MODERATE_REFERER",
+            help="The Referer with which the service downloads a URL.",
+            rich_help_panel=_IMAGES,
+        ),
+    ] = None
     no_preflight: Annotated[
         bool,
         typer.Option(
             "--no-preflight",
             envvar="MODERATE_NO_PREFLIGHT",
             help="Send files too that the service would refuse.",
-            rich_help_panel=_SERVICE,
+            rich_help_panel=_IMAGES,
         ),
     ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """Whether to wait for the results of queued tasks, and how long."""
+
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", envvar="MODERATE_WAIT", help="Wait for the results.", rich_help_panel=_WAIT),
+    ] = False
+    wait_timeout: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            envvar="MODERATE_WAIT_TIMEOUT",
+            help="How long to wait in all; what is pending then is exit code 5.",
+            rich_help_panel=_WAIT,
+        ),
+    ] = 3600.0
+    poll_interval: Annotated[
+        float,
+        typer.Option(
+            min=5,
+            metavar="SECONDS",
+            envvar="MODERATE_POLL_INTERVAL",
+            help="Time before the first question and between two; the local engine is asked more often.",
+            rich_help_panel=_WAIT,
+        ),
+    ] = 30.0
+    save_frames: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="MODERATE_SAVE_FRAMES",
+            help="Download the frames of animations at once: their addresses live five minutes.",
+            rich_help_panel=_WAIT,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +213,16 @@ class OutputOptions:
             metavar="FILE",
             envvar="MODERATE_OUTPUT",
             help="Write to a file, in one piece at the end.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="MODERATE_STORE",
+            help="Where runs, results and tasks are kept.",
+            show_default="store.db in the platform's folder for state",
             rich_help_panel=_OUTPUT,
         ),
     ] = None

@@ -18,6 +18,7 @@ from moderate_cli.client import (
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import Settings, find_credentials
+from moderate_cli.store import default_path
 
 
 @contextmanager
@@ -68,7 +69,8 @@ def _local_service() -> Iterator[tuple[CredentialSource, str]]:
 
     if not LocalEngine().is_available():
         raise UsageError("the local engine has no detector", code="no_local_engine", hint=INSTALL_COMMAND)
-    with Emulator() as emulator:
+    with Emulator(results=default_path().parent / "local-results") as emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)
         yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint
+        emulator.finish_tasks()

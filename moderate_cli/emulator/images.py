@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from moderate_cli.emulator.faults import BodyError
+from moderate_cli.emulator.outgoing import opener
 
 if TYPE_CHECKING:
     from moderate_cli.emulator.objects import ObjectStore
@@ -23,7 +24,7 @@ _CHUNK = 64 * 1024
 
 def read_image(parameters: ImageParameters, objects: ObjectStore) -> bytes:
     """Return the bytes of the image that a call names, or raise the BodyError that fits."""
-    if parameters.bucket and parameters.object_name:
+    if parameters.is_object:
         content = objects.get(parameters.bucket, parameters.object_name)
         if content is None:
             raise BodyError(404, "image download failed: there is no such object")
@@ -40,7 +41,7 @@ def _download(url: str, referer: str) -> bytes:
     deadline = time.monotonic() + DOWNLOAD_SECONDS
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  (the scheme was checked)
-        with _opener().open(request, timeout=DOWNLOAD_SECONDS) as response:
+        with opener().open(request, timeout=DOWNLOAD_SECONDS) as response:
             return _read(response, deadline)
     except TimeoutError:
         raise BodyError(405, "image download timed out") from None
@@ -53,22 +54,6 @@ def _download(url: str, referer: str) -> bytes:
         raise BodyError(404, f"image download failed: {error.reason}") from None
     except (OSError, HTTPException, ValueError) as error:
         raise BodyError(404, f"image download failed: {type(error).__name__}") from None
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener for http and https only: the usual one follows a redirect to ftp."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
 
 
 def _read(response: Any, deadline: float) -> bytes:

@@ -29,12 +29,20 @@ class _Spooled:
     stored_at: float
 
 
-class ObjectStore:
-    """Objects by bucket and key, limited in age and in total size; safe to use from many threads."""
+class StoreFullError(Exception):
+    """A store that gives nothing up has no room for an object."""
 
-    def __init__(self, clock: Callable[[], float], capacity: int = CAPACITY) -> None:
+
+class ObjectStore:
+    """Objects by bucket and key, limited in age and in total size; safe to use from many threads.
+
+    What is too old goes, and so do the oldest objects where room is needed; with `keeps` nothing goes by itself.
+    """
+
+    def __init__(self, clock: Callable[[], float], capacity: int = CAPACITY, *, keeps: bool = False) -> None:
         self._clock = clock
         self._capacity = capacity
+        self._keeps = keeps
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         # Oldest first: an object that is put again moves to the end.
@@ -42,7 +50,7 @@ class ObjectStore:
         self._total = 0
 
     def put(self, bucket: str, key: str, content: bytes) -> None:
-        """Store an object, in place of an earlier one of the same name."""
+        """Store an object, in place of an earlier one of the same name; raises StoreFullError with `keeps`."""
         with self._lock:
             self._forget((bucket, key))
             self._make_room(len(content))
@@ -51,13 +59,20 @@ class ObjectStore:
             self._objects[bucket, key] = _Spooled(path, len(content), self._clock())
             self._total += len(content)
 
-    def get(self, bucket: str, key: str) -> bytes | None:
+    def get(self, bucket: str, key: str, max_age: float = LIFETIME) -> bytes | None:
         """Return an object's bytes, or None where there is no such object any more."""
         with self._lock:
             self._make_room(0)
             spooled = self._objects.get((bucket, key))
+            if spooled is None or not (self._keeps or spooled.stored_at > self._clock() - max_age):
+                return None
             # Read under the lock: an eviction must not delete the file halfway.
-            return spooled.path.read_bytes() if spooled else None
+            return spooled.path.read_bytes()
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object if it is there."""
+        with self._lock:
+            self._forget((bucket, key))
 
     def close(self) -> None:
         """Delete all objects and the folder that holds them."""
@@ -80,7 +95,11 @@ class ObjectStore:
         return Path(self._folder.name)
 
     def _make_room(self, incoming: int) -> None:
-        """Drop what is too old, then the oldest until the incoming bytes fit."""
+        """Drop what is too old, then the oldest until the incoming bytes fit; with `keeps` only see whether they do."""
+        if self._keeps:
+            if self._total + incoming > self._capacity:
+                raise StoreFullError
+            return
         limit = self._clock() - LIFETIME
         while self._objects:
             name, oldest = next(iter(self._objects.items()))

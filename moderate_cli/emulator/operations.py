@@ -1,64 +1,77 @@
-"""The operations of the Green API; each takes a call's parameters and returns the Data of its answer."""
+"""The operations of the Green API; each takes a call and returns the Data of its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from moderate_cli.emulator import answers
-from moderate_cli.emulator.engine import (
-    INSTALL_COMMAND,
-    ImageTooLargeError,
-    LocalEngine,
-    UnreadableImageError,
-)
+from moderate_cli.emulator.engine import Examination
 from moderate_cli.emulator.faults import BodyError
 from moderate_cli.emulator.images import read_image
-from moderate_cli.emulator.parameters import read_image_parameters
-from moderate_cli.emulator.state import State
+from moderate_cli.emulator.judging import examine, require_engine
+from moderate_cli.emulator.parameters import (
+    INFO_TYPES,
+    ImageParameters,
+    read_image_parameters,
+    read_info_types,
+    read_services,
+    require,
+)
+from moderate_cli.emulator.queued import (
+    describe_image_moderation_result,
+    describe_multimodal_moderation_result,
+    image_async_moderation,
+    multimodal_async_moderation,
+)
+from moderate_cli.emulator.service import Call, Service
+
+Operation = Callable[[Service, Call], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the operations work with."""
-
-    state: State
-    engine: LocalEngine
-    endpoint: str
-
-
-Operation = Callable[[Service, Mapping[str, str]], dict[str, Any]]
-
-
-def image_moderation(service: Service, parameters: Mapping[str, str]) -> dict[str, Any]:
+def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image with the local engine, whichever moderation service the call asks for."""
-    image = read_image_parameters(parameters)
-    if not service.engine.is_available():
-        raise _no_engine()
-    content = read_image(image, service.state.objects)
-    try:
-        examination = service.engine.examine(content)
-    except ImageTooLargeError as error:
-        raise BodyError(406, f"image is too large: {error}") from error
-    except UnreadableImageError as error:
-        raise BodyError(407, f"image format is not supported: {error}") from error
-    if not examination.checks:
-        raise _no_engine()
+    image = read_image_parameters(call.parameters)
+    examination = _examined(service, image)
+    service.state.remember_request(call.request_id)
     return answers.judged_image(image.data_id, examination)
 
 
-def describe_upload_token(service: Service, _parameters: Mapping[str, str]) -> dict[str, Any]:
+def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
+    """Judge one image for several moderation services; the local engine looks at it once, and answers for all."""
+    services = read_services(call.parameters)
+    image = read_image_parameters(call.parameters)
+    return answers.judged_batch(image.data_id, services, _examined(service, image))
+
+
+def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
+    """Tell the auxiliary information of an earlier ImageModeration, of which the local engine has none."""
+    request_id = require(call.parameters, "ReqId")
+    info_types = read_info_types(call.parameters.get("InfoType", ""))
+    if not service.state.is_judged_request(request_id):
+        # What the service answers here is not documented; "a parameter is incorrect" fits best.
+        raise BodyError(401, "there is no ImageModeration with this RequestId")
+    return answers.no_auxiliary_information(info_types or INFO_TYPES)
+
+
+def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:
     """Grant an upload to the emulated OSS."""
     return answers.upload_token(service.state.issue_upload_token(), service.endpoint)
 
 
 OPERATIONS: Mapping[str, Operation] = {
+    "DescribeImageModerationResult": describe_image_moderation_result,
+    "DescribeImageResultExt": describe_image_result_ext,
+    "DescribeMultimodalModerationResult": describe_multimodal_moderation_result,
     "DescribeUploadToken": describe_upload_token,
+    "ImageAsyncModeration": image_async_moderation,
+    "ImageBatchModeration": image_batch_moderation,
     "ImageModeration": image_moderation,
+    "MultimodalAsyncModeration": multimodal_async_moderation,
 }
 
 
-def _no_engine() -> BodyError:
-    """Say that nothing can be checked: an answer "none" would claim that something was."""
-    return BodyError(408, f"no check of the local engine can run; install its packages: {INSTALL_COMMAND}")
+def _examined(service: Service, image: ImageParameters) -> Examination:
+    """Fetch an image and look at it."""
+    require_engine(service.engine)
+    return examine(service.engine, read_image(image, service.state.objects))

@@ -1,17 +1,19 @@
-"""Which part of the emulator answers a request: the Green API at the path /, OSS everywhere else."""
+"""Which part of the emulator answers: the Green API at the path /, frames under /frames/, OSS everywhere else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moderate_cli.emulator import answers, oss
+from moderate_cli.emulator import answers, frames, oss
 from moderate_cli.emulator.faults import BodyError, GatewayError, OssError
 from moderate_cli.emulator.gateway import admit
 from moderate_cli.emulator.operations import OPERATIONS
+from moderate_cli.emulator.service import Call
 
 if TYPE_CHECKING:
     from moderate_cli.emulator.messages import Request, Response
-    from moderate_cli.emulator.operations import Service
+    from moderate_cli.emulator.operations import Operation
+    from moderate_cli.emulator.service import Service
 
 _BUG = "The request processing has failed due to some unknown error."
 
@@ -21,11 +23,9 @@ def answer(service: Service, request: Request) -> Response:
     try:
         if request.path == "/":
             return _call_operation(service, request)
+        if request.method == "GET" and request.path.startswith(frames.PATH):
+            return frames.show(service.state, request)
         return oss.put_object(service.state, request)
-    except BodyError as error:
-        return answers.body_error(error)
-    except GatewayError as error:
-        return answers.gateway_error(error, request.header("host"))
     except OssError as error:
         return oss.error_answer(error, request.header("host"))
     except Exception:  # noqa: BLE001  (the boundary of the emulated service)
@@ -35,15 +35,28 @@ def answer(service: Service, request: Request) -> Response:
 def refuse(request: Request, code: str, message: str, status: int) -> Response:
     """Refuse a request in the form of the part that it is meant for."""
     if request.path == "/":
-        return answers.gateway_error(GatewayError(code, message, status), request.header("host"))
+        error = GatewayError(code, message, status)
+        return answers.gateway_error(error, answers.new_request_id(), request.header("host"))
     return oss.error_answer(OssError(code, message, status), request.header("host"))
 
 
 def _call_operation(service: Service, request: Request) -> Response:
     """Carry out the operation that the header x-acs-action names."""
-    admit(request, service.state)
-    operation = OPERATIONS.get(request.header("x-acs-action"))
+    action, request_id = request.header("x-acs-action"), answers.new_request_id()
+    try:
+        admit(request, service.state)
+        data = _operation(action)(service, Call(request.parameters(), request_id))
+    except BodyError as error:
+        return answers.body_error(action, request_id, error)
+    except GatewayError as error:
+        return answers.gateway_error(error, request_id, request.header("host"))
+    return answers.success(action, request_id, data)
+
+
+def _operation(action: str) -> Operation:
+    """Return the operation of a name."""
+    operation = OPERATIONS.get(action)
     if operation is None:
         message = "Specified api is not found, please check your url and method."
         raise GatewayError("InvalidAction.NotFound", message, 404)
-    return answers.success(operation(service, request.parameters()))
+    return operation

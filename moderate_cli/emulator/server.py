@@ -12,15 +12,20 @@ from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.emulator import routes
+from moderate_cli.emulator.background import Background
 from moderate_cli.emulator.engine import LocalEngine
 from moderate_cli.emulator.keys import AccessKey
 from moderate_cli.emulator.messages import Request, Response
-from moderate_cli.emulator.operations import Service
+from moderate_cli.emulator.service import Service
 from moderate_cli.emulator.state import State
+from moderate_cli.emulator.task_files import TaskFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import TracebackType
+
+    from moderate_cli.emulator.keywords import Keyword
 
 MAX_BODY = 21 * 1024 * 1024
 """Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
@@ -30,16 +35,33 @@ _POLL_SECONDS = 0.05
 
 
 class Emulator:
-    """A local Green API and a local OSS, for as long as the `with` block runs."""
+    """A local Green API and a local OSS, for as long as the `with` block runs.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.state = State(clock)
+    `polls_before_result` questions about each task are answered with "in progress". `keywords` are looked for in the
+    texts of posts. `account_id` is the UID in the checksum of callbacks. Port 0 is any free one. `results` is a folder
+    for the results of tasks, from which a later emulator answers too.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        *,
+        polls_before_result: int = 0,
+        keywords: Sequence[Keyword] = (),
+        account_id: str = "1000000000000000",
+        port: int = 0,
+        results: Path | None = None,
+    ) -> None:
+        self.state = State(clock, polls_before_result, TaskFiles(results) if results else None)
         self.access_key = AccessKey.random()
         self.state.add_key(self.access_key)
+        self._keywords = tuple(keywords)
+        self._account_id = account_id
+        self._port = port
         self._server: _Server | None = None
 
     def __enter__(self) -> Emulator:
-        self._server = _Server(self.state)
+        self._server = _Server(self._port, self._make_service)
         self._server.start()
         return self
 
@@ -58,36 +80,46 @@ class Emulator:
             raise RuntimeError("the emulator runs inside a `with` block only")
         return self._server.service.endpoint
 
+    def finish_tasks(self) -> None:
+        """Wait until every queued task has its result, and each callback was pushed; nothing can be queued after."""
+        if self._server:
+            self._server.service.background.drain()
+
     def add_key(self, key: AccessKey) -> None:
         """Make a further access key known to the service."""
         self.state.add_key(key)
 
+    def _make_service(self, endpoint: str) -> Service:
+        """Put together what answers at an endpoint."""
+        return Service(self.state, LocalEngine(), Background(), endpoint, self._keywords, self._account_id)
+
 
 class _Server(ThreadingHTTPServer):
-    """A threaded server on a free loopback port that knows its open connections."""
+    """A threaded server on a loopback port that knows its open connections."""
 
     daemon_threads = True
     request_queue_size = 128  # the default of 5 refuses bursts of new connections
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, port: int, make_service: Callable[[str], Service]) -> None:
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         # This binds and listens: whoever connects from here on is served.
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
         self._thread = threading.Thread(
             target=self.serve_forever, args=(_POLL_SECONDS,), name="moderate-emulator", daemon=True
         )
-        self.service = Service(state, LocalEngine(), f"http://127.0.0.1:{self.server_port}")
+        self.service = make_service(f"http://127.0.0.1:{self.server_port}")
 
     def start(self) -> None:
         """Serve in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving, and hang up on every client."""
+        """Stop serving, hang up on every client, and end the work in the background."""
         self.shutdown()
         self._thread.join()
         self.server_close()
+        self.service.background.stop()
 
     def server_bind(self) -> None:
         """Bind without the look-up of the host's name, which can take seconds."""

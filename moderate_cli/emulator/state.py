@@ -1,4 +1,4 @@
-"""What the emulated services remember: keys, nonces, upload tokens and objects."""
+"""What the emulated services remember: keys, nonces, upload tokens, objects, tasks and judged calls."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from moderate_cli.emulator.keys import UploadToken
 from moderate_cli.emulator.objects import ObjectStore
+from moderate_cli.emulator.task_files import TaskFiles
+from moderate_cli.emulator.tasks import TaskStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +24,25 @@ _NONCE_MEMORY = 2 * CLOCK_TOLERANCE
 
 _TOKEN_LIFETIME = 60 * 60
 
+REQUEST_MEMORY = 10_000
+"""Judged calls that are remembered by their request ids; a limit of this emulator, not of the vendor."""
+
 
 class State:
     """The memory of one emulator; every method is safe to call from many threads."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], polls_before_result: int = 0, files: TaskFiles | None = None
+    ) -> None:
         self.clock = clock
         self.objects = ObjectStore(clock)
+        self.waiting = ObjectStore(clock, keeps=True)  # the images of tasks that have not been examined yet
+        self.tasks = TaskStore(clock, polls_before_result, files=files)
         self._lock = threading.Lock()
         self._keys: dict[str, AccessKey] = {}
         self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._upload_tokens: dict[str, UploadToken] = {}
+        self._judged_requests: OrderedDict[str, None] = OrderedDict()
 
     def add_key(self, key: AccessKey) -> None:
         """Make an access key known to the service."""
@@ -77,9 +87,22 @@ class State:
         with self._lock:
             return self._upload_tokens.get(access_key_id)
 
+    def remember_request(self, request_id: str) -> None:
+        """Remember the request id of a call that judged an image."""
+        with self._lock:
+            self._judged_requests[request_id] = None
+            if len(self._judged_requests) > REQUEST_MEMORY:
+                self._judged_requests.popitem(last=False)
+
+    def is_judged_request(self, request_id: str) -> bool:
+        """Tell whether a request id is that of a call that judged an image."""
+        with self._lock:
+            return request_id in self._judged_requests
+
     def close(self) -> None:
         """Delete what was stored on disk."""
         self.objects.close()
+        self.waiting.close()
 
 
 def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None:

@@ -13,7 +13,8 @@ from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, S
 class Tally:
     """The counts of one run; memory does not grow with the number of inputs.
 
-    `awaited` says that pending tasks were waited for, or asked after, and not just submitted.
+    `elsewhere` counts the tasks whose results another process collected. `awaited` says that pending tasks were waited
+    for, or asked after, and not just submitted.
     """
 
     levels: Counter[RiskLevel] = field(default_factory=Counter)
@@ -22,6 +23,7 @@ class Tally:
     skipped: int = 0
     failed: int = 0
     pending: int = 0
+    elsewhere: int = 0
     awaited: bool = False
     passed_over: int = 0
     local: bool = False
@@ -47,7 +49,7 @@ class Tally:
     @property
     def inputs(self) -> int:
         """How many inputs have an outcome."""
-        return self.judged + self.skipped + self.failed + self.pending
+        return self.judged + self.skipped + self.failed + self.pending + self.elsewhere
 
     def at_or_above(self, level: RiskLevel) -> int:
         """Return how many inputs were judged to be at a level or above it."""

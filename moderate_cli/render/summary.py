@@ -12,11 +12,11 @@ _STOPPED = {
 }
 
 
-def summary_line(tally: Tally, seconds: float) -> str:
+def summary_line(tally: Tally, seconds: float, noun: str = "image") -> str:
     """Return what was judged, what was not, and how long that took."""
     stopped = _STOPPED.get(tally.stopped_by, "") if tally.stopped_by else ""
     if not tally.inputs and not stopped:
-        return f"no image found{_passed_over(tally)}"
+        return f"no {noun} found{_passed_over(tally)}"
     engine = ", by the local engine (no cloud verdict)" if tally.local else ""
     return f"{stopped}{_counts(tally)}{_passed_over(tally)} in {seconds:.1f} s{engine}"
 
@@ -24,7 +24,12 @@ def summary_line(tally: Tally, seconds: float) -> str:
 def _counts(tally: Tally) -> str:
     levels = ", ".join(f"{tally.levels[level]} {level}" for level in reversed(RiskLevel) if tally.levels[level])
     judged = f"{tally.judged} judged" + (f" ({levels})" if levels else "")
-    others = {"pending": tally.pending, "skipped": tally.skipped, "failed": tally.failed}
+    others = {
+        "pending": tally.pending,
+        "skipped": tally.skipped,
+        "failed": tally.failed,
+        "collected by another process": tally.elsewhere,
+    }
     return ", ".join([judged, *(f"{count} {word}" for word, count in others.items() if count)])
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, given_settings
+from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions, given_settings
 from moderate_cli.errors import ExitCode
 from moderate_cli.settings import SETTINGS
 
@@ -82,8 +82,10 @@ def test_the_table(moderate: Callable) -> None:
         "reuse        never                    default",
         "params_in    query                    default",
         "credentials  auto                     default",
-        "access key   not found                no credentials: ALIBABA_CLOUD_ACCESS_KEY_ID and "
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET are not set",
+        (
+            "access key   not found                no credentials: ALIBABA_CLOUD_ACCESS_KEY_ID and "
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET are not set"
+        ),
     ]
 
 
@@ -193,7 +195,9 @@ def _given(*arguments: str) -> dict[str, tuple[Any, str]]:
 
     @app.command()
     @flatten_options
-    def command(ctx: typer.Context, asked: ServiceOptions, gate: GateOptions, output: OutputOptions) -> None:
+    def command(
+        ctx: typer.Context, asked: ServiceOptions, images: ImageOptions, gate: GateOptions, output: OutputOptions
+    ) -> None:
         seen.update({name: (sourced.value, sourced.origin) for name, sourced in given_settings(ctx).items()})
 
     typer.main.get_command(app).main(list(arguments), standalone_mode=False)
@@ -240,11 +244,11 @@ def test_several_services_are_for_batch(moderate: Callable, account: dict[str, s
         result = moderate("sync", ".", *arguments, variables=account | variables)
         assert result.code == ExitCode.USAGE
         assert result.stderr == (
-            "moderate: sync asks one service, not 2: a, b (`moderate batch` asks several in one call)\n"
+            "moderate: this command asks one service, not 2: a, b (moderate batch asks several in one call)\n"
         )
 
 
-@pytest.mark.parametrize("group", [ServiceOptions, GateOptions, OutputOptions])
+@pytest.mark.parametrize("group", [ServiceOptions, ImageOptions, GateOptions, OutputOptions])
 def test_the_options_of_settings_are_those_of_the_table(group: type) -> None:
     by_variable = {setting.variable: setting for setting in SETTINGS.values()}
     for annotation in flatten_options(_with(group)).__annotations__.values():

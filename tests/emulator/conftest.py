@@ -18,6 +18,7 @@ import zxingcpp
 from PIL import Image
 
 from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.emulator.engine.qr_code import QrCodeDetector
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -85,6 +86,26 @@ class Caller:
         self.emulator.state.objects.put("bucket", "image", content)
         return self.moderate(ossBucketName="bucket", ossObjectName="image", **parameters)
 
+    def service(self, action, service="baselineCheck_global", **parameters) -> Reply:
+        """Call an operation that takes Service and ServiceParameters, as the SDK does: in the query."""
+        return self.call(action, query={"Service": service, "ServiceParameters": json.dumps(parameters)})
+
+    def submit(self, content: bytes, **parameters) -> str:
+        """Queue an image that is put straight into the store, and return the id of its task."""
+        self.emulator.state.objects.put("bucket", "image", content)
+        reply = self.service("ImageAsyncModeration", ossBucketName="bucket", ossObjectName="image", **parameters)
+        assert reply.body["Code"] == 200, reply.body
+        return reply.body["Data"]["ReqId"]
+
+    def result(self, req_id: str, action: str = "DescribeImageModerationResult") -> Reply:
+        """Ask for a task's result until there is one."""
+        for _ in range(500):
+            reply = self.call(action, query={"ReqId": req_id})
+            if reply.body["Code"] != 280:
+                return reply
+            time.sleep(0.02)
+        raise AssertionError("the task does not end")
+
     def _headers(self, action: str, body: str, key: AccessKey) -> dict[str, str | None]:
         now = time.gmtime(self.emulator.state.clock())
         return {
@@ -126,11 +147,12 @@ def emulator(clock) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def connect(emulator) -> Iterator[Callable[[], Caller]]:
+def connect(emulator) -> Iterator[Callable[..., Caller]]:
     callers = []
 
-    def new_caller():
-        callers.append(Caller(emulator, emulator.access_key))
+    def new_caller(other=None):
+        service = other or emulator
+        callers.append(Caller(service, service.access_key))
         return callers[-1]
 
     yield new_caller
@@ -154,11 +176,41 @@ def _encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
     return file.getvalue()
 
 
+def _animation(count: int, with_code: int, kind: str = "GIF") -> bytes:
+    code = _code("QRCode", "hello").convert("RGB")
+    # Each frame has a grey of its own: equal ones would be written as one.
+    frames = [Image.new("RGB", code.size, (100 + index,) * 3) for index in range(count)]
+    frames[with_code] = code
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return _encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50, **options)
+
+
+def _long(parts: int, with_code: int, *, across: bool = False) -> bytes:
+    code = _code("QRCode", "hello").convert("RGB")
+    side = max(code.size) + 60
+    page = Image.new("RGB", (parts * side, side) if across else (side, parts * side), "white")
+    start = with_code * side + 30
+    page.paste(code, (start, 30) if across else (30, start))
+    return _encoded(page)
+
+
 @pytest.fixture
 def draw():
-    """Pictures made on the spot: `code` draws a barcode, `gradient` a plain picture, `encoded` gives bytes."""
+    """Pictures made on the spot.
+
+    `code` draws a barcode, `gradient` a plain picture, `encoded` gives bytes; `animation` and `long` give the bytes of
+    several frames or slices, of which one holds a QR code.
+    """
     return SimpleNamespace(
         code=_code,
         gradient=lambda: Image.linear_gradient("L").resize((300, 200)).convert("RGB"),
         encoded=_encoded,
+        animation=_animation,
+        long=_long,
     )
+
+
+@pytest.fixture
+def only_codes(monkeypatch, emulator):
+    """Let the engine look for QR codes only, which is quick."""
+    monkeypatch.setattr(emulator._server.service.engine, "_detectors", (QrCodeDetector(),))

@@ -11,11 +11,15 @@ import pytest
 from PIL import Image
 
 from moderate_cli.emulator.engine import (
+    Check,
+    Examination,
     Finding,
     ImageTooLargeError,
     LocalEngine,
+    NotChecked,
     UnreadableImageError,
     adult_content,
+    merge,
     packages,
     pixels,
     qr_code,
@@ -95,6 +99,22 @@ def test_the_highest_level_counts():
     assert risk_level(59.99) == "low"
     assert highest([RiskLevel.LOW, RiskLevel.HIGH, RiskLevel.MEDIUM]) == "high"
     assert highest([]) == "none"
+
+
+def test_examinations_are_merged():
+    def at(score):
+        return Examination(
+            (Finding("a", score, "text", risk_level(score)),),
+            (Check("check", "package 1", {"Score": score, "Kinds": [f"kind {score}"]}),),
+            (NotChecked("other", "reason"),),
+        )
+
+    merged = merge([at(50.0), at(70.0), at(60.0)])
+    assert [(finding.label, finding.confidence) for finding in merged.findings] == [("a", 70.0)]
+    details = {"Score": 70.0, "Kinds": ["kind 50.0", "kind 60.0", "kind 70.0"]}
+    assert merged.checks == (Check("check", "package 1", details),)
+    assert merged.not_checked == (NotChecked("other", "reason"),)
+    assert merge([]) == Examination((), (), ())
 
 
 # ------------------------------------------------------------------------------------------ missing packages

@@ -289,7 +289,7 @@ def test_a_host_that_does_not_accept_connections(caller, monkeypatch):
     def fail(*args, **options):
         raise URLError(TimeoutError())
 
-    monkeypatch.setattr(images, "_opener", lambda: SimpleNamespace(open=fail))
+    monkeypatch.setattr(images, "opener", lambda: SimpleNamespace(open=fail))
     assert caller.moderate(imageUrl=URL).body["Code"] == 405
 
 

@@ -2,8 +2,11 @@
 
 import pytest
 
-from moderate_cli.emulator.objects import CAPACITY, LIFETIME, ObjectStore
+from moderate_cli.emulator import tasks
+from moderate_cli.emulator.faults import BodyError
+from moderate_cli.emulator.objects import CAPACITY, LIFETIME, ObjectStore, StoreFullError
 from moderate_cli.emulator.state import State
+from moderate_cli.emulator.tasks import Kind, TaskStore
 
 
 class SetClock:
@@ -93,3 +96,64 @@ def test_upload_tokens_are_forgotten_an_hour_after_they_expired(clock):
     clock.now += 2
     state.issue_upload_token()
     assert state.upload_token(token.access_key_id) is None
+
+
+def test_a_store_that_keeps_everything_refuses_more(clock):
+    store = ObjectStore(clock, capacity=100, keeps=True)
+    store.put("b", "a", b"x" * 60)
+    clock.now += 10 * LIFETIME
+    with pytest.raises(StoreFullError):
+        store.put("b", "b", b"x" * 41)
+    assert store.get("b", "a") == b"x" * 60
+    store.delete("b", "a")
+    store.put("b", "b", b"x" * 100)
+    store.close()
+
+
+def test_an_object_can_be_too_old_for_its_reader(store, clock):
+    store.put("b", "k", b"1")
+    clock.now += 300
+    assert store.get("b", "k", max_age=300) is None
+    assert store.get("b", "k", max_age=301) == b"1"
+
+
+@pytest.fixture
+def task_store(clock):
+    return TaskStore(clock, capacity=3)
+
+
+def code(task_store, task_id):
+    """Return the code that asking for a task is answered with."""
+    try:
+        task_store.result(task_id, Kind.IMAGE)
+    except BodyError as error:
+        return error.code
+    return 200
+
+
+def test_the_oldest_finished_tasks_go_first(task_store):
+    for task_id in "abc":
+        task_store.add(task_id, Kind.IMAGE)
+    for task_id in "bc":
+        task_store.finish(task_id, {})
+    task_store.add("d", Kind.IMAGE)
+    assert [code(task_store, task_id) for task_id in "abcd"] == [280, 401, 200, 280]
+    assert task_store.count() == 3
+
+
+def test_running_tasks_do_not_go(task_store):
+    for task_id in "abc":
+        task_store.add(task_id, Kind.IMAGE)
+    with pytest.raises(BodyError, match="waiting"):
+        task_store.add("d", Kind.IMAGE)
+    assert [code(task_store, task_id) for task_id in "abcd"] == [280, 280, 280, 401]
+
+
+def test_failed_tasks_answer_with_their_code(task_store):
+    task_store.add("a", Kind.IMAGE)
+    task_store.finish("a", BodyError(404, "gone"))
+    assert [code(task_store, "a") for _ in range(2)] == [404, 404]
+
+
+def test_limits_of_tasks():
+    assert (tasks.CAPACITY, Kind.IMAGE.value, Kind.POST.value) == (10_000, 259_200, 86_400)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import time
+import urllib.request
 
 import numpy as np
 import oss2
@@ -13,7 +15,7 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 from PIL import Image
 
-from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.emulator import AccessKey, Emulator, Keyword
 
 # From Python 3.12 on: the SDK dates its requests with datetime.utcnow().
 pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning:alibabacloud_tea_openapi")
@@ -116,8 +118,115 @@ def test_a_wrong_security_token(emulator, temporary_key):
 
 
 def test_an_operation_that_signs_its_query(emulator):
-    request = models.ImageBatchModerationRequest(service="a,b", service_parameters='{"imageUrl": "http://x/a b*~图"}')
-    with pytest.raises(ClientException) as caught:
-        sdk(emulator, emulator.access_key).image_batch_moderation(request)
-    # The signature is right; the operation itself is not emulated.
-    assert (caught.value.status_code, caught.value.code) == (404, "InvalidAction.NotFound")
+    request = models.ImageBatchModerationRequest(service="a,b", service_parameters='{"imageUrl": "ftp://x/a b*~图"}')
+    reply = sdk(emulator, emulator.access_key).image_batch_moderation(request)
+    # The signature is right; it is the service that refuses the URL.
+    assert (reply.status_code, reply.body.code, reply.body.data) == (200, 401, None)
+
+
+# ------------------------------------------------------------------------------------------- all eight operations
+
+
+def asked(service, parameters, kind):
+    return getattr(models, kind)(service=service, service_parameters=json.dumps(parameters, ensure_ascii=False))
+
+
+def uploaded(client, content, name="image.png"):
+    bucket, key = upload(client, content, name)
+    return {"ossBucketName": bucket, "ossObjectName": key}
+
+
+def polled(describe, request):
+    """Ask for a result; the first answer says that there is none yet."""
+    first = describe(request)
+    assert (first.body.code, first.body.data) == (280, None)
+    for _ in range(500):
+        reply = describe(request)
+        if reply.body.code != 280:
+            return reply
+        time.sleep(0.02)
+    raise AssertionError("the task does not end")
+
+
+def animation():
+    code = Image.open(io.BytesIO(png(with_code=True))).convert("RGB")
+    frames = [Image.new("RGB", code.size, "green"), code, Image.new("RGB", code.size, "red")]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def use_upload_token(client):
+    token = client.describe_upload_token().body.data
+    assert token.file_name_prefix.endswith("/")
+    assert token.expiration > time.time()
+
+
+def use_sync(client):
+    data = moderate(client, **uploaded(client, png(with_code=True))).body.data
+    assert (data.risk_level, data.result[0].label) == ("high", "QRCode")
+
+
+def use_batch(client):
+    parameters = uploaded(client, png(with_code=True)) | {"dataId": "b-1"}
+    request = asked("baselineCheck,tonalityImprove", parameters, "ImageBatchModerationRequest")
+    data = client.image_batch_moderation(request).body.data
+    assert (data.data_id, data.risk_level, data.result[0].label) == ("b-1", "high", "QRCode")
+    assert [(part.service, part.risk_level, part.result[0].confidence) for part in data.results] == [
+        ("baselineCheck", "high", 100.0),
+        ("tonalityImprove", "high", 100.0),
+    ]
+
+
+def use_async(client):
+    parameters = uploaded(client, animation(), "cat.gif") | {"dataId": "a-1", "interval": 1, "maxFrameNum": 10}
+    request = asked("baselineCheck_global", parameters, "ImageAsyncModerationRequest")
+    submitted = client.image_async_moderation(request).body
+    assert (submitted.code, submitted.data.data_id) == (200, "a-1")
+    question = models.DescribeImageModerationResultRequest(req_id=submitted.data.req_id)
+    data = polled(client.describe_image_moderation_result, question).body.data
+    assert (data.data_id, data.risk_level, data.result[0].label, data.frame_num) == ("a-1", "high", "QRCode", 3)
+    frames = json.loads(data.frame)
+    assert [frame["Result"][0]["Label"] for frame in frames] == ["nonLabel", "QRCode", "nonLabel"]
+    with urllib.request.urlopen(frames[1]["TempUrl"]) as picture:
+        assert Image.open(picture).size == Image.open(io.BytesIO(animation())).size
+
+
+def use_multimodal(client):
+    image = uploaded(client, png(with_code=True))
+    post = {
+        "dataId": "m-1",
+        "mainData": {"mainTitle": "title", "mainContent": "text", "mainImages": [image]},
+        "commentDatas": [{"content": "c a s i n o", "commentDatas": [{"content": "图", "images": [image]}]}],
+    }
+    request = asked("post_text_image_detection", post, "MultimodalAsyncModerationRequest")
+    submitted = client.multimodal_async_moderation(request).body
+    assert (submitted.code, submitted.data.data_id) == (200, "m-1")
+    question = models.DescribeMultimodalModerationResultRequest(req_id=submitted.data.req_id)
+    data = polled(client.describe_multimodal_moderation_result, question).body.data
+    assert (data.data_id, data.risk_level) == ("m-1", "high")
+    (comment,) = data.comment_datas
+    (answer,) = comment.comment_datas
+    parts = [data.main_data, comment, answer]
+    assert [[result.label for result in part.results] for part in parts] == [["QRCode"], ["ad_gambling"], ["QRCode"]]
+
+
+def use_result_ext(client):
+    request_id = moderate(client, **uploaded(client, png(with_code=False))).body.request_id
+    request = models.DescribeImageResultExtRequest(req_id=request_id, info_type="customImage,textInImage,publicFigure")
+    data = client.describe_image_result_ext(request).body.data
+    assert (data.custom_image, data.public_figure) == ([], [])
+    assert (data.text_in_image.custom_texts, data.text_in_image.risk_words) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [use_upload_token, use_sync, use_batch, use_async, use_multimodal, use_result_ext],
+    ids=lambda use: use.__name__.removeprefix("use_"),
+)
+@pytest.mark.parametrize("kind", ["permanent", "temporary"])
+def test_every_operation(kind, use):
+    temporary = AccessKey("STS.example", "example-secret", "example-token")
+    with Emulator(polls_before_result=1, keywords=[Keyword("casino", "ad_gambling")]) as emulator:
+        emulator.add_key(temporary)
+        use(sdk(emulator, emulator.access_key if kind == "permanent" else temporary))

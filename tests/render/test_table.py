@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
 from golden import check_golden
-from samples import IMAGE_MODERATION, vendor_outcome
+from samples import IMAGE_MODERATION, async_outcome, batch_outcome, pending_image, shown_table, vendor_outcome
 
 from moderate_cli.errors import RefusedError, ServiceError
-from moderate_cli.records import Tally
-from moderate_cli.render.table import TableRenderer
-from moderate_cli.verdicts import Failed, Item, Judged, Label, LocalFile, Outcome, RiskLevel, Skipped
-
-
-def _shown(*outcomes: Outcome, width: int = 100, color: bool = False) -> str:
-    stream = io.StringIO()
-    table = TableRenderer(stream, width=width, color=color)
-    tally = Tally()
-    for outcome in outcomes:
-        tally.add(outcome)
-        table.add(outcome)
-    table.finish(tally)
-    return stream.getvalue()
+from moderate_cli.verdicts import (
+    Failed,
+    Frame,
+    Item,
+    Judged,
+    Label,
+    LocalFile,
+    Outcome,
+    Pending,
+    RiskLevel,
+    ServiceVerdict,
+    Skipped,
+)
 
 
 @pytest.mark.parametrize("width", [60, 120])
 @pytest.mark.parametrize("color", [False, True], ids=["plain", "color"])
 def test_the_vendors_samples_one_by_one(width: int, color: bool) -> None:
-    shown = [f"# {name}\n{_shown(vendor_outcome(name), width=width, color=color)}" for name in IMAGE_MODERATION]
+    shown = [f"# {name}\n{shown_table(vendor_outcome(name), width=width, color=color)}" for name in IMAGE_MODERATION]
     check_golden(f"sync/each-{width}{'-color' if color else ''}.txt", "\n".join(shown))
 
 
@@ -37,25 +35,35 @@ def test_the_vendors_samples_one_by_one(width: int, color: bool) -> None:
 @pytest.mark.parametrize("color", [False, True], ids=["plain", "color"])
 def test_a_run_with_all_kinds_of_outcome(width: int, color: bool) -> None:
     judged = [vendor_outcome(name) for name in IMAGE_MODERATION]
-    shown = _shown(*judged, _failed(), _skipped(), _unknown_level(), width=width, color=color)
+    shown = shown_table(*judged, _failed(), _skipped(), _unknown_level(), width=width, color=color)
     check_golden(f"sync/run-{width}{'-color' if color else ''}.txt", shown)
 
 
-@pytest.mark.parametrize("width", [20, 40, 60, 79, 80, 200])
+@pytest.mark.parametrize("width", [20, 40, 60, 79, 80, 99, 100, 200])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     outcomes = [vendor_outcome(name) for name in IMAGE_MODERATION]
-    assert max(len(line) for line in _shown(*outcomes, _failed(), width=width).splitlines()) <= width
+    others = [batch_outcome("risk"), async_outcome("risk"), pending_image(), _failed()]
+    assert max(len(line) for line in shown_table(*outcomes, *others, width=width).splitlines()) <= width
 
 
-@pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120, 200])
+@pytest.mark.parametrize("width", [40, 60, 79, 80, 99, 100, 101, 120, 200])
 def test_nothing_is_cut_off(width: int) -> None:
-    outcome = vendor_outcome("risk")
-    shown = "".join(_shown(outcome, _failed(), width=width).split())
-    said = [outcome.item.source, _failed().error.message, _failed().error.hint or ""]
-    said += [text for label in outcome.verdict.labels for text in (label.label, label.description or "")]
+    judged, failed, pending = (
+        (vendor_outcome("risk"), batch_outcome("risk"), async_outcome("risk")),
+        _failed(),
+        pending_image(),
+    )
+    said = [failed.error.message, failed.error.hint or "", pending.req_id * 2]
+    said += [outcome.item.source for outcome in (*judged, failed, pending)]
+    for verdict in (outcome.verdict for outcome in judged):
+        parts = verdict.per_service or (verdict, *verdict.frames)
+        said += [text for part in parts for label in part.labels for text in (label.label, label.description or "")]
+        said += [part.service for part in verdict.per_service] + [frame.url or "" for frame in verdict.frames]
+    shown = "".join(shown_table(*judged, failed, pending, width=width).split())
     letters = sorted(c for text in said for c in text if c.isalnum())
     for letter in set(letters):
         assert shown.count(letter) >= letters.count(letter)
+    assert "…" not in shown
 
 
 HARMFUL = {
@@ -73,18 +81,27 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL.keys())
-def test_text_from_outside_is_only_text(text: str) -> None:
+@pytest.mark.parametrize("width", [60, 200])
+def test_text_from_outside_is_only_text(text: str, width: int) -> None:
     outcome = vendor_outcome("custom_image")
+    label = Label(text, 99, text, RiskLevel.HIGH, where=text)
     ext = {**outcome.verdict.ext, "custom_image": [{"lib_name": text}], "public_figure": [{"figure_name": text}]}
-    verdict = replace(outcome.verdict, labels=(Label(text, 99, text, RiskLevel.HIGH),), ext=ext)
+    services = (ServiceVerdict(text, RiskLevel.HIGH, (label,), ext),)
+    frames = (Frame(0, text, RiskLevel.HIGH, (label,), ext),)
+    item = replace(outcome.item, source=text)
     error = ServiceError(text, code=text, hint=text)
-    failed = Failed(item=Item(text, LocalFile("x")), call=outcome.call, error=error)  # type: ignore[arg-type]
-    judged = replace(outcome, item=replace(outcome.item, source=text), verdict=verdict)
-    shown = _shown(judged, failed, width=200)
-    assert not [c for c in shown if not (c.isprintable() or c == "\n")]
-    first_line = text.splitlines()[0]
-    visible = first_line if first_line.isprintable() else repr(first_line)[1:-1].replace("\\'", "'")
-    assert visible[:12] in shown
+    outcomes: list[Outcome] = [
+        replace(outcome, item=item, verdict=replace(outcome.verdict, labels=(label,), ext=ext, frames=frames)),
+        replace(outcome, item=item, verdict=replace(outcome.verdict, labels=(label,), per_service=services)),
+        Pending(item=item, call=outcome.call, req_id=text),
+        Failed(item=item, call=outcome.call, error=error),
+    ]
+    for each in outcomes:
+        shown = shown_table(each, width=width)
+        assert not [c for c in shown if not (c.isprintable() or c == "\n")]
+        first_line = text.splitlines()[0]
+        visible = first_line if first_line.isprintable() else repr(first_line)[1:-1].replace("\\'", "'")
+        assert visible[:12] in shown
 
 
 def _unknown_level() -> Judged:

@@ -7,11 +7,11 @@ equals nor predicts the cloud's verdict, and finding nothing does not mean that 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator.engine import packages
+from moderate_cli.emulator.engine import frames, packages
 from moderate_cli.emulator.engine.adult_content import AdultContentDetector
 from moderate_cli.emulator.engine.detector import Detector, DetectorUnavailableError, Finding
 from moderate_cli.emulator.engine.levels import highest
@@ -19,15 +19,21 @@ from moderate_cli.emulator.engine.pixels import ImageTooLargeError, UnreadableIm
 from moderate_cli.emulator.engine.qr_code import QrCodeDetector
 from moderate_cli.verdicts import RiskLevel
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 __all__ = [
     "INSTALL_COMMAND",
     "Check",
     "Examination",
     "Finding",
+    "FrameExamination",
     "ImageTooLargeError",
     "LocalEngine",
     "NotChecked",
     "UnreadableImageError",
+    "merge",
+    "strongest",
 ]
 
 INSTALL_COMMAND = "pip install 'moderate-cli[local]'"
@@ -68,6 +74,14 @@ class Examination:
         return highest(finding.risk_level for finding in self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class FrameExamination:
+    """What the engine found in one frame of an animation or one slice of a long image, and its picture as JPEG."""
+
+    examination: Examination
+    jpeg: bytes
+
+
 _NEVER_CHECKED = (
     NotChecked("text_in_image", "this version reads no text"),
     NotChecked(
@@ -94,24 +108,78 @@ class LocalEngine:
 
         Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
         """
+        with self._slots:
+            return self._look_at(decode(content))
+
+    def examine_frames(self, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
+        """Look at the frames of an animation, or at the slices of a long image; any other image has none.
+
+        Every `interval`-th one is examined, and `most` at most. Raises as `examine` does.
+        """
+        captured = frames.capture(content, interval, most)
+        while True:
+            # One at a time, so that a long animation does not keep the images of other calls waiting.
+            with self._slots:
+                image = next(captured, None)
+                if image is None:
+                    return
+                frame = FrameExamination(self._look_at(image), frames.as_jpeg(image))
+            yield frame
+
+    def _look_at(self, image: Image) -> Examination:
+        """Show an image to every detector that can run."""
         findings: list[Finding] = []
         checks: list[Check] = []
         not_checked: list[NotChecked] = []
-        with self._slots:
-            image = decode(content)
-            for detector in self._detectors:
-                lacking = packages.missing(detector.requirements)
-                if lacking:
-                    not_checked += [_not_installed(detector, package) for package in lacking]
-                    continue
-                try:
-                    detection = detector.detect(image)
-                except DetectorUnavailableError as error:
-                    not_checked.append(NotChecked(detector.name, str(error), INSTALL_COMMAND))
-                    continue
-                findings += detection.findings
-                checks.append(Check(detector.name, packages.with_version(detector.package), detection.details))
+        for detector in self._detectors:
+            lacking = packages.missing(detector.requirements)
+            if lacking:
+                not_checked += [_not_installed(detector, package) for package in lacking]
+                continue
+            try:
+                detection = detector.detect(image)
+            except DetectorUnavailableError as error:
+                not_checked.append(NotChecked(detector.name, str(error), INSTALL_COMMAND))
+                continue
+            findings += detection.findings
+            checks.append(Check(detector.name, packages.with_version(detector.package), detection.details))
         return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED))
+
+
+def merge(examinations: Iterable[Examination]) -> Examination:
+    """Return several examinations as one: each label at its highest confidence, each check once."""
+    parts = list(examinations)
+    checks: dict[str, Check] = {}
+    for check in (check for part in parts for check in part.checks):
+        known = checks.get(check.name)
+        details = _merged(known.details, check.details) if known else check.details
+        checks[check.name] = Check(check.name, check.package, details)
+    return Examination(
+        strongest(finding for part in parts for finding in part.findings),
+        tuple(checks.values()),
+        tuple(dict.fromkeys(missing for part in parts for missing in part.not_checked)),
+    )
+
+
+def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return each label once, with its highest confidence, in the order in which the labels were found."""
+    best: dict[str, Finding] = {}
+    for finding in findings:
+        known = best.get(finding.label)
+        if known is None or finding.confidence > known.confidence:
+            best[finding.label] = finding
+    return tuple(best.values())
+
+
+def _merged(details: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two runs of one check measured: lists joined, the higher of two numbers."""
+    merged = dict(details)
+    for name, value in further.items():
+        if isinstance(value, list):
+            merged[name] = sorted({*merged.get(name, []), *value})
+        else:
+            merged[name] = max(merged.get(name, value), value)
+    return merged
 
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:

@@ -8,7 +8,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from collections.abc import Iterator
+
+    from PIL import Image, ImageFile
 
 # The vendor's limits for the synchronous API (its page of March 2026).
 MAX_SIDE = 16_384
@@ -31,6 +33,20 @@ class UnreadableImageError(Exception):
 
 def decode(content: bytes) -> Image.Image:
     """Return the first frame of an image in RGB, upright, with its transparent parts on white."""
+    with opened(content) as image:
+        return first_frame(image)
+
+
+def first_frame(image: ImageFile.ImageFile) -> Image.Image:
+    """Return the first frame of an open image, as `decode` does."""
+    image.load()
+    _turn_upright(image)
+    return to_rgb(image)
+
+
+@contextlib.contextmanager
+def opened(content: bytes) -> Iterator[ImageFile.ImageFile]:
+    """Open an image whose size is allowed; what fails while it is read is told in one of the two errors above."""
     from PIL import Image, UnidentifiedImageError
 
     # Pillow refuses more than twice this number while opening, also in a picture inside an ICO, which it decodes at
@@ -40,9 +56,7 @@ def decode(content: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             _check_sides(*image.size)
-            image.load()
-            _turn_upright(image)
-            return _to_rgb(image)
+            yield image
     except ImageTooLargeError:
         raise
     except Image.DecompressionBombError as error:
@@ -68,7 +82,7 @@ def _turn_upright(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Convert an image of any mode to RGB, as a viewer would show it on a white page."""
     from PIL import Image
 

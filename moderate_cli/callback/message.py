@@ -1,0 +1,119 @@
+"""A callback as it travels: a form with ReqId, Checksum and Content, which is the JSON of a result.
+
+The pages of the OSS variant write the names in lower case and have no ReqId. No page shows the content's shape: it is
+taken for the body, or the `Data` of the body, of DescribeImageModerationResult.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from moderate_cli.client.answers import IN_PROGRESS, field_of, read_body
+from moderate_cli.client.replies import read_verdict
+from moderate_cli.client.transport import Answer
+from moderate_cli.errors import ModerateError
+from moderate_cli.verdicts import Call, Json, Verdict
+
+_MOST_FIELDS = 32
+_RESULT_FIELDS = ("RiskLevel", "Result", "Results", "Frame", "Frames", "MainData", "CommentDatas")
+
+
+class CallbackError(ModerateError):
+    """What was pushed cannot be read as a callback."""
+
+    def __init__(self, message: str, *, code: str = "unreadable_callback", hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that could be read; whether its checksum is right is another question.
+
+    `req_id` comes from the content where that names it, because the checksum covers the content and not the form.
+    `content` is the text that the checksum covers, `body` the JSON object in it.
+    """
+
+    req_id: str | None
+    checksum: str
+    content: str
+    body: Json = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a pushed form; nothing of the content has been looked at."""
+
+    req_id: str | None
+    checksum: str
+    content: str
+
+    def open(self) -> Callback:
+        """Return the callback with its content read. Raises CallbackError where that is no JSON object."""
+        body = _json_object(self.content)
+        data = field_of(body, "Data")
+        inside = [part for part in (data, body) if isinstance(part, Mapping)]
+        req_ids = (field_of(part, "ReqId", "TaskId") for part in inside)
+        req_id = next((str(value) for value in req_ids if value), self.req_id)
+        return Callback(req_id, self.checksum, self.content, body)
+
+
+def parse_callback(form: bytes) -> Callback:
+    """Return the callback in the bytes of a form, as they were received or recorded. Raises CallbackError."""
+    return parse_form(form.rstrip(b"\r\n")).open()  # a recording may end with a newline, a form does not
+
+
+def parse_form(form: bytes) -> Form:
+    """Return the fields of a form, found by their names in any case. Raises CallbackError."""
+    fields: dict[str, str] = {}
+    pairs = form.split(b"&", _MOST_FIELDS)
+    if len(pairs) > _MOST_FIELDS:
+        raise CallbackError("the form has too many fields for a callback")
+    for pair in pairs:
+        name, _, value = (_decoded(part) for part in pair.partition(b"="))
+        if fields.setdefault(name.lower(), value) != value:
+            raise CallbackError("the form has a field twice, with different values")
+    missing = [name for name in ("Checksum", "Content") if not fields.get(name.lower())]
+    if missing:
+        raise CallbackError(f"the form has no {' and no '.join(missing)}", hint="ReqId=...&Checksum=...&Content=...")
+    return Form(fields.get("reqid") or None, fields["checksum"].strip(), fields["content"])
+
+
+def read_verdict_of(callback: Callback, call: Call) -> Verdict:
+    """Return the verdict that a callback brings.
+
+    Raises ServiceError for a body that tells of a failure, and CallbackError for one without any result: a shape that
+    nobody can read must not pass for an image without findings.
+    """
+    body = callback.body
+    if field_of(body, "Code") is not None:
+        read_body(Answer(200, {}, callback.content.encode(), 0.0))
+        if str(field_of(body, "Code")) == str(IN_PROGRESS):
+            raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
+    data = field_of(body, "Data")
+    if not isinstance(data, Mapping):
+        data = body
+    if all(field_of(data, name) is None for name in _RESULT_FIELDS):
+        raise CallbackError("the callback holds no result", code="callback_without_result")
+    verdict = read_verdict({"Data": data, "RequestId": field_of(body, "RequestId")}, call)
+    return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=body)
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CallbackError("the form is not text in UTF-8") from error
+
+
+def _json_object(content: str) -> dict[str, Any]:
+    try:
+        body = json.loads(content, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
+    except (ValueError, RecursionError) as error:
+        raise CallbackError("the callback's content is no JSON") from error
+    if not isinstance(body, dict):
+        raise CallbackError("the callback's content is no JSON object")
+    return body

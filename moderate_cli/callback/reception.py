@@ -1,0 +1,62 @@
+"""What is answered to a push, apart from the network: verify, save, and only then say yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from moderate_cli.callback.checksum import Algorithm, verify
+from moderate_cli.callback.message import Callback, CallbackError, parse_form
+
+RETRY_AFTER = 30  # seconds; how long the service really waits before it pushes again is not documented
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status with a line of text."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A push that was not accepted, and why; `error` is what `save` raised."""
+
+    status: int
+    reason: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """Who is believed, and who keeps what they say."""
+
+    save: Callable[[Callback], bool]
+    uid: str
+    seed: str = field(repr=False)
+    algorithms: tuple[Algorithm, ...]
+    refused: Callable[[Refusal], None]
+
+    def receive(self, form: bytes) -> Reply:
+        """Answer a pushed form: 200 once it is saved, and whatever makes the service push again where it is not."""
+        try:
+            fields = parse_form(form)
+            # Nothing that a stranger sent is read any further.
+            if not any(verify(fields.checksum, self.uid, self.seed, fields.content, each) for each in self.algorithms):
+                return self.refuse(403, "wrong checksum")
+            callback = fields.open()
+        except CallbackError as error:
+            return self.refuse(400, error.message)
+        try:
+            is_new = self.save(callback)
+        except Exception as error:  # noqa: BLE001 - whatever kept it from being saved, the service shall push it again
+            self.refused(Refusal(503, "not saved", error))
+            return Reply(503, "not saved, push again", {"Retry-After": str(RETRY_AFTER)})
+        return Reply(200, "saved" if is_new else "seen before")
+
+    def refuse(self, status: int, reason: str, **headers: str) -> Reply:
+        """Return a refusal, having told the owner of the server about it."""
+        self.refused(Refusal(status, reason))
+        return Reply(status, reason, headers)

@@ -1,0 +1,176 @@
+"""`moderate listen`: receive callbacks, verify their checksums, and store what they bring."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, cast
+
+import typer
+
+from moderate_cli.callback import (
+    Algorithm,
+    Callback,
+    CallbackServer,
+    Refusal,
+    parse_callback,
+    read_verdict_of,
+    verify,
+)
+from moderate_cli.client.operations import Operation
+from moderate_cli.commands.ledger import as_item
+from moderate_cli.commands.log import show_log
+from moderate_cli.commands.poll import kind_of
+from moderate_cli.environment import Environment
+from moderate_cli.errors import ExitCode, InputError, ModerateError
+from moderate_cli.records import to_record
+from moderate_cli.render.json import dump
+from moderate_cli.render.safe import safe_text
+from moderate_cli.scanning.judging import open_file
+from moderate_cli.store import Store, default_path
+from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, QueuedTask
+
+app = typer.Typer(add_completion=False)
+
+_STEP = 0.1  # seconds between two looks at whether somebody asked to stop
+_LARGEST = 1024 * 1024  # bytes of a recorded callback, as of one that is pushed
+
+
+@app.command()
+def listen(
+    ctx: typer.Context,
+    uid: Annotated[str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="The account's id, not a RAM user's.")],
+    seed: Annotated[str, typer.Option(metavar="TEXT", envvar="MODERATE_SEED", help="The seed that was submitted.")],
+    host: Annotated[str, typer.Option(envvar="MODERATE_HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="MODERATE_PORT", help="The port; 0 is any.")] = 8080,
+    path: Annotated[str, typer.Option(envvar="MODERATE_PATH", help="The path of the callback's URL.")] = "/",
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Where results and tasks are kept.")
+    ] = None,
+    verify_file: Annotated[
+        Path | None, typer.Option("--verify", metavar="FILE", help="Check a recorded callback, and do not listen.")
+    ] = None,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Tell more on stderr.")] = 0,
+) -> None:
+    """Receive callbacks, verify their checksums, and store what they bring."""
+    environment = ctx.obj
+    show_log(verbose, environment.stderr)
+    if verify_file is not None:
+        environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
+        raise typer.Exit(ExitCode.OK)
+    with Store.open(store or default_path(), clock=environment.clock) as opened, stop_signals() as stopped:
+        desk = _Desk(opened, environment)
+        with CallbackServer(
+            desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused
+        ) as server:
+            desk.say(f"listening on {server.url}")
+            while stopped.code is None:
+                time.sleep(_STEP)
+        desk.say(f"stopped: {desk.saved} saved, {desk.repeated} seen before, {desk.turned_away} refused")
+    raise typer.Exit(stopped.code or ExitCode.OK)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Takes verified callbacks in: into the store first, and only then to stdout."""
+
+    store: Store
+    environment: Environment
+    saved: int = 0
+    repeated: int = 0
+    turned_away: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def save(self, callback: Callback) -> bool:
+        """Store what a callback brings; False for one that was stored before. Raises where it cannot be stored."""
+        outcome = outcome_of(callback, self.store)
+        record = to_record(outcome)
+        is_new = self.store.finish_task(str(record["req_id"]), record)
+        with self.lock:
+            if is_new:
+                self.saved += 1
+                self.environment.stdout.write(dump(record) + "\n")
+                self.environment.stdout.flush()
+            else:
+                self.repeated += 1
+        return is_new
+
+    def refused(self, refusal: Refusal) -> None:
+        """Tell of a push that was not accepted."""
+        with self.lock:
+            self.turned_away += 1
+            reason = f"{refusal.reason}: {refusal.error}" if refusal.error else refusal.reason
+            self.say(f"refused a callback with {refusal.status}: {reason}")
+
+    def say(self, text: str) -> None:
+        """Write a line for people."""
+        self.environment.stderr.write(f"moderate: {safe_text(text)}\n")
+        self.environment.stderr.flush()
+
+
+def outcome_of(callback: Callback, store: Store | None) -> Outcome:
+    """Return what a callback says became of a task; raises CallbackError where it says nothing of any task."""
+    task = store.find_task(callback.req_id) if store and callback.req_id else None
+    req_id = callback.req_id
+    if req_id is None:
+        raise InputError("the callback names no task", code="unreadable_callback")
+    item = as_item(task) if task else Item(req_id, QueuedTask(req_id, kind_of(req_id)))
+    queued = cast(QueuedTask, item.image)
+    call = Call(
+        operation=_operation(queued),
+        services=queued.services,
+        region=queued.region,
+        endpoint=queued.endpoint or "",
+    )
+    try:
+        verdict = read_verdict_of(callback, call)
+    except ModerateError as error:
+        if getattr(error, "api_code", None) is None:
+            raise
+        return Failed(item=item, call=call, sha256=queued.sha256, size=queued.size, error=error)
+    return Judged(item=item, call=call, sha256=queued.sha256, size=queued.size, verdict=verdict)
+
+
+def _operation(task: QueuedTask) -> str:
+    is_image = task.kind == "image"
+    return (Operation.IMAGE_ASYNC_MODERATION if is_image else Operation.MULTIMODAL_ASYNC_MODERATION).value
+
+
+def _verified(path: Path, uid: str, seed: str) -> Outcome:
+    """Return the outcome in a recorded callback; raises InputError for one whose checksum is wrong."""
+    with open_file(path) as file:
+        callback = parse_callback(file.read(_LARGEST))
+    algorithms: tuple[Algorithm, ...] = ("SHA256", "SM3")
+    if not any(verify(callback.checksum, uid, seed, callback.content, each) for each in algorithms):
+        hint = "check --uid (the account's id, not a RAM user's) and --seed"
+        raise InputError(f"{path}: the checksum is wrong", code="wrong_checksum", hint=hint)
+    return outcome_of(callback, None)
+
+
+@dataclass(slots=True)
+class Stopped:
+    """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
+
+    code: ExitCode | None = None
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stopped]:
+    """Notice SIGTERM, the usual end of a server, and SIGINT."""
+    stopped = Stopped()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

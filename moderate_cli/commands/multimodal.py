@@ -1,0 +1,94 @@
+"""`moderate multimodal`: judge posts and profiles: title, text, images, and nested comments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import typer
+
+from moderate_cli.client import GreenClient, Submission
+from moderate_cli.commands.flatten import flatten_options
+from moderate_cli.commands.images import Session, only_service, open_session
+from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.waiting import SubmitAndWait, ask_after
+from moderate_cli.errors import UsageError
+from moderate_cli.scanning import Scan
+from moderate_cli.scanning.posting import PostJudge, service_name
+from moderate_cli.settings import Settings
+from moderate_cli.sources.posts import Posts, post_of_flags
+from moderate_cli.verdicts import Item, Json, Outcome
+
+app = typer.Typer(add_completion=False)
+
+Submit = Callable[[GreenClient, Outcome, Json], Submission]
+
+_POST = "Post"
+_REGION = "cn-shanghai"  # the region of the vendor's page on multimodal moderation
+PostNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[POST...]", help="YAML or JSON files, or - for JSON Lines on standard input.", show_default=False
+    ),
+]
+Title = Annotated[str | None, typer.Option(metavar="TEXT", help="The title of a post.", rich_help_panel=_POST)]
+Text = Annotated[str | None, typer.Option(metavar="TEXT", help="Its text, or a nickname.", rich_help_panel=_POST)]
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--image", metavar="IMAGE", help="An image: a file, a URL or oss://BUCKET/KEY.", rich_help_panel=_POST
+    ),
+]
+Comments = Annotated[
+    list[str] | None, typer.Option("--comment", metavar="TEXT", help="A comment.", rich_help_panel=_POST)
+]
+
+
+@app.command()
+@flatten_options
+def multimodal(
+    ctx: typer.Context,
+    service: ServiceOptions,
+    wait: WaitOptions,
+    gate: GateOptions,
+    output: OutputOptions,
+    posts: PostNames = None,
+    title: Title = None,
+    text: Text = None,
+    image: Images = None,
+    comment: Comments = None,
+) -> None:
+    """Judge posts and profiles: title, text, images, comments."""
+    flags = (title, text, image or [], comment or [])
+    if bool(posts) == any(flags):
+        raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
+    with open_session(ctx, output, region=_REGION) as session:
+        items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
+        name = service_name(_chosen_service(session.settings))
+        judge = PostJudge(clients=session.clients, service=name, submit=_recorded(session, name))
+        scan = Scan(items, judge, jobs=session.settings.jobs)
+        run = session.run(gate, output)
+        run.tally.awaited = wait.wait
+        run.noun = "post"
+        work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
+        code = run.finish(work)
+    raise typer.Exit(code)
+
+
+def _chosen_service(settings: Settings) -> str:
+    """Return the service that was asked for here; those of the settings files are for images."""
+    origin = settings.origins["services"]
+    is_asked = origin.startswith("-") or origin == "MODERATE_SERVICE"
+    return only_service(settings) if is_asked else "post"
+
+
+def _recorded(session: Session, service: str) -> Submit:
+    """Return what submits a post, and notes it down before it is sent and once its id is known."""
+
+    def submit(client: GreenClient, known: Outcome, content: Json) -> Submission:
+        def call() -> Submission:
+            return client.multimodal_async_moderation(service, content)
+
+        return session.ledger.submit("multimodal", known, client, call, post=content)
+
+    return submit

@@ -1,0 +1,58 @@
+"""The local engine as the service uses it: its errors become codes, and finding nothing it could look at is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from moderate_cli.emulator.engine import (
+    INSTALL_COMMAND,
+    Examination,
+    FrameExamination,
+    ImageTooLargeError,
+    LocalEngine,
+    UnreadableImageError,
+)
+from moderate_cli.emulator.faults import BodyError
+
+
+def require_engine(engine: LocalEngine) -> None:
+    """Refuse a call that nothing could be checked for; an answer "none" would claim that something was."""
+    if not engine.is_available():
+        raise _no_engine()
+
+
+def examine(engine: LocalEngine, content: bytes) -> Examination:
+    """Look at an image, or raise the BodyError that fits."""
+    with _as_body_errors():
+        return _checked(engine.examine(content))
+
+
+def examine_frames(engine: LocalEngine, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
+    """Look at the frames of an image one after the other, or raise the BodyError that fits; most images have none."""
+    with _as_body_errors():
+        for frame in engine.examine_frames(content, interval, most):
+            _checked(frame.examination)
+            yield frame
+
+
+@contextmanager
+def _as_body_errors() -> Iterator[None]:
+    """Turn the engine's errors into codes."""
+    try:
+        yield
+    except ImageTooLargeError as error:
+        raise BodyError(406, f"image is too large: {error}") from error
+    except UnreadableImageError as error:
+        raise BodyError(407, f"image format is not supported: {error}") from error
+
+
+def _checked(examination: Examination) -> Examination:
+    """Return an examination in which at least one check ran."""
+    if not examination.checks:
+        raise _no_engine()
+    return examination
+
+
+def _no_engine() -> BodyError:
+    return BodyError(408, f"no check of the local engine can run; install its packages: {INSTALL_COMMAND}")

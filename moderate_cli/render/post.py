@@ -1,0 +1,71 @@
+"""A verdict laid back on the post: each label stands at the title and text, comment or reply that it belongs to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.text import Text
+from rich.tree import Tree
+
+from moderate_cli.render.post_parts import PostPart, post_parts
+from moderate_cli.render.table_rows import Row, detail_rows, label_row, nothing_found
+from moderate_cli.render.table_words import harmless, level_text, level_word
+from moderate_cli.verdicts import Json, Judged, Outcome, Post, QueuedTask
+
+_GUIDE = 4  # columns that Rich draws before a leaf, for each level
+_LEAST_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
+_SHORTEST = 10  # columns of a text that is shortened
+
+
+def known_post(outcome: Outcome) -> Json | None:
+    """Return the post that a verdict can be laid on, or None."""
+    match outcome:
+        case Judged(item=item) if isinstance(item.image, Post):
+            return item.image.content
+        case Judged(item=item) if isinstance(item.image, QueuedTask):
+            return item.image.post
+    return None
+
+
+def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
+    """Return the tree of a post; labels that belong to no part of it stand at its root."""
+    source = harmless(outcome.item.source, "bold")
+    root = Tree(Text("  ").join([source, level_text(level_word(outcome))]), guide_style="dim")
+    parts = list(post_parts(post))
+    rows: dict[str | None, list[Row]] = defaultdict(list)
+    known = {part.where for part in parts}
+    for label in outcome.verdict.labels:
+        is_known = label.where in known
+        rows[label.where if is_known else None].append(label_row(label, with_where=not is_known))
+    rows[None] += detail_rows(outcome.verdict.ext)
+    _add_rows(root, rows[None] or ([] if parts else [nothing_found()]))
+    nodes: dict[tuple[int, ...], Tree] = {(): root}
+    for part in parts:
+        depth = _depth(part, width)
+        node = nodes[part.number[: depth - 1]].add(_heading(part, width - _GUIDE * depth))
+        _add_rows(node, rows[part.where] or [nothing_found()])
+        if part.number:
+            nodes[part.number] = node
+    return root
+
+
+def _depth(part: PostPart, width: int) -> int:
+    deepest = (width - _LEAST_ROOM) // _GUIDE - 1
+    return max(1, min(len(part.number), deepest))
+
+
+def _add_rows(node: Tree, rows: list[Row]) -> None:
+    for row in rows:
+        node.add(row.line())
+
+
+def _heading(part: PostPart, room: int) -> Text:
+    """Return the lines of a part, each shortened so that it stays one line."""
+    return Text("\n").join(_heading_line(name, text, room) for name, text in part.lines)
+
+
+def _heading_line(name: str, text: str, room: int) -> Text:
+    head = Text(f"{name}: " if text else name, style="bold")
+    shown = harmless(" ".join(text.split()))
+    shown.truncate(max(room - head.cell_len, _SHORTEST), overflow="ellipsis")
+    return Text.assemble(head, shown)

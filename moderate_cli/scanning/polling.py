@@ -1,0 +1,150 @@
+"""Asking after queued tasks, round by round, until all have a verdict or the time is up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from moderate_cli.client import GreenClient
+from moderate_cli.client.operations import Operation
+from moderate_cli.errors import ModerateError, ServiceError
+from moderate_cli.scanning.judging import without_verdict
+from moderate_cli.scanning.scan import Judge, Scan
+from moderate_cli.verdicts import Failed, Item, Judged, Outcome, Pending, QueuedTask
+
+_STEP = 0.2  # seconds between two looks at whether somebody asked to stop
+
+_OPERATIONS = {
+    "image": Operation.DESCRIBE_IMAGE_MODERATION_RESULT,
+    "multimodal": Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When to ask, in seconds: first, then again and again, until the time is up.
+
+    The vendor's pages advise 30 s before the first question and 30 s between two. `timeout` of 0 asks once, at once.
+    """
+
+    first: float = 30.0
+    interval: float = 30.0
+    timeout: float = 0.0
+
+
+class Polling:
+    """Yields what became of each task: as soon as it has a verdict or failed, or as pending when the time is up."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Item],
+        judge: Judge,
+        *,
+        jobs: int,
+        patience: Patience,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._tasks = tasks
+        self._judge = judge
+        self._jobs = jobs
+        self._patience = patience
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._stopping = False
+        self._round: Scan | None = None
+
+    def stop(self) -> None:
+        """Ask after no further task."""
+        self._stopping = True
+        if self._round is not None:
+            self._round.stop()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        deadline = self._monotonic() + self._patience.timeout
+        tasks: Iterable[Item] = self._tasks
+        if self._patience.timeout:
+            self._wait_until(min(self._monotonic() + self._patience.first, deadline))
+        while True:
+            open_tasks: list[Outcome] = []
+            yield from self._ask(tasks, open_tasks)
+            if not open_tasks or self._stopping or self._monotonic() >= deadline:
+                yield from open_tasks
+                return
+            tasks = [outcome.item for outcome in open_tasks]
+            self._wait_until(min(self._monotonic() + self._patience.interval, deadline))
+
+    def _ask(self, tasks: Iterable[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
+        """Yield what is over, and keep what is worth another question."""
+        self._round = Scan(tasks, self._judge, jobs=self._jobs)
+        if self._stopping:
+            self._round.stop()
+        for outcome in self._round:
+            if isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_passing(outcome.error)):
+                open_tasks.append(outcome)
+            else:
+                yield outcome
+
+    def _wait_until(self, due: float) -> None:
+        while not self._stopping and (left := due - self._monotonic()) > 0:
+            self._sleep(min(_STEP, left))
+
+
+def _is_passing(error: ModerateError) -> bool:
+    """Tell whether asking failed, and not the task: its image stays as it is, however often one asks."""
+    if not isinstance(error, ServiceError) or not error.retryable:
+        return False
+    return error.api_code is None or error.throttled or error.api_code >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class TaskJudge:
+    """Asks after one task; many threads may call it at once.
+
+    `client_for` returns the client of the region to which a task belongs.
+    """
+
+    client_for: Callable[[QueuedTask], GreenClient]
+
+    def __call__(self, item: Item) -> Outcome:
+        """Return the verdict on a task, that it is pending, or why nobody can tell."""
+        task = item.image
+        if not isinstance(task, QueuedTask):
+            raise TypeError(f"{item.source} is no task")
+        client = self.client_for(task)
+        call = client.call(_OPERATIONS[task.kind], task.services)
+        known = Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+        try:
+            if task.kind == "image":
+                verdict = client.describe_image_moderation_result(task.req_id)
+            else:
+                verdict = client.describe_multimodal_moderation_result(task.req_id)
+        except ModerateError as error:
+            return without_verdict(known, error)
+        if verdict is None:
+            return _pending(known, task)
+        # The answer names neither the services nor the task.
+        verdict = replace(
+            verdict, call=replace(verdict.call, services=task.services), req_id=verdict.req_id or task.req_id
+        )
+        return Judged(item=item, call=verdict.call, sha256=task.sha256, size=task.size, verdict=verdict)
+
+
+def _pending(known: Outcome, task: QueuedTask) -> Pending:
+    return Pending(
+        item=known.item,
+        call=replace(known.call, attempts=1),
+        sha256=known.sha256,
+        size=known.size,
+        req_id=task.req_id,
+        data_id=known.item.data_id,
+        expires_at=task.expires_at,
+    )
+
+
+def is_final(outcome: Outcome) -> bool:
+    """Tell whether asking again would change nothing: there is a verdict, or the service says that there is none."""
+    if isinstance(outcome, Failed) and isinstance(outcome.error, ServiceError):
+        return outcome.error.api_code is not None and not _is_passing(outcome.error)
+    return isinstance(outcome, Judged)

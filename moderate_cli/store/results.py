@@ -1,0 +1,73 @@
+"""Results: the record of each input as it was told, and the columns by which it is found again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from moderate_cli.store.columns import to_column
+
+_TEXTS = (
+    "status",
+    "source",
+    "sha256",
+    "operation",
+    "risk_level",
+    "region",
+    "engine",
+    "request_id",
+    "req_id",
+    "data_id",
+)
+_INSERT = f"""
+    INSERT INTO results (run, judged_at, services, finishes, record, {", ".join(_TEXTS)})
+    VALUES (?, ?, ?, ?, ?{", ?" * len(_TEXTS)})
+    ON CONFLICT (finishes) DO NOTHING
+"""  # noqa: S608 - the names are those above
+
+
+def insert_result(
+    connection: sqlite3.Connection,
+    record: Mapping[str, Any],
+    *,
+    run: int | None,
+    now: float,
+    finishes: str | None = None,
+) -> bool:
+    """Store a record inside a transaction; False where the task that it `finishes` has a result already."""
+    services = to_column(",".join(str(service) for service in record.get("services") or ()))
+    # With each character beyond ASCII escaped, lone surrogates of file names survive.
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
+    columns = (_text(record.get(name)) for name in _TEXTS)
+    cursor = connection.execute(_INSERT, (run, now, services, to_column(finishes), text, *columns))
+    if not cursor.rowcount:
+        return False
+    hits = ((cursor.lastrowid, label, service, number) for (label, service), number in _hits(record).items())
+    connection.executemany("INSERT INTO label_hits (result, label, service, confidence) VALUES (?, ?, ?, ?)", hits)
+    return True
+
+
+def _hits(record: Mapping[str, Any]) -> dict[tuple[Any, Any], float | None]:
+    """Return each label with the service that found it, once, wherever it stands and how often, and the most sure."""
+    hits: dict[tuple[Any, Any], float | None] = {}
+    for name, service, confidence in _labels(record):
+        key = to_column(name), to_column(service)
+        known = hits.get(key)
+        hits[key] = confidence if known is None else max(known, confidence or 0.0)
+    return hits
+
+
+def _labels(record: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    services = record.get("services") or ()
+    only = next(iter(services)) if len(services) == 1 else ""
+    parts = chain((record,), record.get("per_service") or (), record.get("frames") or ())
+    for part in parts:
+        for label in part.get("labels") or ():
+            yield str(label["label"]), str(label.get("service") or part.get("service") or only), label.get("confidence")
+
+
+def _text(value: object) -> str | bytes | None:
+    return None if value is None else to_column(str(value))

@@ -1,0 +1,127 @@
+"""The shape of the store: migrations in the order of their numbers, which are never changed once released.
+
+Times are Unix seconds. Text that is no valid Unicode is kept as bytes (see columns.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APPLICATION_ID = 0x6D646572
+"""What the header of the file says about who made it: "mder"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema; its statements and the record of it are one transaction."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+_RUNS_AND_RESULTS = Migration(
+    "runs and results",
+    (
+        """
+        CREATE TABLE runs (
+            number INTEGER PRIMARY KEY,
+            command TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            finished_at REAL,
+            exit_code INTEGER,
+            judged INTEGER,
+            skipped INTEGER,
+            failed INTEGER
+        )
+        """,
+        # `finishes` is the id of the task whose result this is: unique, so that a result is stored once.
+        """
+        CREATE TABLE results (
+            number INTEGER PRIMARY KEY,
+            run INTEGER REFERENCES runs (number) ON DELETE SET NULL,
+            judged_at REAL NOT NULL,
+            status TEXT,
+            source TEXT,
+            sha256 TEXT,
+            operation TEXT,
+            services TEXT,
+            risk_level TEXT,
+            region TEXT,
+            engine TEXT,
+            request_id TEXT,
+            req_id TEXT,
+            data_id TEXT,
+            finishes TEXT UNIQUE,
+            record TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX results_by_time ON results (judged_at)",
+        "CREATE INDEX results_by_run ON results (run)",
+        "CREATE INDEX results_by_source ON results (source)",
+        "CREATE INDEX results_by_content ON results (sha256, judged_at) WHERE sha256 IS NOT NULL",
+        "CREATE INDEX results_by_request ON results (request_id) WHERE request_id IS NOT NULL",
+        "CREATE INDEX results_by_task ON results (req_id) WHERE req_id IS NOT NULL",
+        "CREATE INDEX results_by_data_id ON results (data_id) WHERE data_id IS NOT NULL",
+        """
+        CREATE TABLE label_hits (
+            result INTEGER NOT NULL REFERENCES results (number) ON DELETE CASCADE,
+            label TEXT NOT NULL,
+            service TEXT NOT NULL,
+            confidence REAL,
+            PRIMARY KEY (result, label, service)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX label_hits_by_label ON label_hits (label)",
+    ),
+)
+
+_TASKS = Migration(
+    "tasks",
+    (
+        """
+        CREATE TABLE tasks (
+            number INTEGER PRIMARY KEY,
+            state TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            service TEXT NOT NULL,
+            source TEXT NOT NULL,
+            sha256 TEXT,
+            size INTEGER,
+            data_id TEXT,
+            region TEXT,
+            endpoint TEXT NOT NULL,
+            profile TEXT,
+            post TEXT,
+            begun_at REAL NOT NULL,
+            req_id TEXT,
+            request_id TEXT,
+            submitted_at REAL,
+            expires_at REAL,
+            finished_at REAL
+        )
+        """,
+        "CREATE INDEX tasks_by_id ON tasks (req_id)",
+        # An index ends with the row's number, so that the pending tasks come out of this one in their order.
+        "CREATE INDEX tasks_by_state ON tasks (state)",
+        "CREATE INDEX tasks_by_expiry ON tasks (state, expires_at)",
+    ),
+)
+
+_FEEDBACK = Migration(
+    "feedback",
+    (
+        """
+        CREATE TABLE feedback (
+            number INTEGER PRIMARY KEY,
+            request_id TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            note TEXT,
+            at REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX feedback_by_request ON feedback (request_id)",
+    ),
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK)

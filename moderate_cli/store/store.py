@@ -1,0 +1,172 @@
+"""The store: runs, results and tasks; each row is committed before its method returns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from moderate_cli.store import tasks
+from moderate_cli.store.columns import to_column
+from moderate_cli.store.database import Database
+from moderate_cli.store.migrations import check_owner, migrate
+from moderate_cli.store.place import prepare, protect
+from moderate_cli.store.results import insert_result
+from moderate_cli.store.tasks import NewTask, Task, TaskKind, TaskState
+
+PATIENCE = 30.0
+"""Seconds to wait for another process that holds the store."""
+
+_BEGIN_RUN = "INSERT INTO runs (command, started_at) VALUES (?, ?)"
+_FINISH_RUN = "UPDATE runs SET finished_at = ?, exit_code = ?, judged = ?, skipped = ?, failed = ? WHERE number = ?"
+_PAGE = 200  # rows that are in memory at once while tasks are streamed
+
+
+class Store:
+    """What was asked and answered; safe to share between threads, and with other processes.
+
+    Every method may raise StoreError. Times are Unix seconds, taken from `clock` where none is given.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Callable[[], float] = time.time, patience: float = PATIENCE) -> Self:
+        """Open a store, or make one: its folders, its file with mode 0600, and the tables of this version.
+
+        Raises StoreError for what is not a store, was made by a newer version, cannot be written, or stays locked for
+        longer than `patience` seconds.
+        """
+        database = Database(prepare(path), patience=patience)
+        try:
+            check_owner(database)
+            database.use_write_ahead_log()
+            migrate(database, clock())
+            protect(database.path)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
+    def close(self) -> None:
+        """Close the store; twice does no harm."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._database.path
+
+    def begin_run(self, command: str) -> int:
+        """Record that a command began, and return the number of its run; `command` is its name without arguments."""
+        with self._database.write() as connection:
+            cursor = connection.execute(_BEGIN_RUN, (command, self._clock()))
+            return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run: int, *, exit_code: int, judged: int, skipped: int, failed: int) -> None:
+        """Record how a run ended; one without an end was cut off."""
+        with self._database.write() as connection:
+            connection.execute(_FINISH_RUN, (self._clock(), int(exit_code), judged, skipped, failed, run))
+
+    def add_result(self, run: int | None, record: Mapping[str, Any]) -> None:
+        """Store the record of an outcome that belongs to no task; `finish_task` is for those that do."""
+        with self._database.write() as connection:
+            insert_result(connection, record, run=run, now=self._clock())
+
+    def begin_task(self, task: NewTask) -> int:
+        """Record a task before its submission is sent, and return its number."""
+        with self._database.write() as connection:
+            cursor = connection.execute(tasks.INSERT, (self._clock(), *tasks.new_row(task)))
+            return int(cursor.lastrowid or 0)
+
+    def accept_task(
+        self, number: int, *, req_id: str, submitted_at: float, expires_at: float, request_id: str | None
+    ) -> None:
+        """Record the id under which the service has accepted a task.
+
+        A callback can be quicker than this; then the task has its result, and is not pending any more.
+        """
+        key = to_column(req_id)
+        with self._database.write() as connection:
+            found = connection.execute("SELECT status FROM results WHERE finishes = ?", (key,)).fetchone()
+            state = _final_state(found["status"]) if found else TaskState.PENDING
+            row = (state, key, to_column(request_id), submitted_at, expires_at, number)
+            connection.execute(tasks.ACCEPT, row)
+
+    def drop_task(self, number: int) -> None:
+        """Forget a task whose submission failed, so that the service has none."""
+        with self._database.write() as connection:
+            connection.execute(tasks.DROP, (number,))
+
+    def pending_tasks(self, *, kind: TaskKind | None = None) -> Iterator[Task]:
+        """Yield the tasks that are pending now, oldest first; memory does not grow with their number.
+
+        Tasks that are accepted after this call are not among them, nor those that are finished before their turn.
+        """
+        newest = int(self._database.read("SELECT coalesce(max(number), 0) FROM tasks")[0][0])
+        return self._pending(newest, kind)
+
+    def _pending(self, newest: int, kind: TaskKind | None) -> Iterator[Task]:
+        after = 0
+        while True:
+            if kind is None:
+                rows = self._database.read(tasks.PENDING, (after, newest, _PAGE))
+            else:
+                rows = self._database.read(tasks.PENDING_OF_KIND, (after, newest, kind, _PAGE))
+            if not rows:
+                return
+            yield from map(tasks.to_task, rows)
+            after = rows[-1]["number"]
+
+    def find_task(self, req_id: str) -> Task | None:
+        """Return the task with an id of the service, the newest where there are several."""
+        rows = self._database.read(tasks.BY_ID, (to_column(req_id),))
+        return tasks.to_task(rows[0]) if rows else None
+
+    def finish_task(self, req_id: str, record: Mapping[str, Any], run: int | None = None) -> bool:
+        """Store the result of a task and mark the task as done or failed, both or neither.
+
+        Returns False, and stores nothing, where it was finished before, by whichever process. The id may be one that
+        no task here has: the callback of a task that another machine submitted.
+        """
+        with self._database.write() as connection:
+            now = self._clock()
+            is_new = insert_result(connection, record, run=run, now=now, finishes=req_id)
+            if is_new:
+                connection.execute(tasks.FINISH, (_final_state(record.get("status")), now, to_column(req_id)))
+            return is_new
+
+    def expire_tasks(self) -> Iterator[Task]:
+        """Mark the pending tasks whose results the service has deleted by now, and yield each.
+
+        Each is marked just before it is yielded, so that of several processes one gets it. No result is stored: where
+        one should come all the same, `finish_task` still takes it.
+        """
+        now = self._clock()
+        while rows := self._database.read(tasks.DUE, (now, _PAGE)):
+            for row in rows:
+                with self._database.write() as connection:
+                    is_ours = connection.execute(tasks.EXPIRE, (row["number"],)).rowcount
+                    changed = connection.execute(tasks.BY_NUMBER, (row["number"],)).fetchone()
+                if is_ours:
+                    yield tasks.to_task(changed)
+
+    def submitting_tasks(self, *, older_than: float) -> int:
+        """Return how many submissions, begun more than so many seconds ago, were cut off before their answer."""
+        return int(self._database.read(tasks.CUT_OFF, (self._clock() - older_than,))[0][0])
+
+
+def _final_state(status: object) -> TaskState:
+    return TaskState.FAILED if status == "failed" else TaskState.DONE

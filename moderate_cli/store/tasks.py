@@ -1,0 +1,83 @@
+"""Tasks: what the service was asked to judge later, from before the asking until the answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Literal
+
+from moderate_cli.store.columns import from_column, to_column
+
+TaskKind = Literal["image", "multimodal"]
+
+
+class TaskState(StrEnum):
+    """The life of a task; one that stays `submitting` was cut off, and nobody knows whether the service has it."""
+
+    SUBMITTING = "submitting"
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """What is about to be submitted. `post` is the JSON of a post; `profile` names the credentials to poll with."""
+
+    kind: TaskKind
+    operation: str
+    service: str
+    source: str
+    endpoint: str
+    region: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    data_id: str | None = None
+    profile: str | None = None
+    post: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(NewTask):
+    """A task in the store. `req_id` is the key to its result, known from `pending` on."""
+
+    number: int
+    state: TaskState
+    begun_at: float
+    req_id: str | None
+    request_id: str | None
+    submitted_at: float | None
+    expires_at: float | None
+
+
+_NEW = tuple(field.name for field in fields(NewTask))
+_ALL = tuple(field.name for field in fields(Task))
+# The names in these statements are those of the fields above.
+INSERT = f"INSERT INTO tasks (state, begun_at, {', '.join(_NEW)}) VALUES ('submitting', ?{', ?' * len(_NEW)})"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_ALL)} FROM tasks"  # noqa: S608
+ACCEPT = "UPDATE tasks SET state = ?, req_id = ?, request_id = ?, submitted_at = ?, expires_at = ? WHERE number = ?"
+DROP = "DELETE FROM tasks WHERE number = ? AND state = 'submitting'"
+FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
+EXPIRE = "UPDATE tasks SET state = 'expired' WHERE number = ? AND state = 'pending'"
+BY_ID = f"{_SELECT} WHERE req_id = ? ORDER BY number DESC LIMIT 1"
+BY_NUMBER = f"{_SELECT} WHERE number = ?"
+PENDING = f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? ORDER BY number LIMIT ?"
+PENDING_OF_KIND = (
+    f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? AND kind = ? ORDER BY number LIMIT ?"
+)
+DUE = f"{_SELECT} WHERE state = 'pending' AND expires_at <= ? ORDER BY expires_at, number LIMIT ?"
+CUT_OFF = "SELECT count(*) FROM tasks WHERE state = 'submitting' AND begun_at <= ?"
+
+
+def new_row(task: NewTask) -> list[object]:
+    """Return the values of a new task, in the order of `INSERT`."""
+    values = (getattr(task, name) for name in _NEW)
+    return [to_column(value) if isinstance(value, str) else value for value in values]
+
+
+def to_task(row: sqlite3.Row) -> Task:
+    """Return a task from a row of one of the queries above."""
+    values = {name: from_column(row[name]) for name in _ALL}
+    return Task(**values | {"state": TaskState(values["state"])})

@@ -1,0 +1,143 @@
+"""Callbacks: the form, the checksum, and what happens if nobody confirms."""
+
+import hashlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from urllib.parse import parse_qs
+
+import pytest
+
+from moderate_cli.emulator import Emulator, callbacks, sm3
+
+ABC = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
+
+
+@pytest.mark.parametrize("function", [sm3.sm3_hex, sm3.plain_sm3_hex])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"abc", ABC),
+        (b"abcd" * 16, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+        (b"", "1ab21d8355cfa17f8e61194831e81a8f22bec8c728fefb747ed035eb5082aa2b"),
+    ],
+)
+def test_sm3(function, content, expected):
+    # The first two are the examples of the standard.
+    assert function(content) == expected
+
+
+def test_sm3_without_openssl(monkeypatch):
+    def unknown(*args):
+        raise ValueError("unsupported hash type sm3")
+
+    monkeypatch.setattr(hashlib, "new", unknown)
+    assert sm3.sm3_hex(b"abc") == ABC
+
+
+@pytest.fixture
+def receiver(monkeypatch):
+    """A receiver of callbacks that answers with one status after the other, the last one for good."""
+    monkeypatch.setattr(callbacks, "WAITS", (0.01, 0.01, 0.01))
+    seen = SimpleNamespace(statuses=[200], forms=[], types=[], paths=[], arrived=threading.Semaphore(0))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode("ascii")
+            seen.forms.append({name: value for name, (value,) in parse_qs(body, strict_parsing=True).items()})
+            seen.types.append(self.headers["Content-Type"])
+            seen.paths.append(self.path)
+            status = seen.statuses.pop(0) if len(seen.statuses) > 1 else seen.statuses[0]
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            seen.arrived.release()
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        seen.url = f"http://127.0.0.1:{server.server_port}/hook?a=1"
+        yield seen
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("crypt_type", "digest"),
+    [(None, hashlib.sha256), ("SHA256", hashlib.sha256), ("SM3", sm3.plain_sm3_hex)],
+)
+def test_a_result_is_pushed(caller, draw, receiver, crypt_type, digest):
+    content = draw.encoded(draw.code("QRCode", "hello"))
+    req_id = caller.submit(content, dataId="a", callback=receiver.url, seed="s_1", cryptType=crypt_type)
+    assert receiver.arrived.acquire(timeout=10)
+    data = caller.result(req_id).body["Data"]
+    (form,) = receiver.forms
+    assert set(form) == {"ReqId", "Checksum", "Content"}
+    assert (form["ReqId"], json.loads(form["Content"])) == (req_id, data)
+    expected = digest(f"1000000000000000s_1{form['Content']}".encode())
+    assert form["Checksum"] == (expected if isinstance(expected, str) else expected.hexdigest())
+    assert receiver.types[0].startswith("application/x-www-form-urlencoded")
+    assert receiver.paths == ["/hook?a=1"]
+
+
+def test_the_account_is_in_the_checksum(connect, clock, draw, receiver):
+    with Emulator(clock, account_id="42") as emulator:
+        caller = connect(emulator)
+        caller.submit(draw.encoded(draw.gradient()), callback=receiver.url, seed="s")
+        assert receiver.arrived.acquire(timeout=10)
+    (form,) = receiver.forms
+    assert form["Checksum"] == hashlib.sha256(f"42s{form['Content']}".encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "pushes"),
+    [([200], 1), ([500, 200], 2), ([404, 302, 204, 200], 4), ([500], 4), ([201], 4)],
+)
+def test_unconfirmed_results_are_pushed_again(receiver, statuses, pushes):
+    receiver.statuses = statuses
+    waits = []
+    callback = callbacks.Callback(receiver.url, "s", "SHA256")
+    confirmed = callbacks.push(callback, "1", "id", "{}", lambda seconds: bool(waits.append(seconds)))
+    assert (confirmed, len(receiver.forms), len(waits)) == (200 in statuses, pushes, pushes - 1)
+    assert set(receiver.paths) == {"/hook?a=1"}
+
+
+def test_nobody_listens(receiver):
+    callback = callbacks.Callback("http://127.0.0.1:1/", "s", "SHA256")
+    assert not callbacks.push(callback, "1", "id", "{}", lambda seconds: False)
+
+
+def test_a_stopping_emulator_pushes_no_more(receiver):
+    receiver.statuses = [500]
+    callback = callbacks.Callback(receiver.url, "s", "SHA256")
+    assert not callbacks.push(callback, "1", "id", "{}", lambda seconds: True)
+    assert len(receiver.forms) == 1
+
+
+def test_an_emulator_does_not_wait_for_its_receivers(connect, clock, draw, receiver, monkeypatch):
+    monkeypatch.setattr(callbacks, "WAITS", (60, 60, 60))
+    receiver.statuses = [500]
+    began = time.monotonic()
+    with Emulator(clock) as emulator:
+        connect(emulator).submit(draw.encoded(draw.gradient()), callback=receiver.url, seed="s")
+        assert receiver.arrived.acquire(timeout=10)
+    assert time.monotonic() - began < 30
+    assert len(receiver.forms) == 1
+
+
+def test_a_failure_is_pushed(caller, receiver):
+    reply = caller.service("ImageAsyncModeration", imageUrl="http://127.0.0.1:1/a", callback=receiver.url, seed="s")
+    assert reply.body["Code"] == 200
+    assert receiver.arrived.acquire(timeout=10)
+    content = json.loads(receiver.forms[0]["Content"])
+    assert (set(content), content["Code"]) == ({"Code", "Msg"}, 404)
+
+
+def test_limits():
+    assert len(callbacks.WAITS) == 3
+    assert callbacks.PUSH_SECONDS == 5.0
