@@ -332,12 +332,23 @@ def still_life() -> Image.Image:
     return to_image(picture * (1.06 - 0.45 * corner[..., None] ** 2), SIZES["still-life.webp"])
 
 
+def frames(scene: Image.Image, sheet: Image.Image) -> list[Image.Image]:
+    """Return three frames of an animation, of which the second alone holds the QR code."""
+    small = sheet.convert("RGB").resize((300, 400))
+    plain = Image.new("RGB", small.size, "#f4efe6")
+    plain.paste(scene.resize((300, 197)), (0, 100))
+    return [plain, small, plain.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+
+
 def main(folder: Path) -> None:
-    """Draw all sample pictures into a folder."""
+    """Draw all sample pictures into a folder, and an animation of them beside it."""
     folder.mkdir(parents=True, exist_ok=True)
-    landscape().save(folder / "landscape.jpg", quality=86, optimize=True)
-    poster().save(folder / "poster-qr.png", optimize=True)
+    scene, sheet = landscape(), poster()
+    scene.save(folder / "landscape.jpg", quality=86, optimize=True)
+    sheet.save(folder / "poster-qr.png", optimize=True)
     still_life().save(folder / "still-life.webp", quality=86, method=6)
+    first, *rest = frames(scene, sheet)
+    first.save(folder.parent / "animation.gif", save_all=True, append_images=rest, duration=400, loop=0)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,13 +14,42 @@ import pytest
 from moderate_cli.emulator import Emulator
 from moderate_cli.errors import ExitCode
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DATA = Path(__file__).parent / "data"
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
     assert [(int(code), meaning) for code, meaning in rows] == [(code.value, code.meaning) for code in ExitCode]
+
+
+def _blocks() -> list[str]:
+    """Return the shell examples that need neither an account nor an installation, a block a script."""
+    blocks = re.findall(r"```console\n(.+?)```", README, re.DOTALL)
+    scripts = ["\n".join(line.removeprefix("$ ") for line in block.splitlines()) for block in blocks]
+    return [script for script in scripts if "pip install" not in script and "export ALIBABA" not in script]
+
+
+@pytest.mark.parametrize("script", _blocks(), ids=lambda script: script.split("\n")[0][:50])
+def test_the_shell_examples_run_word_for_word(script: str, tmp_path: Path) -> None:
+    if "jq" in script and not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    folders = {name: str(tmp_path) for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-m", "-e", "-o", "pipefail", "-c", script],  # -m: job control, for `kill %1`
+        cwd=ROOT,
+        env={**os.environ, **folders, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert "Traceback" not in done.stderr
+    assert "failed" not in done.stderr
 
 
 def test_the_library_example_runs(

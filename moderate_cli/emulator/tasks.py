@@ -107,8 +107,12 @@ class TaskStore:
 
     def count(self) -> int:
         """Return how many tasks are remembered."""
+        return len(self.ids())
+
+    def ids(self) -> set[str]:
+        """Return the ids of the tasks that are remembered."""
         with self._lock:
-            return len(self._running) + len(self._finished)
+            return {*self._running, *self._finished}
 
     def _forget_if_outdated(self, task_id: str) -> None:
         """Drop a result that is kept no longer."""

@@ -66,6 +66,13 @@ def _heading(part: PostPart, room: int) -> Text:
 
 def _heading_line(name: str, text: str, room: int) -> Text:
     head = Text(f"{name}: " if text else name, style="bold")
-    shown = harmless(" ".join(text.split()))
-    shown.truncate(max(room - head.cell_len, _SHORTEST), overflow="ellipsis")
-    return Text.assemble(head, shown)
+    return Text.assemble(head, _shortened(" ".join(text.split()), max(room - head.cell_len, _SHORTEST)))
+
+
+def _shortened(text: str, room: int) -> Text:
+    shown = harmless(text)
+    if shown.cell_len > room:
+        shown.truncate(room - 1)
+        shown.rstrip()
+        shown.append("…")
+    return shown
