@@ -69,6 +69,7 @@ class TaskStore:
             while len(self._running) + len(self._finished) >= self._capacity:
                 self._finished.popitem(last=False)
             self._running[task_id] = _Task(kind, self._polls)
+        self._note(task_id, kind, self._clock())
 
     def finish(self, task_id: str, outcome: Mapping[str, Any] | BodyError) -> None:
         """Remember what became of a task: the Data of its result, or the error."""
@@ -76,11 +77,10 @@ class TaskStore:
             task = self._running.pop(task_id)
             task.outcome, task.finished_at = outcome, self._clock()
             self._finished[task_id] = task
-        if self._files:
-            key, told = (
-                ("error", [outcome.code, outcome.message]) if isinstance(outcome, BodyError) else ("data", outcome)
-            )
-            self._files.write(task_id, {"kind": task.kind.name, "finished_at": task.finished_at, key: told})
+        if isinstance(outcome, BodyError):
+            self._note(task_id, task.kind, task.finished_at, error=[outcome.code, outcome.message])
+        else:
+            self._note(task_id, task.kind, task.finished_at, data=outcome)
 
     def result(self, task_id: str, kind: Kind) -> Mapping[str, Any]:
         """Return the Data of a task's result, or raise the BodyError that takes its place."""
@@ -97,13 +97,17 @@ class TaskStore:
                 raise BodyError(task.outcome.code, task.outcome.message)
             return task.outcome
 
+    def _note(self, task_id: str, kind: Kind, at: float, **outcome: Any) -> None:
+        if self._files:
+            self._files.write(task_id, {"kind": kind.name, "at": at, **outcome})
+
     def _from_file(self, task_id: str) -> _Task | None:
-        """Return a task that another process finished."""
+        """Return a task of another process, which may still be at it."""
         content = self._files.read(task_id) if self._files else None
-        if content is None or content["finished_at"] <= self._clock() - Kind[content["kind"]].value:
+        if content is None or content["at"] <= self._clock() - Kind[content["kind"]].value:
             return None
-        outcome = BodyError(*content["error"]) if "error" in content else content["data"]
-        return _Task(Kind[content["kind"]], 0, outcome, content["finished_at"])
+        outcome = BodyError(*content["error"]) if "error" in content else content.get("data")
+        return _Task(Kind[content["kind"]], 0, outcome, content["at"])
 
     def count(self) -> int:
         """Return how many tasks are remembered."""

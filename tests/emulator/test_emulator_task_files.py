@@ -1,0 +1,59 @@
+"""Results as files: what one emulator queued, a later one answers for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from moderate_cli.emulator.faults import BodyError
+from moderate_cli.emulator.task_files import TaskFiles
+from moderate_cli.emulator.tasks import IN_PROGRESS, Kind, TaskStore
+
+
+def _store(folder: Path, now: float = 1000.0) -> TaskStore:
+    return TaskStore(lambda: now, files=TaskFiles(folder))
+
+
+def test_a_result_is_told_by_another_process(tmp_path: Path) -> None:
+    first, second = _store(tmp_path), _store(tmp_path)
+    first.add("T-1", Kind.IMAGE)
+    with pytest.raises(BodyError) as running:
+        second.result("T-1", Kind.IMAGE)
+    assert running.value.code == IN_PROGRESS
+    first.finish("T-1", {"RiskLevel": "none"})
+    assert second.result("T-1", Kind.IMAGE) == {"RiskLevel": "none"}
+
+
+def test_a_failure_is_told_too(tmp_path: Path) -> None:
+    first = _store(tmp_path)
+    first.add("task_2", Kind.POST)
+    first.finish("task_2", BodyError(404, "gone"))
+    with pytest.raises(BodyError) as caught:
+        _store(tmp_path).result("task_2", Kind.POST)
+    assert (caught.value.code, caught.value.message) == (404, "gone")
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [(Kind.IMAGE, 3 * 86_400), (Kind.POST, 86_400)])
+def test_a_result_is_kept_as_long_as_the_vendor_keeps_it(tmp_path: Path, kind: Kind, seconds: int) -> None:
+    first = _store(tmp_path)
+    first.add("T", kind)
+    first.finish("T", {})
+    assert _store(tmp_path, 1000.0 + seconds - 1).result("T", kind) == {}
+    with pytest.raises(BodyError):
+        _store(tmp_path, 1000.0 + seconds).result("T", kind)
+
+
+@pytest.mark.parametrize("task_id", ["../outside", "a/b", "", "x" * 101, "nul\0"])
+def test_an_id_is_no_path(tmp_path: Path, task_id: str) -> None:
+    files = TaskFiles(tmp_path / "inside")
+    files.write(task_id, {"kind": "IMAGE", "at": 1})
+    assert files.read(task_id) is None
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+
+
+def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    TaskFiles(folder).write("T", {"kind": "IMAGE", "at": 1})
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert (folder / "T.json").stat().st_mode & 0o777 == 0o600
