@@ -28,7 +28,7 @@ from moderate_cli.commands.ledger import as_item
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.poll import kind_of
 from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode, InputError, ModerateError
+from moderate_cli.errors import ExitCode, InputError, ModerateError, UsageError
 from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
 from moderate_cli.render.safe import safe_text
@@ -61,6 +61,8 @@ def listen(
     """Receive callbacks, verify their checksums, and store what they bring."""
     environment = ctx.obj
     show_log(verbose, environment.stderr)
+    if not uid.strip() or not seed.strip():
+        raise UsageError("--uid and --seed may not be empty: anybody could make the checksum")
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from moderate_cli.render.console import plain_console
 from moderate_cli.render.listing import Listing, Row
 from moderate_cli.render.safe import safe_text
 
@@ -23,16 +23,7 @@ _INDENT = "  "
 
 def write_table(listing: Listing, stream: TextIO, *, width: int, color: bool) -> None:
     """Write the rows, the notes, and the source with its date."""
-    console = Console(
-        file=stream,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    console = plain_console(stream, width=width, color=color)
     widths = _widths(listing, width)
     if widths:
         console.print(_table(listing, widths))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from moderate_cli.records import Tally
+from moderate_cli.render.console import plain_console
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.table_layout import outcome_table
 from moderate_cli.render.table_summary import engine_note, summary_table, tokens_line
@@ -22,16 +23,7 @@ class TableRenderer:
     """Keeps the outcomes and shows them at the end, the worst first: images in one table, then a tree a post."""
 
     def __init__(self, stream: TextIO, *, width: int, color: bool) -> None:
-        self._console = Console(
-            file=stream,
-            width=width,
-            force_terminal=color,
-            color_system="standard" if color else None,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            legacy_windows=False,
-        )
+        self._console = plain_console(stream, width=width, color=color)
         self._outcomes: list[Outcome] = []
 
     def add(self, outcome: Outcome) -> None:

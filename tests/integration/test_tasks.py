@@ -301,6 +301,13 @@ def test_the_emulators_callback_finishes_the_task_here(
         assert not list(store.pending_tasks())
 
 
+@pytest.mark.parametrize("empty", [["--uid", "", "--seed", "s"], ["--uid", "100", "--seed", " "]])
+def test_a_checksum_that_anybody_could_make_is_no_checksum(moderate: Callable, empty: list[str]) -> None:
+    result = moderate("listen", *empty, "--port", "0")
+    assert result.code == ExitCode.USAGE
+    assert "may not be empty" in result.stderr
+
+
 @pytest.mark.parametrize("algorithm", ["SHA256", "SM3"])
 def test_a_recorded_callback_is_checked_offline(moderate: Callable, tmp_path: Path, algorithm: Any) -> None:
     recording = tmp_path / "callback.txt"

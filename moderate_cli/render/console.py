@@ -1,0 +1,21 @@
+"""The one way in which Rich writes here."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console
+
+
+def plain_console(stream: TextIO, *, width: int, color: bool) -> Console:
+    """Return a console of a fixed width that takes text for text: no markup, no emoji codes, no highlighting."""
+    return Console(
+        file=stream,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
