@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Annotated
@@ -46,7 +47,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no crash
-    sys.exit(run(sys.argv[1:], Environment()))
+    code = run(sys.argv[1:], Environment())
+    if code in {ExitCode.INTERRUPTED, ExitCode.BROKEN_PIPE} and threading.active_count() > 1:
+        # Threads that were left behind may be in native code, which crashes when the interpreter goes away below it.
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:

@@ -73,7 +73,8 @@ class Post:
 class QueuedTask:
     """A task that was submitted earlier, maybe by another process; the rest is known where it was noted down.
 
-    `post` is the post that was submitted, and `expires_at` (Unix seconds) when the service forgets the result.
+    `post` is the post that was submitted, `expires_at` (Unix seconds) when the result is forgotten, and `problem`
+    why nobody needs to ask.
     """
 
     req_id: str
@@ -85,6 +86,7 @@ class QueuedTask:
     size: int | None = None
     expires_at: float | None = None
     post: Json | None = None
+    problem: ModerateError | None = None
 
 
 @dataclass(frozen=True, slots=True)

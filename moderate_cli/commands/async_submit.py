@@ -11,7 +11,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import Session, SourceNames, image_judge, only_service, open_session, with_options
 from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.commands.waiting import SubmitAndWait, ask_after
+from moderate_cli.commands.waiting import SubmitAndWait, ask_after, prepare
 from moderate_cli.errors import RefusedError, UsageError
 from moderate_cli.scanning import Ask, Scan, ask_async
 from moderate_cli.sources import Sources
@@ -83,6 +83,7 @@ def async_submit(
     """Queue images, long images and animations."""
     options = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
     sources = Sources(names)
+    prepare(wait)
     with open_session(ctx, output) as session:
         ask = _recorded(session, ask_async(only_service(session.settings), session.settings.info_types, options))
         judge = image_judge(session, Operation.IMAGE_ASYNC_MODERATION, ask, images)

@@ -72,8 +72,8 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
             yield Check("credentials", "failed", error.message, error.hint)
             return
         yield Check("credentials", "ok", source.origin)
-    with connect(settings, environment) as clients:
-        for client in clients:
+    with connect(settings, environment) as connection:
+        for client in connection.clients:
             yield from check_up(client, internal=settings.vpc)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from moderate_cli.catalogue.regions import endpoint as region_endpoint
 from moderate_cli.catalogue.services import is_offered
 from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
@@ -16,7 +17,7 @@ from moderate_cli.commands.ledger import Ledger, open_ledger
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, given_settings
 from moderate_cli.commands.run import Run
-from moderate_cli.commands.service import connect
+from moderate_cli.commands.service import Connection, connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.scanning import Ask, ImageJudge, Scan
@@ -38,8 +39,21 @@ class Session:
 
     environment: Environment
     settings: Settings
-    clients: Sequence[GreenClient]
+    connection: Connection
     ledger: Ledger
+
+    @property
+    def clients(self) -> Sequence[GreenClient]:
+        """The client of the chosen region, and those to fail over to."""
+        return self.connection.clients
+
+    def open_client(self, region: str | None) -> GreenClient:
+        """Return a client for another region."""
+        return self.connection.open_client(region)
+
+    def endpoint_of(self, region: str) -> str:
+        """Return the endpoint that a region has by our table."""
+        return region_endpoint(region, vpc=self.settings.vpc)
 
     def run(self, gate: GateOptions, output: OutputOptions) -> Run:
         """Return what shows and counts the outcomes."""
@@ -64,10 +78,10 @@ def open_session(ctx: typer.Context, output: OutputOptions, *, region: str | Non
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
     with (
-        connect(settings, environment) as clients,
+        connect(settings, environment) as connection,
         open_ledger(output.store, str(ctx.info_name), environment) as ledger,
     ):
-        yield Session(environment, settings, clients, ledger)
+        yield Session(environment, settings, connection, ledger)
 
 
 def judge_images(

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from moderate_cli.client import GreenClient, ServiceError, Submission
+from moderate_cli.client import GreenClient, ModerateError, Submission
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally, to_record
 from moderate_cli.render.safe import safe_text
-from moderate_cli.scanning.polling import is_final
+from moderate_cli.scanning.polling import EXPIRED, is_final
 from moderate_cli.store import NewTask, Store, StoreError, Task, default_path
-from moderate_cli.verdicts import Item, Json, Outcome, Pending, QueuedTask, TaskKind
+from moderate_cli.verdicts import Failed, Item, Json, Outcome, Pending, QueuedTask, TaskKind
 
 T = TypeVar("T")
 
@@ -42,6 +42,8 @@ class Ledger:
         if not isinstance(task, QueuedTask):
             self._try(lambda store: store.add_result(self._run, record))
             return True
+        if isinstance(outcome, Failed) and outcome.error.code == EXPIRED:
+            self._try(lambda store: store.add_result(self._run, record))  # one that comes after all is still taken
         if not is_final(outcome):
             return True
         return self._try(lambda store: store.finish_task(task.req_id, record, self._run)) is not False
@@ -58,11 +60,13 @@ class Ledger:
         number = self._try(lambda store: store.begin_task(_new_task(kind, known, client, post)))
         try:
             submission = call()
-        except ServiceError as error:
+        except ModerateError as error:
             if number is not None and error.code not in _PERHAPS_TAKEN:
                 self._try(lambda store: store.drop_task(number))
             raise
-        if number is not None:
+        if number is None:
+            self.say(f"{known.item.source}: submitted as {submission.req_id}")
+        else:
             now = self._environment.clock()
             self._try(
                 lambda store: store.accept_task(

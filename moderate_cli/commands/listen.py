@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -33,6 +33,7 @@ from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
 from moderate_cli.render.safe import safe_text
 from moderate_cli.scanning.judging import open_file
+from moderate_cli.scanning.polling import is_final
 from moderate_cli.store import Store, default_path
 from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, QueuedTask
 
@@ -72,9 +73,11 @@ def listen(
             desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused
         ) as server:
             desk.say(f"listening on {server.url}")
-            while stopped.code is None:
+            while stopped.code is None and not desk.is_unread:
                 time.sleep(_STEP)
         desk.say(f"stopped: {desk.saved} saved, {desk.repeated} seen before, {desk.turned_away} refused")
+    if desk.is_unread:
+        raise BrokenPipeError
     raise typer.Exit(stopped.code or ExitCode.OK)
 
 
@@ -87,6 +90,7 @@ class _Desk:
     saved: int = 0
     repeated: int = 0
     turned_away: int = 0
+    is_unread: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def save(self, callback: Callback) -> bool:
@@ -97,11 +101,18 @@ class _Desk:
         with self.lock:
             if is_new:
                 self.saved += 1
-                self.environment.stdout.write(dump(record) + "\n")
-                self.environment.stdout.flush()
+                self._print(record)
             else:
                 self.repeated += 1
         return is_new
+
+    def _print(self, record: dict[str, Any]) -> None:
+        """Show a record that is stored by now; that nobody reads it any more ends the server, not the callback."""
+        try:
+            self.environment.stdout.write(dump(record) + "\n")
+            self.environment.stdout.flush()
+        except BrokenPipeError:
+            self.is_unread = True
 
     def refused(self, refusal: Refusal) -> None:
         """Tell of a push that was not accepted."""
@@ -133,9 +144,10 @@ def outcome_of(callback: Callback, store: Store | None) -> Outcome:
     try:
         verdict = read_verdict_of(callback, call)
     except ModerateError as error:
-        if getattr(error, "api_code", None) is None:
+        failed = Failed(item=item, call=call, sha256=queued.sha256, size=queued.size, error=error)
+        if not is_final(failed):
             raise
-        return Failed(item=item, call=call, sha256=queued.sha256, size=queued.size, error=error)
+        return failed
     return Judged(item=item, call=call, sha256=queued.sha256, size=queued.size, verdict=verdict)
 
 
@@ -146,8 +158,11 @@ def _operation(task: QueuedTask) -> str:
 
 def _verified(path: Path, uid: str, seed: str) -> Outcome:
     """Return the outcome in a recorded callback; raises InputError for one whose checksum is wrong."""
-    with open_file(path) as file:
-        callback = parse_callback(file.read(_LARGEST))
+    try:
+        with open_file(path) as file:
+            callback = parse_callback(file.read(_LARGEST))
+    except ModerateError as error:
+        raise InputError(f"{path}: {error.message}", code=error.code, hint=error.hint) from error
     algorithms: tuple[Algorithm, ...] = ("SHA256", "SM3")
     if not any(verify(callback.checksum, uid, seed, callback.content, each) for each in algorithms):
         hint = "check --uid (the account's id, not a RAM user's) and --seed"

@@ -11,7 +11,7 @@ from moderate_cli.client import GreenClient, Submission
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import Session, only_service, open_session
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.commands.waiting import SubmitAndWait, ask_after
+from moderate_cli.commands.waiting import SubmitAndWait, ask_after, prepare
 from moderate_cli.errors import UsageError
 from moderate_cli.scanning import Scan
 from moderate_cli.scanning.posting import PostJudge, service_name
@@ -62,6 +62,7 @@ def multimodal(
     flags = (title, text, image or [], comment or [])
     if bool(posts) == any(flags):
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
+    prepare(wait)
     with open_session(ctx, output, region=_REGION) as session:
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
         name = service_name(_chosen_service(session.settings))

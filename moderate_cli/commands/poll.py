@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -14,8 +14,8 @@ from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import Session, open_session
 from moderate_cli.commands.ledger import Ledger, as_item
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.commands.waiting import ask_after
-from moderate_cli.errors import UsageError
+from moderate_cli.commands.waiting import ask_after, prepare
+from moderate_cli.errors import InputError, UsageError
 from moderate_cli.verdicts import Item, QueuedTask, TaskKind
 
 app = typer.Typer(add_completion=False)
@@ -53,6 +53,7 @@ def poll(
     ] = None,
 ) -> None:
     """Collect the results of queued tasks."""
+    prepare(wait)
     with open_session(ctx, output) as session:
         if ids:
             tasks = _named_tasks(ids, kind, session)
@@ -70,30 +71,49 @@ def poll(
 def _pending_tasks(ledger: Ledger, kind: Kind | None) -> Iterator[Item]:
     if ledger.store is None:
         raise UsageError("there is no store that could name pending tasks", hint="name their ids")
-    return map(as_item, ledger.store.pending_tasks(kind=None if kind is None else _word(kind)))
+    tasks = ledger.store.pending_tasks(kind=None if kind is None else _word(kind))
+    return map(as_item, chain(ledger.store.expire_tasks(), tasks))
 
 
 def _named_tasks(ids: Sequence[str], kind: Kind | None, session: Session) -> Iterator[Item]:
-    words = chain.from_iterable(_read_ids(session.environment.stdin) if word == "-" else [word] for word in ids)
-    for req_id in words:
-        task = session.ledger.store.find_task(req_id) if session.ledger.store else None
-        if task is not None:
-            yield as_item(task)
+    for word in ids:
+        if word == "-":
+            yield from _tasks_in(session.environment.stdin, kind, session)
         else:
-            yield Item(req_id, QueuedTask(req_id, _word(kind) if kind else kind_of(req_id)))
+            yield _named_task(word, kind, session)
 
 
-def _read_ids(stream: TextIO) -> Iterator[str]:
-    """Yield the ids on standard input: one a line, or the `req_id` of each of our own records."""
+def _named_task(req_id: str, kind: Kind | None, session: Session) -> Item:
+    task = session.ledger.store.find_task(req_id) if session.ledger.store else None
+    if task is not None:
+        return as_item(task)
+    return Item(req_id, QueuedTask(req_id, _word(kind) if kind else kind_of(req_id)))
+
+
+def _tasks_in(stream: TextIO, kind: Kind | None, session: Session) -> Iterator[Item]:
+    """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
     for number, line in enumerate(stream, start=1):
         text = line.strip()
-        if text.startswith("{"):
-            try:
-                text = str(json.loads(text).get("req_id") or "")
-            except ValueError:
-                raise UsageError(f"line {number} of standard input is neither an id nor a record") from None
-        if text:
-            yield text
+        if not text.startswith(("{", "[", '"', "\ufeff")):
+            if text:
+                yield _named_task(text, kind, session)
+            continue
+        record = _record(text, number)
+        if record.get("req_id"):
+            yield _named_task(str(record["req_id"]), kind, session)
+        else:
+            problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+            yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
+
+
+def _record(text: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise UsageError(f"line {number} of standard input is neither an id nor a record")
+    return record
 
 
 def kind_of(req_id: str) -> TaskKind:
@@ -106,13 +126,10 @@ def _word(kind: Kind) -> TaskKind:
 
 
 def _warn(session: Session) -> None:
-    """Tell of tasks whose results are gone, or soon will be, and of submissions that were cut off."""
+    """Tell of tasks whose results will soon be gone, and of submissions that were cut off."""
     store, say = session.ledger.store, session.ledger.say
     if store is None:
         return
-    expired = sum(1 for _ in store.expire_tasks())
-    if expired:
-        say(f"{expired} tasks have expired: the service keeps results for 3 days, and those of posts for 24 hours")
     now = session.environment.clock()
     soon = sum(1 for task in store.pending_tasks() if (task.expires_at or now + _SOON) < now + _SOON)
     if soon:

@@ -74,6 +74,7 @@ class Run:
         to_terminal = stream is self.environment.stdout and stream.isatty()
         chosen = choose_format(output.format, to_terminal=to_terminal)
         shown = renderer(chosen, stream, self.environment, color=output.color, raw=output.raw)
+        closed: BrokenPipeError | None = None
         try:
             for outcome in work:
                 if not self.ledger.keep(outcome) and self.shares_tasks:
@@ -82,8 +83,14 @@ class Run:
                 if chosen is not Format.TABLE:  # a table shows the reasons itself
                     self._explain(outcome)
                 self.tally.add(outcome)
-                if self._is_shown(outcome):
-                    shown.add(outcome)
+                if closed is None and self._is_shown(outcome):
+                    try:
+                        shown.add(outcome)
+                    except BrokenPipeError as error:
+                        closed = error  # what is on its way is paid for, and still kept
+                        work.stop()
+            if closed is not None:
+                raise closed
         finally:  # a run that is cut off leaves a valid document too
             self.tally.passed_over = sources.passed_over if sources else 0
             shown.finish(self.tally)

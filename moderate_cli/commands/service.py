@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from moderate_cli.client import (
     Credentials,
@@ -21,9 +22,17 @@ from moderate_cli.settings import Settings, find_credentials
 from moderate_cli.store import default_path
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client for the chosen region and one for each to fail over to, and a way to open further ones."""
+
+    clients: Sequence[GreenClient]
+    open_client: Callable[[str | None], GreenClient]
+
+
 @contextmanager
-def connect(settings: Settings, environment: Environment) -> Iterator[Sequence[GreenClient]]:
-    """Yield a client for the chosen region, and one for each to fail over to.
+def connect(settings: Settings, environment: Environment) -> Iterator[Connection]:
+    """Yield the clients that settings call for.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
@@ -37,8 +46,9 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Sequence[G
             source = find_credentials(environment, choice.source, choice.profile)
             endpoint = settings.endpoint
         limits = RateLimits()
-        yield [
-            stack.enter_context(
+
+        def open_client(region: str | None) -> GreenClient:
+            return stack.enter_context(
                 GreenClient(
                     source,
                     region=region,
@@ -52,8 +62,9 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Sequence[G
                     clock=environment.clock,
                 )
             )
-            for region in (settings.region, *(() if settings.local else settings.failover))
-        ]
+
+        further = () if settings.local else settings.failover
+        yield Connection([open_client(region) for region in (settings.region, *further)], open_client)
 
 
 def _quota(settings: Settings) -> float | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
+from typing import cast
 
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.commands.images import Session
 from moderate_cli.commands.options import WaitOptions
+from moderate_cli.errors import InputError, UsageError
 from moderate_cli.scanning import Scan
-from moderate_cli.scanning.polling import Patience, Polling, TaskJudge
+from moderate_cli.scanning.polling import EXPIRED, Patience, Polling, TaskJudge
 from moderate_cli.verdicts import Item, Judged, Outcome, Pending, Post, QueuedTask
 
+_UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 _LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
 
 
@@ -23,17 +29,64 @@ def patience(session: Session, wait: WaitOptions) -> Patience:
 
 
 def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Polling:
-    """Return what asks after some tasks, each in the region where it was submitted."""
-    judge: Callable[[Item], Outcome] = TaskJudge(lambda task: _client_for(session, task))
+    """Return what asks after some tasks, each at the endpoint where it was submitted."""
+    clients = _Clients(session)
+    judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for)
     if wait.save_frames is not None:
-        wait.save_frames.mkdir(parents=True, exist_ok=True)
-        judge = _FrameSaver(judge, session, wait.save_frames)
-    return Polling(tasks, judge, jobs=session.settings.jobs, patience=patience(session, wait))
+        judge = _FrameSaver(judge, session, clients, wait.save_frames)
+    return Polling(map(clients.checked, tasks), judge, jobs=session.settings.jobs, patience=patience(session, wait))
 
 
-def _client_for(session: Session, task: QueuedTask) -> GreenClient:
-    """Return the client of a task's region, or the first, which is the one that was asked for."""
-    return next((client for client in session.clients if task.region == client.region), session.clients[0])
+def prepare(wait: WaitOptions) -> None:
+    """Check the times and make the folder for frames, before anything is paid for; raises UsageError."""
+    if not isfinite(wait.poll_interval) or not isfinite(wait.wait_timeout):
+        raise UsageError("--poll-interval and --wait-timeout are numbers of seconds")
+    if wait.save_frames is not None:
+        try:
+            wait.save_frames.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
+
+
+class _Clients:
+    """The clients of the endpoints to which tasks belong; no service is asked about a task of another."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._opened = {client.endpoint: client for client in session.clients}
+
+    def checked(self, item: Item) -> Item:
+        """Return a task, with the reason not to ask after it where there is one."""
+        task = item.image
+        if not isinstance(task, QueuedTask) or task.problem is not None:
+            return item
+        if task.kind not in {"image", "multimodal"}:
+            problem = InputError(f"a task about {task.kind!r} is unknown here", code="unknown_task")
+        elif task.expires_at is not None and task.expires_at <= self._session.environment.clock():
+            problem = InputError("the service keeps the result no longer", code=EXPIRED, hint="submit it again")
+        elif task.endpoint is not None and not self._can_ask(task):
+            hint = "--profile local asks the local engine" if task.region is None else f"--endpoint {task.endpoint}"
+            problem = InputError(f"the task belongs to {task.endpoint}", code="other_service", hint=hint)
+        else:
+            return item
+        return replace(item, image=replace(task, problem=problem))
+
+    def client_for(self, task: QueuedTask) -> GreenClient:
+        """Return the client of a task's endpoint; without one, the first, which is the one that was asked for."""
+        if task.endpoint is None or self._session.settings.local:
+            return self._session.clients[0]
+        with self._lock:
+            if task.endpoint not in self._opened:
+                self._opened[task.endpoint] = self._session.open_client(task.region)
+            return self._opened[task.endpoint]
+
+    def _can_ask(self, task: QueuedTask) -> bool:
+        if self._session.settings.local:
+            return task.region is None  # the local engine has another port in each process
+        if task.endpoint in self._opened:
+            return True
+        return task.region is not None and task.endpoint == self._session.endpoint_of(task.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +95,17 @@ class _FrameSaver:
 
     judge: Callable[[Item], Outcome]
     session: Session
+    clients: _Clients
     folder: Path
 
     def __call__(self, item: Item) -> Outcome:
         outcome = self.judge(item)
         if isinstance(outcome, Judged) and isinstance(item.image, QueuedTask):
-            client = _client_for(self.session, item.image)
+            client = self.clients.client_for(item.image)
+            name = _UNSAFE.sub("_", item.image.req_id)
             for frame in outcome.verdict.frames:
                 if frame.url:
-                    self._save(client, frame.url, self.folder / f"{item.image.req_id}-{frame.index}.jpg")
+                    self._save(client, frame.url, self.folder / f"{name}-{frame.index}.jpg")
         return outcome
 
     def _save(self, client: GreenClient, address: str, path: Path) -> None:
@@ -84,20 +139,19 @@ class SubmitAndWait:
 
     def __iter__(self) -> Iterator[Outcome]:
         left: dict[str, Pending] = {}
-        try:
-            for outcome in self._scan:
-                if isinstance(outcome, Pending):
-                    left[outcome.req_id] = outcome
-                else:
-                    yield outcome
-            if left and not self._stopping:
-                self._polling = self._follow_up([as_task(outcome) for outcome in left.values()])
-                for outcome in self._polling:
-                    if isinstance(outcome.item.image, QueuedTask):
-                        left.pop(outcome.item.image.req_id, None)
-                    yield outcome
-        finally:
-            yield from left.values()
+        for outcome in self._scan:
+            if isinstance(outcome, Pending):
+                left[outcome.req_id] = outcome
+            else:
+                yield outcome
+        if left and not self._stopping:
+            self._polling = self._follow_up([as_task(outcome) for outcome in left.values()])
+            if self._stopping:  # by a signal in between
+                self._polling.stop()
+            for outcome in self._polling:
+                left.pop(cast(QueuedTask, outcome.item.image).req_id, None)
+                yield outcome
+        yield from left.values()
 
 
 def as_task(pending: Pending) -> Item:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import cast
 
 from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ModerateError, ServiceError
+from moderate_cli.errors import ExitCode, ModerateError, ServiceError
 from moderate_cli.scanning.judging import without_verdict
 from moderate_cli.scanning.scan import Judge, Scan
-from moderate_cli.verdicts import Failed, Item, Judged, Outcome, Pending, QueuedTask
+from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask
 
 _STEP = 0.2  # seconds between two looks at whether somebody asked to stop
 
-_OPERATIONS = {
+EXPIRED = "expired"
+# The body codes that are about the task's own image, so that asking again changes nothing.
+_ABOUT_THE_IMAGE = frozenset({404, 405, 406, 407, 480, 589, 590, 592, 594, 595})
+
+_OPERATIONS: dict[str, Operation] = {
     "image": Operation.DESCRIBE_IMAGE_MODERATION_RESULT,
     "multimodal": Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT,
 }
@@ -63,24 +69,34 @@ class Polling:
 
     def __iter__(self) -> Iterator[Outcome]:
         deadline = self._monotonic() + self._patience.timeout
-        tasks: Iterable[Item] = self._tasks
+        source = iter(self._tasks)
+        first = next(source, None)
+        if first is None:
+            return
+        tasks: Iterator[Item] = chain([first], source)
         if self._patience.timeout:
             self._wait_until(min(self._monotonic() + self._patience.first, deadline))
         while True:
             open_tasks: list[Outcome] = []
-            yield from self._ask(tasks, open_tasks)
+            if not self._stopping:
+                yield from self._ask(tasks, open_tasks)
+            if self._stopping:
+                open_tasks += map(_unasked, tasks)
             if not open_tasks or self._stopping or self._monotonic() >= deadline:
                 yield from open_tasks
                 return
-            tasks = [outcome.item for outcome in open_tasks]
+            waiting = [outcome.item for outcome in open_tasks]
             self._wait_until(min(self._monotonic() + self._patience.interval, deadline))
+            tasks = iter(waiting)
 
-    def _ask(self, tasks: Iterable[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
-        """Yield what is over, and keep what is worth another question."""
+    def _ask(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
+        """Yield what is over, and keep what is worth another question; a fatal answer is the last one."""
         self._round = Scan(tasks, self._judge, jobs=self._jobs)
         if self._stopping:
             self._round.stop()
         for outcome in self._round:
+            if isinstance(outcome, Failed) and outcome.error.exit_code is ExitCode.FATAL:
+                self._stopping = True
             if isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_passing(outcome.error)):
                 open_tasks.append(outcome)
             else:
@@ -112,9 +128,17 @@ class TaskJudge:
         task = item.image
         if not isinstance(task, QueuedTask):
             raise TypeError(f"{item.source} is no task")
-        client = self.client_for(task)
-        call = client.call(_OPERATIONS[task.kind], task.services)
+        call = Call(
+            operation=_OPERATIONS.get(task.kind, ""),
+            services=task.services,
+            region=task.region,
+            endpoint=task.endpoint or "",
+        )
         known = Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+        if task.problem is not None:
+            return without_verdict(known, task.problem)
+        client = self.client_for(task)
+        known = replace(known, call=client.call(_OPERATIONS[task.kind], task.services))
         try:
             if task.kind == "image":
                 verdict = client.describe_image_moderation_result(task.req_id)
@@ -144,7 +168,20 @@ def _pending(known: Outcome, task: QueuedTask) -> Pending:
 
 
 def is_final(outcome: Outcome) -> bool:
-    """Tell whether asking again would change nothing: there is a verdict, or the service says that there is none."""
+    """Tell whether asking again would change nothing: there is a verdict, or the service says that there is none.
+
+    That an account may not ask, or that another service does not know the task, says nothing about the task.
+    """
     if isinstance(outcome, Failed) and isinstance(outcome.error, ServiceError):
-        return outcome.error.api_code is not None and not _is_passing(outcome.error)
+        return outcome.error.api_code in _ABOUT_THE_IMAGE
     return isinstance(outcome, Judged)
+
+
+def _unasked(item: Item) -> Pending:
+    """Return a task that nobody came to ask after."""
+    task = cast(QueuedTask, item.image)
+    call = Call(
+        operation=_OPERATIONS[task.kind], services=task.services, region=task.region, endpoint=task.endpoint or ""
+    )
+    known = Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+    return replace(_pending(known, task), call=call)

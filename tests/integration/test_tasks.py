@@ -26,7 +26,7 @@ from moderate_cli.client import AsyncOptions, Credentials, GreenClient
 from moderate_cli.emulator import Emulator, Keyword
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import record_schema
-from moderate_cli.store import Store
+from moderate_cli.store import NewTask, Store
 
 MODERATE = Path(sys.executable).with_name("moderate")
 DATA = Path(__file__).parents[1] / "data"
@@ -386,3 +386,145 @@ def test_a_kill_loses_no_task_that_the_service_accepted() -> None:
     assert "lost=0)" in done.stdout
     assert "killed=0" not in done.stdout
     assert "accepted=0" not in done.stdout
+
+
+def _states(store: Path) -> dict[str, str]:
+    with sqlite3.connect(store) as database:
+        return dict(database.execute("SELECT source, state FROM tasks").fetchall())
+
+
+def test_no_service_is_asked_about_the_task_of_another(moderate: Callable, store_path: Path) -> None:
+    with Emulator() as emulator:
+        variables = _account(emulator, store_path)
+        moderate("async-submit", DATA / "landscape.jpg", variables=variables)
+        elsewhere = moderate("poll", *LOCAL)
+        assert elsewhere.code == ExitCode.INCOMPLETE
+        assert "the task belongs to 127.0.0.1" in elsewhere.stderr
+        assert set(_states(store_path).values()) == {"pending"}
+        assert moderate("poll", variables=variables).code in {ExitCode.OK, ExitCode.PENDING}
+
+
+def test_a_task_is_asked_after_in_the_region_where_it_was_submitted(
+    moderate: Callable, store_path: Path, account: dict[str, str]
+) -> None:
+    with Store.open(store_path) as store:
+        task = NewTask(
+            kind="image",
+            operation="ImageAsyncModeration",
+            service="s",
+            source="a.gif",
+            region="cn-shanghai",
+            endpoint="green-cip.cn-shanghai.aliyuncs.com",
+        )
+        now = time.time()
+        store.accept_task(store.begin_task(task), req_id="R", submitted_at=now, expires_at=now + 1e5, request_id=None)
+    keys = {name: value for name, value in account.items() if name != "MODERATE_ENDPOINT"}
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+    result = moderate("poll", "--retries", "0", variables={**keys, **proxy, "MODERATE_STORE": str(store_path)})
+    assert result.records[0]["endpoint"] == "green-cip.cn-shanghai.aliyuncs.com"
+    assert "green-cip.cn-shanghai" in result.stderr
+
+
+def test_an_account_that_may_not_ask_gives_no_task_up(moderate: Callable, store_path: Path) -> None:
+    with Emulator() as emulator:
+        moderate("async-submit", DATA / "landscape.jpg", variables=_account(emulator, store_path))
+        key = emulator.access_key.access_key_id
+        refused = moderate(
+            "poll", variables={**_account(emulator, store_path), "ALIBABA_CLOUD_ACCESS_KEY_ID": f"{key}x"}
+        )
+        assert refused.code == ExitCode.FATAL
+        assert set(_states(store_path).values()) == {"pending"}
+
+
+def test_an_expired_task_is_an_outcome(moderate: Callable, store_path: Path) -> None:
+    moderate("async-submit", DATA / "landscape.jpg", *LOCAL)
+    with sqlite3.connect(store_path) as database:
+        database.execute("UPDATE tasks SET expires_at = 1")
+    result = moderate("poll", *LOCAL)
+    assert result.code == ExitCode.INCOMPLETE
+    assert result.records[0]["source"] == str(DATA / "landscape.jpg")
+    assert result.records[0]["error"]["code"] == "expired"
+    assert moderate("poll", *LOCAL).code == ExitCode.NO_INPUT
+
+
+def test_a_task_of_an_unknown_kind_does_not_stop_the_rest(moderate: Callable, store_path: Path) -> None:
+    moderate("async-submit", DATA / "landscape.jpg", DATA / "poster-qr.png", "-j", "1", *LOCAL)
+    with sqlite3.connect(store_path) as database:
+        database.execute("UPDATE tasks SET kind = 'video' WHERE number = 1")
+    result = moderate("poll", *LOCAL)
+    assert result.code == ExitCode.INCOMPLETE
+    assert sorted(record["status"] for record in result.records) == ["failed", "judged"]
+
+
+def test_a_refused_image_leaves_no_task_behind(moderate: Callable, store_path: Path) -> None:
+    assert moderate("async-submit", "http://127.0.0.1:1/中.png", *LOCAL).code == ExitCode.INCOMPLETE
+    assert _states(store_path) == {}
+
+
+def test_a_record_without_an_id_is_not_passed_over(
+    moderate: Callable, store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = moderate("async-submit", "missing.png", DATA / "landscape.jpg", *LOCAL)
+    monkeypatch.setattr("sys.stdin", io.StringIO(submitted.stdout))
+    polled = moderate("poll", "-", *LOCAL)
+    assert polled.code == ExitCode.INCOMPLETE
+    assert sorted((record["source"], record["status"]) for record in polled.records) == [
+        (str(DATA / "landscape.jpg"), "judged"),
+        ("missing.png", "failed"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["{broken", "[1]", '"abc"', '{"a":' * 100_000])
+def test_what_is_neither_an_id_nor_a_record_is_refused(
+    moderate: Callable, store_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(line + "\n"))
+    assert moderate("poll", "-", *LOCAL).code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("option", [["--poll-interval", "nan"], ["--wait-timeout", "inf"]])
+def test_a_time_is_a_number_of_seconds(moderate: Callable, store_path: Path, option: list[str]) -> None:
+    result = moderate("async-submit", DATA / "landscape.jpg", "--wait", *option, *LOCAL)
+    assert (result.code, result.stdout) == (ExitCode.USAGE, "")
+    assert not store_path.exists()
+
+
+def test_a_folder_for_frames_that_cannot_be_made_is_told_before_any_call(
+    moderate: Callable, store_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = moderate("async-submit", DATA, "--wait", "--save-frames", tmp_path / "file", *LOCAL)
+    assert (result.code, result.stdout) == (ExitCode.USAGE, "")
+    assert not store_path.exists()
+
+
+def test_a_closed_pipe_loses_no_id(store_path: Path) -> None:
+    with Emulator() as emulator:
+        environment = {**os.environ, **_account(emulator, store_path)}
+        command = [MODERATE, "async-submit", *[DATA / "landscape.jpg"] * 60, "-j", "8"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            process.stdout.readline()
+            process.stdout.close()
+            said = process.stderr.read()
+        accepted = emulator.state.tasks.ids()
+    assert process.returncode == ExitCode.BROKEN_PIPE, said
+    assert "Traceback" not in said
+    with sqlite3.connect(store_path) as database:
+        stored = {row[0] for row in database.execute("SELECT req_id FROM tasks")}
+    assert accepted == stored
+
+
+def test_listen_ends_with_its_reader_and_keeps_what_was_pushed(
+    listener: tuple[subprocess.Popen[str], str], store_path: Path
+) -> None:
+    process, url = listener
+    assert process.stdout
+    process.stdout.close()
+    assert _push(url, _form(CONTENT)) == 200
+    assert process.wait(timeout=20) == ExitCode.BROKEN_PIPE
+    with sqlite3.connect(store_path) as database:
+        assert database.execute("SELECT count(*) FROM results").fetchone() == (1,)

@@ -111,7 +111,6 @@ LASTING = [
     ServiceError("x", code="download_failed", api_code=404, retryable=True),
     ServiceError("x", code="download_timeout", api_code=405, retryable=True),
     ServiceError("x", code="too_large", api_code=406),
-    ServiceError("x", code="parameter_invalid", api_code=401),
 ]
 
 
@@ -138,10 +137,45 @@ def test_a_task_that_failed_is_not_asked_after_again(error: ServiceError) -> Non
 
 
 @pytest.mark.parametrize(
-    "error", [ServiceError("x", code="Forbidden", http_status=403), RefusedError("x", code="c", api_code=1)]
+    "error",
+    [
+        ServiceError("x", code="Forbidden", http_status=403),
+        ServiceError("x", code="not_permitted", api_code=408, fatal=True),
+        ServiceError("x", code="parameter_invalid", api_code=401),  # what a service says that has another's task
+        RefusedError("x", code="c", api_code=1),
+    ],
 )
 def test_an_answer_that_is_not_about_the_task_is_not_final(error: ModerateError) -> None:
     assert not is_final(_failed(error))
+
+
+def test_a_fatal_answer_ends_the_wait_and_hides_no_task() -> None:
+    clock = Clock()
+    fatal = ServiceError("x", code="not_permitted", api_code=408, fatal=True)
+
+    def judge(item: Item) -> Outcome:
+        if item.source == "b":
+            return Failed(item=item, call=call(), error=fatal)
+        return Pending(item=item, call=call(), req_id=item.source)
+
+    outcomes = list(_polling(judge, clock, "a", "b", "c", "d", timeout=3600))
+    assert sorted(_words(outcomes)) == [("a", "Pending"), ("b", "Failed"), ("c", "Pending"), ("d", "Pending")]
+    assert clock.now == pytest.approx(30)
+
+
+def test_stopping_before_the_first_question_hides_no_task() -> None:
+    clock = Clock()
+    service = Service(clock, a=1, b=1)
+    polling = _polling(service, clock, "a", "b", timeout=3600)
+    polling.stop()
+    assert _words(list(polling)) == [("a", "Pending"), ("b", "Pending")]
+    assert service.asked == []
+
+
+def test_nothing_to_ask_after_is_no_reason_to_wait() -> None:
+    clock = Clock()
+    assert list(_polling(Service(clock), clock, timeout=3600)) == []
+    assert clock.now == 0
 
 
 class Client(GreenClient):
