@@ -40,6 +40,7 @@ from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, QueuedTas
 app = typer.Typer(add_completion=False)
 
 _STEP = 0.1  # seconds between two looks at whether somebody asked to stop
+_PATIENCE = 5.0  # seconds with a locked store: the service pushes again, and does not wait for long
 _LARGEST = 1024 * 1024  # bytes of a recorded callback, as of one that is pushed
 
 
@@ -67,7 +68,8 @@ def listen(
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)
-    with Store.open(store or default_path(), clock=environment.clock) as opened, stop_signals() as stopped:
+    opening = Store.open(store or default_path(), clock=environment.clock, patience=_PATIENCE)
+    with opening as opened, stop_signals() as stopped:
         desk = _Desk(opened, environment)
         with CallbackServer(
             desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused

@@ -528,3 +528,15 @@ def test_listen_ends_with_its_reader_and_keeps_what_was_pushed(
     assert process.wait(timeout=20) == ExitCode.BROKEN_PIPE
     with sqlite3.connect(store_path) as database:
         assert database.execute("SELECT count(*) FROM results").fetchone() == (1,)
+
+
+def test_a_locked_store_makes_the_service_push_again(
+    listener: tuple[subprocess.Popen[str], str], store_path: Path
+) -> None:
+    _, url = listener
+    with sqlite3.connect(store_path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert _push(url, _form(CONTENT)) == 503
+        other.execute("ROLLBACK")
+        assert other.execute("SELECT count(*) FROM results").fetchone() == (0,)
+    assert _push(url, _form(CONTENT)) == 200
