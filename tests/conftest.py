@@ -66,10 +66,11 @@ def _log_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_canary_in_files(tmp_path: Path) -> Iterator[None]:
-    """Search what a test wrote for secrets."""
+def _no_canary_in_files(tmp_path: Path, _clean_environment: None) -> Iterator[None]:
+    """Search what a test wrote for secrets, the usual store among it."""
+    state = Path(os.environ["XDG_STATE_HOME"])
     yield
-    for path in tmp_path.rglob("*"):
+    for path in [*tmp_path.rglob("*"), *state.rglob("*")]:
         if path.is_file() and path.stat().st_size < 10_000_000:
             content = path.read_bytes()
             assert not [canary for canary in CANARIES if canary.encode() in content], path
