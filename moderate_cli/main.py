@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -63,6 +62,8 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
         return int(code or ExitCode.OK)
     except BaseException as error:  # noqa: BLE001 - the one place where everything is caught
         if "--debug" in arguments or environment.variable("MODERATE_DEBUG"):
+            import traceback  # 8 ms that only --debug needs
+
             traceback.print_exc(file=environment.stderr)
         return _explain(error, environment)
 

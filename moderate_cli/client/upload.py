@@ -14,7 +14,6 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from importlib import import_module
 from io import BufferedReader
 from typing import Any
@@ -155,6 +154,8 @@ class Uploader:
         key = f"{grant.token.prefix}{uuid.uuid4()}{suffix}"
         offset = self._clock_offset()
         if offset:
+            from email.utils import formatdate
+
             headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
         file.seek(0)
         oss2 = import_module("oss2")
