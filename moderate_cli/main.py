@@ -72,7 +72,9 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
     """Say in one line what ended the run, and return its code."""
     match error:
         case ModerateError():
-            _say(f"{error.message} ({error.hint})" if error.hint else error.message, environment)
+            from moderate_cli.render.notes import with_hint
+
+            _say(with_hint(error), environment)
             return ExitCode(error.exit_code)
         case TyperException():
             context = getattr(error, "ctx", None)
@@ -93,9 +95,9 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
 
 
 def _say(text: str, environment: Environment) -> None:
-    from moderate_cli.render.safe import safe_text
+    from moderate_cli.render.notes import say
 
-    environment.stderr.write(f"moderate: {safe_text(text)}\n")
+    say(environment, text)
 
 
 def _silence_stdout() -> None:

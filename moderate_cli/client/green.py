@@ -217,7 +217,7 @@ class GreenClient:
         """Send one call, as often as it takes, and return the body of its answer."""
         placed = place(operation, parameters, self._params_in)
         timeout = self._read_timeout(services)
-        used = self._source.current()
+        used: Credentials
 
         def attempt() -> dict[str, Any]:
             nonlocal used

@@ -11,7 +11,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import Session, SourceNames, image_judge, only_service, open_session, with_options
 from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.commands.waiting import SubmitAndWait, ask_after, prepare
+from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import RefusedError, UsageError
 from moderate_cli.scanning import Ask, Scan, ask_async
 from moderate_cli.sources import Sources
@@ -89,9 +89,7 @@ def async_submit(
         judge = image_judge(session, Operation.IMAGE_ASYNC_MODERATION, ask, images)
         scan = Scan(with_options(sources, images), judge, jobs=session.settings.jobs)
         run = session.run(gate, output)
-        run.tally.awaited = wait.wait
-        work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
-        code = run.finish(work, sources)
+        code = run_submission(session, run, scan, wait, sources)
     raise typer.Exit(code)
 
 

@@ -12,7 +12,7 @@ from moderate_cli.client import GreenClient, ModerateError, Submission
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally, to_record
-from moderate_cli.render.safe import safe_text
+from moderate_cli.render.notes import say, with_hint
 from moderate_cli.scanning.polling import EXPIRED, is_final
 from moderate_cli.store import NewTask, Store, StoreError, Task, default_path
 from moderate_cli.verdicts import Failed, Item, Json, Outcome, Pending, QueuedTask, TaskKind
@@ -88,8 +88,12 @@ class Ledger:
 
     def say(self, text: str) -> None:
         """Write a line for people."""
-        self._environment.stderr.write(f"moderate: {safe_text(text)}\n")
-        self._environment.stderr.flush()
+        say(self._environment, text)
+
+    def give_up(self, error: StoreError) -> None:
+        """Go on without the store, and say so."""
+        self.store = None
+        self.say(with_hint(error, "; this run is not kept"))
 
     def _try(self, work: Callable[[Store], T]) -> T | None:
         if self.store is None:
@@ -97,8 +101,7 @@ class Ledger:
         try:
             return work(self.store)
         except StoreError as error:
-            self.store = None
-            self.say(f"{error.message}; this run is not kept" + (f" ({error.hint})" if error.hint else ""))
+            self.give_up(error)
             return None
 
 
@@ -109,7 +112,7 @@ def open_ledger(path: Path | None, command: str, environment: Environment) -> It
         store = Store.open(path or default_path(), clock=environment.clock)
     except StoreError as error:
         ledger = Ledger(None, command, environment)
-        ledger.say(f"{error.message}; this run is not kept" + (f" ({error.hint})" if error.hint else ""))
+        ledger.give_up(error)
         yield ledger
         return
     with store:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, cast
 
 import typer
@@ -27,15 +26,16 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.ledger import as_item
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.poll import kind_of
+from moderate_cli.commands.signals import on_stop
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, InputError, ModerateError, UsageError
 from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
-from moderate_cli.render.safe import safe_text
+from moderate_cli.render.notes import say
 from moderate_cli.scanning.judging import open_file
-from moderate_cli.scanning.polling import is_final
+from moderate_cli.scanning.polling import call_about, is_final
 from moderate_cli.store import Store, default_path
-from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, QueuedTask
+from moderate_cli.verdicts import Failed, Item, Judged, Outcome, QueuedTask
 
 app = typer.Typer(add_completion=False)
 
@@ -125,8 +125,7 @@ class _Desk:
 
     def say(self, text: str) -> None:
         """Write a line for people."""
-        self.environment.stderr.write(f"moderate: {safe_text(text)}\n")
-        self.environment.stderr.flush()
+        say(self.environment, text)
 
 
 def outcome_of(callback: Callback, store: Store | None) -> Outcome:
@@ -137,12 +136,7 @@ def outcome_of(callback: Callback, store: Store | None) -> Outcome:
         raise InputError("the callback names no task", code="unreadable_callback")
     item = as_item(task) if task else Item(req_id, QueuedTask(req_id, kind_of(req_id)))
     queued = cast(QueuedTask, item.image)
-    call = Call(
-        operation=_operation(queued),
-        services=queued.services,
-        region=queued.region,
-        endpoint=queued.endpoint or "",
-    )
+    call = call_about(queued, _operation(queued))
     try:
         verdict = read_verdict_of(callback, call)
     except ModerateError as error:
@@ -184,12 +178,8 @@ def stop_signals() -> Iterator[Stopped]:
     """Notice SIGTERM, the usual end of a server, and SIGINT."""
     stopped = Stopped()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int) -> None:
         stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_stop(stop):
         yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -11,17 +11,15 @@ from moderate_cli.client import GreenClient, Submission
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import Session, only_service, open_session
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.commands.waiting import SubmitAndWait, ask_after, prepare
+from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import UsageError
 from moderate_cli.scanning import Scan
-from moderate_cli.scanning.posting import PostJudge, service_name
+from moderate_cli.scanning.posting import PostJudge, Submit, service_name, submit_post
 from moderate_cli.settings import Settings
 from moderate_cli.sources.posts import Posts, post_of_flags
 from moderate_cli.verdicts import Item, Json, Outcome
 
 app = typer.Typer(add_completion=False)
-
-Submit = Callable[[GreenClient, Outcome, Json], Submission]
 
 _POST = "Post"
 _REGION = "cn-shanghai"  # the region of the vendor's page on multimodal moderation
@@ -66,13 +64,11 @@ def multimodal(
     with open_session(ctx, output, region=_REGION) as session:
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
         name = service_name(_chosen_service(session.settings))
-        judge = PostJudge(clients=session.clients, service=name, submit=_recorded(session, name))
+        judge = PostJudge(clients=session.clients, service=name, submit=_recorded(session))
         scan = Scan(items, judge, jobs=session.settings.jobs)
         run = session.run(gate, output)
-        run.tally.awaited = wait.wait
         run.noun = "post"
-        work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
-        code = run.finish(work)
+        code = run_submission(session, run, scan, wait)
     raise typer.Exit(code)
 
 
@@ -83,12 +79,12 @@ def _chosen_service(settings: Settings) -> str:
     return only_service(settings) if is_asked else "post"
 
 
-def _recorded(session: Session, service: str) -> Submit:
+def _recorded(session: Session) -> Submit:
     """Return what submits a post, and notes it down before it is sent and once its id is known."""
 
     def submit(client: GreenClient, known: Outcome, content: Json) -> Submission:
         def call() -> Submission:
-            return client.multimodal_async_moderation(service, content)
+            return submit_post(client, known, content)
 
         return session.ledger.submit("multimodal", known, client, call, post=content)
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Protocol, TextIO
 
 from moderate_cli.commands.ledger import Ledger
 from moderate_cli.commands.options import GateOptions, OutputOptions
+from moderate_cli.commands.signals import on_stop
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally
 from moderate_cli.render import Format, choose_format, renderer
+from moderate_cli.render.notes import say, with_hint
 from moderate_cli.render.output import open_output
-from moderate_cli.render.safe import safe_text
 from moderate_cli.render.summary import summary_line
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
@@ -105,31 +104,25 @@ class Run:
         if not isinstance(outcome, Skipped | Failed):
             return
         error = outcome.error
-        hint = f" ({error.hint})" if error.hint else ""
         if error.exit_code is not ExitCode.FATAL:
             word = "skipped" if isinstance(outcome, Skipped) else "failed"
-            self._say(f"{outcome.item.source}: {word}: {error.message}{hint}")
+            self._say(f"{outcome.item.source}: {word}: {with_hint(error)}")
         elif not self.tally.fatal:
-            self._say(f"{error.message}{hint}")
+            self._say(with_hint(error))
 
     def _say(self, text: str) -> None:
-        self.environment.stderr.write(f"moderate: {safe_text(text)}\n")
-        self.environment.stderr.flush()
+        say(self.environment, text)
 
 
 @contextmanager
 def interruptible(work: Work, tally: Tally) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM finish the calls on their way, and the second end at once."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int) -> None:
         if tally.stopped_by is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         tally.stopped_by = ExitCode.INTERRUPTED
         work.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_stop(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,9 +13,11 @@ from typing import cast
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.commands.images import Session
 from moderate_cli.commands.options import WaitOptions
-from moderate_cli.errors import InputError, UsageError
+from moderate_cli.commands.run import Run
+from moderate_cli.errors import ExitCode, InputError, UsageError
 from moderate_cli.scanning import Scan
 from moderate_cli.scanning.polling import EXPIRED, Patience, Polling, TaskJudge
+from moderate_cli.sources import Sources
 from moderate_cli.verdicts import Item, Judged, Outcome, Pending, Post, QueuedTask
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
@@ -46,6 +48,15 @@ def prepare(wait: WaitOptions) -> None:
             wait.save_frames.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
+
+
+def run_submission(
+    session: Session, run: Run, scan: Scan, wait: WaitOptions, sources: Sources | None = None
+) -> ExitCode:
+    """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
+    run.tally.awaited = wait.wait
+    work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
+    return run.finish(work, sources)
 
 
 class _Clients:

@@ -128,13 +128,7 @@ class TaskJudge:
         task = item.image
         if not isinstance(task, QueuedTask):
             raise TypeError(f"{item.source} is no task")
-        call = Call(
-            operation=_OPERATIONS.get(task.kind, ""),
-            services=task.services,
-            region=task.region,
-            endpoint=task.endpoint or "",
-        )
-        known = Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+        known = _known(item, task)
         if task.problem is not None:
             return without_verdict(known, task.problem)
         client = self.client_for(task)
@@ -147,7 +141,7 @@ class TaskJudge:
         except ModerateError as error:
             return without_verdict(known, error)
         if verdict is None:
-            return _pending(known, task)
+            return _pending(replace(known, call=replace(known.call, attempts=1)), task)
         # The answer names neither the services nor the task.
         verdict = replace(
             verdict, call=replace(verdict.call, services=task.services), req_id=verdict.req_id or task.req_id
@@ -155,10 +149,20 @@ class TaskJudge:
         return Judged(item=item, call=verdict.call, sha256=task.sha256, size=task.size, verdict=verdict)
 
 
+def call_about(task: QueuedTask, operation: str) -> Call:
+    """Return the description of a call about a task that was not sent by this client, or not yet."""
+    return Call(operation=operation, services=task.services, region=task.region, endpoint=task.endpoint or "")
+
+
+def _known(item: Item, task: QueuedTask) -> Outcome:
+    call = call_about(task, _OPERATIONS.get(task.kind, ""))
+    return Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+
+
 def _pending(known: Outcome, task: QueuedTask) -> Pending:
     return Pending(
         item=known.item,
-        call=replace(known.call, attempts=1),
+        call=known.call,
         sha256=known.sha256,
         size=known.size,
         req_id=task.req_id,
@@ -180,8 +184,4 @@ def is_final(outcome: Outcome) -> bool:
 def _unasked(item: Item) -> Pending:
     """Return a task that nobody came to ask after."""
     task = cast(QueuedTask, item.image)
-    call = Call(
-        operation=_OPERATIONS[task.kind], services=task.services, region=task.region, endpoint=task.endpoint or ""
-    )
-    known = Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
-    return replace(_pending(known, task), call=call)
+    return _pending(_known(item, task), task)

@@ -14,7 +14,8 @@ from moderate_cli.store.database import Database
 from moderate_cli.store.migrations import check_owner, migrate
 from moderate_cli.store.place import prepare, protect
 from moderate_cli.store.results import insert_result
-from moderate_cli.store.tasks import NewTask, Task, TaskKind, TaskState
+from moderate_cli.store.tasks import NewTask, Task, TaskState
+from moderate_cli.verdicts import TaskKind
 
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the store."""

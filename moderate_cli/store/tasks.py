@@ -5,11 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Literal
 
 from moderate_cli.store.columns import from_column, to_column
-
-TaskKind = Literal["image", "multimodal"]
+from moderate_cli.verdicts import TaskKind
 
 
 class TaskState(StrEnum):
