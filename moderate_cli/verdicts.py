@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from moderate_cli.errors import ModerateError
 
@@ -30,11 +30,24 @@ class RiskLevel(StrEnum):
         return list(RiskLevel).index(self)
 
 
+class FileStat(NamedTuple):
+    """What tells a file that changed from one that did not: bytes, nanoseconds of its last change, and its inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """An image on this machine, to be uploaded before it is judged."""
+    """An image on this machine, to be uploaded before it is judged.
+
+    `stat` is how a walk saw it, and `sha256` what an earlier run found its content to be while it looked just so.
+    """
 
     path: Path
+    stat: FileStat | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +59,12 @@ class ImageUrl:
 
 @dataclass(frozen=True, slots=True)
 class OssObject:
-    """An image in an OSS bucket that the service may read."""
+    """An image in an OSS bucket that the service may read; `etag` changes with its content."""
 
     bucket: str
     key: str
     region: str | None = None
+    etag: str | None = None
 
 
 RemoteImage = ImageUrl | OssObject
@@ -209,29 +223,38 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one item. `sha256` and `size` (bytes) are known for local files only."""
+    """What became of one item. `sha256` and `size` (bytes) are known for local files only.
+
+    `notes` are remarks about the image that change nothing, in words that many images share.
+    """
 
     item: Item
     call: Call
     sha256: str | None = None
     size: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged(Outcome):
-    """The item has a verdict."""
+    """The item has a verdict; one that is `reused` was not asked for again."""
 
     verdict: Verdict
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending(Outcome):
-    """The service has queued the item, and has no verdict yet; `expires_at` (Unix seconds) is when it forgets it."""
+    """The service has queued the item, and has no verdict yet; `expires_at` (Unix seconds) is when it forgets it.
+
+    One that is `reused` was queued by an earlier submission of the same image.
+    """
 
     req_id: str
     request_id: str | None = None
     data_id: str | None = None
     expires_at: float | None = None
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,3 +269,10 @@ class Failed(Outcome):
     """The item has no verdict, because reading, sending or answering failed."""
 
     error: ModerateError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Outcome):
+    """The item would be sent, for so many billed `calls`, but this run only looks."""
+
+    calls: int

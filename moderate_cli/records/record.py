@@ -57,7 +57,7 @@ def to_record(outcome: Outcome, *, raw: bool = False) -> dict[str, Any]:
         "region": call.region,
         "endpoint": call.endpoint,
         "engine": verdict.engine if verdict else None,
-        "reused": False,
+        "reused": getattr(outcome, "reused", False),
         "attempts": call.attempts,
         "elapsed_ms": call.elapsed_ms,
         "error": _problem(error) if error else None,
