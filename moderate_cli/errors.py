@@ -53,6 +53,11 @@ class ModerateError(Exception):
         self.code = code
         self.hint = hint
 
+    @property
+    def ends_run(self) -> bool:
+        """Whether every further input would meet with the same error."""
+        return self.exit_code == ExitCode.FATAL
+
 
 class UsageError(ModerateError):
     """The command line or a setting makes no sense; nothing was sent."""
@@ -74,6 +79,17 @@ class CredentialsError(ModerateError):
 
 class InputError(ModerateError):
     """One input cannot be judged because of what it is; the others can."""
+
+
+class CallCapError(ModerateError):
+    """The run has made as many billed calls as it was allowed to."""
+
+    ends_run = True
+
+    def __init__(self, cap: int) -> None:
+        super().__init__(
+            f"the cap of {cap} calls is reached", code="call_cap", hint="raise --max-calls, or go on with --reuse"
+        )
 
 
 class RefusedError(InputError):

@@ -223,14 +223,14 @@ class GreenClient:
             nonlocal used
             used = self._source.current()
             limiter = self._limiter(used, operation, services)
-            limiter.wait()
+            started = limiter.wait()
             try:
                 body = read_body(self._transport.send(operation.value, placed, used, read_timeout=timeout))
             except ServiceError as error:
                 if error.throttled:
-                    limiter.refused()
+                    limiter.refused(started)
                 raise
-            limiter.accepted()
+            limiter.accepted(started)
             return body
 
         started = time.monotonic()

@@ -3,6 +3,10 @@
 Starts are spaced evenly, without bursts: under all four kinds of window that a service may count in, spaced starts at
 98 % of the quota used 0.98 of it without one refusal, while a bucket with a burst of a second's worth had 17 % of its
 calls refused (measured in November 2026 at 100 calls a second and a latency of 300 ms).
+
+After a refusal the last second tells how many calls the service does accept. Simulated with half of the configured
+quota, 1,500 calls and four kinds of window, this used 0.93 to 0.98 of the true quota with 2.3 to 3.3 % of the requests
+refused; `tests/benchmarks/` measures it.
 """
 
 from __future__ import annotations
@@ -10,20 +14,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 SHARE = 0.98
-_BRAKE = 0.7  # of the rate, after a refusal
-_PAUSE = 1.0  # seconds without a start after a refusal: no service counts in a longer window than that
-_RECOVERY = 0.02  # of the full rate, for each second's worth of successes
+_WINDOW = 1.0  # seconds in which services count calls
+_ENOUGH = 0.95  # of a window: with less, the calls accepted in it say little about the quota
+_BLIND_BRAKE = 0.7  # of the rate, where little is known
+_SMALL_BRAKE = 0.96  # of the rate, where nearly all calls were accepted
+_DEEPEST_BRAKE = 0.5  # of the rate, at once
+_PAUSE = 2.0  # seconds, times the share that the rate loses: a second where it is halved
+_HOLD = 5.0  # seconds at a lowered rate before it grows
+_GROWTH = 0.02  # of the lowered rate, a second
 _LOWEST = 0.05  # of the full rate
 
 log = logging.getLogger(__name__)
 
 
 class RateLimiter:
-    """Hands out the times at which calls may start; one serves all threads of an account, endpoint and operation."""
+    """Lets calls start one after the other; one serves all threads of an account, endpoint and operation.
+
+    All times are those of `monotonic`.
+    """
 
     def __init__(
         self,
@@ -33,43 +46,85 @@ class RateLimiter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._full = per_second * SHARE
-        self._rate = self._full
+        self._base = self._full
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
         self._next = float("-inf")
-        self._braked_at = float("-inf")
+        self._resumed_at: float | None = None
+        self._entered = 0
+        self._started = 0
+        self._accepted: deque[float] = deque()
 
     @property
     def rate(self) -> float:
         """The present rate, in calls a second."""
-        return self._rate
+        return self._rate_at(self._monotonic())
 
-    def wait(self) -> None:
-        """Sleep until this call may start."""
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody waits, so that a call more could have started."""
+        return self._entered == self._started
+
+    def wait(self) -> float:
+        """Sleep until this call may start, and return that time.
+
+        A place is taken only when its time has come, so that a refusal holds up those that wait too.
+        """
+        with self._lock:
+            place = self._entered
+            self._entered += 1
+        late_by_at_most = 0.0
+        while True:
+            with self._lock:
+                now = self._monotonic()
+                if now >= self._next:
+                    return self._start(now, late_by_at_most)
+                interval = 1 / self._rate_at(now)
+                delay = self._next - now + max(0, place - self._started) * interval
+            self._sleep(delay)
+            late_by_at_most = interval
+
+    def _start(self, now: float, late_by_at_most: float) -> float:
+        """Take the present place; who waited and woke up late takes nothing from those behind."""
+        if self._resumed_at is None:
+            self._resumed_at = now
+        self._started += 1
+        self._next = max(self._next, now - late_by_at_most) + 1 / self._rate_at(now)
+        return now
+
+    def refused(self, started: float) -> None:
+        """Slow down, because the service refused a call; the calls that were on their way then say nothing new."""
         with self._lock:
             now = self._monotonic()
-            start = max(now, self._next)
-            self._next = start + 1 / self._rate
-        if start > now:
-            self._sleep(start - now)
-
-    def refused(self) -> None:
-        """Slow down, because the service refused a call; refusals within one pause count as one."""
-        with self._lock:
-            now = self._monotonic()
-            if now - self._braked_at < _PAUSE:
+            if self._resumed_at is None or started < self._resumed_at:
                 return
-            self._braked_at = now
-            self._rate = max(self._rate * _BRAKE, self._full * _LOWEST)
-            self._next = max(self._next, now + _PAUSE)
-        log.info("the service asks for fewer calls: now %.1f a second", self._rate)
+            before = self._rate_at(started)
+            lowered = self._lowered(before, started, span=min(_WINDOW, started - self._resumed_at))
+            self._base = max(lowered, before * _DEEPEST_BRAKE, self._full * _LOWEST)
+            self._resumed_at = now + min(_WINDOW, _PAUSE * (1 - self._base / before))
+            self._next = max(self._next, self._resumed_at)
+        log.info("the service asks for fewer calls: now %.1f a second", self._base)
 
-    def accepted(self) -> None:
-        """Speed up a little, because the service accepted a call."""
+    def accepted(self, started: float) -> None:
+        """Remember that the service accepted a call."""
         with self._lock:
-            if self._rate < self._full:
-                self._rate = min(self._full, self._rate + self._full * _RECOVERY / self._rate)
+            self._accepted.append(started)
+            while self._accepted[0] < started - 2 * _WINDOW:
+                self._accepted.popleft()
+
+    def _lowered(self, rate: float, refused: float, *, span: float) -> float:
+        """Return a rate that the service seems to bear, by what it accepted in the span before the refused call."""
+        if span < _ENOUGH * _WINDOW:
+            return rate * _BLIND_BRAKE
+        borne = sum(start > refused - span for start in self._accepted) / span * SHARE
+        return min(borne, rate * _SMALL_BRAKE)
+
+    def _rate_at(self, now: float) -> float:
+        if self._resumed_at is None:
+            return self._full
+        growing = max(0.0, now - self._resumed_at - _HOLD)
+        return min(self._full, self._base * (1 + _GROWTH * growing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +154,8 @@ class RateLimits:
             if key not in self._limiters:
                 self._limiters[key] = RateLimiter(key.per_second, monotonic=self._monotonic, sleep=self._sleep)
             return self._limiters[key]
+
+    @property
+    def have_room(self) -> bool:
+        """Whether nobody waits for any quota that was used."""
+        return all(limiter.has_room for limiter in list(self._limiters.values()))

@@ -25,6 +25,7 @@ COMMANDS = (
     CommandEntry("poll", "poll", "Collect the results of queued tasks.", _JUDGE),
     CommandEntry("multimodal", "multimodal", "Judge posts and profiles: title, text, images, comments.", _JUDGE),
     CommandEntry("listen", "listen", "Receive callbacks, verify their checksums, and store what they bring.", _JUDGE),
+    CommandEntry("allow", "allow", "Allow a finding of an image, so that it fails no run any more.", _JUDGE),
     CommandEntry("labels", "labels", "List the risk labels and what they mean.", _KNOW),
     CommandEntry("services", "services", "List the moderation services, what each checks, and where.", _KNOW),
     CommandEntry("regions", "regions", "List the regions, their endpoints, and what is offered there.", _KNOW),

@@ -8,13 +8,24 @@ import typer
 
 from moderate_cli.client import AsyncOptions, GreenClient, Submission
 from moderate_cli.client.operations import Operation
+from moderate_cli.commands.billing import async_cost
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.images import Session, SourceNames, image_judge, only_service, open_session, with_options
-from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.images import ImageCommand, Question, SourceNames, open_scan
+from moderate_cli.commands.options import (
+    CostOptions,
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    ReuseOptions,
+    ServiceOptions,
+    SourceOptions,
+    WaitOptions,
+)
+from moderate_cli.commands.planning import show_plan
+from moderate_cli.commands.session import Session, only_service
 from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import RefusedError, UsageError
-from moderate_cli.scanning import Ask, Scan, ask_async
-from moderate_cli.sources import Sources
+from moderate_cli.scanning import Ask, ask_async
 from moderate_cli.verdicts import Outcome, RemoteImage
 
 app = typer.Typer(add_completion=False)
@@ -68,12 +79,15 @@ CryptType = Annotated[
 @flatten_options
 def async_submit(
     ctx: typer.Context,
-    names: SourceNames,
     service: ServiceOptions,
+    sources: SourceOptions,
     images: ImageOptions,
     wait: WaitOptions,
+    reuse: ReuseOptions,
+    cost: CostOptions,
     gate: GateOptions,
     output: OutputOptions,
+    names: SourceNames = None,
     interval: Interval = None,
     max_frames: MaxFrames = None,
     callback: Callback = None,
@@ -81,16 +95,29 @@ def async_submit(
     crypt_type: CryptType = None,
 ) -> None:
     """Queue images, long images and animations."""
+    command = ImageCommand(
+        ctx=ctx, names=names, sources=sources, images=images, reuse=reuse, cost=cost, gate=gate, output=output
+    )
     options = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
-    sources = Sources(names)
     prepare(wait)
-    with open_session(ctx, output) as session:
-        ask = _recorded(session, ask_async(only_service(session.settings), session.settings.info_types, options))
-        judge = image_judge(session, Operation.IMAGE_ASYNC_MODERATION, ask, images)
-        scan = Scan(with_options(sources, images), judge, jobs=session.settings.jobs)
-        run = session.run(gate, output)
-        code = run_submission(session, run, scan, wait, sources)
+    with command.open_session() as session:
+        scan, found = open_scan(command, session, _question(session, options))
+        if cost.dry_run:
+            raise typer.Exit(show_plan(session, output, scan, found))
+        code = run_submission(session, command.run(session, found), scan, wait)
     raise typer.Exit(code)
+
+
+def _question(session: Session, options: AsyncOptions) -> Question:
+    service, info_types = only_service(session.settings), session.settings.info_types
+    return Question(
+        operation=Operation.IMAGE_ASYNC_MODERATION,
+        services=(service,),
+        ask=lambda recollection: _recorded(session, ask_async(service, info_types, options), recollection.question),
+        cost=async_cost(options),
+        more={"interval": options.interval, "max_frames": options.max_frames},
+        queued=True,
+    )
 
 
 def _checked(options: AsyncOptions) -> AsyncOptions:
@@ -102,13 +129,13 @@ def _checked(options: AsyncOptions) -> AsyncOptions:
     return options
 
 
-def _recorded(session: Session, ask: Ask) -> Ask:
+def _recorded(session: Session, ask: Ask, question: str) -> Ask:
     """Return what asks as `ask` does, and notes each task down before it is sent and once its id is known."""
 
     def recorded(client: GreenClient, known: Outcome, image: RemoteImage) -> Submission:
         def submit() -> Submission:
             return cast(Submission, ask(client, known, image))
 
-        return session.ledger.submit("image", known, client, submit)
+        return session.ledger.submit("image", known, client, submit, question=question)
 
     return recorded

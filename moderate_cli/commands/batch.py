@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import typer
 
+from moderate_cli.catalogue.billing import image_calls
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.images import SourceNames, judge_images
-from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions
-from moderate_cli.scanning import Ask, ask_batch
+from moderate_cli.commands.images import ImageCommand, Question, SourceNames, judge_images
+from moderate_cli.commands.options import (
+    CostOptions,
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    ReuseOptions,
+    ServiceOptions,
+    SourceOptions,
+)
+from moderate_cli.scanning import ask_batch
 from moderate_cli.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -18,16 +27,26 @@ app = typer.Typer(add_completion=False)
 @flatten_options
 def batch(
     ctx: typer.Context,
-    names: SourceNames,
     service: ServiceOptions,
+    sources: SourceOptions,
     images: ImageOptions,
+    reuse: ReuseOptions,
+    cost: CostOptions,
     gate: GateOptions,
     output: OutputOptions,
+    names: SourceNames = None,
 ) -> None:
     """Judge images with several services (-s A,B) in one call each."""
-    operation = Operation.IMAGE_BATCH_MODERATION
-    raise typer.Exit(judge_images(ctx, names, images, gate, output, operation=operation, ask=_ask))
+    command = ImageCommand(
+        ctx=ctx, names=names, sources=sources, images=images, reuse=reuse, cost=cost, gate=gate, output=output
+    )
+    raise typer.Exit(judge_images(command, _question))
 
 
-def _ask(settings: Settings) -> Ask:
-    return ask_batch(settings.services, settings.info_types)
+def _question(settings: Settings) -> Question:
+    return Question(
+        operation=Operation.IMAGE_BATCH_MODERATION,
+        services=settings.services,
+        ask=lambda recollection: ask_batch(settings.services, settings.info_types),
+        cost=lambda checked: image_calls(settings.services),
+    )

@@ -111,7 +111,7 @@ def _words(value: Any) -> str:
         case list():
             return ",".join(value)
         case dict():
-            return ", ".join(f"{key} {part}" for key, part in value.items())
+            return ", ".join(f"{key} {_words(part)}" for key, part in value.items())
         case float():
             return f"{value:g}"
         case _:

@@ -1,127 +1,189 @@
-"""What the commands share that send images."""
+"""What the commands share that send images: from their options to a scan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from moderate_cli.catalogue.regions import endpoint as region_endpoint
-from moderate_cli.catalogue.services import is_offered
-from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
-from moderate_cli.commands.ledger import Ledger, open_ledger
-from moderate_cli.commands.log import show_log
-from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, given_settings
+from moderate_cli.commands.identifying import data_id_from
+from moderate_cli.commands.options import (
+    CostOptions,
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    ReuseOptions,
+    SourceOptions,
+)
+from moderate_cli.commands.planning import show_plan
+from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
-from moderate_cli.commands.service import Connection, connect
-from moderate_cli.environment import Environment
+from moderate_cli.commands.session import Session, open_session
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.scanning import Ask, ImageJudge, Scan
-from moderate_cli.settings import Settings, resolve
+from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Scan, Sender, plan, question_key
+from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
-from moderate_cli.verdicts import Item
+from moderate_cli.verdicts import Item, RiskLevel
 
 SourceNames = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="SOURCE...", help="Files, folders (with all below them) and http(s) URLs.", show_default=False
+        metavar="[SOURCE...]",
+        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/, or - for one a line.",
+        show_default=False,
     ),
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a command works with, once its settings are resolved."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCommand:
+    """The arguments and options that the commands share which send images."""
 
-    environment: Environment
-    settings: Settings
-    connection: Connection
-    ledger: Ledger
+    ctx: typer.Context
+    names: list[str] | None
+    sources: SourceOptions
+    images: ImageOptions
+    reuse: ReuseOptions
+    cost: CostOptions
+    gate: GateOptions
+    output: OutputOptions
 
     @property
-    def clients(self) -> Sequence[GreenClient]:
-        """The client of the chosen region, and those to fail over to."""
-        return self.connection.clients
+    def shows_all(self) -> bool:
+        """Whether each image is told of, also where the settings say that it need not be shown."""
+        return self.cost.dry_run or self.gate.show_ignored
 
-    def open_client(self, region: str | None) -> GreenClient:
-        """Return a client for another region."""
-        return self.connection.open_client(region)
+    @property
+    def subject(self) -> str:
+        """A key of what the command line asks to judge; names are relative to the working folder."""
+        options = self.sources
+        lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
+        return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
-    def endpoint_of(self, region: str) -> str:
-        """Return the endpoint that a region has by our table."""
-        return region_endpoint(region, vpc=self.settings.vpc)
+    def open_sources(self, session: Session, recollection: Recollection) -> Sources:
+        """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
+        options = self.sources
+        return Sources(
+            self.names or (),
+            lists=options.lists,
+            selection=options.selection,
+            stdin=session.environment.stdin,
+            open_bucket=None,
+            recall=None if recollection.since is None else recollection.seen_in,
+            spare_clean=recollection.spares_clean,
+        )
 
-    def run(self, gate: GateOptions, output: OutputOptions) -> Run:
+    def items(self, session: Session, sources: Sources) -> Iterator[Item]:
+        """Yield the items of the sources with what the options say about each."""
+        data_id, referer = self.images.data_id, self.images.referer
+        items: Iterable[Item] = sources
+        if self.reuse.retry_failed:
+            items = self._failed(session, items)
+        for item in items:
+            yield replace(item, data_id=item.data_id or data_id, referer=item.referer or referer)
+
+    def _failed(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
+        ledger = session.ledger
+        run = ledger.last_run(self.subject)
+        if run is None:
+            raise UsageError(
+                "no earlier run of this very command is known", hint="run it without --retry-failed, in the same folder"
+            )
+        for item in items:
+            if ledger.failed_in(run, item.source):
+                yield item
+
+    def sender(self, session: Session, ask: Ask) -> Sender:
+        """Return what sends images, as many as the options allow."""
+        return Sender(clients=session.clients, ask=ask, budget=Budget(self.cost.max_calls))
+
+    def run(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        return Run(environment=self.environment, settings=self.settings, gate=gate, output=output, ledger=self.ledger)
+        gate = replace(self.gate, allow_empty=True) if self.reuse.retry_failed else self.gate
+        run = session.run(gate, self.output)
+        run.sources = sources
+        return run
 
-    def warn_if_not_offered(self, operation: Operation) -> None:
-        """Say which services a region is not known to offer; our tables may lag behind, so they are asked anyway."""
-        for region in filter(None, (client.region for client in self.clients)):
-            for service in self.settings.services:
-                if is_offered(service, operation.value, region) is False:
-                    self.ledger.say(
-                        f"{region} is not known to offer {service} for {operation.value}; asking all the same"
-                    )
-
-
-@contextmanager
-def open_session(ctx: typer.Context, output: OutputOptions, *, region: str | None = None) -> Iterator[Session]:
-    """Resolve the settings and connect; `region` takes the place of the usual default."""
-    environment = ctx.obj
-    show_log(output.verbose, environment.stderr)
-    settings = resolve(given_settings(ctx), environment)
-    if region is not None and settings.origins["region"] == "default":
-        settings = replace(settings, region=region)
-    with (
-        connect(settings, environment) as connection,
-        open_ledger(output.store, str(ctx.info_name), environment) as ledger,
-    ):
-        yield Session(environment, settings, connection, ledger)
+    @contextmanager
+    def open_session(self) -> Iterator[Session]:
+        """Check that there are sources, and open the session of this command; raises UsageError."""
+        if not (self.names or self.sources.files_from or self.sources.files_from0):
+            raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
+        with open_session(self.ctx, self.output, subject=self.subject, only_looks=self.cost.dry_run) as session:
+            yield session
 
 
-def judge_images(
-    ctx: typer.Context,
-    names: Sequence[str],
-    images: ImageOptions,
-    gate: GateOptions,
-    output: OutputOptions,
-    *,
-    operation: Operation,
-    ask: Callable[[Settings], Ask],
-) -> ExitCode:
-    """Judge the images of some sources by one operation, show them, and return the exit code."""
-    sources = Sources(names)
-    with open_session(ctx, output) as session:
-        judge = image_judge(session, operation, ask(session.settings), images)
-        scan = Scan(with_options(sources, images), judge, jobs=session.settings.jobs)
-        return session.run(gate, output).finish(scan, sources)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a command asks about each image: by which operation, with which services, and what else it says.
+
+    `more` is what changes the verdict beside these; `cost` tells how many calls an image is billed for. `asks` makes
+    what sends the call, where `recollection` knows how the question is called in the store.
+    """
+
+    operation: Operation
+    services: tuple[str, ...]
+    ask: Callable[[Recollection], Ask]
+    cost: Cost
+    more: Mapping[str, object] = field(default_factory=dict)
+    queued: bool = False
+
+    def recollection(self, session: Session, *, shows_all: bool) -> Recollection:
+        """Return what the store knows that answers this question; `shows_all` tells of images without findings too."""
+        settings = session.settings
+        key = question_key(
+            self.operation.value,
+            self.services,
+            settings.info_types,
+            profile=settings.profile,
+            region=settings.region,
+            endpoint=settings.endpoint,
+            engine=local_engine_key() if settings.local else None,
+            **self.more,
+        )
+        oldest = since(settings.reuse, session.environment.clock())
+        spares_clean = oldest is not None and not shows_all and settings.min_level is not RiskLevel.NONE
+        return Recollection(session.ledger, key, oldest, queued=self.queued, spares_clean=spares_clean)
 
 
-def image_judge(session: Session, operation: Operation, ask: Ask, images: ImageOptions) -> ImageJudge:
-    """Return what judges one image after the other by an operation."""
-    session.warn_if_not_offered(operation)
-    return ImageJudge(
-        clients=session.clients,
-        operation=operation,
-        services=session.settings.services,
-        ask=ask,
-        preflight=not images.no_preflight,
+def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:
+    """Judge the images of a command line by one question, show them, and return the exit code."""
+    with command.open_session() as session:
+        question = ask(session.settings)
+        scan, sources = open_scan(command, session, question)
+        if command.cost.dry_run:
+            return show_plan(session, command.output, scan, sources)
+        return command.run(session, sources).finish(scan)
+
+
+def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Scan, Sources]:
+    """Return what works a command off, and the sources that it takes from."""
+    session.warn_if_not_offered(question.operation)
+    recollection = question.recollection(session, shows_all=command.shows_all)
+    sources = command.open_sources(session, recollection)
+    judge = ImageJudge(
+        call=session.call(question.operation, question.services),
+        send=plan if command.cost.dry_run else command.sender(session, question.ask(recollection)),
+        cost=question.cost,
+        preflight=not command.images.no_preflight,
+        identify=data_id_from(command.images.data_id_from),
+        memory=Plan(recollection) if command.cost.dry_run else recollection,
     )
+    items = command.items(session, sources)
+    options = command.sources
+    scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    return scan, sources
 
 
-def with_options(sources: Sources, images: ImageOptions) -> Iterator[Item]:
-    """Yield the items of some sources with what the options say about each."""
-    return (replace(item, data_id=images.data_id, referer=images.referer) for item in sources)
+def local_engine_key() -> list[str]:
+    """Return what the local engine checks with: another version may find something else."""
+    from moderate_cli.emulator.engine import LocalEngine
 
-
-def only_service(settings: Settings) -> str:
-    """Return the one service of a call that takes one; raises UsageError for several."""
-    if len(settings.services) != 1:
-        message = f"this command asks one service, not {len(settings.services)}: {', '.join(settings.services)}"
-        raise UsageError(message, hint="moderate batch asks several in one call")
-    return settings.services[0]
+    return LocalEngine().identity()

@@ -14,7 +14,7 @@ from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally, to_record
 from moderate_cli.render.notes import say, with_hint
 from moderate_cli.scanning.polling import EXPIRED, is_final
-from moderate_cli.store import NewTask, Store, StoreError, Task, default_path
+from moderate_cli.store import NewTask, SeenFile, Store, StoreError, Task, default_path
 from moderate_cli.verdicts import Failed, Item, Json, Outcome, Pending, QueuedTask, TaskKind
 
 T = TypeVar("T")
@@ -31,22 +31,37 @@ class Ledger:
 
     def __init__(self, store: Store | None, command: str, environment: Environment) -> None:
         self.store = store
-        self._environment = environment
-        self._run = self._try(lambda store: store.begin_run(command))
+        self.environment = environment
+        self._command = command
+        self.run: int | None = None
 
-    def keep(self, outcome: Outcome) -> bool:
-        """Keep an outcome; False for the result of a task that another process kept before."""
+    def begin(self, subject: str | None = None) -> None:
+        """Note down that the run began; `subject` is a key of what it is asked to judge."""
+        self.run = self.attempt(lambda store: store.begin_run(self._command, subject=subject))
+
+    def keep(self, outcome: Outcome, *, question: str | None = None, file: SeenFile | None = None) -> None:
+        """Keep what became of an input that is no task, and how its file looked."""
+        record = to_record(outcome)
+        self.attempt(lambda store: store.add_result(self.run, record, question=question, file=file))
+
+    def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
+        """Keep what became of a task; False where another process did so before."""
         if isinstance(outcome, Pending):
             return True
-        task, record = outcome.item.image, to_record(outcome)
-        if not isinstance(task, QueuedTask):
-            self._try(lambda store: store.add_result(self._run, record))
-            return True
+        record = to_record(outcome)
         if isinstance(outcome, Failed) and outcome.error.code == EXPIRED:
-            self._try(lambda store: store.add_result(self._run, record))  # one that comes after all is still taken
+            self.keep(outcome)  # one that comes after all is still taken
         if not is_final(outcome):
             return True
-        return self._try(lambda store: store.finish_task(task.req_id, record, self._run)) is not False
+        return self.attempt(lambda store: store.finish_task(task.req_id, record, self.run)) is not False
+
+    def last_run(self, subject: str) -> int | None:
+        """Return the number of the last run of the same command on the same subject."""
+        return self.attempt(lambda store: store.last_run(self._command, subject, before=self.run))
+
+    def failed_in(self, run: int, source: str) -> bool:
+        """Tell whether an input failed in a run."""
+        return bool(self.attempt(lambda store: store.failed_in(run, source)))
 
     def submit(
         self,
@@ -54,21 +69,23 @@ class Ledger:
         known: Outcome,
         client: GreenClient,
         call: Callable[[], Submission],
+        *,
         post: Json | None = None,
+        question: str | None = None,
     ) -> Submission:
         """Submit a task that is noted down before it is sent, and again as soon as its id is known."""
-        number = self._try(lambda store: store.begin_task(_new_task(kind, known, client, post)))
+        number = self.attempt(lambda store: store.begin_task(_new_task(kind, known, client, post, question)))
         try:
             submission = call()
         except ModerateError as error:
             if number is not None and error.code not in _PERHAPS_TAKEN:
-                self._try(lambda store: store.drop_task(number))
+                self.attempt(lambda store: store.drop_task(number))
             raise
         if number is None:
             self.say(f"{known.item.source}: submitted as {submission.req_id}")
         else:
-            now = self._environment.clock()
-            self._try(
+            now = self.environment.clock()
+            self.attempt(
                 lambda store: store.accept_task(
                     number,
                     req_id=submission.req_id,
@@ -81,21 +98,22 @@ class Ledger:
 
     def finish(self, tally: Tally, code: ExitCode) -> None:
         """Note down how the run ended."""
-        run = self._run
+        run = self.run
         if run is not None:
             counts = {"judged": tally.judged, "skipped": tally.skipped, "failed": tally.failed}
-            self._try(lambda store: store.finish_run(run, exit_code=code, **counts))
+            self.attempt(lambda store: store.finish_run(run, exit_code=code, **counts))
 
     def say(self, text: str) -> None:
         """Write a line for people."""
-        say(self._environment, text)
+        say(self.environment, text)
 
     def give_up(self, error: StoreError) -> None:
         """Go on without the store, and say so."""
         self.store = None
         self.say(with_hint(error, "; this run is not kept"))
 
-    def _try(self, work: Callable[[Store], T]) -> T | None:
+    def attempt(self, work: Callable[[Store], T]) -> T | None:
+        """Return what some work on the store returns, and None where there is no store that works."""
         if self.store is None:
             return None
         try:
@@ -135,7 +153,7 @@ def as_item(task: Task) -> Item:
     return Item(task.source, queued, data_id=task.data_id)
 
 
-def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | None) -> NewTask:
+def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | None, question: str | None) -> NewTask:
     return NewTask(
         kind=kind,
         operation=known.call.operation,
@@ -147,4 +165,5 @@ def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | 
         size=known.size,
         data_id=known.item.data_id,
         post=None if post is None else json.dumps(post),
+        question=question,
     )

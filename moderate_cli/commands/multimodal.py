@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from moderate_cli.client import GreenClient, Submission
+from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.images import Session, only_service, open_session
-from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.ledger import Ledger
+from moderate_cli.commands.options import CostOptions, GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.planning import show_plan
+from moderate_cli.commands.session import Session, only_service, open_session
 from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import UsageError
-from moderate_cli.scanning import Scan
+from moderate_cli.scanning import Budget, Judge, Scan
 from moderate_cli.scanning.posting import PostJudge, Submit, service_name, submit_post
 from moderate_cli.settings import Settings
 from moderate_cli.sources.posts import Posts, post_of_flags
-from moderate_cli.verdicts import Item, Json, Outcome
+from moderate_cli.verdicts import Item, Json, Outcome, Pending
 
 app = typer.Typer(add_completion=False)
 
@@ -48,6 +51,7 @@ def multimodal(
     ctx: typer.Context,
     service: ServiceOptions,
     wait: WaitOptions,
+    cost: CostOptions,
     gate: GateOptions,
     output: OutputOptions,
     posts: PostNames = None,
@@ -61,11 +65,19 @@ def multimodal(
     if bool(posts) == any(flags):
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     prepare(wait)
-    with open_session(ctx, output, region=_REGION) as session:
+    with open_session(ctx, output, region=_REGION, only_looks=cost.dry_run) as session:
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
         name = service_name(_chosen_service(session.settings))
-        judge = PostJudge(clients=session.clients, service=name, submit=_recorded(session))
-        scan = Scan(items, judge, jobs=session.settings.jobs)
+        judge = PostJudge(
+            clients=() if cost.dry_run else session.clients,
+            call=session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,)),
+            submit=_recorded(session),
+            budget=Budget(cost.max_calls),
+            only_plans=cost.dry_run,
+        )
+        if cost.dry_run:
+            raise typer.Exit(show_plan(session, output, Scan(items, judge, jobs=session.jobs), noun="post"))
+        scan = Scan(items, _kept(session.ledger, judge), jobs=session.jobs, wants_more=session.has_room)
         run = session.run(gate, output)
         run.noun = "post"
         code = run_submission(session, run, scan, wait)
@@ -77,6 +89,18 @@ def _chosen_service(settings: Settings) -> str:
     origin = settings.origins["services"]
     is_asked = origin.startswith("-") or origin == "MODERATE_SERVICE"
     return only_service(settings) if is_asked else "post"
+
+
+def _kept(ledger: Ledger, judge: Judge) -> Judge:
+    """Return what judges posts, and keeps at once what became of those that are not queued."""
+
+    def judged(item: Item) -> Outcome:
+        outcome = judge(item)
+        if not isinstance(outcome, Pending):
+            ledger.keep(outcome)
+        return outcome
+
+    return judged
 
 
 def _recorded(session: Session) -> Submit:

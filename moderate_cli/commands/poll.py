@@ -11,9 +11,9 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.images import Session, open_session
 from moderate_cli.commands.ledger import Ledger, as_item
 from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.session import Session, open_session
 from moderate_cli.commands.waiting import ask_after, prepare
 from moderate_cli.errors import InputError, UsageError
 from moderate_cli.verdicts import Item, QueuedTask, TaskKind
@@ -63,6 +63,7 @@ def poll(
         run = session.run(gate, output)
         run.tally.awaited = True
         run.shares_tasks = not ids
+        run.bills = False
         run.noun = "pending task"
         code = run.finish(ask_after(session, tasks, wait))
     raise typer.Exit(code)

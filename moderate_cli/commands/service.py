@@ -24,9 +24,10 @@ from moderate_cli.store import default_path
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client for the chosen region and one for each to fail over to, and a way to open further ones."""
+    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones."""
 
     clients: Sequence[GreenClient]
+    limits: RateLimits
     open_client: Callable[[str | None], GreenClient]
 
 
@@ -64,7 +65,7 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Connection
             )
 
         further = () if settings.local else settings.failover
-        yield Connection([open_client(region) for region in (settings.region, *further)], open_client)
+        yield Connection([open_client(region) for region in (settings.region, *further)], limits, open_client)
 
 
 def _quota(settings: Settings) -> float | None:

@@ -6,9 +6,18 @@ import typer
 
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.images import SourceNames, judge_images, only_service
-from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions
-from moderate_cli.scanning import Ask, ask_sync
+from moderate_cli.commands.images import ImageCommand, Question, SourceNames, judge_images
+from moderate_cli.commands.options import (
+    CostOptions,
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    ReuseOptions,
+    ServiceOptions,
+    SourceOptions,
+)
+from moderate_cli.commands.session import only_service
+from moderate_cli.scanning import ask_sync, one_call
 from moderate_cli.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -18,15 +27,27 @@ app = typer.Typer(add_completion=False)
 @flatten_options
 def sync(
     ctx: typer.Context,
-    names: SourceNames,
     service: ServiceOptions,
+    sources: SourceOptions,
     images: ImageOptions,
+    reuse: ReuseOptions,
+    cost: CostOptions,
     gate: GateOptions,
     output: OutputOptions,
+    names: SourceNames = None,
 ) -> None:
     """Judge images now: files, folders and URLs."""
-    raise typer.Exit(judge_images(ctx, names, images, gate, output, operation=Operation.IMAGE_MODERATION, ask=_ask))
+    command = ImageCommand(
+        ctx=ctx, names=names, sources=sources, images=images, reuse=reuse, cost=cost, gate=gate, output=output
+    )
+    raise typer.Exit(judge_images(command, _question))
 
 
-def _ask(settings: Settings) -> Ask:
-    return ask_sync(only_service(settings), settings.info_types)
+def _question(settings: Settings) -> Question:
+    service = only_service(settings)
+    return Question(
+        operation=Operation.IMAGE_MODERATION,
+        services=(service,),
+        ask=lambda recollection: ask_sync(service, settings.info_types),
+        cost=one_call,
+    )

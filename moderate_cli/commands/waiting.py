@@ -6,18 +6,18 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import cast
 
 from moderate_cli.client import GreenClient, ModerateError
-from moderate_cli.commands.images import Session
 from moderate_cli.commands.options import WaitOptions
 from moderate_cli.commands.run import Run
+from moderate_cli.commands.session import Session
 from moderate_cli.errors import ExitCode, InputError, UsageError
 from moderate_cli.scanning import Scan
 from moderate_cli.scanning.polling import EXPIRED, Patience, Polling, TaskJudge
-from moderate_cli.sources import Sources
 from moderate_cli.verdicts import Item, Judged, Outcome, Pending, Post, QueuedTask
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
@@ -36,7 +36,7 @@ def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Pol
     judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for)
     if wait.save_frames is not None:
         judge = _FrameSaver(judge, session, clients, wait.save_frames)
-    return Polling(map(clients.checked, tasks), judge, jobs=session.settings.jobs, patience=patience(session, wait))
+    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, patience=patience(session, wait))
 
 
 def prepare(wait: WaitOptions) -> None:
@@ -50,13 +50,11 @@ def prepare(wait: WaitOptions) -> None:
             raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
 
 
-def run_submission(
-    session: Session, run: Run, scan: Scan, wait: WaitOptions, sources: Sources | None = None
-) -> ExitCode:
+def run_submission(session: Session, run: Run, scan: Scan, wait: WaitOptions) -> ExitCode:
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
     run.tally.awaited = wait.wait
     work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
-    return run.finish(work, sources)
+    return run.finish(work)
 
 
 class _Clients:
@@ -149,20 +147,29 @@ class SubmitAndWait:
             self._polling.stop()
 
     def __iter__(self) -> Iterator[Outcome]:
-        left: dict[str, Pending] = {}
+        left: dict[str, list[Pending]] = {}
         for outcome in self._scan:
             if isinstance(outcome, Pending):
-                left[outcome.req_id] = outcome
+                left.setdefault(outcome.req_id, []).append(outcome)
             else:
                 yield outcome
         if left and not self._stopping:
-            self._polling = self._follow_up([as_task(outcome) for outcome in left.values()])
+            self._polling = self._follow_up([as_task(outcomes[0]) for outcomes in left.values()])
             if self._stopping:  # by a signal in between
                 self._polling.stop()
             for outcome in self._polling:
-                left.pop(cast(QueuedTask, outcome.item.image).req_id, None)
+                same = left.pop(cast(QueuedTask, outcome.item.image).req_id, [])
                 yield outcome
-        yield from left.values()
+                yield from (_shared(outcome, pending) for pending in same[1:])
+        yield from chain.from_iterable(left.values())
+
+
+def _shared(outcome: Outcome, pending: Pending) -> Outcome:
+    """Return what became of a task as the outcome of another image with the same content."""
+    mine = replace(outcome, item=replace(pending.item, image=outcome.item.image))
+    if isinstance(mine, Judged):
+        return replace(mine, verdict=replace(mine.verdict, data_id=None), reused=True)
+    return mine
 
 
 def as_task(pending: Pending) -> Item:

@@ -1,33 +1,58 @@
 """What the service would refuse anyway, found out without the network.
 
-Limits: the vendor's page of the sync operation (2026-03-03).
+What is sure to be refused is refused here; whatever is in doubt is sent, for an unsent image has no verdict, and a
+refusal by the service is not billed.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BufferedReader
-from math import ceil
 
 from moderate_cli.errors import RefusedError
 from moderate_cli.preflight.formats import ACCEPTED, HEAD_SIZE, Format, sniff
+from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
+from moderate_cli.preflight.limits import MAX_BYTES, check_bytes, check_pixels, notes_on
 
-MAX_BYTES = 20 * 1024 * 1024
-
-__all__ = ["ACCEPTED", "HEAD_SIZE", "MAX_BYTES", "Format", "check_file", "sniff"]
+__all__ = ["ACCEPTED", "HEAD_SIZE", "MAX_BYTES", "Checked", "Format", "check_file", "sniff"]
 
 
-def check_file(file: BufferedReader, size: int) -> Format:
-    """Return the format of an open file, which is left at its start.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a file that may be sent.
 
-    `size` is in bytes. Raises RefusedError, with the code that the service would have answered.
+    `width` and `height` are in pixels, as the header says, before any turning that EXIF asks for; both are None where
+    the header does not tell them within reach. `notes` are remarks in words that many images share.
     """
-    if size == 0:
-        raise RefusedError("the file is empty", code="empty", api_code=407)
-    if size > MAX_BYTES:
-        message = f"{ceil(size / 1024 / 1024 * 10) / 10} MB is more than the 20 MB that the service accepts"
-        raise RefusedError(message, code="too_large", api_code=406, hint="scale the image down")
-    found = sniff(file.read(HEAD_SIZE))
-    file.seek(0)
+
+    format: Format
+    width: int | None
+    height: int | None
+    notes: tuple[str, ...] = ()
+
+
+def check_file(file: BufferedReader, size: int) -> Checked:
+    """Return what an open file is; it is left where it stood, and at most 64 KB of it are read.
+
+    `size` is in bytes. Raises RefusedError, with the code that the service would have answered, and OSError where the
+    file cannot be read.
+    """
+    check_bytes(size)
+    with opened_window(file, size) as window:
+        found = _accepted(window.head)
+        try:
+            header = read_header(found, window)
+        except UnknownSizeError:
+            return Checked(found, None, None)
+        except DamagedError as error:
+            hint = "open it in a viewer and save it anew, or fetch it again"
+            raise RefusedError(f"a damaged {found}: {error}", code="damaged", api_code=407, hint=hint) from error
+    check_pixels(found, header.width, header.height)
+    return Checked(found, header.width, header.height, notes_on(header, size))
+
+
+def _accepted(head: bytes) -> Format:
+    found = sniff(head)
     if found is None:
         hint = "the content decides, not the name: give a PNG, JPEG, WEBP, BMP, TIFF, GIF, SVG, HEIC or ICO"
         raise RefusedError("the content is not an image", code="not_an_image", api_code=407, hint=hint)

@@ -39,8 +39,10 @@ _PREFIXES = (
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 # The root element decides: HTML pages hold drawings too. Before it may stand a declaration, comments and a doctype.
+# The groups are atomic: a text that only looks like the start of an SVG must not take long.
 _SVG = re.compile(
-    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+svg\b[^<>\[]*(?:\[.*?\]\s*)?>\s*)*<(?:\w+:)?svg[\s/>]", re.DOTALL
+    r"\s*+(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s++svg\b[^<>\[]*+(?:\[.*?\]\s*+)?>)\s*+)*+<(?:\w+:)?svg(?=[\s/>])",
+    re.DOTALL,
 )
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 
@@ -58,7 +60,15 @@ def sniff(head: bytes) -> Format | None:
         return Format.BMP
     if head[:4] == b"\x00\x00\x01\x00" and head[4:6] not in {b"", b"\x00\x00"}:
         return Format.ICO
-    return Format.SVG if _is_svg(head) else None
+    return Format.SVG if svg_root(head) is not None else None
+
+
+def svg_root(data: bytes) -> str | None:
+    """Return the text of an SVG that starts with `data`, from behind the name of its root element on, or None."""
+    encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    text = data.decode(encoding, "ignore")
+    root = _SVG.match(text)
+    return text[root.end() :] if root else None
 
 
 def _iso_media(head: bytes) -> Format | None:
@@ -67,8 +77,3 @@ def _iso_media(head: bytes) -> Format | None:
     if brands & _AVIF_BRANDS:
         return Format.AVIF
     return Format.HEIC if brands & _HEIC_BRANDS else None
-
-
-def _is_svg(head: bytes) -> bool:
-    encoding = "utf-16" if head[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-    return _SVG.match(head.decode(encoding, "ignore")) is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol, TextIO
+from typing import Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Tally
-from moderate_cli.verdicts import Outcome
+from moderate_cli.records import Allowed, Tally
+from moderate_cli.verdicts import Outcome, RiskLevel
 
 
 class Format(StrEnum):
@@ -17,16 +18,25 @@ class Format(StrEnum):
     TABLE = "table"
     JSONL = "jsonl"
     JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
+    HTML = "html"
+
+
+ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 
 
 class Renderer(Protocol):
-    """Shows the outcomes of one run."""
+    """Shows the outcomes of one run, in memory that does not grow with their number."""
 
-    def add(self, outcome: Outcome) -> None:
-        """Take one outcome, and show it now if the format can."""
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Take one outcome, and show it now if the format can; the findings that are `allowed` do not count."""
 
     def finish(self, tally: Tally) -> None:
-        """Show what is left once the run is over."""
+        """Show what is left once the run is over; called once, also where nothing was added or the run broke off."""
 
 
 def choose_format(choice: Format, *, to_terminal: bool) -> Format:
@@ -36,12 +46,73 @@ def choose_format(choice: Format, *, to_terminal: bool) -> Format:
     return Format.TABLE if to_terminal else Format.JSONL
 
 
-def renderer(choice: Format, stream: TextIO, environment: Environment, *, color: str, raw: bool) -> Renderer:
-    """Return the renderer of a format, which must not be `auto`; `color` is auto, always or never."""
-    if choice is Format.TABLE:
-        from moderate_cli.render.table import TableRenderer
+def renderer(
+    choice: Format,
+    stream: TextIO,
+    environment: Environment,
+    *,
+    color: str,
+    raw: bool,
+    fail_on: RiskLevel | None = None,
+    show_ignored: bool = False,
+) -> Renderer:
+    """Return the renderer of a format; `color` is auto, always or never.
 
-        return TableRenderer(stream, width=environment.width(), color=environment.wants_color(color, stream))
-    from moderate_cli.render.json import JsonlRenderer, JsonRenderer
+    `fail_on` is the gate (None: nothing fails), and `show_ignored` shows allowed findings to people too. Raises
+    ValueError for `auto`, which `choose_format` decides.
+    """
+    match choice:
+        case Format.TABLE:
+            from moderate_cli.render.table import TableRenderer
 
-    return JsonRenderer(stream, raw=raw) if choice is Format.JSON else JsonlRenderer(stream, raw=raw)
+            width, has_color = environment.width(), environment.wants_color(color, stream)
+            return TableRenderer(stream, width=width, color=has_color, show_ignored=show_ignored)
+        case Format.JSONL:
+            from moderate_cli.render.json import JsonlRenderer
+
+            return JsonlRenderer(stream, raw=raw)
+        case Format.JSON:
+            from moderate_cli.render.json import JsonRenderer
+
+            return JsonRenderer(stream, raw=raw)
+        case Format.CSV:
+            from moderate_cli.render.csv import CsvRenderer
+
+            return CsvRenderer(stream)
+        case Format.AUTO:
+            raise ValueError("auto is no format of its own")
+        case _:
+            return _report(choice, stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+
+
+def _report(
+    choice: ReportFormat,
+    stream: TextIO,
+    environment: Environment,
+    *,
+    fail_on: RiskLevel | None,
+    show_ignored: bool,
+) -> Renderer:
+    match choice:
+        case Format.MARKDOWN:
+            from moderate_cli.render.markdown import MarkdownRenderer
+
+            return MarkdownRenderer(stream, fail_on=fail_on, show_ignored=show_ignored)
+        case Format.SARIF:
+            from moderate_cli.render.sarif import SarifRenderer
+
+            return SarifRenderer(stream)
+        case Format.JUNIT:
+            from moderate_cli.render.junit import JunitRenderer
+
+            return JunitRenderer(stream, fail_on=fail_on)
+        case Format.GITHUB:
+            from moderate_cli.render.github import GithubRenderer
+
+            return GithubRenderer(stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+        case Format.HTML:
+            from moderate_cli.render.html import HtmlRenderer
+
+            return HtmlRenderer(stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+        case _:
+            assert_never(choice)

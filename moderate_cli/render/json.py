@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import SCHEMA, Tally, to_record
+from moderate_cli.records import SCHEMA, Allowed, Tally, to_record
 from moderate_cli.render.safe import safe_json
 from moderate_cli.verdicts import Outcome
 
@@ -22,8 +23,8 @@ class JsonlRenderer:
         self._stream = stream
         self._raw = raw
 
-    def add(self, outcome: Outcome) -> None:
-        """Write one line."""
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Write one line; what is allowed stays as the service said it."""
         self._stream.write(dump(to_record(outcome, raw=self._raw)) + "\n")
         self._stream.flush()
 
@@ -39,8 +40,8 @@ class JsonRenderer:
         self._raw = raw
         self._before = f'{{"schema":{SCHEMA},"results":['
 
-    def add(self, outcome: Outcome) -> None:
-        """Write one element of the results."""
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Write one element of the results; what is allowed stays as the service said it."""
         self._stream.write(self._before + "\n" + dump(to_record(outcome, raw=self._raw)))
         self._before = ","
 

@@ -9,7 +9,8 @@ from rich.tree import Tree
 
 from moderate_cli.render.post_parts import PostPart, post_parts
 from moderate_cli.render.table_rows import Row, detail_rows, label_row, nothing_found
-from moderate_cli.render.table_words import harmless, level_text, level_word
+from moderate_cli.render.table_words import harmless, level_text
+from moderate_cli.render.words import level_word
 from moderate_cli.verdicts import Json, Judged, Outcome, Post, QueuedTask
 
 _GUIDE = 4  # columns that Rich draws before a leaf, for each level

@@ -1,7 +1,10 @@
-"""The counts of a run on one line, for stderr."""
+"""The counts of a run in a few lines, for stderr."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally
 from moderate_cli.verdicts import RiskLevel
@@ -10,29 +13,76 @@ _STOPPED = {
     ExitCode.BROKEN_PIPE: "stopped, because the reader of the pipe went away: ",
     ExitCode.INTERRUPTED: "interrupted: ",
 }
+_MOST_LABELS = 10
+_MANY = 10  # inputs from which on a rate says something
 
 
-def summary_line(tally: Tally, seconds: float, noun: str = "image") -> str:
-    """Return what was judged, what was not, and how long that took."""
+def summary_lines(tally: Tally, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
+    """Yield what was judged and what was not, how long that took, what was found, and what it costs."""
     stopped = _STOPPED.get(tally.stopped_by, "") if tally.stopped_by else ""
+    yield from _notes(tally, noun)
     if not tally.inputs and not stopped:
-        return f"no {noun} found{_passed_over(tally)}"
+        yield f"no {noun} found{_left_out(tally)}"
+        return
     engine = ", by the local engine (no cloud verdict)" if tally.local else ""
-    return f"{stopped}{_counts(tally)}{_passed_over(tally)} in {seconds:.1f} s{engine}"
+    yield f"{stopped}{_counts(tally)}{_left_out(tally)} in {seconds:.1f} s{_rate(tally, seconds)}{engine}"
+    if tally.labels and tally.inputs > 1:
+        yield f"found {_labels(tally)}"
+    if estimate.calls:
+        yield f"{_count(estimate.calls, 'billed call')}: {estimate.in_words()}"
+
+
+def plan_lines(tally: Tally, estimate: Estimate, noun: str = "image") -> Iterator[str]:
+    """Yield what a run would send, what that costs at most, and what it would not send."""
+    yield from _notes(tally, noun)
+    if not tally.inputs:
+        yield f"no {noun} found{_left_out(tally)}"
+        return
+    others = {
+        "with the same content as another": tally.duplicates,
+        "known already": tally.reused,
+        "refused": tally.skipped,
+        "failed": tally.failed,
+    }
+    counts = [f"{_count(tally.planned - tally.duplicates, noun)} to send"]
+    counts += [f"{count:,} {word}" for word, count in others.items() if count]
+    yield f"{', '.join(counts)}{_left_out(tally)}; nothing was sent"
+    if estimate.calls:
+        yield f"{_count(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
+
+
+def _notes(tally: Tally, noun: str) -> Iterator[str]:
+    return (f"{_count(count, noun)}: {note}" for note, count in tally.notes.most_common())
 
 
 def _counts(tally: Tally) -> str:
-    levels = ", ".join(f"{tally.levels[level]} {level}" for level in reversed(RiskLevel) if tally.levels[level])
-    judged = f"{tally.judged} judged" + (f" ({levels})" if levels else "")
+    levels = ", ".join(f"{tally.levels[level]:,} {level}" for level in reversed(RiskLevel) if tally.levels[level])
+    judged = f"{tally.judged:,} judged" + (f" ({levels})" if levels else "")
     others = {
+        "reused": tally.reused,
         "pending": tally.pending,
         "skipped": tally.skipped,
         "failed": tally.failed,
         "collected by another process": tally.elsewhere,
     }
-    return ", ".join([judged, *(f"{count} {word}" for word, count in others.items() if count)])
+    return ", ".join([judged, *(f"{count:,} {word}" for word, count in others.items() if count)])
 
 
-def _passed_over(tally: Tally) -> str:
-    files = "1 file that is" if tally.passed_over == 1 else f"{tally.passed_over} files that are"
-    return f", {files} no image passed over" if tally.passed_over else ""
+def _labels(tally: Tally) -> str:
+    shown = [f"{count:,} {label}" for label, count in tally.labels.most_common(_MOST_LABELS)]
+    more = len(tally.labels) - len(shown)
+    return ", ".join([*shown, *([f"and {more} other labels"] if more else [])])
+
+
+def _rate(tally: Tally, seconds: float) -> str:
+    return f" ({tally.inputs / seconds:.0f} a second)" if tally.inputs >= _MANY and seconds > 0 else ""
+
+
+def _left_out(tally: Tally) -> str:
+    files = "1 file that is" if tally.passed_over == 1 else f"{tally.passed_over:,} files that are"
+    passed_over = f", {files} no image passed over" if tally.passed_over else ""
+    return passed_over + (f", {_count(tally.ignored, 'file')} ignored" if tally.ignored else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from moderate_cli.records import Tally
+from moderate_cli.records import Allowed, Tally
 from moderate_cli.render.console import plain_console
+from moderate_cli.render.ignored import Ignored
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.table_layout import outcome_table
-from moderate_cli.render.table_summary import engine_note, summary_table, tokens_line
-from moderate_cli.render.table_words import input_word
+from moderate_cli.render.table_summary import Totals, summary_table
+from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Judged, Outcome, Pending
+
+MOST = 1_000
+"""How many inputs are listed."""
 
 _FRAME_NOTE = "frame addresses live five minutes"
 
 
 class TableRenderer:
-    """Keeps the outcomes and shows them at the end, the worst first: images in one table, then a tree a post."""
+    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post."""
 
-    def __init__(self, stream: TextIO, *, width: int, color: bool) -> None:
+    def __init__(self, stream: TextIO, *, width: int, color: bool, show_ignored: bool = False) -> None:
         self._console = plain_console(stream, width=width, color=color)
-        self._outcomes: list[Outcome] = []
+        self._ignored = Ignored(shown=show_ignored)
+        self._worst: Worst[Outcome] = Worst(MOST)
+        self._totals = Totals()
 
-    def add(self, outcome: Outcome) -> None:
-        """Keep one outcome."""
-        self._outcomes.append(outcome)
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Keep one outcome, if it is among the worst."""
+        shown = self._ignored.shown(outcome, allowed)
+        self._totals.add(shown)
+        self._worst.add(place_of(shown), shown)
 
     def finish(self, tally: Tally) -> None:
         """Show the outcomes, the summary, and the notes, with an empty line between them."""
@@ -38,7 +46,7 @@ class TableRenderer:
             self._console.print(block)
 
     def _blocks(self, tally: Tally) -> Iterator[RenderableType]:
-        outcomes = sorted(self._outcomes, key=_worst_first)
+        outcomes = sorted(self._worst.in_order(), key=_worst_first)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
         if in_table:
             yield outcome_table(in_table, self._console.width)
@@ -48,10 +56,16 @@ class TableRenderer:
             post = known_post(outcome)
             if post is not None and isinstance(outcome, Judged):
                 yield post_tree(outcome, post, self._console.width)
-        yield from filter(None, [engine_note(self._outcomes)])
+        yield from (Text(note, style="bold") for note in self._left_out())
+        yield from filter(None, [self._totals.engine_note()])
         if tally.inputs > 1:
-            yield summary_table(tally, f"{input_word(self._outcomes)}s")
-        yield from filter(None, [tokens_line(self._outcomes)])
+            yield summary_table(tally, f"{self._totals.noun}s")
+        yield from filter(None, [self._totals.tokens_line()])
+
+    def _left_out(self) -> Iterator[str]:
+        if self._worst.left_out:
+            yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
+        yield from filter(None, [self._ignored.note()])
 
 
 def _worst_first(outcome: Outcome) -> tuple[int, str]:

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from moderate_cli.render.table_rows import outcome_rows
-from moderate_cli.render.table_words import harmless, input_word, level_text, level_word
+from moderate_cli.render.table_words import harmless, input_word, kind, level_text
+from moderate_cli.render.words import level_word
 from moderate_cli.verdicts import Outcome
 
 _NARROW = 100  # columns: below, findings stand under the name of their image instead of beside it
@@ -56,7 +57,7 @@ def _narrow_table(outcomes: Sequence[Outcome]) -> Table:
     """Return one block an input, whose findings stand under its name."""
     table = plain_table()
     table.add_column("Risk", no_wrap=True)
-    table.add_column(f"{input_word(outcomes)} and findings", overflow="fold")
+    table.add_column(f"{input_word(map(kind, outcomes))} and findings", overflow="fold")
     for outcome in outcomes:
         lines = [_indented(row.line(), row.indent) for row in outcome_rows(outcome)]
         table.add_row(level_text(level_word(outcome)), Group(harmless(outcome.item.source, "bold"), *lines))

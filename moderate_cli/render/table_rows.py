@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from rich.text import Text
 
 from moderate_cli.render.details import confidence, details
-from moderate_cli.render.table_words import STYLES, harmless, level_text, risk_word
+from moderate_cli.render.table_words import STYLES, harmless, level_text
+from moderate_cli.render.words import risk_word
 from moderate_cli.verdicts import (
     Failed,
     Json,

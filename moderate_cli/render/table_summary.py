@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 from rich.text import Text
 
 from moderate_cli.records import Tally
+from moderate_cli.render.counts import counts
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.table_layout import plain_table
-from moderate_cli.render.table_words import harmless, level_text
-from moderate_cli.verdicts import Json, Judged, Outcome, RiskLevel
+from moderate_cli.render.table_words import harmless, input_word, kind, level_text
+from moderate_cli.verdicts import Json, Judged, Outcome, Usage, Verdict
 
 _MOST_LABELS = 20
 
@@ -23,9 +24,7 @@ def summary_table(tally: Tally, noun: str) -> Table:
     table.add_column(noun, justify="right")
     table.add_column("Label", overflow="fold")
     table.add_column(noun, justify="right")
-    levels = [(level.value, tally.levels[level]) for level in reversed(RiskLevel)]
-    levels += [("pending", tally.pending), ("skipped", tally.skipped), ("failed", tally.failed)]
-    left = [(level_text(word), Text(str(count))) for word, count in levels if count]
+    left = [(level_text(word), Text(str(count))) for word, count in counts(tally)]
     right = [(harmless(name), Text(str(count))) for name, count in tally.labels.most_common(_MOST_LABELS)]
     if len(tally.labels) > _MOST_LABELS:
         right.append((Text(f"and {len(tally.labels) - _MOST_LABELS} more", style="dim"), Text()))
@@ -35,30 +34,52 @@ def summary_table(tally: Tally, noun: str) -> Table:
     return table
 
 
-def tokens_line(outcomes: Iterable[Outcome]) -> Text | None:
-    """Return the tokens that all calls took together, or None where the service counted none."""
-    usages = [each.verdict.usage for each in outcomes if isinstance(each, Judged) and each.verdict.usage]
-    if not usages:
-        return None
-    incoming = sum(usage.input_tokens or 0 for usage in usages)
-    outgoing = sum(usage.output_tokens or 0 for usage in usages)
-    total = sum(
-        (usage.input_tokens or 0) + (usage.output_tokens or 0) if usage.total_tokens is None else usage.total_tokens
-        for usage in usages
-    )
-    parts = f" ({incoming:,} in, {outgoing:,} out)" if incoming or outgoing else ""
-    return Text.assemble(("tokens:", "bold"), f" {total:,}{parts}")
+class Totals:
+    """What is told once for all outcomes of a run; memory grows with what there is to tell, not with their number."""
+
+    def __init__(self) -> None:
+        self._kinds: set[str] = set()
+        self._tokens: list[int] | None = None
+        self._checks: dict[str, None] = {}
+        self._missing: dict[str, None] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome in."""
+        self._kinds.add(kind(outcome))
+        if not isinstance(outcome, Judged):
+            return
+        if usage := outcome.verdict.usage:
+            before = self._tokens or (0, 0, 0)
+            self._tokens = [sum(counts) for counts in zip(before, _tokens(usage), strict=True)]
+        for engine in _local_engines(outcome.verdict):
+            names = (f"{check.get('name')} ({check.get('package')})" for check in _listed(engine, "checks"))
+            self._checks |= dict.fromkeys(names)
+            self._missing |= dict.fromkeys(map(_not_checked, _listed(engine, "not_checked")))
+
+    @property
+    def noun(self) -> str:
+        """What the inputs are."""
+        return input_word(self._kinds)
+
+    def tokens_line(self) -> Text | None:
+        """Return the tokens that all calls took together, or None where the service counted none."""
+        if self._tokens is None:
+            return None
+        incoming, outgoing, total = self._tokens
+        parts = f" ({incoming:,} in, {outgoing:,} out)" if incoming or outgoing else ""
+        return Text.assemble(("tokens:", "bold"), f" {total:,}{parts}")
+
+    def engine_note(self) -> Text | None:
+        """Return what the local engine checked and what it did not, or None where it was not asked."""
+        if not self._checks and not self._missing:
+            return None
+        head = Text.assemble(("Local engine", "bold"), f" checked: {safe_text(', '.join(self._checks))}")
+        return Text("\n").join([head, *(harmless(line, "dim") for line in self._missing)])
 
 
-def engine_note(outcomes: Iterable[Outcome]) -> Text | None:
-    """Return what the local engine checked and what it did not, or None where it was not asked."""
-    engines = [engine for outcome in outcomes for engine in _local_engines(outcome)]
-    if not engines:
-        return None
-    checks = dict.fromkeys(f"{check.get('name')} ({check.get('package')})" for check in _listed(engines, "checks"))
-    lines = [Text.assemble(("Local engine", "bold"), f" checked: {safe_text(', '.join(checks))}")]
-    missing = dict.fromkeys(map(_not_checked, _listed(engines, "not_checked")))
-    return Text("\n").join([*lines, *(harmless(line, "dim") for line in missing)])
+def _tokens(usage: Usage) -> tuple[int, int, int]:
+    incoming, outgoing = usage.input_tokens or 0, usage.output_tokens or 0
+    return incoming, outgoing, incoming + outgoing if usage.total_tokens is None else usage.total_tokens
 
 
 def _not_checked(part: Json) -> str:
@@ -66,16 +87,13 @@ def _not_checked(part: Json) -> str:
     return f"  not checked: {part.get('name')}: {part.get('reason')}{install}"
 
 
-def _local_engines(outcome: Outcome) -> Iterator[Json]:
-    if isinstance(outcome, Judged):
-        verdict = outcome.verdict
-        for ext in (verdict.ext, *(part.ext for part in verdict.per_service), *(frame.ext for frame in verdict.frames)):
-            engine = ext.get("local_engine")
-            if isinstance(engine, Mapping):
-                yield engine
+def _local_engines(verdict: Verdict) -> Iterator[Json]:
+    for ext in (verdict.ext, *(part.ext for part in verdict.per_service), *(frame.ext for frame in verdict.frames)):
+        engine = ext.get("local_engine")
+        if isinstance(engine, Mapping):
+            yield engine
 
 
-def _listed(engines: Iterable[Json], name: str) -> Iterator[Json]:
-    for engine in engines:
-        parts = engine.get(name)
-        yield from (part for part in (parts if isinstance(parts, list) else []) if isinstance(part, Mapping))
+def _listed(engine: Json, name: str) -> Iterator[Json]:
+    parts = engine.get(name)
+    return (part for part in (parts if isinstance(parts, list) else []) if isinstance(part, Mapping))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Judged, Outcome, Pending, Post, QueuedTask, RiskLevel, Skipped
+from moderate_cli.verdicts import Outcome, Post, QueuedTask
 
 STYLES = {
     "high": "bold red",
@@ -31,30 +31,14 @@ def level_text(word: str) -> Text:
     return Text(word, style=STYLES[word])
 
 
-def level_word(outcome: Outcome) -> str:
-    """Return the word in the column of risk levels."""
-    match outcome:
-        case Judged(verdict=verdict):
-            return risk_word(verdict.risk_level)
-        case Pending():
-            return "pending"
-        case Skipped():
-            return "skipped"
-        case _:
-            return "failed"
+def input_word(kinds: Iterable[str]) -> str:
+    """Return what inputs of these kinds are: `Image`, `Post`, or `Input` where there are both."""
+    different = set(kinds) or {"Image"}
+    return different.pop() if len(different) == 1 else "Input"
 
 
-def risk_word(level: RiskLevel | None) -> str:
-    """Return the word for a level, also for one that the service left out or that is not known here."""
-    return level.value if level else "unknown"
-
-
-def input_word(outcomes: Iterable[Outcome]) -> str:
-    """Return what the inputs are: `Image`, `Post`, or `Input` where there are both."""
-    kinds = {_is_post(outcome) for outcome in outcomes}
-    return "Input" if len(kinds) > 1 else "Post" if True in kinds else "Image"
-
-
-def _is_post(outcome: Outcome) -> bool:
+def kind(outcome: Outcome) -> str:
+    """Return what an input is: `Image` or `Post`."""
     image = outcome.item.image
-    return isinstance(image, Post) or (isinstance(image, QueuedTask) and image.kind == "multimodal")
+    is_post = isinstance(image, Post) or (isinstance(image, QueuedTask) and image.kind == "multimodal")
+    return "Post" if is_post else "Image"

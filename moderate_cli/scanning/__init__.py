@@ -1,6 +1,24 @@
 """Many inputs, judged at once and reported as they finish."""
 
-from moderate_cli.scanning.judging import Ask, ImageJudge, ask_async, ask_batch, ask_sync
+from moderate_cli.scanning.budget import Budget
+from moderate_cli.scanning.judging import Ask, Cost, ImageJudge, Sender, ask_async, ask_batch, ask_sync, one_call, plan
+from moderate_cli.scanning.memory import Memory
+from moderate_cli.scanning.question import question_key
 from moderate_cli.scanning.scan import Judge, Scan
 
-__all__ = ["Ask", "ImageJudge", "Judge", "Scan", "ask_async", "ask_batch", "ask_sync"]
+__all__ = [
+    "Ask",
+    "Budget",
+    "Cost",
+    "ImageJudge",
+    "Judge",
+    "Memory",
+    "Scan",
+    "Sender",
+    "ask_async",
+    "ask_batch",
+    "ask_sync",
+    "one_call",
+    "plan",
+    "question_key",
+]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.catalogue.billing import post_calls
 from moderate_cli.client import GreenClient
 from moderate_cli.client.failover import with_failover
-from moderate_cli.client.operations import Operation
 from moderate_cli.client.parameters import image_fields, post_parameters
 from moderate_cli.errors import InputError, ModerateError, RefusedError
-from moderate_cli.preflight import check_file
-from moderate_cli.scanning.judging import answered, open_file, sha256, without_verdict
-from moderate_cli.verdicts import BrokenInput, Item, Json, Outcome, Post, Submission
+from moderate_cli.scanning.budget import Budget
+from moderate_cli.scanning.judging import answered, checked_file, open_file, sha256, without_verdict
+from moderate_cli.verdicts import BrokenInput, Call, Item, Json, Outcome, Planned, Post, Submission
 
 # What queues a post whose images the service can all read.
 Submit = Callable[[GreenClient, Outcome, Json], Submission]
@@ -39,30 +39,40 @@ def submit_post(client: GreenClient, known: Outcome, post: Json) -> Submission:
 class PostJudge:
     """Queues posts by one call each; many threads may call it at once.
 
-    `submit` makes the call, with the first client, and with each further one where the service of the one before fails.
+    `call` describes a call that was not sent yet. `submit` makes it, with the first client, and with each further one
+    where the service of the one before fails; a judge that `only_plans` makes none.
     A post of which an image cannot be sent is not sent at all: its verdict would be half an answer.
     """
 
     clients: Sequence[GreenClient]
-    service: str
+    call: Call
     submit: Submit = submit_post
+    budget: Budget = field(default_factory=Budget)
+    only_plans: bool = False
     preflight: bool = True
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one post; what goes wrong with it is an outcome too."""
-        call = self.clients[0].call(Operation.MULTIMODAL_ASYNC_MODERATION, (self.service,))
-        known = Outcome(item=item, call=call)
+        known = Outcome(item=item, call=self.call)
         try:
             if isinstance(item.image, Post):
-                return answered(known, self._checked_and_queued(known, item.image.content))
+                return self._judged(known, item.image.content)
             if isinstance(item.image, BrokenInput):
                 return without_verdict(known, item.image.error)
             raise InputError("not a post", code="not_a_post")
         except ModerateError as error:
             return without_verdict(known, error)
 
-    def _checked_and_queued(self, known: Outcome, post: Json) -> Submission:
+    def _judged(self, known: Outcome, post: Json) -> Outcome:
         self._check(post)
+        billed = post_calls(post)
+        calls = billed.images + billed.text_units
+        if self.only_plans:
+            return Planned(item=known.item, call=known.call, calls=calls)
+        self.budget.take(calls)
+        return answered(known, self._queued(known, post))
+
+    def _queued(self, known: Outcome, post: Json) -> Submission:
 
         def upload_and_submit(client: GreenClient) -> Submission:
             return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
@@ -71,7 +81,7 @@ class PostJudge:
 
     def _check(self, post: Json) -> None:
         """Raise InputError for what would be refused or ignored, before anything is uploaded."""
-        if self.service == _PROFILE and post.get("commentDatas"):
+        if self.call.services == (_PROFILE,) and post.get("commentDatas"):
             # The vendor's page: "applicable only to post moderation scenarios".
             hint = f"ask {_SERVICES['post']}, or leave the comments out"
             raise InputError("a profile has no comments: they would not be judged", code="post_invalid", hint=hint)
@@ -89,7 +99,7 @@ class PostJudge:
         try:
             with open_file(path) as file:
                 if self.preflight:
-                    check_file(file, os.fstat(file.fileno()).st_size)
+                    checked_file(file, os.fstat(file.fileno()).st_size)
         except InputError as error:
             raise _named(error, path) from error
 

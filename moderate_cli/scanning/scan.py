@@ -3,78 +3,140 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from queue import Full, Queue
+from queue import SimpleQueue
 
-from moderate_cli.errors import ExitCode
-from moderate_cli.verdicts import Failed, Item, Outcome
+from moderate_cli.verdicts import Failed, Item, Outcome, Skipped
 
 _PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
+_PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
+_AHEAD = 2  # outcomes that may wait for the consumer, for each worker
+_AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
 
 Judge = Callable[[Item], Outcome]
+_Numbered = tuple[int, Outcome]
+
+
+def always() -> bool:
+    """Say yes to each further worker."""
+    return True
 
 
 class Scan:
-    """Judges items with a bounded number of threads, and holds no more than three outcomes for each of them.
+    """Judges items with a bounded number of threads, and holds a bounded number of outcomes for each of them.
 
-    Iterating yields outcomes in the order in which they finish. A fatal failure, or `stop`, ends the run early: calls
-    that are on their way are finished and their outcomes still come out.
+    Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is
+    one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
+    do, and up to `jobs`. A failure that ends the run, or `stop`, lets no further item start: those that are on their
+    way are finished and their outcomes still come out.
     """
 
-    def __init__(self, items: Iterable[Item], judge: Judge, *, jobs: int) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item],
+        judge: Judge,
+        *,
+        jobs: int,
+        wants_more: Callable[[], bool] = always,
+        ordered: bool = False,
+    ) -> None:
         self._items = iter(items)
         self._judge = judge
         self._jobs = jobs
+        self._wants_more = wants_more
+        self._ordered = ordered
+        self._limit = (1 + (_AHEAD_IN_ORDER if ordered else _AHEAD)) * jobs
         self._pull = threading.Lock()
+        self._room = threading.Condition(self._pull)
+        self._waiting = 0
+        self._pulled = 0
+        self._taken = 0
+        self._workers = 0
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
-        self._abandoned = False
-        self._done: Queue[Outcome | BaseException | None] = Queue(maxsize=2 * jobs)
+        self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
 
     def stop(self) -> None:
         """Start no further item."""
         self._stopping = True
 
+    @property
+    def workers(self) -> int:
+        """How many threads were started so far."""
+        return self._workers
+
     def __iter__(self) -> Iterator[Outcome]:
-        workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._jobs)]
-        for worker in workers:
-            worker.start()
-        running = len(workers)
+        with self._pull:
+            self._start_worker(after=0.0)
         try:
-            while running:
-                done = self._done.get()
-                if done is None:
-                    running -= 1
-                elif isinstance(done, BaseException):
-                    raise done
-                else:
-                    yield done
+            for outcome in self._in_order() if self._ordered else self._as_they_finish():
+                self._taken += 1
+                if self._waiting:
+                    with self._room:
+                        self._room.notify_all()
+                yield outcome
         finally:
             self.stop()
-            self._abandoned = True
 
-    def _work(self) -> None:
+    def _as_they_finish(self) -> Iterator[Outcome]:
+        return (outcome for _, outcome in self._numbered())
+
+    def _in_order(self) -> Iterator[Outcome]:
+        early: dict[int, Outcome] = {}
+        due = 0
+        for number, outcome in self._numbered():
+            early[number] = outcome
+            while due in early:
+                yield early.pop(due)
+                due += 1
+
+    def _numbered(self) -> Iterator[_Numbered]:
+        """Yield outcomes with the numbers of their items until the last worker is done."""
+        finished = 0
+        while finished < self._workers:
+            done = self._done.get()
+            if done is None:
+                finished += 1
+            elif isinstance(done, BaseException):
+                raise done
+            else:
+                yield done
+
+    def _start_worker(self, *, after: float) -> None:
+        self._workers += 1
+        threading.Thread(target=self._work, args=(after,), daemon=True).start()
+
+    def _work(self, after: float) -> None:
         try:
-            while (item := self._next()) is not None:
+            time.sleep(after)
+            while (pulled := self._next()) is not None:
+                number, item = pulled
                 outcome = self._judge(item)
-                if isinstance(outcome, Failed) and outcome.error.exit_code == ExitCode.FATAL:
+                if isinstance(outcome, Failed | Skipped) and outcome.error.ends_run:
                     self.stop()
-                self._put(outcome)
+                self._done.put((number, outcome))
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
-            self._put(error)
+            self._done.put(error)
         finally:
-            self._put(None)
+            self._done.put(None)
 
-    def _put(self, done: Outcome | BaseException | None) -> None:
-        """Hand something over, unless nobody is there any more to take it."""
-        while not self._abandoned:
-            with suppress(Full):
-                self._done.put(done, timeout=_PATIENCE)
-                return
-
-    def _next(self) -> Item | None:
+    def _next(self) -> tuple[int, Item] | None:
+        """Return the next item with its number, and start another worker where there is work for one."""
         with self._pull:
-            if self._stopping:
+            self._wait_for_room()
+            item = None if self._stopping else next(self._items, None)
+            if item is None:
                 return None
-            return next(self._items, None)
+            number = self._pulled
+            self._pulled += 1
+            if self._workers < self._jobs and self._wants_more():
+                self._start_worker(after=_PACE)
+            return number, item
+
+    def _wait_for_room(self) -> None:
+        """Let the consumer catch up; the lock is free meanwhile."""
+        self._waiting += 1
+        while self._pulled - self._taken >= self._limit and not self._stopping:
+            self._room.wait(_PATIENCE)
+        self._waiting -= 1

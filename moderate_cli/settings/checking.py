@@ -56,11 +56,27 @@ class _Checker:
         return layer
 
     def _value(self, setting: Setting, entry: Entry) -> Any:
+        if setting.kind.by_name and isinstance(entry.part, dict):
+            return self._by_name(setting, entry.part)
+        self._know_keys(setting, entry)
+        return self._checked(setting, plain(entry.part), entry)
+
+    def _by_name(self, setting: Setting, entries: dict[str, Entry]) -> dict[str, Any]:
+        """Check each mapping by itself, so that what is wrong with it has its line."""
+        values: dict[str, Any] = {}
+        for name, entry in entries.items():
+            self._know_keys(setting, entry)
+            values |= self._checked(setting, {name: plain(entry.part)}, entry)
+        return values
+
+    def _checked(self, setting: Setting, value: object, entry: Entry) -> Any:
+        subject = f"{self._name}:{entry.line}: {setting.name}"
+        return setting.check(value, subject=subject, written=describe(entry.part))
+
+    def _know_keys(self, setting: Setting, entry: Entry) -> None:
         if setting.kind.keys and isinstance(entry.part, dict):
             for key, inner in entry.part.items():
                 self._know(key, setting.kind.keys, inner)
-        subject = f"{self._name}:{entry.line}: {setting.name}"
-        return setting.check(plain(entry.part), subject=subject, written=describe(entry.part))
 
     def _profiles(self, entry: Entry | None) -> Mapping[str, Layer]:
         if entry is None or _is_null(entry.part):

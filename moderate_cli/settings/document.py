@@ -29,13 +29,13 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands behind a key, and the key's line."""
+    """What stands behind a key, and the key's line; or an item of a list, and its own."""
 
     part: Part
     line: int
 
 
-Part = Scalar | tuple["Part", ...] | dict[str, Entry]
+Part = Scalar | tuple[Entry, ...] | dict[str, Entry]
 
 
 def parse(text: str, name: str) -> Part | None:
@@ -66,7 +66,7 @@ def plain(part: Part) -> object:
         case dict():
             return {key: _inner(entry.part) for key, entry in part.items()}
         case _:
-            return [_inner(item) for item in part]
+            return [_inner(item.part) for item in part]
 
 
 def describe(part: Part) -> str:
@@ -81,7 +81,7 @@ def describe(part: Part) -> str:
         case dict():
             return "a mapping"
         case _:
-            items = (describe(item) if isinstance(item, Scalar) else "..." for item in part)
+            items = (describe(item.part) if isinstance(item.part, Scalar) else "..." for item in part)
             return f"[{_short(', '.join(items))}]"
 
 
@@ -119,7 +119,7 @@ class _Composer:
             case yaml.MappingNode():
                 return self._mapping(node)
             case yaml.SequenceNode():
-                return tuple(self.part(item) for item in node.value)
+                return tuple(Entry(self.part(item), item.start_mark.line + 1) for item in node.value)
             case _:
                 return self._scalar(node)
 
@@ -151,8 +151,9 @@ class _Composer:
 
     def _merged(self, node: yaml.Node) -> dict[str, Entry]:
         part = self.part(node)
+        several = [item.part for item in part] if isinstance(part, tuple) else [part]
         merged: dict[str, Entry] = {}
-        for mapping in reversed(part if isinstance(part, tuple) else (part,)):  # the first of several counts
+        for mapping in reversed(several):  # the first of several counts
             if not isinstance(mapping, dict):
                 raise self._error(node, "<< takes a mapping, or a list of them")
             merged |= mapping

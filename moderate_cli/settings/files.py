@@ -36,7 +36,7 @@ def locations(given: Layer, environment: Environment) -> tuple[Location, Locatio
     The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder.
     """
     asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
-    project = Location(Path(asked), str(asked), required=True) if asked else _search()
+    project = Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)
     path = user_file()
     return project, Location(path, _under_home(path))
 
@@ -46,6 +46,25 @@ def user_file() -> Path:
     from platformdirs import user_config_path  # not needed by commands that take no settings
 
     return user_config_path("moderate", appauthor=False) / USER_FILE
+
+
+def nearest(name: str) -> Location:
+    """Return the nearest file of a name, from the working folder upward, or where it would be in that folder.
+
+    The search ends at the top of the repository, the first folder that holds `.git`, because what lies above belongs to
+    somebody else; outside a repository it ends at the root.
+    """
+    try:
+        start = Path.cwd()
+    except FileNotFoundError:  # the working folder was removed
+        return Location(Path(name), name)
+    for folder in (start, *start.parents):
+        found = folder / name
+        if os.path.lexists(found):
+            return Location(found, os.path.relpath(found, start))
+        if os.path.lexists(folder / ".git"):
+            break
+    return Location(start / name, name)
 
 
 def read(location: Location) -> str | None:
@@ -73,25 +92,6 @@ def read(location: Location) -> str | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{name}:{line}: not text in UTF-8") from error
-
-
-def _search() -> Location:
-    """Return the nearest project file, or where it would be in the working folder.
-
-    The search ends at the top of the repository, the first folder that holds `.git`, because what lies above belongs to
-    somebody else; outside a repository it ends at the root.
-    """
-    try:
-        start = Path.cwd()
-    except FileNotFoundError:  # the working folder was removed
-        return Location(Path(PROJECT_FILE), PROJECT_FILE)
-    for folder in (start, *start.parents):
-        found = folder / PROJECT_FILE
-        if os.path.lexists(found):
-            return Location(found, os.path.relpath(found, start))
-        if os.path.lexists(folder / ".git"):
-            break
-    return Location(start / PROJECT_FILE, PROJECT_FILE)
 
 
 def _is_odd(path: Path) -> bool:

@@ -29,8 +29,8 @@ class Kind:
 
     `check` takes what YAML or an option gives, and returns the value that programs use; it raises ValueError, or an
     error that explains itself. `parse` makes what `check` takes out of a variable's text, `show` undoes `check`.
-    `expected` ends the sentence "it must be ...". `keys` are those of a value that may be a mapping;
-    `may_be_empty` says that an empty text is a value too, and not none.
+    `expected` ends the sentence "it must be ...". `keys` are those of a value that may be a mapping, or of each mapping
+    in it where it is one `by_name`; `may_be_empty` says that an empty text is a value too, and not none.
     """
 
     expected: str
@@ -40,6 +40,7 @@ class Kind:
     low: float | None = None
     high: float | None = None
     keys: tuple[str, ...] = ()
+    by_name: bool = False
     may_be_empty: bool = False
 
 

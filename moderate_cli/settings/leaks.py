@@ -39,4 +39,4 @@ def _keys(part: Part, seen: set[int], *, names: bool = False) -> Iterator[tuple[
             yield from _keys(entry.part, seen, names=key == "profiles" and not names)
     elif isinstance(part, tuple):
         for item in part:
-            yield from _keys(item, seen)
+            yield from _keys(item.part, seen)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moderate_cli.verdicts import RiskLevel
+
+if TYPE_CHECKING:
+    from moderate_cli.catalogue.prices import Prices
 
 LOCAL_PROFILE = "local"
 
@@ -79,7 +82,8 @@ class Settings:
 
     `timeout` (for the answer to one call) and `reuse` (how old an answer may be) are in seconds; `reuse` is infinite
     for any age and None for not at all. `qps` is None for the documented quota, and `region` is None for the profile
-    `local`. `origins` tells for each setting, and for `profile`, where its value came from.
+    `local`. `prices` are the user's own, by service or billing type. `origins` tells for each setting, and for
+    `profile`, where its value came from.
     """
 
     profile: str | None
@@ -96,6 +100,7 @@ class Settings:
     timeout: float
     failover: tuple[str, ...]
     reuse: float | None
+    prices: Prices
     params_in: ParamsIn
     credentials: CredentialsChoice
     origins: Mapping[str, str]

@@ -10,6 +10,7 @@ from moderate_cli.errors import UsageError
 from moderate_cli.settings import kinds
 from moderate_cli.settings.kinds import Kind
 from moderate_cli.settings.model import CredentialsChoice, FailOn, ParamsIn
+from moderate_cli.settings.prices import prices
 from moderate_cli.verdicts import RiskLevel
 
 
@@ -153,6 +154,14 @@ _ALL = (
         default_text="never",
         help="Do not ask again about what was judged within this age.",
         example="7d",
+    ),
+    Setting(
+        name="prices",
+        kind=prices(),
+        default={},
+        default_text="the list prices",
+        help="Your own prices, by service or billing type, for estimates; the variable takes JSON.",
+        example="{baselineCheck_global: {amount: 0.5, currency: USD, per: 1000}}",
     ),
     Setting(
         name="params_in",

@@ -1,37 +1,177 @@
-"""Where images come from: files, folders and URLs, as a lazy stream of items."""
+"""Where images come from: files, folders, globs, URLs, OSS and lists, as a lazy stream of items."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
-from moderate_cli.sources.folders import walk
-from moderate_cli.verdicts import ImageUrl, Item, LocalFile
+from moderate_cli.errors import InputError, ModerateError
+from moderate_cli.sources.folders import Chunk, walk
+from moderate_cli.sources.globs import Glob, is_glob
+from moderate_cli.sources.images import has_image_content, has_image_name
+from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
+from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix
+from moderate_cli.sources.recall import Recall, Seen
+from moderate_cli.sources.selection import Selection
+from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
+
+__all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
+
+_WEB = ("http://", "https://")
+_UNMATCHED = 20  # globs that are remembered, of any number
+_ALL = Selection()
 
 
 class Sources:
-    """The items behind the SOURCE arguments; iterating opens folders one at a time.
+    """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
 
-    `passed_over` counts the files of folders that were no images; what was named is never passed over.
+    `passed_over` counts what was found and is no image: by its name or its content in a folder, by its name alone in
+    OSS, where the content could not be read without a download. `ignored` counts the files and folders that the
+    selection left out, and `spared` the clean files that an earlier run knows, which are left out with `spare_clean`.
+    `unmatched` are globs that matched nothing. What was named is never passed over, left out or spared.
+    Raises UsageError for a selection that makes no sense.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        selection: Selection = _ALL,
+        lists: Sequence[SourceList] = (),
+        stdin: TextIO | None = None,
+        open_bucket: OpenBucket | None = None,
+        recall: Recall | None = None,
+        spare_clean: bool = False,
+    ) -> None:
         self._names = names
+        self._rules = selection.rules()
+        self._lists = lists
+        self._stdin = stdin
+        self._open_bucket = open_bucket
+        self._recall = recall
+        self._spare_clean = spare_clean
         self.passed_over = 0
+        self.ignored = 0
+        self.spared = 0
+        self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
         for name in self._names:
-            if name.lower().startswith(("http://", "https://")):
-                yield Item(name, ImageUrl(name))
-            elif os.path.isdir(name):  # noqa: PTH112 - unlike Path.is_dir, it never raises
-                yield from self._folder(name)
+            if name == STANDARD_INPUT:
+                yield from self._listed(SourceList(name))
+            elif is_glob(name) and not _is_remote(name) and not os.path.lexists(name):
+                yield from self._matches(name)
             else:
-                yield Item(name, LocalFile(Path(name)))
+                yield from self._items([Listed(name)])
+        for listing in self._lists:
+            yield from self._listed(listing)
 
-    def _folder(self, folder: str) -> Iterator[Item]:
-        for path, is_image in walk(folder):
-            if is_image:
+    def _listed(self, listing: SourceList) -> Iterator[Item]:
+        stdin = sys.stdin if self._stdin is None else self._stdin
+        return self._items(read_list(listing, stdin))
+
+    def _items(self, entries: Iterable[Listed | Item]) -> Iterator[Item]:
+        """Yield what each source stands for; its name is taken as it is."""
+        for entry in entries:
+            if isinstance(entry, Item):
+                yield entry
+                continue
+            source, data_id, referer = entry
+            image = _one_image(source)
+            if image is not None:
+                yield Item(source, image, data_id, referer)
+                continue
+            many = self._stored(source) if is_oss(source) else self._below(source)
+            yield from (replace(item, data_id=data_id, referer=referer) for item in many)
+
+    def _below(self, folder: str) -> Iterator[Item]:
+        for chunk in walk(folder, self._rules):
+            yield from self._images(chunk)
+
+    def _matches(self, name: str) -> Iterator[Item]:
+        folder, glob = Glob.parse(name)
+        is_matched = False
+        for chunk in walk(folder, self._rules, glob):
+            if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
+                break
+            is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.error)
+            yield from self._images(chunk)
+        if not is_matched and len(self.unmatched) < _UNMATCHED:
+            self.unmatched.append(name)
+
+    def _images(self, chunk: Chunk) -> Iterator[Item]:
+        """Yield the images among some files; what is known already is neither opened nor made an item if it is clean.
+
+        The loop is what a rescan spends its time in.
+        """
+        self.ignored += chunk.ignored
+        known = self._known(chunk)
+        for file in chunk.files:
+            name, sha256 = file[0], None
+            path = chunk.prefix + name
+            seen = known.get(name)
+            if seen is not None and seen[:4] == file:
+                sha256 = seen[4]
+                if sha256 is None and self._spare_clean:
+                    self.spared += 1
+                    continue
+            elif not (has_image_name(name) or has_image_content(path)):
+                self.passed_over += 1
+                continue
+            yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
+        yield from self._odd(chunk)
+
+    def _known(self, chunk: Chunk) -> Mapping[str, Seen]:
+        if self._recall is None or not chunk.files:
+            return {}
+        return self._recall(chunk.folder, None if chunk.is_whole else [file[0] for file in chunk.files])
+
+    def _odd(self, chunk: Chunk) -> Iterator[Item]:
+        """Yield what has the name of an image and is no file, so that reading it tells why, and what failed."""
+        for name in chunk.odd:
+            path = chunk.prefix + name
+            if has_image_name(name):
                 yield Item(path, LocalFile(Path(path)))
             else:
                 self.passed_over += 1
+        if chunk.error is not None:
+            folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
+            message = f"the folder cannot be listed: {chunk.error.strerror}"
+            yield Item(folder, BrokenInput(InputError(message, code="unreadable", hint="check its permissions")))
+
+    def _stored(self, source: str) -> Iterator[Item]:
+        name, prefix = bucket_and_key(source)
+        try:
+            if self._open_bucket is None:
+                raise InputError("no bucket can be listed here", code="oss_unavailable", hint="name the objects")
+            for found in self._open_bucket(name).objects(prefix):
+                if self._rules.is_unselected(found.key.removeprefix(prefix)):
+                    self.ignored += 1
+                elif has_image_name(found.key.rpartition("/")[2]):
+                    yield Item(f"oss://{name}/{found.key}", found)
+                elif not is_prefix(found.key):  # the console marks a folder by an object of its name
+                    self.passed_over += 1
+        except ModerateError as error:
+            yield Item(source, BrokenInput(error))
+
+
+def _is_remote(source: str) -> bool:
+    return source[:8].lower().startswith(_WEB) or is_oss(source)
+
+
+def _one_image(source: str) -> Image | BrokenInput | None:
+    """Return the one image that a source is, or why it is none; None where it stands for many."""
+    if not _is_remote(source):
+        return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
+    if not source.isascii() and any("\ud800" <= character <= "\udfff" for character in source):
+        return BrokenInput(InputError("the address is not valid UTF-8", code="not_text", hint="encode the address"))
+    if not is_oss(source):
+        return ImageUrl(source)
+    bucket, key = bucket_and_key(source)
+    if not bucket:
+        return BrokenInput(InputError("no bucket is named", code="no_bucket", hint="write oss://BUCKET/KEY"))
+    return None if is_prefix(key) else OssObject(bucket, key)

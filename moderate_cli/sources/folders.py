@@ -1,69 +1,221 @@
-"""Walking a folder for images, lazily, without recursion and without following links into circles."""
+"""Walking folders lazily: without recursion or circles, and in flat memory however many names a folder holds."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+from stat import S_ISDIR, S_ISREG
 
-from moderate_cli.preflight import HEAD_SIZE, sniff
+from moderate_cli.sources.globs import Glob, Places
+from moderate_cli.sources.last_names import ANY_NAME, NO_NAME
+from moderate_cli.sources.selection import Rules
 
-# Names under which people keep images: such a file is never passed over, so that a broken one gets reported.
-IMAGE_SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}
-)
+# Names of one folder that are held at once: with what is known of their files 3 MB, and 9 MB were they 10,000.
+CHUNK = 2_000
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
+_EVERYTHING = Rules()
+# From an open folder the system finds a file without looking up its whole path; Windows cannot.
+_BY_DESCRIPTOR = os.scandir in os.supports_fd
+_NAME = attrgetter("name")
+
+Found = tuple[str, int, int, int]
+"""A file that a walk came upon: its name, and the size, mtime_ns and inode of a `FileStat`."""
 
 
-def walk(folder: str) -> Iterator[tuple[str, bool]]:
-    """Yield each file below a folder, and whether it is an image by its name or its content.
+@dataclass(slots=True)
+class Chunk:
+    """What one look into a folder found.
 
-    A folder that cannot be listed is yielded as an image, so that reading it reports why.
+    `folder` is its absolute path; `prefix` and a name make a path as it is shown. `files` are in the order of their
+    names, and `odd` the names of what is no file or has no stat. `is_whole` tells whether that is all of the folder,
+    `ignored` how much of it was left out, and `error` why the rest cannot be listed.
     """
-    levels: list[Iterator[str | os.DirEntry[str]]] = [iter([folder])]
-    while levels:
-        current = next(levels[-1], None)
-        if current is None:
-            levels.pop()
-        elif isinstance(current, str) or current.is_dir(follow_symlinks=False):
-            path = current if isinstance(current, str) else current.path
-            entries = _listed(path)
-            if entries is None:
-                yield path, True
+
+    folder: str
+    prefix: str
+    files: list[Found] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)
+    is_whole: bool = True
+    ignored: int = 0
+    error: OSError | None = None
+
+
+def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
+    """Yield what is below a folder, the files of each folder before its subfolders; "" is the working folder.
+
+    Links to files are followed. So are links to folders, once each, but never into a folder that the walk is in. What
+    is below the root and vanished since its name was read is passed. The folders of version control are left out.
+    """
+    waiting = [_Folder.root(root, rules, glob)]
+    followed: set[tuple[int, int]] = set()
+    levels: list[_Level] = []
+    try:
+        while waiting or levels:
+            if waiting:
+                folder = waiting.pop()
+                try:
+                    level = _Level(folder, glob)
+                except OSError as error:
+                    if not levels or not isinstance(error, FileNotFoundError | NotADirectoryError):
+                        yield folder.chunk(error)
+                    continue
+                if _is_circle(level, levels, followed):
+                    level.close()
+                    continue
+                levels.append(level)
+            level = levels[-1]
+            if level.has_more:
+                yield level.read()
             else:
-                levels.append(iter(entries))
-        elif _has_image_name(current.name):
-            yield current.path, True
-        elif _is_file(current):
-            yield current.path, _has_image_content(current.path)
+                levels.pop()
+            waiting = levels[-1].folders if levels else []
+    finally:
+        for level in levels:
+            level.close()
 
 
-def _listed(folder: str) -> list[os.DirEntry[str]] | None:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to be walked: its path as it is shown and in full, each with a separator at its end."""
+
+    prefix: str
+    path: str
+    rules: Rules
+    places: Places
+    by_link: bool = False
+
+    @classmethod
+    def root(cls, root: str, rules: Rules, glob: Glob | None) -> _Folder:
+        path = _with_separator(os.path.abspath(root))  # noqa: PTH100 - Path.resolve follows links
+        prefix = _with_separator(root) if root else ""
+        return cls(prefix, path, rules.at(path), glob.start if glob else frozenset())
+
+    def chunk(self, error: OSError | None = None) -> Chunk:
+        return Chunk(os.path.dirname(self.path), self.prefix, error=error)  # noqa: PTH120 - a Path a folder is slow
+
+
+def _with_separator(path: str) -> str:
+    return os.path.join(path, "")  # noqa: PTH118 - a Path has no separator at its end
+
+
+class _Level:
+    """An open folder of a walk, and those of its folders that wait for their turn, the next one last."""
+
+    def __init__(self, folder: _Folder, glob: Glob | None) -> None:
+        self._folder = folder
+        self._glob = glob
+        self.folders: list[_Folder] = []
+        self.has_more = True
+        self._is_first = True
+        path = folder.prefix or os.curdir
+        self._opened: int | str = os.open(path, os.O_RDONLY | os.O_DIRECTORY) if _BY_DESCRIPTOR else path
+        try:
+            seen = os.stat(self._opened)  # noqa: PTH116 - a Path has no descriptor
+            self._entries = os.scandir(self._opened)
+        except OSError:
+            self._close_descriptor()
+            raise
+        self.identity = (seen.st_dev, seen.st_ino)
+        self.by_link = folder.by_link
+        self._rules = folder.rules.inside(folder.path)
+
+    def read(self) -> Chunk:
+        """Return the next files, and let the folders among them wait."""
+        chunk = self._folder.chunk()
+        entries: list[os.DirEntry[str]] = []
+        try:
+            entries.extend(islice(self._entries, CHUNK))
+        except OSError as error:
+            chunk.error = error
+        self.has_more = len(entries) == CHUNK
+        chunk.is_whole = self._is_first and not self.has_more
+        self._is_first = False
+        entries.sort(key=_NAME, reverse=True)
+        names = ANY_NAME if self._glob else self._rules.names
+        if names is not NO_NAME:
+            entries = [entry for entry in entries if not names.may_match(entry.name) or self._is_wanted(entry, chunk)]
+        self._add(entries, chunk)
+        self.folders.reverse()
+        if not self.has_more:
+            self.close()
+        return chunk
+
+    def close(self) -> None:
+        self._entries.close()
+        self._close_descriptor()
+
+    def _close_descriptor(self) -> None:
+        if isinstance(self._opened, int):
+            os.close(self._opened)
+            self._opened = ""
+
+    def _add(self, entries: list[os.DirEntry[str]], chunk: Chunk) -> None:
+        """Empty a list of entries, from its end, for each of them keeps its stat as long as it lives."""
+        files = chunk.files
+        while entries:
+            entry = entries.pop()
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    seen = entry.stat(follow_symlinks=False)
+                    files.append((entry.name, seen.st_size, seen.st_mtime_ns, seen.st_ino))
+                elif entry.is_dir(follow_symlinks=False):
+                    self._add_folder(entry.name)
+                else:
+                    self._add_target(entry, chunk)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                chunk.odd.append(entry.name)
+
+    def _add_target(self, entry: os.DirEntry[str], chunk: Chunk) -> None:
+        """Add what a link leads to; one that leads nowhere is odd, and so are pipes and devices."""
+        try:
+            seen = entry.stat()
+        except OSError:
+            chunk.odd.append(entry.name)
+            return
+        if S_ISDIR(seen.st_mode):
+            self._add_folder(entry.name, by_link=True)
+        elif S_ISREG(seen.st_mode):
+            chunk.files.append((entry.name, seen.st_size, seen.st_mtime_ns, seen.st_ino))
+        else:
+            chunk.odd.append(entry.name)
+
+    def _add_folder(self, name: str, *, by_link: bool = False) -> None:
+        if name in _SKIPPED_FOLDERS:
+            return
+        folder, below = self._folder, f"{name}{os.sep}"
+        places = self._glob.step(folder.places, name) if self._glob else folder.places
+        self.folders.append(_Folder(folder.prefix + below, folder.path + below, self._rules, places, by_link))
+
+    def _is_wanted(self, entry: os.DirEntry[str], chunk: Chunk) -> bool:
+        is_folder = _is_folder(entry)
+        if self._glob:
+            places = self._glob.step(self._folder.places, entry.name)
+            if not (places if is_folder else self._glob.is_match(places)):
+                return False
+        if self._rules.leave_out(self._folder.path, entry.name, is_folder=is_folder):
+            chunk.ignored += 1
+            return False
+        return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if entry.name not in _SKIPPED_FOLDERS), key=_name)
-    except OSError:
-        return None
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
-
-
-def _has_image_name(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a million names, no Path each
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
+        return entry.is_dir()
     except OSError:
         return False
 
 
-def _has_image_content(path: str) -> bool:
-    try:
-        with Path(path).open("rb") as file:
-            return sniff(file.read(HEAD_SIZE)) is not None
-    except OSError:
+def _is_circle(level: _Level, levels: list[_Level], followed: set[tuple[int, int]]) -> bool:
+    """Tell whether the walk is in this folder already, or followed another link to it; remember the link."""
+    if any(other.identity == level.identity for other in levels):
+        return True
+    if not level.by_link:
         return False
+    known = level.identity in followed
+    followed.add(level.identity)
+    return known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class Database:
         """
         mode = str(self.read("PRAGMA journal_mode")[0][0])
         if mode != "wal":
+            self.read("PRAGMA auto_vacuum = INCREMENTAL")  # heeded by a file without tables: it can shrink in steps
             mode = str(self.read("PRAGMA journal_mode = WAL")[0][0])
         self.read(f"PRAGMA synchronous = {'NORMAL' if mode == 'wal' else 'FULL'}")
         self.read("PRAGMA foreign_keys = ON")
@@ -57,6 +59,18 @@ class Database:
         """Return the rows of a query."""
         with self._lock, self._explaining():
             return self._patiently(lambda: self._connection.execute(sql, parameters).fetchall())
+
+    def tuples(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query as plain tuples, which is quicker where they are many and small."""
+        with self._lock, self._explaining():
+            cursor = self._plain_cursor()
+            return self._patiently(lambda: cursor.execute(sql, parameters).fetchall())
+
+    def numbers(self, sql: str, parameters: Sequence[Any] = ()) -> array[int]:
+        """Return the only column of a query, of integers: eight bytes a row, however many there are."""
+        with self._lock, self._explaining():
+            cursor = self._plain_cursor()
+            return self._patiently(lambda: array("q", (row[0] for row in cursor.execute(sql, parameters))))
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -71,6 +85,11 @@ class Database:
                 if self._connection.in_transaction:  # SQLite itself rolls back after some errors, as a full disk
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _plain_cursor(self) -> sqlite3.Cursor:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor
 
     def _patiently(self, operation: Callable[[], T]) -> T:
         """Run an operation, again and again while another process is in the way, until patience ends."""

@@ -46,6 +46,13 @@ def unwritable(path: Path, reason: str) -> StoreError:
     return StoreError(message, code="store_unwritable", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
 
 
+def unknown_request(request_id: str) -> StoreError:
+    """Return the error for feedback on a result that is not there."""
+    message = f"the store has no result with the request id {request_id}"
+    hint = "`moderate history -f jsonl` shows the request id of each result"
+    return StoreError(message, code="unknown_request", hint=hint, exit_code=ExitCode.USAGE)
+
+
 def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
     """Return what an error of SQLite means for whoever uses the store."""
     match primary_code(error):

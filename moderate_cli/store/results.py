@@ -23,8 +23,8 @@ _TEXTS = (
     "data_id",
 )
 _INSERT = f"""
-    INSERT INTO results (run, judged_at, services, finishes, record, {", ".join(_TEXTS)})
-    VALUES (?, ?, ?, ?, ?{", ?" * len(_TEXTS)})
+    INSERT INTO results (run, judged_at, question, services, finishes, record, {", ".join(_TEXTS)})
+    VALUES (?, ?, ?, ?, ?, ?{", ?" * len(_TEXTS)})
     ON CONFLICT (finishes) DO NOTHING
 """  # noqa: S608 - the names are those above
 
@@ -35,6 +35,7 @@ def insert_result(
     *,
     run: int | None,
     now: float,
+    question: str | None,
     finishes: str | None = None,
 ) -> bool:
     """Store a record inside a transaction; False where the task that it `finishes` has a result already."""
@@ -42,7 +43,7 @@ def insert_result(
     # With each character beyond ASCII escaped, lone surrogates of file names survive.
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
     columns = (_text(record.get(name)) for name in _TEXTS)
-    cursor = connection.execute(_INSERT, (run, now, services, to_column(finishes), text, *columns))
+    cursor = connection.execute(_INSERT, (run, now, question, services, to_column(finishes), text, *columns))
     if not cursor.rowcount:
         return False
     hits = ((cursor.lastrowid, label, service, number) for (label, service), number in _hits(record).items())

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from moderate_cli.store import tasks
+from moderate_cli.store import feedback, history, prune, reuse, stats, tasks
 from moderate_cli.store.columns import to_column
 from moderate_cli.store.database import Database
+from moderate_cli.store.feedback import FeedbackVerdict
+from moderate_cli.store.filters import Filters
+from moderate_cli.store.history import Entry
 from moderate_cli.store.migrations import check_owner, migrate
 from moderate_cli.store.place import prepare, protect
+from moderate_cli.store.prune import Pruned
 from moderate_cli.store.results import insert_result
+from moderate_cli.store.reuse import Answer, Seen, SeenFile
+from moderate_cli.store.stats import LabelCount, Period, Usage
 from moderate_cli.store.tasks import NewTask, Task, TaskState
-from moderate_cli.verdicts import TaskKind
+from moderate_cli.verdicts import Engine, TaskKind
 
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the store."""
 
-_BEGIN_RUN = "INSERT INTO runs (command, started_at) VALUES (?, ?)"
+_BEGIN_RUN = "INSERT INTO runs (command, subject, started_at) VALUES (?, ?, ?)"
 _FINISH_RUN = "UPDATE runs SET finished_at = ?, exit_code = ?, judged = ?, skipped = ?, failed = ? WHERE number = ?"
 _PAGE = 200  # rows that are in memory at once while tasks are streamed
 
@@ -70,10 +76,13 @@ class Store:
         """The store's file."""
         return self._database.path
 
-    def begin_run(self, command: str) -> int:
-        """Record that a command began, and return the number of its run; `command` is its name without arguments."""
+    def begin_run(self, command: str, *, subject: str | None = None) -> int:
+        """Record that a command began, and return the number of its run.
+
+        `command` is its name without arguments, `subject` a key of what its arguments ask it to judge.
+        """
         with self._database.write() as connection:
-            cursor = connection.execute(_BEGIN_RUN, (command, self._clock()))
+            cursor = connection.execute(_BEGIN_RUN, (command, subject, self._clock()))
             return int(cursor.lastrowid or 0)
 
     def finish_run(self, run: int, *, exit_code: int, judged: int, skipped: int, failed: int) -> None:
@@ -81,10 +90,56 @@ class Store:
         with self._database.write() as connection:
             connection.execute(_FINISH_RUN, (self._clock(), int(exit_code), judged, skipped, failed, run))
 
-    def add_result(self, run: int | None, record: Mapping[str, Any]) -> None:
-        """Store the record of an outcome that belongs to no task; `finish_task` is for those that do."""
+    def last_run(self, command: str, subject: str, *, before: int | None = None) -> int | None:
+        """Return the number of the newest run of a command on a subject, or of the newest before another run."""
+        return reuse.last_run(self._database, command, subject, before)
+
+    def failed_in(self, run: int, source: str) -> bool:
+        """Tell whether an input failed in a run."""
+        return bool(self._database.read(reuse.FAILED_IN, (run, to_column(source))))
+
+    def add_result(
+        self,
+        run: int | None,
+        record: Mapping[str, Any],
+        *,
+        question: str | None = None,
+        file: SeenFile | None = None,
+    ) -> None:
+        """Store the record of an outcome that belongs to no task; `finish_task` is for those that do.
+
+        With a `question` a later call finds the answer again. A `file` is remembered in the same transaction; it needs
+        a question, and a record with the hash of its content.
+        """
+        now = self._clock()
         with self._database.write() as connection:
-            insert_result(connection, record, run=run, now=self._clock())
+            insert_result(connection, record, run=run, now=now, question=question)
+            if file is not None and question is not None:
+                reuse.remember(connection, file, record["sha256"], question, now)
+
+    def find_answer(
+        self, sha256: str, question: str, *, since: float | None = None, run: int | None = None
+    ) -> Answer | None:
+        """Return the newest verdict on a content that answers a question.
+
+        It counts if it was given at `since` or later, or in the run with the number `run`.
+        """
+        return reuse.find_answer(self._database, sha256, question, since, run)
+
+    def seen_in(
+        self, folder: str, question: str, *, since: float | None, names: Sequence[str] | None = None
+    ) -> Mapping[str, Seen]:
+        """Return what is known of the files of a folder, or of those with some names, by name: one query a folder.
+
+        A file has no sha256 here if it is clean: it had no finding when the same question was answered at `since` or
+        later. Where `since` is None, none is clean.
+        """
+        return reuse.seen_in(self._database, folder, question, since, names)
+
+    def remember_file(self, file: SeenFile, sha256: str, question: str, *, judged_at: float) -> None:
+        """Keep the hash of a file and when the question was last answered, so that it need not be read again."""
+        with self._database.write() as connection:
+            reuse.remember(connection, file, sha256, question, judged_at)
 
     def begin_task(self, task: NewTask) -> int:
         """Record a task before its submission is sent, and return its number."""
@@ -105,6 +160,8 @@ class Store:
             state = _final_state(found["status"]) if found else TaskState.PENDING
             row = (state, key, to_column(request_id), submitted_at, expires_at, number)
             connection.execute(tasks.ACCEPT, row)
+            if found:  # it came without what only the task knows
+                connection.execute(tasks.COMPLETE, (number, key))
 
     def drop_task(self, number: int) -> None:
         """Forget a task whose submission failed, so that the service has none."""
@@ -136,17 +193,24 @@ class Store:
         rows = self._database.read(tasks.BY_ID, (to_column(req_id),))
         return tasks.to_task(rows[0]) if rows else None
 
+    def find_pending(self, sha256: str, question: str) -> Task | None:
+        """Return the newest task, pending and not expired, that will answer a question about a content."""
+        rows = self._database.read(tasks.OF_CONTENT, (sha256, question, self._clock()))
+        return tasks.to_task(rows[0]) if rows else None
+
     def finish_task(self, req_id: str, record: Mapping[str, Any], run: int | None = None) -> bool:
         """Store the result of a task and mark the task as done or failed, both or neither.
 
         Returns False, and stores nothing, where it was finished before, by whichever process. The id may be one that
         no task here has: the callback of a task that another machine submitted.
         """
+        now, key = self._clock(), to_column(req_id)
         with self._database.write() as connection:
-            now = self._clock()
-            is_new = insert_result(connection, record, run=run, now=now, finishes=req_id)
+            asked = connection.execute(tasks.QUESTION, (key,)).fetchone()
+            question = asked["question"] if asked else None
+            is_new = insert_result(connection, record, run=run, now=now, question=question, finishes=req_id)
             if is_new:
-                connection.execute(tasks.FINISH, (_final_state(record.get("status")), now, to_column(req_id)))
+                connection.execute(tasks.FINISH, (_final_state(record.get("status")), now, key))
             return is_new
 
     def expire_tasks(self) -> Iterator[Task]:
@@ -167,6 +231,45 @@ class Store:
     def submitting_tasks(self, *, older_than: float) -> int:
         """Return how many submissions, begun more than so many seconds ago, were cut off before their answer."""
         return int(self._database.read(tasks.CUT_OFF, (self._clock() - older_than,))[0][0])
+
+    def history(self, filters: Filters) -> Iterator[Entry]:
+        """Yield the stored results that are meant, the last stored first; memory grows by 8 bytes for each at most."""
+        return history.history(self._database, filters)
+
+    def usage(
+        self,
+        by: Period | None,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        engine: Engine | None = None,
+    ) -> list[Usage]:
+        """Return calls and hits by service, in each day or month of UTC that has any, or in all, in their order.
+
+        `since` belongs to the span and `until` does not.
+        """
+        return stats.usage(self._database, by, since, until, engine)
+
+    def label_counts(
+        self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
+    ) -> list[LabelCount]:
+        """Return in how many calls of each service each label was found, the most frequent first."""
+        return stats.label_counts(self._database, since, until, engine)
+
+    def add_feedback(self, request_id: str, verdict: FeedbackVerdict, note: str | None = None) -> None:
+        """Keep what a person says of a verdict; what was said before stays, and the newest counts.
+
+        Raises StoreError (`unknown_request`) where no result has that request id.
+        """
+        with self._database.write() as connection:
+            feedback.add_feedback(connection, request_id, verdict, note, self._clock())
+
+    def prune(self, *, older_than: float) -> Pruned:
+        """Forget the results, finished tasks and seen files of more than so many seconds ago, and return their counts.
+
+        With the results go their feedback and the runs that have ended and have no other. Others can write meanwhile.
+        """
+        return prune.prune(self._database, self._clock() - older_than)
 
 
 def _final_state(status: object) -> TaskState:

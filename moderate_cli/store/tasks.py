@@ -22,7 +22,11 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """What is about to be submitted. `post` is the JSON of a post; `profile` names the credentials to poll with."""
+    """What is about to be submitted.
+
+    `post` is the JSON of a post, `profile` names the credentials to poll with, and `question` is the key by which an
+    answer is found again.
+    """
 
     kind: TaskKind
     operation: str
@@ -35,6 +39,7 @@ class NewTask:
     data_id: str | None = None
     profile: str | None = None
     post: str | None = None
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,11 @@ _ALL = tuple(field.name for field in fields(Task))
 INSERT = f"INSERT INTO tasks (state, begun_at, {', '.join(_NEW)}) VALUES ('submitting', ?{', ?' * len(_NEW)})"  # noqa: S608
 _SELECT = f"SELECT {', '.join(_ALL)} FROM tasks"  # noqa: S608
 ACCEPT = "UPDATE tasks SET state = ?, req_id = ?, request_id = ?, submitted_at = ?, expires_at = ? WHERE number = ?"
+COMPLETE = """
+    UPDATE results SET question = (SELECT question FROM tasks WHERE number = ?1),
+        sha256 = coalesce(sha256, (SELECT sha256 FROM tasks WHERE number = ?1))
+    WHERE finishes = ?2
+"""
 DROP = "DELETE FROM tasks WHERE number = ? AND state = 'submitting'"
 FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
 EXPIRE = "UPDATE tasks SET state = 'expired' WHERE number = ? AND state = 'pending'"
@@ -65,6 +75,11 @@ PENDING = f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? ORD
 PENDING_OF_KIND = (
     f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? AND kind = ? ORDER BY number LIMIT ?"
 )
+# The plus keeps SQLite from the index by expiry, which holds all pending tasks instead of a few.
+OF_CONTENT = f"""{_SELECT}
+    WHERE state = 'pending' AND sha256 = ? AND question = ? AND +expires_at > ? ORDER BY number DESC LIMIT 1
+"""
+QUESTION = "SELECT question FROM tasks WHERE req_id = ? ORDER BY number DESC LIMIT 1"
 DUE = f"{_SELECT} WHERE state = 'pending' AND expires_at <= ? ORDER BY expires_at, number LIMIT ?"
 CUT_OFF = "SELECT count(*) FROM tasks WHERE state = 'submitting' AND begun_at <= ?"
 

@@ -27,6 +27,9 @@ MODERATE = Path(sys.executable).with_name("moderate")
 IMAGE = Path(__file__).parents[1] / "data" / "poster-qr.png"
 SEED = 4
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from copies import copies  # noqa: E402 - tests are no package
+
 
 @dataclass
 class Counts:
@@ -66,7 +69,7 @@ def _round(counts: Counts, folder: Path, emulator: Emulator, images: int, *, mom
     }
     with printed.open("wb") as output:
         process = subprocess.Popen(
-            [MODERATE, "async-submit", *[IMAGE] * images, "--qps", "500", "-q"],
+            [MODERATE, "async-submit", *copies(IMAGE, folder / "images", images), "--qps", "500", "-q"],
             stdout=output,
             stderr=subprocess.DEVNULL,
             env=environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from itertools import pairwise
 
 import pytest
@@ -66,44 +67,90 @@ def test_idle_time_is_not_saved_up_for_a_burst() -> None:
 
 def test_a_refusal_stops_all_starts_for_a_while_and_slows_down() -> None:
     limiter, clock = _limiter(100)
-    limiter.wait()
     before = limiter.rate
-    limiter.refused()
+    limiter.refused(limiter.wait())
+    assert limiter.rate == pytest.approx(0.7 * before)
     limiter.wait()
-    assert clock.now >= 1
-    assert limiter.rate < before
+    assert 0.5 <= clock.now <= 1
 
 
-def test_the_refusals_of_one_moment_count_once() -> None:
+def test_the_refusals_of_calls_that_were_on_their_way_count_once() -> None:
     limiter, clock = _limiter(100)
-    limiter.refused()
+    started = [limiter.wait() for _ in range(30)]
+    limiter.refused(started[0])
     slowed = limiter.rate
-    for _ in range(30):
-        limiter.refused()
+    for start in started[1:]:
+        limiter.refused(start)
     assert limiter.rate == slowed
     clock.now += 1.5
-    limiter.refused()
+    limiter.refused(limiter.wait())
     assert limiter.rate < slowed
 
 
-def test_success_makes_it_recover_and_no_more_than_that() -> None:
-    limiter, _clock = _limiter(100)
+def test_a_refusal_holds_up_those_that_wait() -> None:
+    clock = VirtualClock(threads=2)
+    limiter = RateLimiter(10, monotonic=clock.monotonic, sleep=clock.sleep)
+    first = limiter.wait()
+    starts: list[float] = []
+
+    def waits() -> None:
+        starts.append(limiter.wait())
+        clock.leave()
+
+    waiting = threading.Thread(target=waits)
+    waiting.start()
+    limiter.refused(first)
+    clock.leave()
+    waiting.join(timeout=10)
+    assert starts[0] >= 0.5
+
+
+def test_what_was_accepted_in_the_last_second_tells_the_quota() -> None:
+    limiter, clock = _limiter(100)
+    for _ in range(300):
+        started = limiter.wait()
+        clock.now = started
+        if int(started * 1000) % 1000 < 600:
+            limiter.accepted(started)
+    refused = limiter.wait()
+    limiter.refused(refused)
+    assert limiter.rate == pytest.approx(0.6 * 98 * SHARE, rel=0.05)
+
+
+def test_it_recovers_after_a_while_and_no_further_than_the_quota() -> None:
+    limiter, clock = _limiter(100)
     full = limiter.rate
-    limiter.refused()
-    rates = [limiter.rate]
-    for _ in range(5000):
-        limiter.accepted()
+    limiter.refused(limiter.wait())
+    rates = []
+    for _ in range(120):
         rates.append(limiter.rate)
+        clock.now += 1
     assert all(later >= earlier for earlier, later in pairwise(rates))
+    assert rates[4] == rates[0]
     assert rates[-1] == full
 
 
 def test_refusals_without_end_leave_a_trickle() -> None:
-    limiter, clock = _limiter(100)
+    limiter, _clock = _limiter(100)
     for _ in range(100):
-        clock.now += 2
-        limiter.refused()
+        limiter.refused(limiter.wait())
     assert 1 < limiter.rate < 10
+
+
+def test_there_is_room_while_nobody_waits() -> None:
+    clock = VirtualClock(threads=2)
+    limits = RateLimits(monotonic=clock.monotonic, sleep=clock.sleep)
+    assert limits.have_room
+    limiter = limits.limiter(RateKey("id", "host", "ImageModeration", 10))
+    limiter.wait()
+    assert limits.have_room
+    waiting = threading.Thread(target=limiter.wait)
+    waiting.start()
+    while limits.have_room:
+        time.sleep(0.001)
+    clock.leave()
+    waiting.join(timeout=10)
+    assert limits.have_room
 
 
 def test_a_quota_has_one_limiter() -> None:

@@ -80,6 +80,7 @@ def test_the_table(moderate: Callable) -> None:
         "timeout      2.5                      MODERATE_TIMEOUT",
         "failover     none                     default",
         "reuse        never                    default",
+        "prices       the list prices          default",
         "params_in    query                    default",
         "credentials  auto                     default",
         (
@@ -100,6 +101,17 @@ def test_the_table_for_the_local_profile_and_for_a_choice_of_credentials(moderat
     assert lines[2].split() == ["region", "-", "profile", "local"]
     assert lines[-1] == "access key   found                     the local engine's own"
     assert lines[-2].split("  ") == ["credentials", "source cli, profile mine", "moderate.yaml:1"]
+
+
+def test_own_prices_are_shown_as_they_were_written(moderate: Callable, folder: Path) -> None:
+    (folder / "moderate.yaml").write_text("prices: {a: {amount: 0.5, currency: USD, per: 1000}}\n")
+    [line] = [line for line in moderate("config", "show").stdout.splitlines() if line.startswith("prices")]
+    assert " a amount 0.5, currency USD, per 1000  moderate.yaml:1" in line
+    value = {"a": {"amount": 0.5, "currency": "USD", "per": 1000}}
+    shown = _shown(moderate("config", "show", "-f", "json"))
+    assert shown["prices"] == (value, "moderate.yaml:1")
+    variables = {"MODERATE_PRICES": json.dumps(shown["prices"][0])}
+    assert _shown(moderate("config", "show", "-f", "json", variables=variables))["prices"] == (value, "MODERATE_PRICES")
 
 
 def test_a_bad_file_is_one_line_and_exit_2(moderate: Callable, folder: Path) -> None:

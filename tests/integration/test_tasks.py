@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import jsonschema
 import pytest
+from copies import copies
 from PIL import Image
 
 from moderate_cli.callback import checksum
@@ -320,10 +321,10 @@ def test_a_recorded_callback_is_checked_offline(moderate: Callable, tmp_path: Pa
     assert "the checksum is wrong" in wrong.stderr
 
 
-def test_two_pollers_share_one_store(store_path: Path) -> None:
+def test_two_pollers_share_one_store(store_path: Path, tmp_path: Path) -> None:
     with Emulator(polls_before_result=1) as emulator:
         environment = {**os.environ, **_account(emulator, store_path)}
-        sources = [str(DATA / "landscape.jpg")] * 40
+        sources = copies(DATA / "landscape.jpg", tmp_path / "images", 40)
         subprocess.run([MODERATE, "async-submit", *sources, "-q"], env=environment, check=True, capture_output=True)
         command = [MODERATE, "poll", "--wait", "--poll-interval", "5", "--wait-timeout", "40"]
         pollers = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -498,10 +499,10 @@ def test_a_folder_for_frames_that_cannot_be_made_is_told_before_any_call(
     assert not store_path.exists()
 
 
-def test_a_closed_pipe_loses_no_id(store_path: Path) -> None:
+def test_a_closed_pipe_loses_no_id(store_path: Path, tmp_path: Path) -> None:
     with Emulator() as emulator:
         environment = {**os.environ, **_account(emulator, store_path)}
-        command = [MODERATE, "async-submit", *[DATA / "landscape.jpg"] * 60, "-j", "8"]
+        command = [MODERATE, "async-submit", *copies(DATA / "landscape.jpg", tmp_path / "images", 60), "-j", "8"]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
         ) as process:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from builders import failed, judged, skipped
 
+from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally
-from moderate_cli.render.summary import summary_line
+from moderate_cli.render.summary import summary_lines
 from moderate_cli.verdicts import Outcome
 
 
@@ -49,4 +50,4 @@ def test_the_line_tells_what_was_judged_and_what_was_not(
     tally = Tally(**changes)
     for outcome in outcomes:
         tally.add(outcome)
-    assert summary_line(tally, 1.4999) == expected
+    assert next(summary_lines(tally, Estimate(), 1.4999)) == expected

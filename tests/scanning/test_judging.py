@@ -14,7 +14,7 @@ from builders import call, fatal_error, item, service_error, verdict
 
 from moderate_cli.client.operations import Operation
 from moderate_cli.errors import ModerateError
-from moderate_cli.scanning import ImageJudge, ask_sync
+from moderate_cli.scanning import Budget, ImageJudge, Sender, ask_sync
 from moderate_cli.verdicts import (
     Call,
     Failed,
@@ -29,7 +29,7 @@ from moderate_cli.verdicts import (
     Verdict,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n and so on"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\xb3K\xb3"  # 640 x 480
 
 
 class FakeClient:
@@ -67,11 +67,10 @@ class FakeClient:
 
 
 def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
+    ask = ask_sync("baselineCheck", changes.pop("info_types", ()))
     return ImageJudge(
-        clients=[client],  # type: ignore[list-item]
-        operation=Operation.IMAGE_MODERATION,
-        services=("baselineCheck",),
-        ask=ask_sync("baselineCheck", changes.pop("info_types", ())),
+        call=call(services=("baselineCheck",)),
+        send=Sender(clients=[client], ask=ask, budget=changes.pop("budget", Budget())),  # type: ignore[list-item]
         **changes,
     )(one)
 

@@ -26,7 +26,7 @@ from moderate_cli.verdicts import (
     Submission,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n and so on"
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\xb3K\xb3"  # 640 x 480
 SERVICE = "post_text_image_detection"
 URL = {"imageUrl": "https://example.com/a.png"}
 
@@ -53,11 +53,18 @@ class FakeClient:
         self.posts.append((service, post))
         if self.error:
             raise self.error
-        return Submission(call=call(services=(service,)), req_id="Q1", data_id=post.get("dataId"), request_id="R1")
+        return Submission(
+            call=call(operation="MultimodalAsyncModeration", services=(service,)),
+            req_id="Q1",
+            data_id=post.get("dataId"),
+            request_id="R1",
+        )
 
 
 def _judge(one: Item, *clients: FakeClient, service: str = SERVICE, **changes: Any) -> Outcome:
-    return PostJudge(clients=clients, service=service, **changes)(one)  # type: ignore[arg-type]
+    return PostJudge(clients=clients, call=call(operation="MultimodalAsyncModeration", services=(service,)), **changes)(
+        one
+    )  # type: ignore[arg-type]
 
 
 def _item(*images: Json, comments: list[Json] | None = None, **changes: Any) -> Item:

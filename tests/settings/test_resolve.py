@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 from worlds import World
 
+from moderate_cli.catalogue.prices import Price
 from moderate_cli.settings import (
     SETTINGS,
     CredentialsChoice,
@@ -48,6 +51,11 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
         for region in ("eu-west-1", "us-east-1", "us-west-1", "cn-beijing", "cn-hangzhou", "cn-x")
     ],
     "reuse": [("7d", "7d", 604_800.0), ("forever", "forever", math.inf), ("never", "never", None)] * 2,
+    "prices": [
+        (json.dumps(price), price, {"a": Price(amount=Decimal(n), currency="USD", per=10, source="the setting prices")})
+        for n in range(6)
+        for price in [{"a": {"amount": n, "currency": "USD", "per": 10}}]
+    ],
     "params_in": [(word.value, word.value, word) for word in ParamsIn] * 3,
     "credentials": [(word.value, word.value, CredentialsChoice(word)) for word in CredentialsSource],
 }
@@ -102,6 +110,7 @@ def test_the_defaults_need_nothing(world: World) -> None:
         timeout=10.0,
         failover=(),
         reuse=None,
+        prices={},
         params_in=ParamsIn.QUERY,
         credentials=CredentialsChoice(CredentialsSource.AUTO),
         origins=dict.fromkeys(names, "default"),

@@ -20,6 +20,14 @@ each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda 
 
 CREDENTIALS = "credentials must be auto, environment, cli, ini, ecs, oidc or uri, or a mapping with source and profile"
 
+PRICES = "prices must be services or billing types, each with amount, currency, per"
+
+
+def _price(**changes: Any) -> str:
+    """A setting with one price, some of whose parts are wrong."""
+    parts = {"amount": 1, "currency": "USD", "per": 1000} | changes
+    return f"prices: {{a: {{{', '.join(f'{key}: {part}' for key, part in parts.items())}}}}}"
+
 
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -101,6 +109,26 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         ("endpoint: 3", "endpoint must be HOST, HOST:PORT or https://HOST, not 3"),
         ("endpoint: a b", "endpoint: 'a b' is not an endpoint"),
         ("endpoint: http://example.com", "endpoint: 'http://example.com' is plain http to another machine"),
+        ("prices: 3", f"{PRICES}, not 3"),
+        ("prices: [a]", f"{PRICES}, not ['a']"),
+        ("prices: {a: 0.5}", "prices: a needs amount, currency and per, and nothing else"),
+        ("prices: {a: {amount: 1, per: 1}}", "prices: a needs amount, currency and per, and nothing else"),
+        ("prices: {a: {amount: 1, prr: 1}}", "unknown key 'prr', did you mean 'per'?"),
+        ("prices: {a b: 1}", "prices: a name has 1 to 64 letters, digits, dots, dashes and underscores"),
+        (_price(amount="free"), "prices: the amount of a must be a number from 0 to 1000000"),
+        (_price(amount=-1), "prices: the amount of a must be a number from 0 to 1000000"),
+        (_price(amount=".nan"), "prices: the amount of a must be a number from 0 to 1000000"),
+        (_price(amount="yes"), "prices: the amount of a must be a number from 0 to 1000000"),
+        (_price(amount="{x: 1}"), "prices: the amount of a must be a number from 0 to 1000000"),
+        (_price(currency="usd"), "prices: the currency of a must be three capital letters, such as USD or CNY"),
+        (_price(currency=840), "prices: the currency of a must be three capital letters, such as USD or CNY"),
+        (_price(per=0), "prices: per of a must be a whole number from 1 to 1000000"),
+        (_price(per=1.5), "prices: per of a must be a whole number from 1 to 1000000"),
+        (_price(per="true"), "prices: per of a must be a whole number from 1 to 1000000"),
+        (
+            "prices: {post_text_image_detection: {amount: 1, currency: CNY, per: 1}}",
+            "prices: post_text_image_detection is billed by image and by text",
+        ),
         (
             "credentials: vault",
             f"{CREDENTIALS}, not 'vault'",
@@ -123,9 +151,29 @@ def test_the_values_of_a_file(world: World, text: str, message: str) -> None:
     assert error.message.endswith(f"config.yaml:1: {message}")
 
 
+def test_what_is_wrong_with_a_price_has_its_own_line(world: World) -> None:
+    world.project("prices:\n  a: {amount: 1, currency: USD, per: 1}\n  b:\n    amount: 1\n    curency: USD")
+    assert world.refused().message == "moderate.yaml:5: unknown key 'curency', did you mean 'currency'?"
+    world.project("prices:\n  a: {amount: 1, currency: USD, per: 1}\n  text_llm_standard: 3")
+    assert world.refused().message.startswith("moderate.yaml:3: prices: text_llm_standard needs")
+
+
+def test_prices_by_image_and_text_are_by_billing_type(world: World) -> None:
+    world.project("prices: {profile_text_image_detection: 1}")
+    assert world.refused().hint == "give the prices of image_vl_standard and text_llm_standard"
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
+        ("MODERATE_PRICES", "USD 1", f"MODERATE_PRICES{PRICES[6:]}, not 'USD 1'"),
+        ("MODERATE_PRICES", "[1]", f"MODERATE_PRICES{PRICES[6:]}, not '[1]'"),
+        ("MODERATE_PRICES", '{"a": 1}', "MODERATE_PRICES: a needs amount, currency and per, and nothing else"),
+        (
+            "MODERATE_PRICES",
+            '{"a": {"amount": NaN, "currency": "USD", "per": 1}}',
+            "MODERATE_PRICES: the amount of a must be a number from 0 to 1000000",
+        ),
         ("MODERATE_JOBS", "many", "MODERATE_JOBS must be a whole number from 1 to 64, not 'many'"),
         ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not '0'"),
         ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not 'nan'"),

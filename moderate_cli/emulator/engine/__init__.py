@@ -103,6 +103,14 @@ class LocalEngine:
         """Tell whether at least one detector has its packages."""
         return any(not packages.missing(detector.requirements) for detector in self._detectors)
 
+    def identity(self) -> list[str]:
+        """Return the packages that do the work, with their versions: others may find something else."""
+        return [
+            packages.with_version(detector.package)
+            for detector in self._detectors
+            if not packages.missing(detector.requirements)
+        ]
+
     def examine(self, content: bytes) -> Examination:
         """Decode an image and look at its pixels.
 

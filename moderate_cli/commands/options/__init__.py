@@ -1,0 +1,31 @@
+"""The options that judging commands share, in the groups in which `--help` shows them."""
+
+from moderate_cli.commands.options.gate import GateOptions
+from moderate_cli.commands.options.output import Color, OutputOptions
+from moderate_cli.commands.options.service import ConfigFile, ProfileName, ServiceOptions
+from moderate_cli.commands.options.setting import given_settings, option
+from moderate_cli.commands.options.sources import (
+    CostOptions,
+    DataIdFrom,
+    ImageOptions,
+    ReuseOptions,
+    SourceOptions,
+)
+from moderate_cli.commands.options.waiting import WaitOptions
+
+__all__ = [
+    "Color",
+    "ConfigFile",
+    "CostOptions",
+    "DataIdFrom",
+    "GateOptions",
+    "ImageOptions",
+    "OutputOptions",
+    "ProfileName",
+    "ReuseOptions",
+    "ServiceOptions",
+    "SourceOptions",
+    "WaitOptions",
+    "given_settings",
+    "option",
+]

@@ -1,0 +1,44 @@
+"""Options about what makes a run fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from moderate_cli.commands.options.setting import option, setting_option
+from moderate_cli.settings import FailOn
+
+_PANEL = "Gate"
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What makes a run fail."""
+
+    fail_on: Annotated[FailOn | None, setting_option("fail_on", panel=_PANEL)] = None
+    ignore_file: Annotated[
+        Path | None,
+        option(
+            _PANEL,
+            "IGNORE_FILE",
+            "Findings that are allowed; `moderate allow` writes it.",
+            metavar="FILE",
+            show_default="the nearest .moderateallow.yaml",
+        ),
+    ] = None
+    baseline: Annotated[
+        Path | None,
+        option(
+            _PANEL,
+            "BASELINE",
+            "An earlier jsonl output: findings that are in it do not count.",
+            metavar="FILE",
+        ),
+    ] = None
+    show_ignored: Annotated[
+        bool, option(_PANEL, "SHOW_IGNORED", "Show the findings too that do not count.", "--show-ignored")
+    ] = False
+    allow_empty: Annotated[
+        bool, option(_PANEL, "ALLOW_EMPTY", "Exit with 0, not 6, when there is no image.", "--allow-empty")
+    ] = False

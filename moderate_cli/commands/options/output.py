@@ -1,0 +1,92 @@
+"""Options about what is shown, where and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from moderate_cli.commands.options.setting import option, setting_option
+from moderate_cli.render import Format
+from moderate_cli.verdicts import RiskLevel
+
+_PANEL = "Output"
+_REPORTS = "Further reports"
+
+
+class Color(StrEnum):
+    """When to use colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+def _report(name: str) -> Any:
+    text = f"Write a report of this run as {name} too."
+    return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is shown, where and how."""
+
+    format: Annotated[
+        Format,
+        option(
+            _PANEL,
+            "FORMAT",
+            "auto is a table on a terminal, and jsonl into a pipe or a file.",
+            "-f",
+            "--format",
+        ),
+    ] = Format.AUTO
+    output: Annotated[
+        Path | None,
+        option(
+            _PANEL,
+            "OUTPUT",
+            "Write to a file, in one piece at the end.",
+            "-o",
+            "--output",
+            metavar="FILE",
+        ),
+    ] = None
+    store: Annotated[
+        Path | None,
+        option(
+            _PANEL,
+            "STORE",
+            "Where runs, results and tasks are kept.",
+            metavar="FILE",
+            show_default="store.db in the platform's folder for state",
+        ),
+    ] = None
+    min_level: Annotated[RiskLevel | None, setting_option("min_level", panel=_PANEL)] = None
+    raw: Annotated[bool, option(_PANEL, "RAW", "Put the API's own answer into each record.", "--raw")] = False
+    quiet: Annotated[
+        bool,
+        option(_PANEL, "QUIET", "Neither notes nor the summary; errors only.", "-q", "--quiet"),
+    ] = False
+    no_progress: Annotated[bool, option(_PANEL, "NO_PROGRESS", "Show no progress on stderr.", "--no-progress")] = False
+    verbose: Annotated[
+        int,
+        option(
+            _PANEL,
+            "VERBOSE",
+            "Tell each call on stderr; twice: also what is below it.",
+            "-v",
+            "--verbose",
+            count=True,
+        ),
+    ] = 0
+    color: Annotated[Color, option(_PANEL, "COLOR", "Use colour; NO_COLOR is honoured.")] = Color.AUTO
+    debug: Annotated[bool, option(_PANEL, "DEBUG", "Show the traceback of an error.", "--debug")] = False
+    csv_output: Annotated[Path | None, _report("csv")] = None
+    html_output: Annotated[Path | None, _report("html")] = None
+    json_output: Annotated[Path | None, _report("json")] = None
+    jsonl_output: Annotated[Path | None, _report("jsonl")] = None
+    junit_output: Annotated[Path | None, _report("junit")] = None
+    markdown_output: Annotated[Path | None, _report("markdown")] = None
+    sarif_output: Annotated[Path | None, _report("sarif")] = None

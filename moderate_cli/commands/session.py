@@ -1,0 +1,123 @@
+"""What a judging command works with, once its settings are resolved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+import typer
+
+from moderate_cli.catalogue.regions import DEFAULT_REGION
+from moderate_cli.catalogue.regions import endpoint as region_endpoint
+from moderate_cli.catalogue.services import is_offered
+from moderate_cli.client import GreenClient
+from moderate_cli.client.operations import Operation
+from moderate_cli.commands.ledger import Ledger, open_ledger
+from moderate_cli.commands.log import show_log
+from moderate_cli.commands.options import GateOptions, OutputOptions, given_settings
+from moderate_cli.commands.run import Run
+from moderate_cli.commands.service import Connection, connect
+from moderate_cli.environment import Environment
+from moderate_cli.errors import UsageError
+from moderate_cli.render.progress import SharedStream
+from moderate_cli.settings import Settings, resolve
+from moderate_cli.verdicts import Call
+
+_LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with; a run that only looks has no connection."""
+
+    environment: Environment
+    settings: Settings
+    connection: Connection | None
+    ledger: Ledger
+
+    @property
+    def clients(self) -> Sequence[GreenClient]:
+        """The client of the chosen region, and those to fail over to."""
+        return self._connected.clients
+
+    @property
+    def _connected(self) -> Connection:
+        if self.connection is None:
+            raise TypeError("this run only looks")
+        return self.connection
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be on their way at once."""
+        is_chosen = self.settings.origins["jobs"] != "default"
+        return self.settings.jobs if is_chosen or not self.settings.local else min(self.settings.jobs, _LOCAL_JOBS)
+
+    def has_room(self) -> bool:
+        """Tell whether one more worker could fill the quota better."""
+        return self.connection is None or self.connection.limits.have_room
+
+    def open_client(self, region: str | None) -> GreenClient:
+        """Return a client for another region."""
+        return self._connected.open_client(region)
+
+    def endpoint_of(self, region: str) -> str:
+        """Return the endpoint that a region has by our table."""
+        return region_endpoint(region, vpc=self.settings.vpc)
+
+    def call(self, operation: Operation, services: tuple[str, ...]) -> Call:
+        """Return the description of a call that was not sent."""
+        if self.connection is not None:
+            return self.clients[0].call(operation, services)
+        region = self.settings.region
+        endpoint = self.settings.endpoint or (self.endpoint_of(region or DEFAULT_REGION))
+        return Call(operation=operation.value, services=services, region=region, endpoint=endpoint)
+
+    def run(self, gate: GateOptions, output: OutputOptions) -> Run:
+        """Return what shows and counts the outcomes."""
+        return Run(environment=self.environment, settings=self.settings, gate=gate, output=output, ledger=self.ledger)
+
+    def warn_if_not_offered(self, operation: Operation) -> None:
+        """Say which services a region is not known to offer; our tables may lag behind, so they are asked anyway."""
+        for region in filter(None, (self.settings.region, *self.settings.failover)):
+            for service in self.settings.services:
+                if is_offered(service, operation.value, region) is False:
+                    self.ledger.say(
+                        f"{region} is not known to offer {service} for {operation.value}; asking all the same"
+                    )
+
+
+@contextmanager
+def open_session(
+    ctx: typer.Context,
+    output: OutputOptions,
+    *,
+    region: str | None = None,
+    subject: str | None = None,
+    only_looks: bool = False,
+) -> Iterator[Session]:
+    """Resolve the settings and connect; `region` takes the place of the usual default.
+
+    `subject` is a key of what the command is asked to judge. A session that `only_looks` asks nobody, needs no
+    credentials, and is no run that the store knows of.
+    """
+    environment = replace(ctx.obj, stderr=SharedStream(ctx.obj.stderr))
+    show_log(output.verbose, environment.stderr)
+    settings = resolve(given_settings(ctx), environment)
+    if region is not None and settings.origins["region"] == "default":
+        settings = replace(settings, region=region)
+    with ExitStack() as stack:
+        connection = None if only_looks else stack.enter_context(connect(settings, environment))
+        ledger = stack.enter_context(open_ledger(output.store, str(ctx.info_name), environment))
+        if not only_looks:
+            ledger.begin(subject)
+        yield Session(environment, settings, connection, ledger)
+
+
+def only_service(settings: Settings) -> str:
+    """Return the one service of a call that takes one; raises UsageError for several."""
+    if len(settings.services) != 1:
+        message = f"this command asks one service, not {len(settings.services)}: {', '.join(settings.services)}"
+        raise UsageError(message, hint="moderate batch asks several in one call")
+    return settings.services[0]

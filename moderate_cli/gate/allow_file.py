@@ -1,0 +1,131 @@
+"""What an ignore file says; whatever is wrong with it is an error with its line."""
+
+from __future__ import annotations
+
+import re
+import stat
+from datetime import date
+from difflib import get_close_matches
+
+from moderate_cli.errors import UsageError
+from moderate_cli.gate.allowances import ANY_LABEL, Allowance, Allowances
+from moderate_cli.gate.globs import compile_glob
+from moderate_cli.settings.document import Entry, Scalar, describe, parse
+from moderate_cli.settings.files import Location
+
+_KEYS = ("sha256", "path", "label", "reason", "expires")
+_HINT = "each entry has sha256 or path, label, reason, and maybe expires; `moderate allow` writes them"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MOST_BYTES = 10_000_000
+
+
+def read_allow_file(location: Location, today: date) -> Allowances:
+    """Return what an ignore file allows on a day; raises UsageError."""
+    entries = read_allowances(read_text(location), location.name)
+    return Allowances(entries, name=location.name, folder=location.path.parent, today=today)
+
+
+def read_text(location: Location) -> str:
+    """Return the text of an ignore file; raises UsageError for what cannot be read, or is no text in UTF-8."""
+    name = location.name
+    try:
+        if not stat.S_ISREG(location.path.stat().st_mode):
+            raise UsageError(f"cannot read {name}: not a regular file")
+        with location.path.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no ignore file {name}", hint="`moderate allow` begins one") from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{name}: larger than 10 MB", hint="--baseline takes an earlier jsonl output of any size")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{name}:{line}: not text in UTF-8") from error
+
+
+def read_allowances(text: str, name: str) -> tuple[Allowance, ...]:
+    """Return the entries of an ignore file's text; `name` is how errors call it. Raises UsageError."""
+    root = parse(text, name)
+    if root is None or (isinstance(root, Scalar) and root.value is None):
+        return ()
+    if not isinstance(root, tuple):
+        raise UsageError(f"{name}:1: the file must be a list of entries, not {describe(root)}", hint=_HINT)
+    return tuple(_allowance(item, name) for item in root)
+
+
+def read_date(text: str) -> date | None:
+    """Return a date as YYYY-MM-DD writes it, None for any other text."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _allowance(item: Entry, name: str) -> Allowance:
+    if not isinstance(item.part, dict):
+        raise UsageError(f"{name}:{item.line}: an entry must be a mapping, not {describe(item.part)}", hint=_HINT)
+    texts = {key: text for key, entry in item.part.items() if (text := _text(key, entry, name)) is not None}
+    missing = [key for key in ("label", "reason") if key not in texts]
+    if missing:
+        raise UsageError(f"{name}:{item.line}: the entry has no {missing[0]}", hint=_HINT)
+    if ("sha256" in texts) == ("path" in texts):
+        number = "both sha256 and path" if "path" in texts else "neither sha256 nor path"
+        raise UsageError(f"{name}:{item.line}: the entry has {number}, and one is needed", hint=_HINT)
+    expires = texts.get("expires")
+    return Allowance(
+        sha256=texts["sha256"].lower() if "sha256" in texts else None,
+        path=texts["path"].removeprefix("./") if "path" in texts else None,
+        label=texts["label"],
+        reason=texts["reason"],
+        expires=read_date(expires) if expires else None,
+        line=item.line,
+    )
+
+
+def _text(key: str, entry: Entry, name: str) -> str | None:
+    """Return the text behind a key as it is written, whatever YAML makes of it; None where there is none."""
+    where = f"{name}:{entry.line}"
+    if key not in _KEYS:
+        near = get_close_matches(key, _KEYS, n=1)
+        words = f", did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"{where}: unknown key {key!r}{words}", hint=f"the keys are {', '.join(_KEYS)}")
+    if not isinstance(entry.part, Scalar):
+        raise UsageError(f"{where}: {key} must be a text, not {describe(entry.part)}")
+    text = entry.part.text.strip()
+    if entry.part.value is None or not text:
+        return None
+    wrong = _wrong(key, text)
+    if wrong:
+        raise UsageError(f"{where}: {key} must be {wrong}, not {describe(entry.part)}")
+    return text
+
+
+def _wrong(key: str, text: str) -> str | None:
+    """Return what a value must be, None where it is that."""
+    match key:
+        case "sha256" if not _SHA256.fullmatch(text):
+            return "64 hexadecimal digits"
+        case "path" if text.startswith("/"):
+            return "relative to the folder of this file"
+        case "path" if text.endswith("/") and "://" not in text:
+            return "one of files, such as folder/** for all that is below it"
+        case "path" if not _is_glob(text):
+            return "a path or a glob"
+        case "label" if ANY_LABEL in text and text != ANY_LABEL:
+            return f"a whole label, or {ANY_LABEL!r} for each"
+        case "expires" if read_date(text) is None:
+            return "a date such as 2027-01-31"
+        case _:
+            return None
+
+
+def _is_glob(text: str) -> bool:
+    try:
+        compile_glob(text)
+    except re.error:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""The entries of an ignore file: which of them are about an image, which have expired, and which were of use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from moderate_cli.gate.globs import compile_glob, is_glob
+from moderate_cli.records.allowed import Allowed
+from moderate_cli.verdicts import LocalFile, Outcome
+
+ANY_LABEL = "*"
+_MOST_LINES = 10  # that a note names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """One entry: a label, or `*` for any, of the images with a content (`sha256`) or a `path`, for a reason.
+
+    `expires` is the last day, in UTC, on which it counts; `line` is where it stands, 0 where that is nowhere yet.
+    """
+
+    sha256: str | None = None
+    path: str | None = None
+    label: str
+    reason: str
+    expires: date | None = None
+    line: int = 0
+
+    def has_expired(self, today: date) -> bool:
+        """Tell whether its last day is over."""
+        return self.expires is not None and self.expires < today
+
+
+class Allowances:
+    """The entries of one file, which messages call by its `name`; its paths start at `folder`."""
+
+    def __init__(self, entries: Sequence[Allowance], *, name: str, folder: Path, today: date) -> None:
+        self._name = name
+        self._folder = folder
+        self._expired = [entry for entry in entries if entry.has_expired(today)]
+        self._unused = dict.fromkeys(entry for entry in entries if not entry.has_expired(today))
+        self._by_sha256: defaultdict[str | None, list[Allowance]] = defaultdict(list)
+        self._by_path: defaultdict[str, list[Allowance]] = defaultdict(list)
+        self._by_glob: list[tuple[re.Pattern[str], Allowance]] = []
+        for entry in self._unused:
+            if entry.path is None:
+                self._by_sha256[entry.sha256].append(entry)
+            elif is_glob(entry.path):
+                self._by_glob.append((compile_glob(entry.path), entry))
+            else:
+                self._by_path[entry.path].append(entry)
+
+    def about(self, outcome: Outcome) -> list[Allowance]:
+        """Return the entries in force about an image, in the order of the file."""
+        found = self._by_sha256.get(outcome.sha256, [])
+        if self._by_path or self._by_glob:
+            place = self._place(outcome)
+            globbed = [entry for pattern, entry in self._by_glob if pattern.fullmatch(place)]
+            found = sorted([*found, *self._by_path.get(place, []), *globbed], key=lambda entry: entry.line)
+        return found
+
+    def allow(self, label: str, about: Sequence[Allowance]) -> Allowed | None:
+        """Return what allows a label by entries about its image, None where nothing does."""
+        matching = [entry for entry in about if entry.label in {label, ANY_LABEL}]
+        for entry in matching:
+            self._unused.pop(entry, None)
+        if not matching:
+            return None
+        return Allowed(label, None, matching[0].reason, f"{self._name}:{matching[0].line}")
+
+    def notes(self, *, complete: bool) -> Iterator[str]:
+        """Yield what is to be said about entries that have expired, and after a complete run about unused ones."""
+        if self._expired:
+            verb = "has" if len(self._expired) == 1 else "have"
+            yield self._note(f"{verb} expired", [f"line {entry.line} ({entry.expires})" for entry in self._expired])
+        if complete and self._unused:
+            yield self._note("allowed nothing", [f"line {entry.line}" for entry in self._unused])
+
+    def _note(self, words: str, lines: Sequence[str]) -> str:
+        entries = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"
+        more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
+        return f"{entries} of {self._name} {words}: {', '.join(lines[:_MOST_LINES])}{more}"
+
+    def _place(self, outcome: Outcome) -> str:
+        """Return what a path of the file is held against: an address as it is, a file's path from the file's folder."""
+        image = outcome.item.image
+        name = str(image.path) if isinstance(image, LocalFile) else outcome.item.source
+        if not isinstance(image, LocalFile) and "://" in name:
+            return name
+        try:
+            return os.path.relpath(name, self._folder).replace(os.sep, "/")
+        except (ValueError, OSError):  # another drive, no path at all, or a working folder that was removed
+            return name

@@ -1,0 +1,90 @@
+"""The findings of an earlier run, which are no news."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO
+
+from moderate_cli.errors import UsageError
+from moderate_cli.records import SCHEMA, to_outcome
+from moderate_cli.verdicts import Judged, Label, Outcome, Verdict
+
+_HINT = "give what an earlier run with -f jsonl wrote"
+
+
+class Baseline:
+    """The findings that a jsonl output holds, as one short key each.
+
+    A finding is known again by the image's SHA-256, or by its name where that is not known, the label and the service.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read a file; raises UsageError with the line of what is no record."""
+        self._keys = set(_keys(path))
+
+    def knows(self, outcome: Outcome, label: str, services: Iterable[str | None]) -> bool:
+        """Tell whether the earlier run had a label too, of each service that gives it now."""
+        return all(_key(outcome, label, service) in self._keys for service in services)
+
+
+def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
+    """Return the labels of a verdict, its services' and its frames' too, each with the services that gave it."""
+    services = verdict.call.services
+    only = services[0] if len(services) == 1 else None
+    parts: list[tuple[str | None, Iterable[Label]]] = [(only, verdict.labels)]
+    parts += [(part.service, part.labels) for part in verdict.per_service]
+    parts += [(only, frame.labels) for frame in verdict.frames]
+    found: dict[str, set[str | None]] = {}
+    for service, labels in parts:
+        for label in labels:
+            found.setdefault(label.label, set()).add(label.service or service)
+    return found
+
+
+def _keys(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for number, line in _lines(file):
+                yield from _keys_in(line, f"{path}:{number}")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no baseline {path}", hint=_HINT) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if text.strip():
+            yield number, text
+
+
+def _keys_in(line: bytes, where: str) -> Iterator[bytes]:
+    outcome = _outcome(line, where)
+    if isinstance(outcome, Judged):
+        for label, services in services_by_label(outcome.verdict).items():
+            yield from (_key(outcome, label, service) for service in services)
+
+
+def _outcome(line: bytes, where: str) -> Outcome:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{where}: broken JSON", hint=_HINT) from error
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if schema != SCHEMA:
+        is_other = isinstance(schema, int)
+        what = f"a record of schema {schema}, and this version reads {SCHEMA}" if is_other else "not a record"
+        raise UsageError(f"{where}: {what}", hint=_HINT)
+    try:
+        return to_outcome(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{where}: not a whole record", hint=_HINT) from error
+
+
+def _key(outcome: Outcome, label: str, service: str | None) -> bytes:
+    image = ("sha256", outcome.sha256) if outcome.sha256 else ("source", outcome.item.source)
+    return blake2b(repr((*image, label, service)).encode(), digest_size=16).digest()

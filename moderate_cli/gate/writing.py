@@ -1,0 +1,92 @@
+"""Adding an entry to an ignore file: what is there stays as it is, and the file is valid before it appears."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from moderate_cli.errors import UsageError
+from moderate_cli.gate.allow_file import read_allowances, read_text
+from moderate_cli.gate.allowances import Allowance
+from moderate_cli.settings.files import Location
+from moderate_cli.settings.starter import write_new
+
+_HEAD = """\
+# Findings that do not count for --fail-on. Each entry names images by sha256 or path (a glob, from this folder), a
+# label (or "*" for any), the reason, and maybe the last day on which it counts (expires, in UTC).
+# `moderate allow` adds to this file.
+"""
+_FIRST_DASH = re.compile(r"^( *)-(?=\s|$)", re.MULTILINE)
+
+
+def add_allowance(location: Location, allowance: Allowance, comment: str | None = None) -> int:
+    """Add an entry at the end of an ignore file, or begin one, and return its line, whatever the entry says it is.
+
+    `comment` stands behind a sha256. Raises UsageError for a file that is broken, or cannot be added to.
+    """
+    with _alone_in(location.path):
+        before = read_text(location) if location.exists else _HEAD
+        known = read_allowances(before, location.name)
+        after = before + _addition(before, allowance, comment)
+        line = _line_of_the_last(after, [*known, allowance], location.name)
+        write_new(location.path, after, force=True, private=_is_private(location.path))
+    return line
+
+
+def _addition(before: str, allowance: Allowance, comment: str | None) -> str:
+    """Return the lines of an entry in the manner of those before it."""
+    facts = {name: getattr(allowance, name) for name in ("sha256", "path", "label", "reason", "expires")}
+    entry = {name: fact for name, fact in facts.items() if fact is not None}
+    plain = all(str(fact).isprintable() for fact in entry.values())  # else odd characters are written as escapes
+    lines = yaml.safe_dump([entry], allow_unicode=plain, sort_keys=False, width=sys.maxsize).rstrip("\n").split("\n")
+    if allowance.sha256 and comment:
+        lines[0] += f"  # {comment if comment.isprintable() else ascii(comment)}"
+    dash = _FIRST_DASH.search(before)
+    indent = dash[1] if dash else ""
+    newline = "\r\n" if "\r\n" in before else "\n"
+    start = newline if before and not before.endswith("\n") else ""
+    return start + "".join(f"{indent if line else ''}{line}{newline}" for line in lines)
+
+
+def _line_of_the_last(text: str, expected: list[Allowance], name: str) -> int:
+    """Return the line of a text's last entry; raises UsageError where its entries are not the expected ones."""
+    try:
+        found = read_allowances(text, name)
+    except UsageError:
+        found = ()
+    if [replace(entry, line=0) for entry in found] != [replace(entry, line=0) for entry in expected]:
+        hint = "write its list as one entry after the other, each with a dash before it"
+        raise UsageError(f"cannot add to {name}: an entry at its end would not be read", hint=hint)
+    return found[-1].line
+
+
+@contextmanager
+def _alone_in(path: Path) -> Iterator[None]:
+    """Keep others who add to a file waiting, by a lock on its folder, which ends with this process at the latest."""
+    folder = Path(os.path.realpath(path)).parent  # unlike Path.resolve, it never raises
+    try:
+        import fcntl
+
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # no such locks on this system; writing tells what is wrong with the folder
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_private(path: Path) -> bool:
+    """Tell whether nobody but its owner may read a file that exists."""
+    return path.exists() and not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)

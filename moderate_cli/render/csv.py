@@ -1,0 +1,77 @@
+"""CSV for spreadsheets: a header and one row an input, as soon as it is known."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from moderate_cli.records import Allowed, Tally, all_labels, allowance, to_record
+from moderate_cli.render.details import confidence
+from moderate_cli.render.listing import safe_cell
+from moderate_cli.render.safe import safe_text
+from moderate_cli.verdicts import Judged, Outcome
+
+# What comes from the record as it is, before and after the columns that are joined or taken out of its objects.
+_FIRST = ("source", "status", "risk_level")
+_LAST = (
+    *("operation", "engine", "reused", "region", "endpoint", "request_id", "req_id", "data_id"),
+    *("sha256", "bytes", "attempts", "elapsed_ms"),
+)
+_JOINED = ("labels", "confidences", "descriptions", "allowed", "services", "error_code", "error_message")
+
+COLUMNS = (*_FIRST, *_JOINED, *_LAST)
+"""The header. A cell with several values separates them with `; `, and labels, confidences and descriptions are in the
+same order; `allowed` holds the labels that the team has allowed, each with the reason. Other names are the record's."""
+
+_SEPARATOR = "; "
+
+
+class CsvRenderer:
+    """One row an input, in UTF-8 and as RFC 4180 wants it.
+
+    Every text stands in quotes: a spreadsheet that takes semicolons for separators would else find cells inside cells.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
+        self._has_header = False
+
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Write one row."""
+        self._write_header()
+        record = to_record(outcome)
+        cells = {**record, **_joined(outcome, record, allowed)}
+        self._writer.writerow(_cell(cells[name]) for name in COLUMNS)
+
+    def finish(self, tally: Tally) -> None:
+        """Write the header, if there was no row to write it before."""
+        self._write_header()
+
+    def _write_header(self) -> None:
+        if not self._has_header:
+            self._writer.writerow(COLUMNS)
+            self._has_header = True
+
+
+def _joined(outcome: Outcome, record: dict[str, Any], allowed: Sequence[Allowed]) -> dict[str, str | None]:
+    labels = all_labels(outcome.verdict) if isinstance(outcome, Judged) else []
+    entries = {label.label: entry for label in labels if (entry := allowance(label, allowed))}
+    error = record["error"] or {}
+    return {
+        "labels": _SEPARATOR.join(label.label for label in labels),
+        "confidences": _SEPARATOR.join(confidence(label.confidence) for label in labels),
+        "descriptions": _SEPARATOR.join(label.description or "" for label in labels),
+        "allowed": _SEPARATOR.join(f"{name}: {entry.reason}" for name, entry in entries.items()),
+        "services": _SEPARATOR.join(record["services"]),
+        "error_code": error.get("code"),
+        "error_message": error.get("message"),
+    }
+
+
+def _cell(value: object) -> str | int | float:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, int | float) else safe_cell(safe_text(str(value)))

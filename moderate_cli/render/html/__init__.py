@@ -1,0 +1,65 @@
+"""HTML for people who look: one file with everything in it, which asks nothing of the network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from moderate_cli.environment import Environment
+from moderate_cli.records import Allowed, Tally
+from moderate_cli.render.html.cards import Entry, card, label_names
+from moderate_cli.render.html.page import Facts, bottom, top
+from moderate_cli.render.html.thumbnails import Thumbnails
+from moderate_cli.render.ignored import Ignored
+from moderate_cli.render.worst import Worst, place_of
+from moderate_cli.verdicts import Judged, Outcome, RiskLevel
+
+MOST_CARDS = 2_000
+"""How many inputs the gallery shows."""
+
+
+class HtmlRenderer:
+    """Keeps the worst outcomes and writes the page at the end; all outcomes are in its counts.
+
+    The pictures of flagged images are blurred until they are asked for, since looking at them harms people.
+    """
+
+    def __init__(
+        self, stream: TextIO, environment: Environment, *, fail_on: RiskLevel | None, show_ignored: bool = False
+    ) -> None:
+        self._stream = stream
+        self._environment = environment
+        self._fail_on = fail_on
+        self._ignored = Ignored(shown=show_ignored)
+        self._worst: Worst[Entry] = Worst(MOST_CARDS)
+
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Keep one outcome, if it is among the worst."""
+        shown = self._ignored.shown(outcome, allowed)
+        flagged = isinstance(outcome, Judged) and outcome.verdict.gate_level is not RiskLevel.NONE
+        self._worst.add(place_of(shown), Entry(shown, flagged))
+
+    def finish(self, tally: Tally) -> None:
+        """Write the page."""
+        entries = self._worst.in_order()
+        names = Counter(name for entry in entries for name in label_names(entry.outcome))
+        facts = Facts(
+            written_at=self._environment.clock(),
+            fail_on=self._fail_on,
+            labels=[name for name, _ in names.most_common()],
+            cards=len(entries),
+        )
+        thumbnails = Thumbnails()
+        self._stream.write(top(tally, facts))
+        self._stream.writelines(card(entry, thumbnails.of(entry.outcome)) for entry in entries)
+        self._stream.write(bottom(list(self._notes(thumbnails))))
+        self._stream.flush()
+
+    def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
+        if self._worst.left_out:
+            yield f"and {self._worst.left_out:,} more, not shown here; -f jsonl lists all"
+        if note := self._ignored.note():
+            yield note
+        if thumbnails.needs_pillow:
+            yield "no previews, because Pillow is not installed; pip install 'moderate-cli[local]'"

@@ -1,0 +1,97 @@
+"""The charts: bars by risk level, and a treemap of labels. Their sizes are rules of the style sheet.
+
+A strict Content-Security-Policy has no room for style attributes, so each bar and tile has an id and a rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from moderate_cli.records import Tally
+from moderate_cli.render.counts import counts
+from moderate_cli.render.html.text import name, text
+from moderate_cli.render.html.treemap import Rectangle, treemap
+
+MOST_TILES = 40
+
+_AREA = Rectangle(0, 0, 220, 100)  # the shape of the chart on a desk; narrower screens stretch it
+_FIRST_HUE, _NEXT_HUE = 212.0, 137.508  # degrees; the golden angle keeps the hues of any number of prefixes apart
+
+
+class Chart(NamedTuple):
+    """A chart as HTML, and the rules that it needs."""
+
+    html: str
+    rules: str
+
+
+def bars(tally: Tally) -> Chart:
+    """Return the bar chart of the risk levels."""
+    found = counts(tally)
+    most = max((count for _, count in found), default=1)
+    rows = "".join(_bar_row(word, count, tally.inputs) for word, count in found)
+    rules = "".join(f"#bar-{word}{{width:{100 * count / most:.2f}%}}\n" for word, count in found)
+    return Chart(f'<table class="bars"><tbody>{rows}</tbody></table>\n', rules)
+
+
+def _bar_row(word: str, count: int, inputs: int) -> str:
+    return (
+        f'<tr><th scope="row"><span class="level {word}">{word}</span></th>'
+        f'<td class="number">{count:,}</td><td class="number quiet">{100 * count / inputs:.1f} %</td>'
+        f'<td class="track"><div id="bar-{word}" class="bar {word}"></div></td></tr>'
+    )
+
+
+def label_treemap(tally: Tally) -> Chart:
+    """Return the treemap of the labels: the largest first, and one colour for all that begin alike."""
+    found = tally.labels.most_common(MOST_TILES)
+    rest = sum(tally.labels.values()) - sum(count for _, count in found)
+    prefixes = list(dict.fromkeys(_prefix(label) for label, _ in found))
+    values = [count for _, count in found] + ([rest] if rest else [])
+    order = sorted(range(len(values)), key=lambda index: -values[index])
+    places = dict(zip(order, treemap([values[index] for index in order], _AREA), strict=True))
+    tiles = "".join(_tile(number, label, count, prefixes) for number, (label, count) in enumerate(found))
+    if rest:
+        tiles += f'<div id="tile-{len(found)}" class="tile">other labels<b>{rest:,}</b></div>'
+    rules = "".join(_rules(places, prefixes))
+    return Chart(f'<div class="treemap">{tiles}</div>\n{_legend(prefixes)}{_table(found, rest)}', rules)
+
+
+def _tile(number: int, label: str, count: int, prefixes: Sequence[str]) -> str:
+    attributes = {
+        "id": f"tile-{number}",
+        "class": f"tile prefix-{prefixes.index(_prefix(label))}",
+        "data-label": text(label),
+        "title": text(f"{label}: {count:,}"),
+    }
+    written = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+    shown = name(label).replace("_", "_<wbr>")  # a long name is folded where its parts end
+    return f'<button type="button" {written}>{shown}<b>{count:,}</b></button>'
+
+
+def _rules(places: dict[int, Rectangle], prefixes: Sequence[str]) -> Iterator[str]:
+    for number, place in places.items():
+        left, width = (100 * value / _AREA.width for value in (place.left, place.width))
+        top, height = (100 * value / _AREA.height for value in (place.top, place.height))
+        yield f"#tile-{number}{{left:{left:.3f}%;top:{top:.3f}%;width:{width:.3f}%;height:{height:.3f}%}}\n"
+    for number in range(len(prefixes)):
+        yield f".prefix-{number}{{background:hsl({(_FIRST_HUE + number * _NEXT_HUE) % 360:.0f} 42% 32%)}}\n"
+
+
+def _legend(prefixes: Sequence[str]) -> str:
+    entries = "".join(f'<li><i class="prefix-{number}"></i>{name(word)}</li>' for number, word in enumerate(prefixes))
+    return f'<ul class="legend" aria-label="Colours by prefix">{entries}</ul>\n'
+
+
+def _table(found: Sequence[tuple[str, int]], rest: int) -> str:
+    rows = "".join(f'<tr><td>{name(label)}</td><td class="number">{count:,}</td></tr>' for label, count in found)
+    if rest:
+        rows += f'<tr><td>other labels</td><td class="number">{rest:,}</td></tr>'
+    head = '<thead><tr><th scope="col">Label</th><th scope="col" class="number">Inputs</th></tr></thead>'
+    return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
+
+
+def _prefix(label: str) -> str:
+    """Return what labels of one kind begin with: `violent` of `violent_explosion`."""
+    return label.split("_", 1)[0]

@@ -1,0 +1,140 @@
+"""Markdown for comments on pull requests and for job summaries: counts, findings, and what has no verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+from moderate_cli.records import Allowed, Tally, findings
+from moderate_cli.render.counts import counts
+from moderate_cli.render.details import confidence
+from moderate_cli.render.ignored import Ignored
+from moderate_cli.render.safe import safe_text
+from moderate_cli.render.words import level_word, meaning, pending_words, problem_words, where_words
+from moderate_cli.render.worst import Worst, place_of
+from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, Skipped, Verdict
+
+MOST_ROWS = 1_000
+"""How many inputs are listed, if they fit."""
+LONGEST = 60_000
+"""Characters; a comment on GitHub holds 65,536, and there may be something before this."""
+
+_MOST_LABELS = 20
+_MOST_FINDINGS = 20
+# What Markdown, or GitHub's and GitLab's additions to it, may take for markup or an address; as entities it is text.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|~$:@#]|(?<=www)\.", re.IGNORECASE)
+# These are made links of after the entities are read, except in code: mentions, references, commits and addresses.
+_LINKED = re.compile(r"[@#!%]|://|\bwww\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
+
+
+class MarkdownRenderer:
+    """Keeps the worst inputs and writes them at the end; images without findings are only counted."""
+
+    def __init__(self, stream: TextIO, *, fail_on: RiskLevel | None, show_ignored: bool = False) -> None:
+        self._stream = stream
+        self._fail_on = fail_on
+        self._show_ignored = show_ignored
+        self._ignored = Ignored(shown=show_ignored)
+        self._worst: Worst[Outcome] = Worst(MOST_ROWS)
+
+    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+        """Keep one outcome, if there is something to say about it and it is among the worst."""
+        shown = self._ignored.shown(outcome, allowed)
+        is_harmless = isinstance(shown, Judged) and shown.verdict.gate_level is RiskLevel.NONE
+        if not is_harmless or (allowed and self._show_ignored):
+            self._worst.add(place_of(shown), shown)
+
+    def finish(self, tally: Tally) -> None:
+        """Write the counts, the rows as far as they fit, and the labels."""
+        head, tail = _paragraphs(self._head(tally)), _paragraphs(self._tail(tally))
+        outcomes = self._worst.in_order()
+        rows = list(_fitting(map(_row, outcomes), LONGEST - len(head) - len(tail)))
+        self._stream.write(head)
+        if rows:
+            self._stream.write("| Risk | Input | Findings |\n|---|---|---|\n" + "".join(rows) + "\n")
+        left_out = self._worst.left_out + len(outcomes) - len(rows)
+        if left_out:
+            self._stream.write(f"and {left_out:,} more, not listed here; `-f jsonl` lists all.\n\n")
+        self._stream.write(tail)
+        self._stream.flush()
+
+    def _head(self, tally: Tally) -> Iterator[str]:
+        found = ", ".join(f"{count:,} {word}" for word, count in counts(tally))
+        yield "## Content moderation"
+        yield f"{tally.inputs:,} inputs: {found}." if found else "No input was judged."
+        if self._fail_on is not None:
+            yield f"The gate is at {self._fail_on}: **{tally.at_or_above(self._fail_on):,}** at or above it."
+        if tally.stopped_by is not None:
+            yield "**The run was cut off.**"
+        if tally.local:
+            yield "The local engine judged these; there is no cloud verdict."
+
+    def _tail(self, tally: Tally) -> Iterator[str]:
+        if note := self._ignored.note():
+            yield f"{note}."
+        if tally.labels:
+            yield f"<details><summary>Labels ({len(tally.labels):,})</summary>"
+            yield "\n".join(_label_rows(tally))
+            yield "</details>"
+
+
+def code(text: str) -> str:
+    """Return text from outside as code, in which nothing is markup, a mention or a link."""
+    return f"<code>{_escaped(text)}</code>"
+
+
+def prose(text: str) -> str:
+    """Return text from outside as plain text, or as code where GitHub would make a link of a part of it."""
+    return code(text) if _LINKED.search(text) else _escaped(text)
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", safe_text(text))
+
+
+def _paragraphs(paragraphs: Iterable[str]) -> str:
+    return "".join(f"{paragraph}\n\n" for paragraph in paragraphs)
+
+
+def _label_rows(tally: Tally) -> Iterator[str]:
+    yield "| Label | Inputs |\n|---|---:|"
+    yield from (f"| {code(name)} | {count:,} |" for name, count in tally.labels.most_common(_MOST_LABELS))
+    if len(tally.labels) > _MOST_LABELS:
+        yield f"| and {len(tally.labels) - _MOST_LABELS:,} more | |"
+
+
+def _fitting(rows: Iterable[str], room: int) -> Iterator[str]:
+    for row in rows:
+        room -= len(row)
+        if room < 0:
+            return
+        yield row
+
+
+def _row(outcome: Outcome) -> str:
+    word, text = _risk_and_findings(outcome)
+    return f"| {word} | {code(outcome.item.source)} | {text} |\n"
+
+
+def _risk_and_findings(outcome: Outcome) -> tuple[str, str]:
+    match outcome:
+        case Judged(verdict=verdict):
+            return f"**{level_word(outcome)}**", "<br>".join(_finding_lines(verdict))
+        case Pending():
+            return "pending", prose(pending_words(outcome))
+        case Skipped(error=error):
+            return "skipped", f"{code(error.code)} {prose(problem_words(error))}"
+        case Failed(error=error):
+            return "failed", f"{code(error.code)} {prose(problem_words(error))}"
+    raise TypeError(f"no row for {type(outcome).__name__}")
+
+
+def _finding_lines(verdict: Verdict) -> Iterator[str]:
+    found = findings(verdict, with_none=True)
+    for finding in found[:_MOST_FINDINGS]:
+        label = finding.label
+        words = meaning(label) + where_words(finding)
+        yield " ".join(filter(None, [code(label.label), confidence(label.confidence), prose(words)]))
+    if len(found) > _MOST_FINDINGS:
+        yield f"and {len(found) - _MOST_FINDINGS} more"

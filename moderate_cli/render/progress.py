@@ -1,0 +1,198 @@
+"""How far a run is, on stderr: a bar on a terminal, a line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from moderate_cli.environment import Environment
+from moderate_cli.records import Tally
+from moderate_cli.render.notes import say
+from moderate_cli.verdicts import RiskLevel
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+BAR_AFTER = 0.8  # seconds: what is done by then needs no bar
+LINE_EVERY = 10.0  # seconds
+_REFRESH = 0.1  # seconds
+
+Total = Callable[[], int | None]
+"""Tells the number of inputs, or None while nobody knows it."""
+
+
+class Progress(Protocol):
+    """Is told of each outcome."""
+
+    def update(self, tally: Tally) -> None:
+        """Show the counts, or maybe later."""
+
+
+class SharedStream(io.TextIOBase):
+    """A stream for lines on which a bar may stand: it makes way for each line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = ""
+        self._lock = threading.Lock()
+        self.console: Console | None = None
+
+    def write(self, text: str) -> int:
+        """Write text, above the bar where there is one; there, lines appear when they are whole."""
+        with self._lock:
+            if self.console is None:
+                return self._stream.write(text)
+            *lines, self._begun = (self._begun + text).split("\n")
+            for line in lines:
+                self.console.print(line, soft_wrap=True)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream below."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Tell what the stream below is."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the stream below."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream below."""
+        return self._stream.encoding
+
+    @property
+    def below(self) -> TextIO:
+        """The stream itself."""
+        return self._stream
+
+
+@contextmanager
+def progress(environment: Environment, *, wanted: bool, total: Total) -> Iterator[Progress]:
+    """Give what shows the progress of a run until the end of the `with` block, and leave nothing of it behind."""
+    stream = environment.stderr
+    if not wanted:
+        yield _Silent()
+    elif isinstance(stream, SharedStream) and stream.isatty() and environment.variable("TERM") != "dumb":
+        bar = _Bar(stream, environment, total)
+        try:
+            yield bar
+        finally:
+            bar.stop()
+    else:
+        yield _Lines(environment, total)
+
+
+class _Silent:
+    """Shows nothing."""
+
+    def update(self, tally: Tally) -> None:
+        """Show nothing."""
+
+
+class _Lines:
+    """A line at most every ten seconds."""
+
+    def __init__(self, environment: Environment, total: Total) -> None:
+        self._environment = environment
+        self._total = total
+        self._started = self._due = environment.monotonic()
+        self._due += LINE_EVERY
+
+    def update(self, tally: Tally) -> None:
+        """Write a line when it is time for one."""
+        now = self._environment.monotonic()
+        if now >= self._due:
+            self._due = now + LINE_EVERY
+            rate = tally.inputs / (now - self._started)
+            say(self._environment, ", ".join(_words(tally, self._total(), rate)))
+
+
+class _Bar:
+    """A bar that is drawn a few times a second by a thread of its own."""
+
+    def __init__(self, stream: SharedStream, environment: Environment, total: Total) -> None:
+        self._stream = stream
+        self._environment = environment
+        self._total = total
+        self._started = environment.monotonic()
+        self._stopped = threading.Event()
+        self._tally: Tally | None = None
+        self._drawing = threading.Thread(target=self._draw, daemon=True)
+        self._drawing.start()
+
+    def update(self, tally: Tally) -> None:
+        """Let the next drawing show these counts."""
+        self._tally = tally
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._stopped.set()
+        self._drawing.join()
+
+    def _draw(self) -> None:
+        if self._stopped.wait(BAR_AFTER):
+            return
+        from rich.live import Live  # 40 ms that only a run of some length needs
+
+        from moderate_cli.render.console import plain_console
+
+        color = self._environment.wants_color("auto", self._stream.below)
+        console = plain_console(self._stream.below, width=self._environment.width(), color=color, terminal=True)
+        with Live(
+            get_renderable=self._line,
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
+            self._stream.console = console
+            try:
+                while not self._stopped.wait(_REFRESH):
+                    live.refresh()
+            finally:
+                self._stream.console = None
+
+    def _line(self) -> Table:
+        """Return the bar with its counts."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        tally = self._tally or Tally()
+        total = self._total()
+        seconds = self._environment.monotonic() - self._started
+        rate = tally.inputs / seconds if seconds else 0.0
+        line = Table.grid(padding=(0, 1), expand=True)
+        line.add_column(ratio=1)
+        line.add_column(no_wrap=True, overflow="ellipsis")
+        words = Text(", ".join([*_words(tally, total, rate), *_left(tally, total, rate)]))
+        line.add_row(ProgressBar(total=total, completed=tally.inputs, pulse=total is None), words)
+        return line
+
+
+def _words(tally: Tally, total: int | None, rate: float) -> Iterator[str]:
+    yield f"{tally.inputs:,}" if total is None else f"{tally.inputs:,} of {total:,}"
+    if flagged := tally.at_or_above(RiskLevel.LOW):
+        yield f"{flagged:,} flagged"
+    if failed := tally.failed + tally.skipped:
+        yield f"{failed:,} failed"
+    if tally.reused:
+        yield f"{tally.reused:,} reused"
+    yield f"{rate:.0f}/s"
+
+
+def _left(tally: Tally, total: int | None, rate: float) -> Iterator[str]:
+    """Yield the time that the rest takes at this rate."""
+    if total is not None and rate > 0:
+        seconds = max(0, round((total - tally.inputs) / rate))
+        yield time.strftime("%H:%M:%S" if seconds >= 3600 else "%M:%S", time.gmtime(seconds))

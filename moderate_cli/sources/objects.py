@@ -1,0 +1,37 @@
+"""Objects in OSS as sources: `oss://bucket/key` is one, `oss://bucket/prefix/` and `oss://bucket` are all below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from moderate_cli.verdicts import OssObject
+
+_SCHEME = "oss://"
+
+
+class Bucket(Protocol):
+    """A bucket whose objects can be listed."""
+
+    def objects(self, prefix: str) -> Iterator[OssObject]:
+        """Yield the objects whose keys start with a prefix, page by page; raises ModerateError where that fails."""
+
+
+OpenBucket = Callable[[str], Bucket]
+"""Opens the bucket of a name; raises ModerateError."""
+
+
+def is_oss(source: str) -> bool:
+    """Tell whether a source is in OSS."""
+    return source[: len(_SCHEME)].lower() == _SCHEME
+
+
+def bucket_and_key(source: str) -> tuple[str, str]:
+    """Return the bucket and the key, or the prefix."""
+    bucket, _, key = source[len(_SCHEME) :].partition("/")
+    return bucket, key
+
+
+def is_prefix(key: str) -> bool:
+    """Tell whether a key stands for all objects below it."""
+    return not key or key.endswith("/")

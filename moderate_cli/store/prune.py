@@ -1,0 +1,99 @@
+"""Pruning: forgetting what is old, a little at a time, so that nobody who writes meanwhile waits for long."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from moderate_cli.store.database import Database
+
+_BATCH = 500  # rows, or pages of the file, in one transaction
+_FOLDERS = 50  # in one transaction
+_PAUSE = 0.01  # seconds between two; SQLite has no queue, so that another process needs a gap to get in
+
+# The hits of the labels go with their result.
+RESULTS = f"""
+    DELETE FROM results WHERE number IN (
+        SELECT number FROM results INDEXED BY results_timeline WHERE judged_at < ? LIMIT {_BATCH}
+    )
+"""  # noqa: S608 - a number
+# A run that has not ended may be at work, and is about to name itself in results.
+RUNS = f"""
+    DELETE FROM runs WHERE number IN (
+        SELECT number FROM runs WHERE started_at < ? AND finished_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM results WHERE run = runs.number) LIMIT {_BATCH}
+    )
+"""  # noqa: S608
+TASKS = f"""
+    DELETE FROM tasks WHERE number IN (
+        SELECT number FROM tasks INDEXED BY tasks_by_state
+        WHERE state IN ('done', 'failed', 'expired') AND coalesce(finished_at, expires_at) < ? LIMIT {_BATCH}
+    )
+"""  # noqa: S608
+FEEDBACK = "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM results WHERE request_id = feedback.request_id)"
+NEXT_FOLDER = f"SELECT max(number) FROM (SELECT number FROM folders WHERE number > ? ORDER BY number LIMIT {_FOLDERS})"  # noqa: S608
+FILES = "DELETE FROM files WHERE folder > ? AND folder <= ? AND judged_at < ?"
+FOLDERS = """
+    DELETE FROM folders WHERE number > ? AND number <= ?
+    AND NOT EXISTS (SELECT 1 FROM files WHERE folder = folders.number)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much was forgotten."""
+
+    results: int
+    runs: int
+    tasks: int
+    files: int
+    feedback: int
+
+
+def prune(database: Database, before: float) -> Pruned:
+    """Forget what is older than a time; see `Store.prune`."""
+    results = _in_batches(database, RESULTS, before)
+    with database.write() as connection:
+        feedback = connection.execute(FEEDBACK).rowcount
+    runs = _in_batches(database, RUNS, before)
+    tasks = _in_batches(database, TASKS, before)
+    files = _files(database, before)
+    _shrink(database)
+    return Pruned(results, runs, tasks, files, feedback)
+
+
+def _in_batches(database: Database, sql: str, before: float) -> int:
+    total = 0
+    while True:
+        with database.write() as connection:
+            count = connection.execute(sql, (before,)).rowcount
+        total += count
+        if count < _BATCH:
+            return total
+        time.sleep(_PAUSE)
+
+
+def _files(database: Database, before: float) -> int:
+    total, after = 0, 0
+    while (last := database.read(NEXT_FOLDER, (after,))[0][0]) is not None:
+        with database.write() as connection:
+            total += connection.execute(FILES, (after, last, before)).rowcount
+            connection.execute(FOLDERS, (after, last))
+        after = last
+        time.sleep(_PAUSE)
+    return total
+
+
+def _shrink(database: Database) -> None:
+    """Give the space that is free back to the disk, where the file was made so that it can shrink in steps.
+
+    Older files stay as large, and their space is used again: a VACUUM would lock everybody out until it is done.
+    """
+    free = int(database.read("PRAGMA freelist_count")[0][0])
+    while free:
+        database.read(f"PRAGMA incremental_vacuum({_BATCH})")
+        left = int(database.read("PRAGMA freelist_count")[0][0])
+        if left >= free:
+            return
+        free = left
+        time.sleep(_PAUSE)

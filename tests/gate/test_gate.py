@@ -1,0 +1,218 @@
+"""What the gate allows of a verdict, and the level that is left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from builders import SHA256, call, failed, judged, skipped
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderate_cli.errors import UsageError
+from moderate_cli.gate import Gate, open_gate
+from moderate_cli.gate.allowances import Allowance, Allowances
+from moderate_cli.records import Allowed, counted_level, to_record
+from moderate_cli.verdicts import Frame, Item, Judged, Label, LocalFile, RiskLevel, ServiceVerdict, Verdict
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NONE, LOW, MEDIUM, HIGH = RiskLevel
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "repository"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def _open(ignore_file: Path | None = None, baseline: Path | None = None, now: datetime = NOON) -> Gate:
+    return open_gate(ignore_file, baseline, clock=now.timestamp)
+
+
+def _allowing(*labels: str) -> Gate:
+    entries = [Allowance(path="**", label=label, reason="r", line=n) for n, label in enumerate(labels, start=1)]
+    return Gate(Allowances(entries, name="f", folder=Path(), today=NOON.date()))
+
+
+def _level(gate: Gate, outcome: Judged) -> RiskLevel:
+    return counted_level(outcome.verdict, gate.allowed(outcome))
+
+
+def test_without_files_nothing_is_allowed() -> None:
+    gate = _open()
+    assert gate.allowed(judged("high", "a")) == ()
+    assert gate.notes(complete=True) == ()
+
+
+def test_only_verdicts_have_findings() -> None:
+    gate = _allowing("*")
+    assert gate.allowed(failed()) == gate.allowed(skipped()) == gate.allowed(judged("none")) == ()
+
+
+def test_an_entry_allows_and_says_why(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text(
+        f"- sha256: {SHA256}\n  label: a\n  reason: ours\n- {{path: '*.gif', label: '*', reason: drawn}}\n"
+    )
+    gate = _open()
+    outcome = replace(judged("high", "a", "b"), sha256=SHA256)
+    assert gate.allowed(outcome) == (Allowed("a", None, "ours", ".moderateallow.yaml:1"),)
+    local = replace(judged("high", "x", "y"), item=Item("c.gif", LocalFile(folder / "c.gif")))
+    assert gate.allowed(local) == tuple(Allowed(name, None, "drawn", ".moderateallow.yaml:4") for name in "xy")
+
+
+def test_the_nearest_file_counts_up_to_the_top_of_the_repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "- {path: '**', label: a, reason: r}"
+    (folder.parent / ".moderateallow.yaml").write_text(text)
+    deep = folder / "x" / "y"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    assert _open().allowed(judged("high", "a")) == ()
+    (folder / ".moderateallow.yaml").write_text(text)
+    [allowed] = _open().allowed(judged("high", "a"))
+    assert allowed.source == f"{Path('..', '..', '.moderateallow.yaml')}:1"
+    (deep / ".moderateallow.yaml").write_text("")
+    assert _open().allowed(judged("high", "a")) == ()
+
+
+def test_a_file_that_was_asked_for_must_exist_and_no_other_counts(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+    (folder / "other.yaml").write_text("- {path: '**', label: b, reason: r}")
+    gate = _open(Path("other.yaml"))
+    assert [each.label for each in gate.allowed(judged("high", "a", "b"))] == ["b"]
+    with pytest.raises(UsageError, match=r"there is no ignore file none\.yaml"):
+        _open(Path("none.yaml"))
+    with pytest.raises(UsageError, match=r"there is no baseline none\.jsonl"):
+        _open(None, Path("none.jsonl"))
+
+
+def test_a_broken_file_is_an_error_even_if_nobody_asked_for_it(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a}")
+    with pytest.raises(UsageError, match=r"^\.moderateallow\.yaml:1: the entry has no reason$"):
+        _open()
+
+
+def test_an_entry_counts_through_its_last_day_in_utc(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r, expires: 2026-11-21}")
+    last, first = datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
+    assert _open(now=last).allowed(judged("high", "a"))
+    gate = _open(now=first)
+    assert not gate.allowed(judged("high", "a"))
+    assert gate.notes(complete=False) == ("1 entry of .moderateallow.yaml has expired: line 1 (2026-11-21)",)
+
+
+def test_a_baseline_allows_what_it_knows(folder: Path) -> None:
+    before = folder / "before.jsonl"
+    before.write_text(json.dumps(to_record(judged("high", "a"))) + "\n")
+    gate = _open(None, before)
+    outcome = judged("high", "a", Label("b", risk_level=LOW))
+    assert gate.allowed(outcome) == (Allowed("a", None, "found by an earlier run too", "baseline"),)
+    assert _level(gate, outcome) is LOW
+    assert _level(gate, judged("high", "a", source="new.png")) is HIGH
+    assert gate.notes(complete=True) == ()
+
+
+def test_the_ignore_file_comes_before_the_baseline(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+    before = folder / "before.jsonl"
+    before.write_text(json.dumps(to_record(judged("high", "a", "b"))) + "\n")
+    assert [each.source for each in _open(None, before).allowed(judged("high", "a", "b"))] == [
+        ".moderateallow.yaml:1",
+        "baseline",
+    ]
+
+
+def test_a_finding_that_a_further_service_has_too_is_news(folder: Path) -> None:
+    before = folder / "before.jsonl"
+    before.write_text(json.dumps(to_record(judged("low", "x", call=call(services=("A",))))) + "\n")
+    parts = (ServiceVerdict("A", LOW, (Label("x"),), {}), ServiceVerdict("B", HIGH, (Label("x"),), {}))
+    now = judged("high", Label("x", service="A"), call=call(services=("A", "B")), per_service=parts)
+    gate = _open(None, before)
+    assert gate.allowed(now) == ()
+    assert _level(gate, now) is HIGH
+
+
+# --- the level that is left
+
+
+@pytest.mark.parametrize(
+    ("labels", "allowed", "level"),
+    [
+        ([("a", HIGH), ("b", LOW)], ["a"], LOW),
+        ([("a", HIGH), ("b", LOW)], ["b"], HIGH),
+        ([("a", HIGH), ("b", LOW)], ["a", "b"], NONE),
+        ([("a", HIGH), ("b", LOW)], ["*"], NONE),
+        ([("a", HIGH), ("b", LOW)], ["c"], HIGH),
+        ([("a", None), ("b", LOW)], ["b"], HIGH),
+        ([("a", None), ("b", None)], ["b"], HIGH),
+        ([("a", None)], ["a"], NONE),
+        ([], ["*"], HIGH),
+    ],
+)
+def test_the_level_of_labels(labels: list[tuple[str, RiskLevel | None]], allowed: list[str], level: RiskLevel) -> None:
+    found = [Label(name, risk_level=own) for name, own in labels]
+    assert _level(_allowing(*allowed), judged("high", *found)) is level
+
+
+@pytest.mark.parametrize(
+    ("allowed", "level"), [("a", MEDIUM), ("b", HIGH), ("c", HIGH), ("*", NONE)], ids=["high", "medium", "low", "all"]
+)
+@pytest.mark.parametrize("in_frames", [True, False])
+def test_the_level_of_parts(allowed: str, level: RiskLevel, in_frames: bool) -> None:
+    levels = {"a": HIGH, "b": MEDIUM, "c": LOW}
+    names = [Label(name) for name in levels]
+    services = tuple(ServiceVerdict(f"s{n}", levels[n], (Label(n),), {}) for n in levels)
+    frames = tuple(Frame(index, None, levels[n], (Label(n),), {}) for index, n in enumerate(levels))
+    parts: dict[str, object] = {"frames": frames} if in_frames else {"per_service": services}
+    assert _level(_allowing(allowed), judged("high", *names, **parts)) is level
+    assert _level(_allowing(allowed), judged("high", **parts)) is level
+
+
+def test_what_is_left_never_counts_more_than_the_verdict() -> None:
+    outcome = judged("low", Label("a", risk_level=HIGH), Label("b"))
+    assert _level(_allowing("b"), outcome) is LOW
+
+
+_LEVELS = st.sampled_from([*RiskLevel, None])
+_LABELS = st.lists(st.builds(Label, st.sampled_from("abc"), risk_level=_LEVELS), max_size=3).map(tuple)
+_FRAMES = st.builds(Frame, st.integers(0, 3), st.none(), _LEVELS, _LABELS, st.just({}))
+_SERVICES = st.builds(ServiceVerdict, st.sampled_from("AB"), _LEVELS, _LABELS, st.just({}))
+
+
+@given(
+    level=_LEVELS,
+    labels=_LABELS,
+    per_service=st.lists(_SERVICES, max_size=2).map(tuple),
+    frames=st.lists(_FRAMES, max_size=2).map(tuple),
+    allowed=st.lists(st.sampled_from("abcd"), unique=True),
+)
+def test_allowing_more_never_raises_the_level(
+    level: RiskLevel | None,
+    labels: tuple[Label, ...],
+    per_service: tuple[ServiceVerdict, ...],
+    frames: tuple[Frame, ...],
+    allowed: list[str],
+) -> None:
+    verdict = Verdict(call=call(), risk_level=level, labels=labels, per_service=per_service, frames=frames)
+    outcome = replace(judged(), verdict=verdict)
+    levels = [_level(_allowing(*allowed[:count]), outcome) for count in range(len(allowed) + 1)]
+    assert levels[0] is verdict.gate_level
+    assert levels == sorted(levels, key=lambda each: each.rank, reverse=True)
+
+
+# --- what it costs
+
+
+def test_without_an_ignore_file_no_yaml_is_loaded() -> None:
+    code = (
+        "import sys, time; from moderate_cli.gate import open_gate; gate = open_gate(None, None, clock=time.time);"
+        "print(sorted({'yaml', 'typer', 'requests', 'rich', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n", done.stdout

@@ -1,0 +1,211 @@
+"""The history: what each filter finds, in which order, with which index, and in how much memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import pytest
+from builders import failed, judged
+from store_builders import Clock, record
+
+from moderate_cli.errors import ExitCode
+from moderate_cli.records import to_record
+from moderate_cli.store import Feedback, FeedbackVerdict, Filters, Store, StoreError
+from moderate_cli.store.filters import candidates, conditions, joined
+from moderate_cli.store.results import insert_result
+
+NOT_UTF_8 = b"photos/\xff.png".decode("utf-8", "surrogateescape")
+
+
+def _add(store: Store, source: str, *labels: str, level: str = "none", at: float = 1000.0, **changes: Any) -> None:
+    store._clock.now = at  # type: ignore[attr-defined]
+    said = to_record(judged(level, *labels, source=source)) | {"request_id": f"R-{source}"} | changes
+    store.add_result(None, said)
+
+
+def _found(store: Store, **filters: Any) -> list[str]:
+    return [entry.record["source"] for entry in store.history(Filters(**filters))]
+
+
+@pytest.fixture
+def past(store: Store) -> Store:
+    """A store with a little of everything."""
+    _add(store, "photos/clean.png", at=1.0, data_id="d1")
+    _add(store, "photos/knife.png", "violent_knives", level="high", at=2.0, services=["a", "b"])
+    _add(store, "photos/both.png", "violent_knives", "contraband_drug", level="medium", at=3.0)
+    _add(store, "other/drug.gif", "contraband_drug", level="low", at=4.0, operation="ImageAsyncModeration")
+    _add(store, NOT_UTF_8, at=5.0, services=["b"])
+    store.add_result(None, to_record(failed("photos/broken.png")))
+    return store
+
+
+def test_everything_comes_newest_first(past: Store) -> None:
+    assert _found(past) == [
+        "photos/broken.png",
+        NOT_UTF_8,
+        "other/drug.gif",
+        "photos/both.png",
+        "photos/knife.png",
+        "photos/clean.png",
+    ]
+    assert _found(past, limit=2) == ["photos/broken.png", NOT_UTF_8]
+    assert _found(past, limit=0) == []
+
+
+def test_an_entry_is_all_that_is_known(store: Store, clock: Clock) -> None:
+    run = store.begin_run("sync")
+    store.add_result(run, record())
+    clock.now = 1500.0
+    store.add_feedback("R1", FeedbackVerdict.MISSED, "see the corner")
+    [entry] = store.history(Filters())
+    assert (entry.record, entry.judged_at, entry.run) == (record(), 1000.0, run)
+    assert entry.feedback == (Feedback(FeedbackVerdict.MISSED, "see the corner", 1500.0),)
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"labels": ("violent_knives",)}, ["photos/both.png", "photos/knife.png"]),
+        (
+            {"labels": ("violent_knives", "contraband_drug")},
+            ["other/drug.gif", "photos/both.png", "photos/knife.png"],
+        ),
+        ({"without_labels": ("nonLabel",)}, ["other/drug.gif", "photos/both.png", "photos/knife.png"]),
+        ({"without_labels": ("nonLabel", "violent_knives")}, ["other/drug.gif"]),
+        ({"without_labels": ("violent_knives",)}, [NOT_UTF_8, "other/drug.gif", "photos/clean.png"]),
+        ({"labels": ("nonLabel",)}, [NOT_UTF_8, "photos/clean.png"]),
+        ({"labels": ("nonLabel", "contraband_drug")}, [NOT_UTF_8, "other/drug.gif", "photos/both.png", *["photos/clean.png"]]),
+        ({"labels": ("contraband_drug",), "without_labels": ("violent_knives",)}, ["other/drug.gif"]),
+        ({"labels": ("contraband",)}, []),
+        ({"risk_levels": ("high", "low")}, ["other/drug.gif", "photos/knife.png"]),
+        ({"risk_levels": ("none",)}, [NOT_UTF_8, "photos/clean.png"]),
+        ({"services": ("b",)}, [NOT_UTF_8, "photos/knife.png"]),
+        ({"services": ("a", "b")}, [NOT_UTF_8, "photos/knife.png"]),
+        ({"services": ("baselineCheck",)}, []),
+        ({"source": "photos/*.png"}, ["photos/broken.png", NOT_UTF_8, *[f"photos/{n}.png" for n in ("both", "knife", "clean")]]),
+        ({"source": "*.gif"}, ["other/drug.gif"]),
+        ({"source": "photos/[kb]????.png"}, ["photos/knife.png"]),
+        ({"source": "photos/clean.png"}, ["photos/clean.png"]),
+        ({"source": NOT_UTF_8}, [NOT_UTF_8]),
+        ({"source": "Photos/*"}, []),
+        ({"request_id": "R-photos/both.png"}, ["photos/both.png"]),
+        ({"data_id": "d1"}, ["photos/clean.png"]),
+        ({"since": 3.0, "until": 5.0}, ["other/drug.gif", "photos/both.png"]),
+        ({"operation": "ImageAsyncModeration"}, ["other/drug.gif"]),
+        ({"status": "failed"}, ["photos/broken.png"]),
+        ({"status": "failed", "without_labels": ("nonLabel",)}, []),
+        ({"labels": ("violent_knives",), "risk_levels": ("high",), "since": 2.0}, ["photos/knife.png"]),
+        ({"source": "photos/*", "labels": ("violent_knives",), "limit": 1}, ["photos/both.png"]),
+    ],
+)  # fmt: skip
+def test_each_filter_finds_what_it_means(past: Store, filters: dict[str, Any], found: list[str]) -> None:
+    assert _found(past, **filters) == found
+
+
+def test_feedback_is_a_filter_and_the_newest_counts(past: Store) -> None:
+    past.add_feedback("R-photos/knife.png", FeedbackVerdict.MISSED)
+    past.add_feedback("R-photos/knife.png", FeedbackVerdict.FALSE_POSITIVE, "a bread knife")
+    past.add_feedback("R-photos/clean.png", FeedbackVerdict.MISSED)
+    assert _found(past, feedback=FeedbackVerdict.FALSE_POSITIVE) == ["photos/knife.png"]
+    assert _found(past, feedback=FeedbackVerdict.MISSED) == ["photos/clean.png"]
+    assert _found(past, feedback="any") == ["photos/knife.png", "photos/clean.png"]
+    [entry] = past.history(Filters(feedback=FeedbackVerdict.FALSE_POSITIVE))
+    assert [said.verdict for said in entry.feedback] == ["missed", "false-positive"]
+
+
+def test_feedback_on_nothing_is_refused(past: Store) -> None:
+    with pytest.raises(StoreError) as caught:
+        past.add_feedback("R-of-nothing", FeedbackVerdict.MISSED)
+    assert (caught.value.code, caught.value.exit_code) == ("unknown_request", ExitCode.USAGE)
+    assert "history" in str(caught.value.hint)
+    assert _found(past, feedback="any") == []
+
+
+def test_a_result_comes_once_however_many_services_found_its_label(store: Store) -> None:
+    part = {"labels": [{"label": "nsfw"}], "risk_level": "high", "ext": {}}
+    batch = record(labels=[], per_service=[part | {"service": "a"}, part | {"service": "b"}], services=["a", "b"])
+    store.add_result(None, batch)
+    assert len(_found(store, labels=("nsfw",))) == len(_found(store, labels=("nsfw", "other"))) == 1
+    assert len(_found(store, without_labels=("nonLabel",))) == 1
+
+
+def _fill(store: Store, count: int) -> None:
+    clean, flagged = record(risk_level="none", labels=[]), record(ext={"padding": "x" * 3000})
+    with store._database.write() as connection:
+        for number in range(count):
+            said = (flagged if number % 2 else clean) | {
+                "source": f"photos/{number:06d}.png",
+                "request_id": str(number),
+            }
+            insert_result(connection, said, run=None, now=1000.0 + number, question=None)
+
+
+@pytest.mark.parametrize("filters", [{}, {"risk_levels": ("high",)}, {"without_labels": ("nonLabel",)}])
+def test_many_come_in_pages(store: Store, filters: dict[str, Any]) -> None:
+    _fill(store, 1001)
+    step = 2 if filters else 1
+    expected = [f"photos/{number:06d}.png" for number in range(1000 if step == 1 else 999, -1, -step)]
+    assert _found(store, **filters) == expected
+
+
+def test_results_may_be_stored_while_others_are_streamed(store: Store) -> None:
+    _fill(store, 500)
+    stream = store.history(Filters())
+    next(stream)
+    _add(store, "newer.png")
+    assert sum(1 for _ in stream) == 499
+
+
+@pytest.mark.parametrize("filters", [{}, {"without_labels": ("nonLabel",)}, {"source": "photos/*"}])
+def test_the_history_is_streamed(store: Store, filters: dict[str, Any]) -> None:
+    _fill(store, 5000)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in store.history(Filters(**filters))) >= 2500
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"request_id": "R1"}, "results USING INDEX results_by_request (request_id=?)"),
+        ({"data_id": "d1"}, "results USING INDEX results_by_data_id (data_id=?)"),
+        ({"feedback": FeedbackVerdict.MISSED}, "results USING INDEX results_by_request (request_id=?)"),
+        ({"feedback": "any"}, "results USING INDEX results_by_request (request_id=?)"),
+        ({"source": "photos/*"}, "results USING COVERING INDEX results_by_source (source>? AND source<?)"),
+        ({"source": NOT_UTF_8}, "results USING COVERING INDEX results_by_source (source>? AND source<?)"),
+        ({"labels": ("a",)}, "label_hits USING COVERING INDEX label_hits_by_label (label=?)"),
+        ({"labels": ("a", "b")}, "label_hits USING COVERING INDEX label_hits_by_label (label=?)"),
+        ({"without_labels": ("nonLabel",)}, "label_hits USING COVERING INDEX label_hits_by_label"),
+        ({"labels": ("nonLabel",)}, "results USING COVERING INDEX results_timeline"),
+        ({"since": 1.0}, "results USING COVERING INDEX results_timeline (judged_at>?)"),
+        ({"until": 1.0}, "results USING COVERING INDEX results_timeline (judged_at<?)"),
+        ({"risk_levels": ("high",)}, "results USING COVERING INDEX results_timeline"),
+        ({"services": ("a",)}, "results USING COVERING INDEX results_timeline"),
+        ({"operation": "ImageModeration"}, "results USING COVERING INDEX results_timeline"),
+        ({"status": "failed"}, "results USING COVERING INDEX results_timeline"),
+    ],
+)
+def test_each_filter_uses_an_index(store: Store, filters: dict[str, Any], index: str) -> None:
+    query = candidates(Filters(**filters))
+    assert query is not None
+    plan = _plan(store, query.text, query.values)
+    assert any(index in step for step in plan), plan
+    assert not any(step.endswith(("SCAN results", "SCAN label_hits")) for step in plan), plan
+
+
+def test_the_rows_of_a_page_are_found_by_their_numbers(store: Store) -> None:
+    where = joined(conditions(Filters(request_id="R1", since=1.0, labels=("a",), feedback="any")))
+    sql = f"SELECT record FROM results NOT INDEXED WHERE number IN (?, ?) AND {where.text} ORDER BY number DESC"
+    plan = _plan(store, sql, (1, 2, *where.values))
+    assert "SEARCH results USING INTEGER PRIMARY KEY (rowid=?)" in plan
+    assert "SEARCH label_hits USING PRIMARY KEY (result=? AND label=?)" in plan
+    assert "SEARCH feedback USING INDEX feedback_by_request (request_id=?)" in plan
+
+
+def _plan(store: Store, sql: str, values: tuple[object, ...]) -> list[str]:
+    return [row["detail"] for row in store._database.read(f"EXPLAIN QUERY PLAN {sql}", values)]
