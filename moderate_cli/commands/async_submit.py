@@ -11,16 +11,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.billing import async_cost
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, open_scan
-from moderate_cli.commands.options import (
-    CostOptions,
-    GateOptions,
-    ImageOptions,
-    OutputOptions,
-    ReuseOptions,
-    ServiceOptions,
-    SourceOptions,
-    WaitOptions,
-)
+from moderate_cli.commands.options import ImageCommandOptions, WaitOptions
 from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.session import Session, only_service
 from moderate_cli.commands.waiting import prepare, run_submission
@@ -79,14 +70,8 @@ CryptType = Annotated[
 @flatten_options
 def async_submit(
     ctx: typer.Context,
-    service: ServiceOptions,
-    sources: SourceOptions,
-    images: ImageOptions,
+    options: ImageCommandOptions,
     wait: WaitOptions,
-    reuse: ReuseOptions,
-    cost: CostOptions,
-    gate: GateOptions,
-    output: OutputOptions,
     names: SourceNames = None,
     interval: Interval = None,
     max_frames: MaxFrames = None,
@@ -95,15 +80,13 @@ def async_submit(
     crypt_type: CryptType = None,
 ) -> None:
     """Queue images, long images and animations."""
-    command = ImageCommand(
-        ctx=ctx, names=names, sources=sources, images=images, reuse=reuse, cost=cost, gate=gate, output=output
-    )
-    options = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
+    command = ImageCommand(ctx, names or (), options)
+    further = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
     prepare(wait)
     with command.open_session() as session:
-        scan, found = open_scan(command, session, _question(session, options))
-        if cost.dry_run:
-            raise typer.Exit(show_plan(session, output, scan, found))
+        scan, found = open_scan(command, session, _question(session, further))
+        if options.cost.dry_run:
+            raise typer.Exit(show_plan(session, options.output, scan, found))
         code = run_submission(session, command.run(session, found), scan, wait)
     raise typer.Exit(code)
 

@@ -8,15 +8,7 @@ from moderate_cli.catalogue.billing import image_calls
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, judge_images
-from moderate_cli.commands.options import (
-    CostOptions,
-    GateOptions,
-    ImageOptions,
-    OutputOptions,
-    ReuseOptions,
-    ServiceOptions,
-    SourceOptions,
-)
+from moderate_cli.commands.options import ImageCommandOptions
 from moderate_cli.scanning import ask_batch
 from moderate_cli.settings import Settings
 
@@ -27,19 +19,11 @@ app = typer.Typer(add_completion=False)
 @flatten_options
 def batch(
     ctx: typer.Context,
-    service: ServiceOptions,
-    sources: SourceOptions,
-    images: ImageOptions,
-    reuse: ReuseOptions,
-    cost: CostOptions,
-    gate: GateOptions,
-    output: OutputOptions,
+    options: ImageCommandOptions,
     names: SourceNames = None,
 ) -> None:
     """Judge images with several services (-s A,B) in one call each."""
-    command = ImageCommand(
-        ctx=ctx, names=names, sources=sources, images=images, reuse=reuse, cost=cost, gate=gate, output=output
-    )
+    command = ImageCommand(ctx, names or (), options)
     raise typer.Exit(judge_images(command, _question))
 
 

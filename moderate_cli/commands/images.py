@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,15 +13,9 @@ from typing import Annotated
 import typer
 
 from moderate_cli.client.operations import Operation
+from moderate_cli.commands.counting import Count
 from moderate_cli.commands.identifying import data_id_from
-from moderate_cli.commands.options import (
-    CostOptions,
-    GateOptions,
-    ImageOptions,
-    OutputOptions,
-    ReuseOptions,
-    SourceOptions,
-)
+from moderate_cli.commands.options import ImageCommandOptions
 from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
@@ -30,6 +24,7 @@ from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
+from moderate_cli.sources.objects import is_oss
 from moderate_cli.verdicts import Item, RiskLevel
 
 SourceNames = Annotated[
@@ -42,52 +37,54 @@ SourceNames = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ImageCommand:
-    """The arguments and options that the commands share which send images."""
+    """A command line of a command that sends images: its sources, and the options that such commands share."""
 
     ctx: typer.Context
-    names: list[str] | None
-    sources: SourceOptions
-    images: ImageOptions
-    reuse: ReuseOptions
-    cost: CostOptions
-    gate: GateOptions
-    output: OutputOptions
+    names: Sequence[str]
+    options: ImageCommandOptions
 
     @property
     def shows_all(self) -> bool:
         """Whether each image is told of, also where the settings say that it need not be shown."""
-        return self.cost.dry_run or self.gate.show_ignored
+        return self.options.cost.dry_run or self.options.gate.show_ignored
+
+    @property
+    def can_be_counted(self) -> bool:
+        """Whether the sources can be gone through twice, and without the network."""
+        names = [*self.names, self.options.sources.files_from, self.options.sources.files_from0]
+        return "-" not in names and not any(map(is_oss, self.names)) and not self.options.reuse.retry_failed
 
     @property
     def subject(self) -> str:
         """A key of what the command line asks to judge; names are relative to the working folder."""
-        options = self.sources
+        options = self.options.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
-    def open_sources(self, session: Session, recollection: Recollection) -> Sources:
+    def open_sources(self, session: Session, recollection: Recollection | None = None) -> Sources:
         """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
-        options = self.sources
+        options = self.options.sources
         return Sources(
-            self.names or (),
+            self.names,
             lists=options.lists,
             selection=options.selection,
             stdin=session.environment.stdin,
-            open_bucket=None,
-            recall=None if recollection.since is None else recollection.seen_in,
-            spare_clean=recollection.spares_clean,
+            open_bucket=session.open_bucket,
+            recall=recollection.seen_in if recollection and recollection.since is not None else None,
+            spare_clean=recollection is not None and recollection.spares_clean,
         )
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
-        """Yield the items of the sources with what the options say about each."""
-        data_id, referer = self.images.data_id, self.images.referer
+        """Return the items of the sources with what the options say about each."""
+        data_id, referer = self.options.images.data_id, self.options.images.referer
         items: Iterable[Item] = sources
-        if self.reuse.retry_failed:
+        if self.options.reuse.retry_failed:
             items = self._failed(session, items)
-        for item in items:
-            yield replace(item, data_id=item.data_id or data_id, referer=item.referer or referer)
+        if data_id is None and referer is None:
+            return iter(items)
+        return (replace(item, data_id=item.data_id or data_id, referer=item.referer or referer) for item in items)
 
     def _failed(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
         ledger = session.ledger
@@ -102,21 +99,25 @@ class ImageCommand:
 
     def sender(self, session: Session, ask: Ask) -> Sender:
         """Return what sends images, as many as the options allow."""
-        return Sender(clients=session.clients, ask=ask, budget=Budget(self.cost.max_calls))
+        return Sender(clients=session.clients, ask=ask, budget=Budget(self.options.cost.max_calls))
 
     def run(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate = replace(self.gate, allow_empty=True) if self.reuse.retry_failed else self.gate
-        run = session.run(gate, self.output)
+        gate = replace(self.options.gate, allow_empty=True) if self.options.reuse.retry_failed else self.options.gate
+        run = session.run(gate, self.options.output)
         run.sources = sources
+        if self.can_be_counted:
+            run.total = Count(lambda: self.open_sources(session))
         return run
 
     @contextmanager
     def open_session(self) -> Iterator[Session]:
         """Check that there are sources, and open the session of this command; raises UsageError."""
-        if not (self.names or self.sources.files_from or self.sources.files_from0):
+        if not (self.names or self.options.sources.files_from or self.options.sources.files_from0):
             raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
-        with open_session(self.ctx, self.output, subject=self.subject, only_looks=self.cost.dry_run) as session:
+        with open_session(
+            self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
+        ) as session:
             yield session
 
 
@@ -158,8 +159,8 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
     with command.open_session() as session:
         question = ask(session.settings)
         scan, sources = open_scan(command, session, question)
-        if command.cost.dry_run:
-            return show_plan(session, command.output, scan, sources)
+        if command.options.cost.dry_run:
+            return show_plan(session, command.options.output, scan, sources)
         return command.run(session, sources).finish(scan)
 
 
@@ -170,14 +171,14 @@ def open_scan(command: ImageCommand, session: Session, question: Question) -> tu
     sources = command.open_sources(session, recollection)
     judge = ImageJudge(
         call=session.call(question.operation, question.services),
-        send=plan if command.cost.dry_run else command.sender(session, question.ask(recollection)),
+        send=plan if command.options.cost.dry_run else command.sender(session, question.ask(recollection)),
         cost=question.cost,
-        preflight=not command.images.no_preflight,
-        identify=data_id_from(command.images.data_id_from),
-        memory=Plan(recollection) if command.cost.dry_run else recollection,
+        preflight=not command.options.images.no_preflight,
+        identify=data_id_from(command.options.images.data_id_from),
+        memory=Plan(recollection) if command.options.cost.dry_run else recollection,
     )
     items = command.items(session, sources)
-    options = command.sources
+    options = command.options.sources
     scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
     return scan, sources
 

@@ -22,9 +22,11 @@ from moderate_cli.commands.service import Connection, connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.render.progress import SharedStream
-from moderate_cli.settings import Settings, resolve
+from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.sources import Bucket, OpenBucket
 from moderate_cli.verdicts import Call
 
+_OSS_ENDPOINT = "MODERATE_OSS_ENDPOINT"  # another than the region's, for tests against an emulator
 _LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
 
 
@@ -57,6 +59,24 @@ class Session:
     def has_room(self) -> bool:
         """Tell whether one more worker could fill the quota better."""
         return self.connection is None or self.connection.limits.have_room
+
+    @property
+    def open_bucket(self) -> OpenBucket | None:
+        """What opens buckets to be listed; the local engine, which has no account, has none."""
+        settings = self.settings
+        if settings.local:
+            return None
+        region = settings.region or DEFAULT_REGION
+
+        def opened(name: str) -> Bucket:
+            from moderate_cli.sources.oss import OssAccount, oss_endpoint  # only where a bucket is named
+
+            choice = settings.credentials
+            keys = find_credentials(self.environment, choice.source, choice.profile)
+            endpoint = self.environment.variable(_OSS_ENDPOINT) or oss_endpoint(region, vpc=settings.vpc)
+            return OssAccount(keys=keys.current, region=region, endpoint=endpoint)(name)
+
+        return opened
 
     def open_client(self, region: str | None) -> GreenClient:
         """Return a client for another region."""

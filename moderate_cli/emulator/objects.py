@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import heapq
 import tempfile
 import threading
 import uuid
@@ -25,6 +27,16 @@ class _Spooled:
     """One object on disk."""
 
     path: Path
+    size: int
+    stored_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing shows it: its ETag is the MD5 of its content."""
+
+    key: str
+    etag: str
     size: int
     stored_at: float
 
@@ -68,6 +80,19 @@ class ObjectStore:
                 return None
             # Read under the lock: an eviction must not delete the file halfway.
             return spooled.path.read_bytes()
+
+    def listing(self, bucket: str, prefix: str, after: str, limit: int) -> list[Listed]:
+        """Return the first objects of a bucket behind a key, in the order of their UTF-8 names."""
+        with self._lock:
+            self._make_room(0)
+            keys = (key for owner, key in self._objects if owner == bucket and key.startswith(prefix) and key > after)
+            # The order of code points is that of UTF-8.
+            return [self._listed(bucket, key) for key in heapq.nsmallest(limit, keys)]
+
+    def _listed(self, bucket: str, key: str) -> Listed:
+        spooled = self._objects[bucket, key]
+        digest = hashlib.md5(spooled.path.read_bytes(), usedforsecurity=False).hexdigest()
+        return Listed(key, digest.upper(), spooled.size, spooled.stored_at)
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object if it is there."""

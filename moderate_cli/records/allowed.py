@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moderate_cli.records.findings import findings
-from moderate_cli.verdicts import Label, RiskLevel, Verdict
+from moderate_cli.verdicts import Frame, Label, RiskLevel, ServiceVerdict, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,18 @@ def allowance(label: Label, allowed: Sequence[Allowed]) -> Allowed | None:
 
 
 def counted_level(verdict: Verdict, allowed: Sequence[Allowed]) -> RiskLevel:
-    """Return the level that decides once the allowed findings are left out."""
+    """Return the level that decides once the allowed findings are left out.
+
+    A service or a frame with a level and no label has nothing that could be allowed, and counts.
+    """
+    if not allowed:
+        return verdict.gate_level
     found = findings(verdict)
     left = [finding.level for finding in found if allowance(finding.label, allowed) is None]
     if len(left) == len(found):
         return verdict.gate_level
+    parts: tuple[ServiceVerdict | Frame, ...] = verdict.per_service + verdict.frames
+    left += [part.risk_level for part in parts if part.risk_level and not part.labels]
     return min([verdict.gate_level, max(left, key=_rank, default=RiskLevel.NONE)], key=_rank)
 
 

@@ -66,7 +66,7 @@ class Sources:
             elif is_glob(name) and not _is_remote(name) and not os.path.lexists(name):
                 yield from self._matches(name)
             else:
-                yield from self._items([Listed(name)])
+                yield from self._items([(name, None, None)])
         for listing in self._lists:
             yield from self._listed(listing)
 
@@ -165,13 +165,22 @@ def _is_remote(source: str) -> bool:
 
 def _one_image(source: str) -> Image | BrokenInput | None:
     """Return the one image that a source is, or why it is none; None where it stands for many."""
-    if not _is_remote(source):
-        return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
-    if not source.isascii() and any("\ud800" <= character <= "\udfff" for character in source):
-        return BrokenInput(InputError("the address is not valid UTF-8", code="not_text", hint="encode the address"))
+    if source[:8].lower().startswith(_WEB):
+        return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
     if not is_oss(source):
-        return ImageUrl(source)
+        return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
     bucket, key = bucket_and_key(source)
     if not bucket:
-        return BrokenInput(InputError("no bucket is named", code="no_bucket", hint="write oss://BUCKET/KEY"))
+        return _broken("no bucket is named", "write oss://BUCKET/KEY")
+    if not _is_text(source):
+        return _broken("not UTF-8 text", "write the key in UTF-8")
     return None if is_prefix(key) else OssObject(bucket, key)
+
+
+def _is_text(source: str) -> bool:
+    """Tell whether a source can be sent: bytes that are not UTF-8 are halves of surrogate pairs here."""
+    return source.isascii() or not any("\ud800" <= character <= "\udfff" for character in source)
+
+
+def _broken(message: str, hint: str) -> BrokenInput:
+    return BrokenInput(InputError(message, code="source_invalid", hint=hint))

@@ -49,32 +49,46 @@ def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Ite
     Links to files are followed. So are links to folders, once each, but never into a folder that the walk is in. What
     is below the root and vanished since its name was read is passed. The folders of version control are left out.
     """
-    waiting = [_Folder.root(root, rules, glob)]
-    followed: set[tuple[int, int]] = set()
     levels: list[_Level] = []
+    followed: set[tuple[int, int]] = set()
     try:
-        while waiting or levels:
-            if waiting:
-                folder = waiting.pop()
-                try:
-                    level = _Level(folder, glob)
-                except OSError as error:
-                    if not levels or not isinstance(error, FileNotFoundError | NotADirectoryError):
-                        yield folder.chunk(error)
-                    continue
-                if _is_circle(level, levels, followed):
-                    level.close()
-                    continue
-                levels.append(level)
+        yield from _enter(_Folder.root(root, rules, glob), glob, levels, followed)
+        while levels:
             level = levels[-1]
-            if level.has_more:
+            if level.folders:
+                yield from _enter(level.folders.pop(), glob, levels, followed)
+            elif level.has_more:
                 yield level.read()
             else:
                 levels.pop()
-            waiting = levels[-1].folders if levels else []
     finally:
         for level in levels:
             level.close()
+
+
+def _enter(folder: _Folder, glob: Glob | None, levels: list[_Level], followed: set[tuple[int, int]]) -> Iterator[Chunk]:
+    """Add a folder to those that the walk is in; yield why that cannot be done, unless it is gone."""
+    try:
+        level = _Level(folder, glob)
+    except OSError as error:
+        if not levels or not isinstance(error, FileNotFoundError | NotADirectoryError):
+            yield folder.chunk(error)
+        return
+    if _is_circle(level, levels, followed):
+        level.close()
+    else:
+        levels.append(level)
+
+
+def _is_circle(level: _Level, levels: list[_Level], followed: set[tuple[int, int]]) -> bool:
+    """Tell whether the walk is in this folder already, or followed another link to it; remember the link."""
+    if any(other.identity == level.identity for other in levels):
+        return True
+    if not level.by_link:
+        return False
+    is_known = level.identity in followed
+    followed.add(level.identity)
+    return is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +137,7 @@ class _Level:
         self._rules = folder.rules.inside(folder.path)
 
     def read(self) -> Chunk:
-        """Return the next files, and let the folders among them wait."""
+        """Return the next files, and let the folders beside them wait."""
         chunk = self._folder.chunk()
         entries: list[os.DirEntry[str]] = []
         try:
@@ -208,14 +222,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _is_circle(level: _Level, levels: list[_Level], followed: set[tuple[int, int]]) -> bool:
-    """Tell whether the walk is in this folder already, or followed another link to it; remember the link."""
-    if any(other.identity == level.identity for other in levels):
-        return True
-    if not level.by_link:
-        return False
-    known = level.identity in followed
-    followed.add(level.identity)
-    return known

@@ -10,6 +10,8 @@ from moderate_cli.preflight import HEAD_SIZE, sniff
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}
 )
+# A pipe that took the place of a file must not be waited for; other systems than Windows know no text mode.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def has_image_name(name: str) -> bool:
@@ -21,7 +23,7 @@ def has_image_name(name: str) -> bool:
 def has_image_content(path: str) -> bool:
     """Tell whether a regular file starts like an image; one that cannot be read does not."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, _READING)
     except OSError:
         return False
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TextIO
+from typing import IO, Any, TextIO
 
 from moderate_cli.errors import InputError
 from moderate_cli.verdicts import BrokenInput, Item
@@ -16,7 +16,7 @@ from moderate_cli.verdicts import BrokenInput, Item
 STANDARD_INPUT = "-"
 MAX_BYTES = 64 * 1024  # of one source: memory stays flat whatever a file holds
 _BLOCK = 64 * 1024
-_KEYS = ("source", "data_id", "referer")
+_decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,8 @@ class SourceList:
     nul: bool = False
 
 
-class Listed(NamedTuple):
-    """One source of a list, and what is to be sent along with it."""
-
-    source: str
-    data_id: str | None = None
-    referer: str | None = None
+Listed = tuple[str, str | None, str | None]
+"""One source of a list, and the `data_id` and `referer` that it is to be sent with."""
 
 
 def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
@@ -51,20 +47,24 @@ def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
                 yield from entries(file, f"{listing.name}, ")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        yield _broken(listing.name, f"the list cannot be read: {reason}", "unreadable", "check the name")
+        problem = InputError(f"the list cannot be read: {reason}", code="unreadable", hint="check its name")
+        yield Item(listing.name, BrokenInput(problem))
 
 
 def _in_lines(stream: IO[Any], place: str) -> Iterator[Listed | Item]:
     for number, line in enumerate(_lines(stream), start=1):
-        text = line.rstrip(b"\r\n")
+        name = line.rstrip(b"\r\n")
         if number == 1:
-            text = text.removeprefix(codecs.BOM_UTF8)
-        if len(text) > MAX_BYTES:
+            name = name.removeprefix(codecs.BOM_UTF8)
+        if len(name) > MAX_BYTES:
             yield _too_long(f"{place}line {number}")
-        elif text.startswith(b"{"):
-            yield _from_json(text, f"{place}line {number}")
-        elif text.strip():
-            yield Listed(text.decode("utf-8", "surrogateescape"))
+        elif name[:1] == b"{":
+            try:
+                yield _from_json(name)
+            except InputError as error:
+                yield Item(f"{place}line {number}", BrokenInput(error))
+        elif name and not name.isspace():
+            yield name.decode("utf-8", "surrogateescape"), None, None
 
 
 def _in_parts(stream: IO[Any], place: str) -> Iterator[Listed | Item]:
@@ -72,21 +72,23 @@ def _in_parts(stream: IO[Any], place: str) -> Iterator[Listed | Item]:
         if len(part) > MAX_BYTES:
             yield _too_long(f"{place}name {number}")
         elif part:
-            yield Listed(part.decode("utf-8", "surrogateescape"))
+            yield part.decode("utf-8", "surrogateescape"), None, None
 
 
 def _lines(stream: IO[Any]) -> Iterator[bytes]:
     """Yield each line with its end; of one that is too long only enough to tell."""
-    for line in iter(partial(stream.readline, MAX_BYTES + 2), stream.read(0)):
+    end = stream.read(0)
+    is_text = isinstance(end, str)
+    for line in iter(partial(stream.readline, MAX_BYTES + 2), end):
         rest = line
         while len(rest) > MAX_BYTES and rest[-1:] not in {"\n", b"\n"}:
             rest = stream.readline(MAX_BYTES + 2)
-        yield _as_bytes(line)
+        yield _as_bytes(line) if is_text else line
 
 
 def _parts(stream: IO[Any]) -> Iterator[bytes]:
     """Yield what stands before each NUL, and at the end; of what is too long only enough to tell."""
-    # What has come is read, and not waited for until there is a block of it.
+    # Not `read`, which would wait for a whole block where names come one at a time.
     read = getattr(stream, "read1", stream.read)
     pending = b""
     while block := _as_bytes(read(_BLOCK)):
@@ -102,26 +104,29 @@ def _as_bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 
-def _from_json(line: bytes, place: str) -> Listed | Item:
+def _from_json(line: bytes) -> Listed:
+    """Return what a line of JSON says; raises InputError."""
     try:
-        fields: dict[str, Any] = json.loads(line.decode())
+        text = line.decode().rstrip()
+        fields, end = _decode(text)
     except (ValueError, RecursionError):
-        hint = 'write {"source": ...}, and ./ before a name that starts with {'
-        return _broken(place, "not valid JSON", "list_invalid", hint)
-    for key, value in fields.items():
-        if key not in _KEYS:
-            return _broken(place, f"unknown key {key!r}", "list_invalid", f"the keys are {', '.join(_KEYS)}")
+        fields, text, end = {}, "", -1
+    if end != len(text):
+        raise _invalid("not valid JSON", 'write {"source": ...}, and ./ before a name that starts with {')
+    source, data_id, referer = fields.pop("source", None), fields.pop("data_id", None), fields.pop("referer", None)
+    if fields:
+        raise _invalid(f"unknown key {next(iter(fields))!r}", "the keys are source, data_id and referer")
+    for value in (source, data_id, referer):
         if value is not None and not isinstance(value, str):
-            return _broken(place, f"{key} is not text", "list_invalid", "put it in quotes")
-    source = fields.get("source")
+            raise _invalid(f"{value!r:.40} is not text", "put it in quotes")
     if not source:
-        return _broken(place, "no source", "list_invalid", 'name the image: {"source": ...}')
-    return Listed(source, fields.get("data_id"), fields.get("referer"))
+        raise _invalid("no source", 'name the image: {"source": ...}')
+    return source, data_id, referer
 
 
 def _too_long(place: str) -> Item:
-    return _broken(place, f"longer than {MAX_BYTES // 1024} KB", "list_invalid", "give one source a line")
+    return Item(place, BrokenInput(_invalid(f"longer than {MAX_BYTES // 1024} KB", "give one source a line")))
 
 
-def _broken(place: str, message: str, code: str, hint: str) -> Item:
-    return Item(place, BrokenInput(InputError(message, code=code, hint=hint)))
+def _invalid(message: str, hint: str) -> InputError:
+    return InputError(message, code="list_invalid", hint=hint)

@@ -11,6 +11,9 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from moderate_cli.errors import UsageError
 
+# The end of a pattern for all that a folder holds, which pathspec takes for the folder too.
+_ALL_BELOW = re.compile(r"/\*\*(/?)\s*$")
+
 
 class Patterns:
     """Patterns of one origin; the last one that matches a path decides about it. The path of a folder ends with `/`."""
@@ -54,7 +57,7 @@ def given_patterns(texts: Sequence[str]) -> Patterns:
 
 def _compiled(text: str) -> list[GitIgnoreSpecPattern]:
     """Return the pattern of a line; none where it is none, and says nothing, as with Git."""
-    text = f"{text}*/" if text.endswith("/**/") else text  # else pathspec takes it for the folder before it
+    text = _ALL_BELOW.sub(r"/**/*\1", text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of `re`, about brackets in brackets
         try:

@@ -72,6 +72,12 @@ class Database:
             cursor = self._plain_cursor()
             return self._patiently(lambda: array("q", (row[0] for row in cursor.execute(sql, parameters))))
 
+    def shrink(self, pages: int) -> None:
+        """Give some of the pages that are free back to the disk, if the file was made so that it can shrink in steps."""
+        with self._lock, self._explaining():
+            # The statement frees a page a step, and the module's `execute` takes only one step of what has no columns.
+            self._patiently(lambda: self._connection.executescript(f"PRAGMA incremental_vacuum({pages})"))
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Give a transaction that is committed at the end of the `with` block, or rolled back by an error."""

@@ -13,6 +13,7 @@ from moderate_cli.verdicts import NO_FINDING
 
 _BEYOND = "\U0010ffff"  # follows every text of file names in SQLite's order, which is that of UTF-8
 _BEYOND_BYTES = b"\xff"
+_GLOB = "CAST(source AS TEXT) GLOB CAST(? AS TEXT)"  # some builds of SQLite match no bytes
 _SOME_LABEL = "EXISTS (SELECT 1 FROM label_hits WHERE result = results.number)"
 _NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.request_id ORDER BY number DESC LIMIT 1)"
 
@@ -67,7 +68,7 @@ def conditions(filters: Filters) -> list[Sql]:
     """Return every condition that the filters put on a row of `results`."""
     found = [*_in_timeline(filters), *_about_labels(filters)]
     if filters.source is not None:
-        found.append(Sql("source GLOB ?", (to_column(filters.source),)))
+        found.append(Sql(_GLOB, (to_column(filters.source),)))
     if filters.request_id is not None:
         found.append(Sql("request_id = ?", (to_column(filters.request_id),)))
     if filters.data_id is not None:
@@ -116,7 +117,7 @@ def _by_feedback(verdict: FeedbackVerdict | Literal["any"]) -> Sql:
 def _by_source(pattern: str) -> Sql:
     """Return the query for a pattern; names that are not UTF-8 are bytes, which come after all text."""
     prefix = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    part = "SELECT number FROM results WHERE source >= ? AND source < ? AND source GLOB ?"
+    part = f"SELECT number FROM results WHERE source >= ? AND source < ? AND {_GLOB}"  # noqa: S608
     raw, glob = prefix.encode("utf-8", "surrogatepass"), to_column(pattern)
     bounds = (raw, raw + _BEYOND_BYTES, glob)
     if isinstance(to_column(prefix), bytes):

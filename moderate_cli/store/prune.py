@@ -91,7 +91,7 @@ def _shrink(database: Database) -> None:
     """
     free = int(database.read("PRAGMA freelist_count")[0][0])
     while free:
-        database.read(f"PRAGMA incremental_vacuum({_BATCH})")
+        database.shrink(_BATCH)
         left = int(database.read("PRAGMA freelist_count")[0][0])
         if left >= free:
             return

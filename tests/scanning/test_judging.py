@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -13,17 +15,21 @@ import pytest
 from builders import call, fatal_error, item, service_error, verdict
 
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ModerateError
-from moderate_cli.scanning import Budget, ImageJudge, Sender, ask_sync
+from moderate_cli.errors import InputError, ModerateError
+from moderate_cli.scanning import Budget, ImageJudge, Sender, ask_sync, judging, plan
+from moderate_cli.scanning.in_flight import InFlight
 from moderate_cli.verdicts import (
+    BrokenInput,
     Call,
     Failed,
+    FileStat,
     ImageUrl,
     Item,
     Judged,
     LocalFile,
     OssObject,
     Outcome,
+    Planned,
     RemoteImage,
     Skipped,
     Verdict,
@@ -215,3 +221,116 @@ def test_an_error_that_is_fatal_for_the_run_is_an_outcome_too() -> None:
 def test_an_error_of_the_upload_is_not_blamed_on_the_file(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(type(error)):
         _judge(FakeClient(upload_error=error), _file(tmp_path / "a.png"))
+
+
+class Remembered:
+    """A memory of contents in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Outcome, FileStat | None]] = []
+        self.answers: dict[str, Judged] = {}
+
+    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+        answer = self.answers.get(known.sha256 or "")
+        return None if answer is None else replace(answer, item=known.item, reused=True)
+
+    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+        self.kept.append((outcome, look))
+        if isinstance(outcome, Judged) and outcome.sha256:
+            self.answers[outcome.sha256] = outcome
+
+
+def test_the_same_content_is_sent_once_under_whatever_names(tmp_path: Path) -> None:
+    client, memory = FakeClient(), Remembered()
+    outcomes = [_judge(client, _file(tmp_path / f"{index}.png"), memory=memory) for index in range(50)]
+    assert len(client.calls) == len(client.uploads) == len(memory.kept) == 1
+    assert [outcome.item.source for outcome in outcomes] == [str(tmp_path / f"{index}.png") for index in range(50)]
+    assert [outcome.reused for outcome in outcomes] == [False, *[True] * 49]
+
+
+def test_the_same_content_at_the_same_moment_is_sent_once(tmp_path: Path) -> None:
+    client, memory, in_flight = FakeClient(), Remembered(), InFlight()
+    items = [_file(tmp_path / f"{index}.png") for index in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        outcomes = list(pool.map(lambda one: _judge(client, one, memory=memory, in_flight=in_flight), items))
+    assert len(client.calls) == 1
+    assert sum(outcome.reused for outcome in outcomes) == 19
+
+
+def test_a_file_that_looks_as_it_did_is_not_opened_if_its_answer_is_known(tmp_path: Path) -> None:
+    client, memory = FakeClient(), Remembered()
+    one = _file(tmp_path / "a.png")
+    first = _judge(client, one, memory=memory)
+    (_, look) = memory.kept[0]
+    assert look == FileStat(len(PNG), (tmp_path / "a.png").stat().st_mtime_ns, (tmp_path / "a.png").stat().st_ino)
+    (tmp_path / "a.png").unlink()
+    again = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", look, first.sha256)), memory=memory)
+    assert isinstance(again, Judged)
+    assert (again.reused, again.size, again.sha256) == (True, len(PNG), first.sha256)
+
+
+def test_a_file_that_looks_as_it_did_is_read_if_no_answer_is_known(tmp_path: Path) -> None:
+    client = FakeClient()
+    one = _file(tmp_path / "a.png")
+    stat = FileStat(len(PNG), 0, 0)
+    outcome = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", stat, "0" * 64)), memory=Remembered())
+    assert isinstance(outcome, Judged)
+    assert outcome.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert one.source.endswith("a.png")
+
+
+def test_failures_and_refusals_are_kept_too(tmp_path: Path) -> None:
+    memory = Remembered()
+    _judge(FakeClient(), _file(tmp_path / "text.jpg", b"a text"), memory=memory)
+    _judge(FakeClient(call_error=service_error()), _file(tmp_path / "a.png"), memory=memory)
+    _judge(FakeClient(), _file(tmp_path / "b.png"), memory=memory, budget=Budget(0))
+    assert [type(outcome) for outcome, _ in memory.kept] == [Skipped, Failed, Skipped]
+
+
+def test_no_call_is_made_beyond_the_cap(tmp_path: Path) -> None:
+    client, budget = FakeClient(), Budget(2)
+    outcomes = [_judge(client, _file(tmp_path / f"{index}.png"), budget=budget) for index in range(4)]
+    assert [type(outcome) for outcome in outcomes] == [Judged, Judged, Skipped, Skipped]
+    assert {outcome.error.code for outcome in outcomes[2:]} == {"call_cap"}
+    assert all(outcome.error.ends_run for outcome in outcomes[2:])
+    assert len(client.calls) == len(client.uploads) == 2
+
+
+def test_an_image_that_costs_more_than_is_left_is_not_sent(tmp_path: Path) -> None:
+    client = FakeClient()
+    outcome = _judge(client, _file(tmp_path / "a.png"), budget=Budget(2), cost=lambda checked: 3)
+    assert isinstance(outcome, Skipped)
+    assert client.uploads == []
+
+
+def test_a_plan_sends_nothing(tmp_path: Path) -> None:
+    judge = ImageJudge(call=call(), send=plan, cost=lambda checked: 3)
+    outcome = judge(_file(tmp_path / "a.png"))
+    assert isinstance(outcome, Planned)
+    assert (outcome.calls, outcome.sha256) == (3, hashlib.sha256(PNG).hexdigest())
+    assert isinstance(judge(_file(tmp_path / "text.jpg", b"a text")), Skipped)
+
+
+def test_an_id_is_made_of_what_was_read_unless_there_is_one(tmp_path: Path) -> None:
+    client = FakeClient()
+    one = _file(tmp_path / "a.png")
+    _judge(client, one, identify=lambda known: known.sha256)
+    _judge(client, replace(one, data_id="mine"), identify=lambda known: known.sha256)
+    assert [asked["data_id"] for _, _, asked in client.calls] == [hashlib.sha256(PNG).hexdigest(), "mine"]
+
+
+def test_a_broken_input_is_a_failure_with_its_own_error() -> None:
+    error = InputError("line 3 is no source", code="list_invalid")
+    outcome = _judge(FakeClient(), item(image=BrokenInput(error)))
+    assert isinstance(outcome, Failed)
+    assert outcome.error is error
+
+
+def test_a_file_that_cannot_be_read_any_more_is_an_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: BufferedReader, size: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(judging, "check_file", refuse)
+    outcome = _judge(FakeClient(), _file(tmp_path / "a.png"))
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code == "unreadable"

@@ -189,3 +189,47 @@ def test_closing_the_generator_stops_the_workers() -> None:
     outcomes.close()
     time.sleep(0.1)
     assert len(taken) <= 2
+
+
+def test_a_slow_first_image_does_not_keep_the_others_waiting() -> None:
+    all_running = threading.Barrier(6)
+
+    def judge(one: Item) -> Outcome:
+        all_running.wait(PATIENCE)
+        return _judge(one)
+
+    scan = Scan([item(str(index)) for index in range(6)], judge, jobs=64)
+    assert len(list(scan)) == 6
+
+
+def test_workers_grow_only_while_more_are_wanted() -> None:
+    scan = Scan([item(str(index)) for index in range(50)], _judge, jobs=64, wants_more=lambda: scan.workers < 3)
+    assert len(list(scan)) == 50
+    assert 1 <= scan.workers <= 3
+
+
+def test_outcomes_come_in_the_order_of_the_items_where_that_is_asked_for() -> None:
+    def judge(one: Item) -> Outcome:
+        time.sleep(0.005 * (int(one.source) % 3))
+        return _judge(one)
+
+    names = [str(index) for index in range(60)]
+    assert sources_of(Scan(map(item, names), judge, jobs=8, ordered=True)) == names
+
+
+def test_a_slow_one_holds_up_a_bounded_number_of_others() -> None:
+    release = threading.Event()
+    items = Endless()
+
+    def judge(one: Item) -> Outcome:
+        if one.source == "0":
+            assert release.wait(PATIENCE)
+        return _judge(one)
+
+    scan = Scan(items, judge, jobs=2, ordered=True)
+    outcomes = iter(scan)
+    threading.Timer(0.2, release.set).start()
+    assert next(outcomes).item.source == "0"
+    assert items.taken <= 2 * 17 + 2
+    scan.stop()
+    list(outcomes)

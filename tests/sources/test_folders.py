@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from trees import PNG, found, put, stat_of
 
-from moderate_cli.sources import Sources
+from moderate_cli.errors import InputError
+from moderate_cli.sources import Sources, folders
 from moderate_cli.sources.folders import walk
+from moderate_cli.verdicts import BrokenInput, Item, LocalFile
 
-PNG = b"\x89PNG\r\n\x1a\n"
 needs_fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
 
-def _put(folder: Path, *names: str, content: bytes = PNG) -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+@pytest.fixture(params=["by descriptor", "by path"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to read a folder: systems differ in the ones they have."""
+    if request.param == "by path":
+        monkeypatch.setattr(folders, "_BY_DESCRIPTOR", False)
 
 
-def _walk(folder: Path) -> dict[str, bool]:
-    return {os.path.relpath(path, folder): is_image for path, is_image in walk(str(folder))}
+def _refuse(
+    monkeypatch: pytest.MonkeyPatch, name: str, error: type[OSError] | None, *, code: int = errno.EACCES
+) -> None:
+    """Let a folder of some name refuse to be opened."""
+    real = os.open
+
+    def opened(path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).rstrip("/").endswith(name):
+            raise (error or OSError)(code, os.strerror(code))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", opened)
 
 
-def test_nested_folders_are_walked_in_the_order_of_names(tmp_path: Path) -> None:
-    _put(tmp_path, "c.png", "b/z.jpg", "b/a.webp", "a/deep/er/x.gif", ".hidden/h.png")
-    names = [os.path.relpath(path, tmp_path) for path, _ in walk(str(tmp_path))]
-    assert names == [".hidden/h.png", "a/deep/er/x.gif", "b/a.webp", "b/z.jpg", "c.png"]
+@pytest.mark.usefixtures("way")
+def test_files_come_in_the_order_of_names_and_before_the_folders_beside_them(tmp_path: Path) -> None:
+    put(tmp_path, "c.png", "b/z.jpg", "b/a.webp", "a/deep/er/x.gif", "a/y.gif", ".hidden/h.png", "B.png")
+    assert found(tmp_path) == ["B.png", "c.png", ".hidden/h.png", "a/y.gif", "a/deep/er/x.gif", "b/a.webp", "b/z.jpg"]
 
 
 def test_paths_start_with_the_folder_as_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _put(tmp_path, "photos/a.png")
+    put(tmp_path, "photos/a.png")
     monkeypatch.chdir(tmp_path)
-    assert [path for path, _ in walk("photos")] == ["photos/a.png"]
-    assert [path for path, _ in walk("./photos/")] == ["./photos/a.png"]
+    for name, shown in (("photos", "photos/a.png"), ("./photos/", "./photos/a.png"), (".", "./photos/a.png")):
+        assert [item.source for item in Sources([name])] == [shown]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_file_comes_with_its_stat(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "sub/b.png")
+    (tmp_path / "link.png").symlink_to("sub/b.png")
+    images = {item.source: item.image for item in Sources([str(tmp_path)])}
+    for name in ("a.png", "sub/b.png", "link.png"):
+        path = tmp_path / name
+        assert images[str(path)] == LocalFile(path, stat_of(path))
 
 
 @pytest.mark.parametrize("folder", [".git", ".hg", ".svn"])
 def test_the_folders_of_version_control_are_left_out(tmp_path: Path, folder: str) -> None:
-    _put(tmp_path, f"{folder}/a.png", f"sub/{folder}/b.png", "sub/c.png")
-    assert _walk(tmp_path) == {"sub/c.png": True}
-
-
-def test_a_file_named_like_such_a_folder_is_left_out_too(tmp_path: Path) -> None:
-    _put(tmp_path, ".git", content=b"gitdir: elsewhere\n")
-    assert _walk(tmp_path) == {}
+    put(tmp_path, f"{folder}/a.png", f"sub/{folder}/b.png", "sub/c.png")
+    (tmp_path / "sub/deep").mkdir()
+    (tmp_path / f"sub/deep/{folder}").symlink_to(tmp_path / "sub")
+    assert found(tmp_path) == ["sub/c.png"]
 
 
 @pytest.mark.parametrize(
@@ -64,66 +86,203 @@ def test_a_file_named_like_such_a_folder_is_left_out_too(tmp_path: Path) -> None
         ("a.heic", b"text", True),
         ("no_suffix", PNG, True),
         ("wrong.txt", PNG, True),
+        (".hidden.png", b"text", True),
         (".png", b"text", False),
+        ("png", b"text", False),
+        ("a.png.txt", b"text", False),
     ],
 )
 def test_a_name_or_the_content_makes_an_image(tmp_path: Path, name: str, content: bytes, is_image: bool) -> None:
-    _put(tmp_path, name, content=content)
-    assert _walk(tmp_path) == {name: is_image}
+    put(tmp_path, name, content=content)
+    sources = Sources([str(tmp_path)])
+    assert [item.source for item in sources] == ([str(tmp_path / name)] if is_image else [])
+    assert sources.passed_over == (not is_image)
 
 
-def test_links_to_folders_do_not_lead_into_circles(tmp_path: Path) -> None:
-    _put(tmp_path, "sub/a.png")
-    (tmp_path / "sub/up").symlink_to(tmp_path, target_is_directory=True)
-    (tmp_path / "sub/self").symlink_to("self")
-    assert _walk(tmp_path) == {"sub/a.png": True}
+def test_files_that_are_no_images_are_counted(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "sub/b.jpg")
+    put(tmp_path, "README", "sub/c.txt", "sub/d.txt", ".git", content=b"text")
+    sources = Sources([str(tmp_path)])
+    assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "sub/b.jpg")]
+    assert sources.passed_over == 4
 
 
-def test_links_to_files_are_followed(tmp_path: Path) -> None:
-    _put(tmp_path, "a.png")
-    (tmp_path / "link").symlink_to("a.png")
-    assert _walk(tmp_path) == {"a.png": True, "link": True}
-
-
-@pytest.mark.parametrize("target", ["nowhere.png", "broken.png"])
-def test_a_broken_link_named_like_an_image_is_kept_so_that_it_gets_reported(tmp_path: Path, target: str) -> None:
-    (tmp_path / "broken.png").symlink_to(target)
-    assert _walk(tmp_path) == {"broken.png": True}
-
-
-@needs_fifos
-def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    _put(tmp_path, "a.png")
-    assert _walk(tmp_path) == {"a.png": True}
+def test_a_file_named_like_an_image_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.png", "secret")
+    _refuse(monkeypatch, "a.png", PermissionError)
+    assert found(tmp_path) == ["a.png", "secret"]
 
 
 def test_a_file_that_cannot_be_read_is_an_image_by_its_name_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError
-
-    _put(tmp_path, "a.png", "secret")
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
-        assert _walk(tmp_path) == {"a.png": True, "secret": False}
+    put(tmp_path, "a.png", "secret")
+    _refuse(monkeypatch, "secret", PermissionError)
+    assert found(tmp_path) == ["a.png"]
 
 
-def test_a_folder_that_vanished_is_reported_and_not_lost(tmp_path: Path) -> None:
-    assert list(walk(str(tmp_path / "gone"))) == [(str(tmp_path / "gone"), True)]
+@pytest.mark.usefixtures("way")
+def test_links_to_files_are_followed(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    (tmp_path / "link").symlink_to("a.png")
+    assert found(tmp_path) == ["a.png", "link"]
 
 
-def test_a_folder_that_vanishes_on_the_way_does_not_end_the_walk(tmp_path: Path) -> None:
-    _put(tmp_path, "a/1.png", "b/2.png", "c/3.png")
-    walked = walk(str(tmp_path))
+@pytest.mark.usefixtures("way")
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    put(tmp_path, "elsewhere/deep/a.png")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/link").symlink_to("../elsewhere")
+    assert found(tmp_path / "root") == ["link/deep/a.png"]
+
+
+@pytest.mark.usefixtures("way")
+def test_links_do_not_lead_into_circles(tmp_path: Path) -> None:
+    put(tmp_path, "root/sub/a.png", "outside/b.png")
+    (tmp_path / "root/sub/up").symlink_to(tmp_path / "root")
+    (tmp_path / "root/sub/here").symlink_to(".")
+    (tmp_path / "root/sub/self").symlink_to("self")
+    (tmp_path / "root/out").symlink_to("../outside")
+    (tmp_path / "outside/back").symlink_to("../root")
+    (tmp_path / "outside/above").symlink_to("..")
+    assert found(tmp_path / "root") == ["out/b.png", "sub/a.png"]
+
+
+def test_links_that_lead_to_each_other_are_followed_once_each(tmp_path: Path) -> None:
+    # Each folder links twice to the next one: as many paths as there are powers of two lead to the last.
+    for number in range(40):
+        put(tmp_path, f"pool/{number}/{number}.png")
+        for name in ("left", "right"):
+            (tmp_path / f"pool/{number}/{name}").symlink_to(f"../{number + 1}")
+    (tmp_path / "root").symlink_to("pool/0")
+    assert sorted(os.path.basename(name) for name in found(tmp_path / "root")) == sorted(f"{n}.png" for n in range(40))
+
+
+@pytest.mark.parametrize("target", ["nowhere.png", "broken.png"])
+def test_a_broken_link_named_like_an_image_is_kept_so_that_it_gets_reported(tmp_path: Path, target: str) -> None:
+    (tmp_path / "broken.png").symlink_to(target)
+    (tmp_path / "broken").symlink_to(target)
+    sources = Sources([str(tmp_path)])
+    assert list(sources) == [Item(str(tmp_path / "broken.png"), LocalFile(tmp_path / "broken.png"))]
+    assert sources.passed_over == 1
+
+
+@needs_fifos
+def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link").symlink_to("pipe")
+    put(tmp_path, "a.png")
+    sources = Sources([str(tmp_path)])
+    assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "pipe.png")]
+    assert sources.passed_over == 2
+
+
+def test_a_root_that_vanished_is_reported(tmp_path: Path) -> None:
+    (chunk,) = walk(str(tmp_path / "gone"))
+    assert isinstance(chunk.error, FileNotFoundError)
+    assert chunk.files == []
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("becomes", ["nothing", "a file"])
+def test_what_vanishes_on_the_way_is_passed(tmp_path: Path, becomes: str) -> None:
+    put(tmp_path, "a/1.png", "b/2.png", "c/3.png")
+    walked = iter(Sources([str(tmp_path)]))
     first = next(walked)
     shutil.rmtree(tmp_path / "b")
-    rest = [(os.path.relpath(path, tmp_path), is_image) for path, is_image in walked]
-    assert first == (str(tmp_path / "a/1.png"), True)
-    assert rest == [("b", True), ("c/3.png", True)]
+    if becomes == "a file":
+        (tmp_path / "b").write_bytes(PNG)
+    assert [first.source, *(item.source for item in walked)] == [str(tmp_path / "a/1.png"), str(tmp_path / "c/3.png")]
 
 
+class _Vanishing:
+    """An entry of a folder whose file is gone, or hidden, by the time that somebody asks for its stat."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        self.name = name
+        self._error = error
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return True
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [(FileNotFoundError(errno.ENOENT, "gone"), []), (PermissionError(errno.EACCES, "refused"), ["b.png"])],
+)
+def test_a_file_that_vanished_is_passed_and_one_without_stat_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, kept: list[str]
+) -> None:
+    put(tmp_path, "a.png")
+    real = folders._Level._add
+    extra: list[Any] = [_Vanishing("b.png", error)]
+    monkeypatch.setattr(folders._Level, "_add", lambda level, entries, chunk: real(level, extra + entries, chunk))
+    assert found(tmp_path) == ["a.png", *kept]
+
+
+def test_a_folder_that_cannot_be_opened_is_an_outcome_and_the_walk_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a/1.png", "secret/2.png", "z/3.png")
+    _refuse(monkeypatch, "secret", PermissionError)
+    first, broken, last = Sources([str(tmp_path)])
+    assert (first.source, last.source) == (str(tmp_path / "a/1.png"), str(tmp_path / "z/3.png"))
+    assert broken.source == str(tmp_path / "secret")
+    assert isinstance(broken.image, BrokenInput)
+    assert isinstance(broken.image.error, InputError)
+    assert broken.image.error.message == "the folder cannot be listed: Permission denied"
+    assert broken.image.error.code == "unreadable"
+
+
+@pytest.mark.parametrize("failing", ["stat", "scandir"])
+def test_no_descriptor_stays_open_when_a_folder_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    closed: list[int] = []
+    real = os.close
+    monkeypatch.setattr(os, "close", lambda descriptor: (closed.append(descriptor), real(descriptor)))
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.os, failing, fail)
+        (chunk,) = walk(str(tmp_path))
+    assert chunk.error is not None
+    assert len(closed) == 1
+
+
+def test_a_listing_that_breaks_off_keeps_what_it_showed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a.png", "sub/b.png")
+    real = os.scandir
+
+    class Breaking:
+        def __init__(self, path: Any) -> None:
+            self._entries = real(path)
+
+        def __iter__(self) -> Breaking:
+            return self
+
+        def __next__(self) -> os.DirEntry[str]:
+            for entry in self._entries:
+                return entry
+            raise OSError(errno.EIO, "Input/output error")
+
+        def close(self) -> None:
+            self._entries.close()
+
+    monkeypatch.setattr(folders.os, "scandir", Breaking)
+    first, broken, *rest = Sources([str(tmp_path)])
+    assert first.source == str(tmp_path / "a.png")
+    assert broken.source == str(tmp_path)
+    assert isinstance(broken.image, BrokenInput)
+    assert [item.source for item in rest] == [str(tmp_path / "sub/b.png"), str(tmp_path / "sub")]
+
+
+@pytest.mark.usefixtures("way")
 def test_names_that_are_not_utf_8_survive(tmp_path: Path) -> None:
     raw = [b"\xff.png", b"\xfe\xfd", b"\xe9t\xe9/\x80.jpg"]
     for name in raw:
@@ -131,25 +290,80 @@ def test_names_that_are_not_utf_8_survive(tmp_path: Path) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(PNG)
-    found = [path for path, is_image in walk(str(tmp_path)) if is_image]
-    assert sorted(os.fsencode(path) for path in found) == sorted(os.fsencode(tmp_path) + b"/" + name for name in raw)
+    sources = [item.source for item in Sources([str(tmp_path)])]
+    assert sorted(map(os.fsencode, sources)) == sorted(os.fsencode(tmp_path) + b"/" + name for name in raw)
 
 
-def test_files_of_folders_that_are_no_images_are_counted(tmp_path: Path) -> None:
-    _put(tmp_path, "a.png", "sub/b.jpg")
-    _put(tmp_path, "README", "sub/c.txt", "sub/d.txt", content=b"text")
-    sources = Sources([str(tmp_path)])
-    assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "sub/b.jpg")]
-    assert sources.passed_over == 3
+@pytest.mark.parametrize("name", ["a\nb.png", "-rf.png", " .png", "[1].png", "*.png", "a\tb\x1b[31m.png", "图.png"])
+def test_odd_names_survive(tmp_path: Path, name: str) -> None:
+    put(tmp_path, name, f"{name.removesuffix('.png')}/x.png")
+    assert found(tmp_path) == [name, f"{name.removesuffix('.png')}/x.png"]
 
 
 def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
     depth = 200
     (tmp_path / Path(*["a"] * depth)).mkdir(parents=True)
+    put(tmp_path / Path(*["a"] * depth), "x.png")
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + depth // 2)
     try:
-        paths = [path for path, _ in walk(str(tmp_path))]
+        paths = [file[0] for chunk in walk(str(tmp_path)) for file in chunk.files]
     finally:
         sys.setrecursionlimit(limit)
-    assert paths == []
+    assert paths == ["x.png"]
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Path:
+    """A folder of 25,000 files and 30 folders with one file each."""
+    for number in range(25_000):
+        os.close(os.open(tmp_path / f"{number:05d}.png", os.O_CREAT | os.O_WRONLY))
+    for number in range(30):
+        put(tmp_path, f"folder{number}/x.png")
+    return tmp_path
+
+
+def test_a_crowded_folder_is_held_in_chunks(crowd: Path, open_descriptors: Callable[[], int]) -> None:
+    before = open_descriptors()
+    sizes, names = [], set()
+    for chunk in walk(str(crowd)):
+        if chunk.folder == str(crowd):
+            assert not chunk.is_whole
+            assert [file[0] for file in chunk.files] == sorted(file[0] for file in chunk.files)
+            sizes.append(len(chunk.files))
+        else:
+            assert chunk.is_whole
+        assert open_descriptors() <= before + 2
+        names.update(f"{chunk.folder}/{file[0]}" for file in chunk.files)
+    assert max(sizes) <= folders.CHUNK
+    assert sum(sizes) == 25_000
+    assert len(names) == 25_030
+    assert open_descriptors() == before
+
+
+def test_a_crowded_folder_is_not_read_ahead(crowd: Path, open_descriptors: Callable[[], int]) -> None:
+    before = open_descriptors()
+    items = iter(Sources([str(crowd)]))
+    next(items)
+    for path in crowd.glob("*.png"):
+        path.unlink()
+    assert sum(1 for _ in items) < 2 * folders.CHUNK  # what the system had buffered, and the chunk itself
+    assert open_descriptors() == before
+
+
+def test_a_walk_that_is_given_up_closes_its_folders(crowd: Path, open_descriptors: Callable[[], int]) -> None:
+    before = open_descriptors()
+    walked = walk(str(crowd))
+    next(walked)
+    assert open_descriptors() > before
+    walked.close()
+    assert open_descriptors() == before
+
+
+@pytest.fixture
+def open_descriptors() -> Callable[[], int]:
+    """Count the files that this process has open."""
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("needs /proc")
+    return lambda: len(os.listdir(folder))

@@ -1,5 +1,7 @@
 """The options that judging commands share, in the groups in which `--help` shows them."""
 
+from dataclasses import dataclass
+
 from moderate_cli.commands.options.gate import GateOptions
 from moderate_cli.commands.options.output import Color, OutputOptions
 from moderate_cli.commands.options.service import ConfigFile, ProfileName, ServiceOptions
@@ -19,6 +21,7 @@ __all__ = [
     "CostOptions",
     "DataIdFrom",
     "GateOptions",
+    "ImageCommandOptions",
     "ImageOptions",
     "OutputOptions",
     "ProfileName",
@@ -29,3 +32,16 @@ __all__ = [
     "given_settings",
     "option",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCommandOptions:
+    """All that the commands share which send images."""
+
+    service: ServiceOptions
+    sources: SourceOptions
+    images: ImageOptions
+    reuse: ReuseOptions
+    cost: CostOptions
+    gate: GateOptions
+    output: OutputOptions

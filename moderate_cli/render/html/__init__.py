@@ -50,7 +50,7 @@ class HtmlRenderer:
             labels=[name for name, _ in names.most_common()],
             cards=len(entries),
         )
-        thumbnails = Thumbnails()
+        thumbnails = Thumbnails(self._environment.monotonic)
         self._stream.write(top(tally, facts))
         self._stream.writelines(card(entry, thumbnails.of(entry.outcome)) for entry in entries)
         self._stream.write(bottom(list(self._notes(thumbnails))))
@@ -61,5 +61,7 @@ class HtmlRenderer:
             yield f"and {self._worst.left_out:,} more, not shown here; -f jsonl lists all"
         if note := self._ignored.note():
             yield note
+        if thumbnails.stopped:
+            yield "only the first pictures are here, to keep this page small"
         if thumbnails.needs_pillow:
             yield "no previews, because Pillow is not installed; pip install 'moderate-cli[local]'"

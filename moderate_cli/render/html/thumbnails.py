@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ SIDE = 160
 """Pixels of the longer side, at most."""
 MOST = 1_000
 MOST_CHARACTERS = 16_000_000
+MOST_SECONDS = 60.0
+"""How many pictures there are at most, how large they are in all, and how long making them may take."""
 
 _LARGEST_FILE = 64_000_000  # bytes
 _MOST_PIXELS = 100_000_000  # what takes longer to decode is not worth a small picture
@@ -28,24 +31,30 @@ _QUALITY = 70
 
 
 class Thumbnails:
-    """Makes pictures as long as they are few and small enough in all, and Pillow is there."""
+    """Makes pictures while Pillow is there, and they are few, small and quick enough; `clock` counts seconds.
 
-    def __init__(self) -> None:
+    `needs_pillow` and `stopped` tell afterwards why some are missing.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = clock() + MOST_SECONDS
         self._made = 0
         self._characters = 0
         self.needs_pillow = False
+        self.stopped = False
 
     def of(self, outcome: Outcome) -> str | None:
         """Return a picture as a `data:` address, or None where there is none to be had."""
-        if self._made >= MOST or self._characters >= MOST_CHARACTERS:
-            return None
-        content = _content(outcome)
+        content = None if self.stopped else _content(outcome)
         picture = self._picture(content) if content else None
         if picture is None:
             return None
         address = f"data:image/jpeg;base64,{base64.b64encode(picture).decode('ascii')}"
         self._made += 1
         self._characters += len(address)
+        is_late = self._clock() > self._until
+        self.stopped = is_late or self._made >= MOST or self._characters >= MOST_CHARACTERS
         return address
 
     def _picture(self, content: bytes) -> bytes | None:

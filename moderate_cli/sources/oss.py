@@ -1,0 +1,186 @@
+"""Buckets of OSS, listed through oss2, the vendor's SDK.
+
+A listing is signed with V4: since September 2025 new buckets take no V1 (the vendor's notice on signatures).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol
+
+from moderate_cli.errors import InputError, ServiceError, UsageError
+from moderate_cli.verdicts import OssObject
+
+_PAGE = 1000  # objects: the most that OSS gives at once
+_PAUSES = (1.0, 4.0)  # seconds before each further try: what a listing has not shown would have no verdict
+_ENDPOINT = re.compile(r"https://(?:[a-z0-9-]+\.)+aliyuncs\.com|https?://(?:localhost|127\.0\.0\.1)(?::\d{1,5})?")
+_ELSEWHERE = re.compile(r"(oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com)")
+
+
+class Keys(Protocol):
+    """What a request is signed with."""
+
+    @property
+    def access_key_id(self) -> str:
+        """The public half."""
+
+    @property
+    def access_key_secret(self) -> str:
+        """The secret half."""
+
+    @property
+    def security_token(self) -> str | None:
+        """What temporary keys need besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OssAccount:
+    """Opens the buckets that an account may list.
+
+    `keys` are asked for before each request, since a listing may outlive temporary ones. A bucket of another region
+    than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in seconds, for
+    the connection and for each answer. Raises UsageError for an endpoint outside aliyuncs.com that is not this machine,
+    and for plain http to it: requests carry the keys' id and token.
+    """
+
+    keys: Callable[[], Keys]
+    region: str
+    endpoint: str
+    timeouts: tuple[float, float] = (10.0, 30.0)
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint that is not to be trusted."""
+        if not _ENDPOINT.fullmatch(self.endpoint):
+            hint = "give https:// with a host under aliyuncs.com, or this machine"
+            raise UsageError(f"{self.endpoint!r} is no endpoint of OSS", hint=hint)
+
+    def __call__(self, name: str) -> OssBucket:
+        """Return a bucket; nothing is sent until its objects are asked for."""
+        return OssBucket(self, name)
+
+
+def oss_endpoint(region: str, *, vpc: bool = False) -> str:
+    """Return the endpoint of OSS in a region, in public or inside the vendor's network."""
+    return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"
+
+
+@dataclass(frozen=True, slots=True)
+class OssBucket:
+    """One bucket of an account."""
+
+    account: OssAccount
+    name: str
+
+    def objects(self, prefix: str) -> Iterator[OssObject]:
+        """Yield the objects whose keys start with a prefix, one page of 1,000 after the other, with their region.
+
+        Raises InputError where there is no such bucket, and ServiceError where OSS refuses or does not answer.
+        """
+        session = import_module("oss2").Session()
+        try:
+            bucket, region = self._locate(session)
+            token = ""
+            while True:
+                page = self._ask(partial(bucket.list_objects_v2, prefix, continuation_token=token, max_keys=_PAGE))
+                for found in page.object_list:
+                    yield OssObject(self.name, found.key, region, found.etag)
+                if not page.is_truncated:
+                    return
+                token = page.next_continuation_token
+        finally:
+            session.session.close()
+
+    def _locate(self, session: Any) -> tuple[Any, str]:
+        """Return the bucket at the endpoint of its region, and the region."""
+        account = self.account
+        bucket = self._open(session, account.endpoint, account.region)
+        try:
+            location: str = self._ask(bucket.get_bucket_info).location
+        except _ElsewhereError as error:
+            return self._open(session, error.endpoint, error.region), error.region
+        except ServiceError as error:
+            if error.code != "oss_AccessDenied":
+                raise
+            # Keys that may list and nothing else: the region whose endpoint did not send us away is the bucket's.
+            return bucket, account.region
+        return bucket, location.removeprefix("oss-")
+
+    def _open(self, session: Any, endpoint: str, region: str) -> Any:
+        oss2 = import_module("oss2")
+        auth = oss2.ProviderAuthV4(_Provider(self.account.keys))
+        timeouts = self.account.timeouts
+        try:
+            return oss2.Bucket(auth, endpoint, self.name, session=session, connect_timeout=timeouts, region=region)
+        except oss2.exceptions.ClientError:
+            hint = "write oss://BUCKET/PREFIX/"
+            raise InputError(f"{self.name!r} is no name of a bucket", code="no_bucket", hint=hint) from None
+
+    def _ask(self, request: Callable[[], Any]) -> Any:
+        """Return the answer to a request, which is sent again where that may help."""
+        for pause in _PAUSES:
+            try:
+                return self._ask_once(request)
+            except ServiceError as error:
+                if not error.retryable:
+                    raise
+            self.account.sleep(pause)
+        return self._ask_once(request)
+
+    def _ask_once(self, request: Callable[[], Any]) -> Any:
+        oss2 = import_module("oss2")
+        try:
+            return request()
+        except oss2.exceptions.OssError as error:
+            raise _in_our_words(error) from None
+        except (OSError, SyntaxError, RuntimeError):  # an answer that broke off, or that oss2 cannot read
+            raise ServiceError("the answer of OSS is unreadable", code="unreadable_answer", retryable=True) from None
+
+
+class _Provider:
+    """The current keys, in the form in which oss2 asks for them."""
+
+    def __init__(self, keys: Callable[[], Keys]) -> None:
+        self._keys = keys
+
+    def get_credentials(self) -> Any:
+        keys = self._keys()
+        credentials = import_module("oss2").credentials.Credentials
+        return credentials(keys.access_key_id, keys.access_key_secret, keys.security_token or "")
+
+
+class _ElsewhereError(ServiceError):
+    """The bucket is in another region."""
+
+    def __init__(self, host: str, region: str) -> None:
+        hint = f"use region {region}, or set the endpoint of OSS to https://{host}"
+        super().__init__(f"the bucket is in region {region}", code="oss_elsewhere", hint=hint, http_status=403)
+        self.endpoint = f"https://{host}"
+        self.region = region
+
+
+def _in_our_words(error: Any) -> InputError | ServiceError:
+    """Return what oss2 raised; its own text repeats parts of the request."""
+    if error.status < 0:  # oss2's mark for a request without an answer
+        hint = "check the network, the region and the endpoint of OSS"
+        return ServiceError("OSS gave no answer", code="oss_unreachable", hint=hint, retryable=True)
+    if error.code == "NoSuchBucket":
+        return InputError("no such bucket", code="oss_NoSuchBucket", hint="check its name")
+    elsewhere = _ELSEWHERE.fullmatch(error.details.get("Endpoint", ""))
+    if error.code == "AccessDenied" and elsewhere:
+        return _ElsewhereError(elsewhere[1], elsewhere[2])
+    is_denied = error.code == "AccessDenied"
+    said = error.code or f"HTTP {error.status}"
+    return ServiceError(
+        "the account may not list the bucket" if is_denied else f"OSS refused to list the bucket ({said})",
+        code=f"oss_{error.code}" if error.code else "oss_refused",
+        hint="grant it oss:ListObjects there" if is_denied else None,
+        http_status=error.status,
+        request_id=error.request_id or None,
+        retryable=error.status >= 500,
+    )

@@ -1,0 +1,293 @@
+"""From a command line to a scan: reuse, retries, dry runs, caps, ids and reports, end to end against the emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from copies import copies
+
+from moderate_cli.client import AsyncOptions
+from moderate_cli.client.transport import Answer, Transport
+from moderate_cli.commands.billing import async_cost
+from moderate_cli.errors import ExitCode
+from moderate_cli.preflight import Checked, Format
+
+DATA = Path(__file__).parents[1] / "data"
+JPEG = DATA / "landscape.jpg"
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of five distinct images, which were changed long ago."""
+    for path in copies(JPEG, tmp_path / "images", 5):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each operation is called."""
+    counts: Counter[str] = Counter()
+    send = Transport.send
+
+    def counting(self: Transport, action: str, *arguments: Any, **options: Any) -> Answer:
+        counts[action] += 1
+        return send(self, action, *arguments, **options)
+
+    monkeypatch.setattr(Transport, "send", counting)
+    return counts
+
+
+def test_nothing_is_paid_for_twice(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    first = moderate("sync", folder, "--reuse", "7d", variables=account)
+    again = moderate("sync", folder, "--reuse", "7d", variables=account)
+    assert (first.code, again.code) == (0, 0)
+    assert [record["reused"] for record in first.records] == [False] * 5
+    assert [record["reused"] for record in again.records] == [True] * 5
+    assert {record["attempts"] for record in again.records} == {0}
+    assert calls["ImageModeration"] == 5
+    assert "5 reused" in again.stderr
+
+
+def test_touching_a_file_sends_nothing_and_changing_it_does(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    moderate("sync", folder, variables=account)
+    (folder / "000001.jpg").touch()
+    moderate("sync", folder, "--reuse", "forever", variables=account)
+    assert calls["ImageModeration"] == 5
+    (folder / "000001.jpg").write_bytes(JPEG.read_bytes() + b"changed")
+    moderate("sync", folder, "--reuse", "forever", variables=account)
+    assert calls["ImageModeration"] == 6
+
+
+@pytest.mark.parametrize(
+    "change", [["-s", "another_service"], ["--info-type", "logoData"], ["--region", "eu-central-1"], ["-p", "other"]]
+)
+def test_another_question_is_asked_again(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path, tmp_path: Path, change: list[str]
+) -> None:
+    config = tmp_path / "moderate.yaml"
+    config.write_text("profiles: {other: {jobs: 1}}\n")
+    arguments = ["sync", folder, "--reuse", "forever", "--config", config, "--endpoint", account["MODERATE_ENDPOINT"]]
+    moderate(*arguments, variables=account)
+    result = moderate(*arguments, *change, variables=account)
+    assert [record["reused"] for record in result.records] == [False] * 5
+    assert calls["ImageModeration"] == 10
+
+
+def test_an_answer_that_is_too_old_is_asked_for_again(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store.db"
+    moderate("sync", folder, "--store", store, variables=account)
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE results SET judged_at = judged_at - 7000")
+    moderate("sync", folder, "--store", store, "--reuse", "2h", variables=account)
+    assert calls["ImageModeration"] == 5
+    moderate("sync", folder, "--store", store, "--reuse", "1h", variables=account)
+    assert calls["ImageModeration"] == 10
+
+
+def test_one_content_under_50_names_is_sent_once(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
+) -> None:
+    for index in range(50):
+        (tmp_path / f"{index}.jpg").write_bytes(JPEG.read_bytes())
+    result = moderate("sync", *sorted(tmp_path.glob("*.jpg")), variables=account)
+    assert calls["ImageModeration"] == 1
+    assert sorted(record["reused"] for record in result.records) == [False, *[True] * 49]
+    assert len({record["source"] for record in result.records}) == 50
+
+
+def test_clean_files_that_nobody_wants_to_see_are_counted(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    moderate("sync", folder, variables=account)
+    result = moderate("sync", folder, "--reuse", "1h", "--min-level", "low", "-f", "json", variables=account)
+    document = json.loads(result.stdout)
+    assert document["results"] == []
+    assert (document["summary"]["inputs"], document["summary"]["by_level"]) == (5, {"none": 5})
+    assert (result.code, calls["ImageModeration"]) == (0, 5)
+
+
+def test_only_what_failed_in_the_last_run_of_the_same_command_is_sent_again(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    names = [str(folder / "000000.jpg"), str(folder / "missing.jpg")]
+    assert moderate("sync", *names, variables=account).code == ExitCode.INCOMPLETE
+    moderate("sync", folder, variables=account)  # another command line in between
+    (folder / "missing.jpg").write_bytes(JPEG.read_bytes() + b"found")
+    result = moderate("sync", *names, "--retry-failed", variables=account)
+    assert [(record["source"], record["status"]) for record in result.records] == [(names[1], "judged")]
+    nothing = moderate("sync", *names, "--retry-failed", variables=account)
+    assert (nothing.code, nothing.records) == (0, [])
+
+
+def test_there_is_nothing_to_retry_without_an_earlier_run(
+    moderate: Callable, account: dict[str, str], folder: Path
+) -> None:
+    result = moderate("sync", folder, "--retry-failed", variables=account)
+    assert (result.code, result.stdout) == (ExitCode.USAGE, "")
+    assert result.stderr.startswith("moderate: no earlier run of this very command is known")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_dry_run_needs_no_account_and_sends_nothing(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    (folder / "bad.jpg").write_bytes(b"a text")
+    (folder / "twin.jpg").write_bytes((folder / "000003.jpg").read_bytes())
+    moderate("sync", folder / "000000.jpg", variables=account)
+    variables = {"MODERATE_ENDPOINT": account["MODERATE_ENDPOINT"]}
+    result = moderate("sync", folder, "-n", "--reuse", "1d", "--ordered", variables=variables)
+    actions = {Path(plan["source"]).name: (plan["action"], plan["calls"]) for plan in result.records}
+    assert actions["000000.jpg"] == ("reuse", 0)
+    assert actions["bad.jpg"] == ("skip", 0)
+    assert sorted(actions.values()) == [("once", 0), ("reuse", 0), *[("send", 1)] * 4, ("skip", 0)]
+    assert result.code == ExitCode.INCOMPLETE
+    assert calls["ImageModeration"] == 1
+    assert "4 images to send, 1 with the same content as another, 1 known already, 1 refused" in result.stderr
+    assert "4 billed calls at most: USD 0.0024" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "calls"),
+    [
+        (["batch", "-s", "baselineCheck_global,aigcDetector_global"], 2),
+        (["async-submit"], 1),
+        (["async-submit", "--interval", "2", "--max-frames", "7"], 1),
+    ],
+)
+def test_a_dry_run_tells_what_a_call_costs(moderate: Callable, arguments: list[str], calls: int) -> None:
+    result = moderate(*arguments, JPEG, "-n", variables={"MODERATE_REGION": "ap-southeast-1"})
+    assert [plan["calls"] for plan in result.records] == [calls]
+
+
+def test_an_animation_costs_as_many_frames_as_are_looked_at_most() -> None:
+    gif = Checked(Format.GIF, 100, 100)
+    long = Checked(Format.JPEG, 1000, 5000)
+    assert [async_cost(AsyncOptions(interval=1))(each) for each in (gif, long, None)] == [10, 5, 10]
+    assert async_cost(AsyncOptions(interval=1, max_frames=30))(gif) == 30
+    assert async_cost(AsyncOptions())(gif) == 1
+
+
+def test_a_dry_run_of_a_post_counts_images_and_thousands_of_characters(moderate: Callable) -> None:
+    arguments = ["--text", "x" * 3500, "--image", "https://example.com/a.png", "-n"]
+    result = moderate("multimodal", *arguments)
+    assert [plan["calls"] for plan in result.records] == [1 + 4]
+    assert "1 post to send" in result.stderr
+
+
+def test_the_cap_stops_the_run(moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path) -> None:
+    result = moderate("sync", folder, "--max-calls", "2", "-j", "1", variables=account)
+    assert result.code == ExitCode.INCOMPLETE
+    assert calls["ImageModeration"] == 2
+    assert [record["status"] for record in result.records] == ["judged", "judged", "skipped"]
+    assert result.records[2]["error"]["code"] == "call_cap"
+    rest = moderate("sync", folder, "--max-calls", "3", "--reuse", "1d", variables=account)
+    assert (rest.code, calls["ImageModeration"]) == (0, 5)
+
+
+def test_three_bad_files_among_a_hundred_are_named_at_the_end(
+    moderate: Callable, account: dict[str, str], tmp_path: Path
+) -> None:
+    copies(JPEG, tmp_path, 97)
+    (tmp_path / "bad1.jpg").write_bytes(b"a text")
+    (tmp_path / "bad2.png").write_bytes(b"")
+    (tmp_path / "bad3.gif").write_bytes(b"GIF89a")
+    (tmp_path / "zz-found.png").write_bytes((DATA / "poster-qr.png").read_bytes())
+    arguments = ["sync", tmp_path, "--fail-on", "high", "--reuse", "1d"]
+    result = moderate(*arguments, variables=account)
+    assert result.code == ExitCode.INCOMPLETE
+    lines = result.stderr.splitlines()
+    assert sorted(line.split(": ")[1].rpartition("/")[2] for line in lines[:3]) == ["bad1.jpg", "bad2.png", "bad3.gif"]
+    assert lines[3].startswith("moderate: 98 judged (1 high, 97 none), 3 skipped in ")
+    for name in ("bad1.jpg", "bad2.png", "bad3.gif"):
+        (tmp_path / name).unlink()
+    assert moderate(*arguments, variables=account).code == ExitCode.FOUND
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("path", "images_000000.jpg"), ("name", "000000.jpg")])
+def test_ids_are_made_of_names(
+    moderate: Callable,
+    account: dict[str, str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    choice: str,
+    expected: str,
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    result = moderate("sync", "images/000000.jpg", "--data-id-from", choice, variables=account)
+    assert [record["data_id"] for record in result.records] == [expected]
+
+
+def test_ids_are_made_of_contents(moderate: Callable, account: dict[str, str], folder: Path) -> None:
+    result = moderate("sync", folder, "--data-id-from", "sha256", variables=account)
+    assert all(record["data_id"] == record["sha256"] for record in result.records)
+
+
+def test_a_manifest_names_sources_with_their_ids(moderate: Callable, account: dict[str, str], folder: Path) -> None:
+    manifest = folder / "list.jsonl"
+    lines = [{"source": str(folder / f"{index:06d}.jpg"), "data_id": f"id-{index}"} for index in range(3)]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = moderate("sync", "--files-from", manifest, "--ordered", variables=account)
+    assert [(record["source"], record["data_id"]) for record in result.records] == [
+        (line["source"], line["data_id"]) for line in lines
+    ]
+
+
+def test_sources_are_needed(moderate: Callable, account: dict[str, str]) -> None:
+    result = moderate("sync", variables=account)
+    assert (result.code, result.stdout) == (ExitCode.USAGE, "")
+    assert "no source is given" in result.stderr
+
+
+def test_one_run_writes_several_reports(
+    moderate: Callable, account: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    names = {kind: tmp_path / f"report.{kind}" for kind in ("csv", "json", "jsonl", "junit", "markdown", "sarif")}
+    options = [part for kind, path in names.items() for part in (f"--{kind}-output", path)]
+    result = moderate("sync", folder, "-f", "table", *options, variables=account)
+    assert result.code == 0
+    assert all(path.stat().st_size for path in names.values())
+    assert len(names["jsonl"].read_text().splitlines()) == 5
+    assert json.loads(names["json"].read_text())["summary"]["judged"] == 5
+
+
+def test_two_reports_in_one_file_are_refused(
+    moderate: Callable, account: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report"
+    result = moderate("sync", folder, "-o", report, "--sarif-output", report, variables=account)
+    assert (result.code, report.exists()) == (ExitCode.USAGE, False)
+    assert "two reports go to the same file" in result.stderr
+
+
+def test_the_same_animation_twice_is_queued_once_and_told_twice(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
+) -> None:
+    paths = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for path in paths:
+        path.write_bytes(JPEG.read_bytes())
+    arguments = ["async-submit", *paths, "-j", "1", "--poll-interval", "5"]
+    submitted = moderate(*arguments, variables=account)
+    assert [record["reused"] for record in submitted.records] == [False, True]
+    assert len({record["req_id"] for record in submitted.records}) == 1
+    again = moderate(*arguments, "--reuse", "1d", variables=account)
+    assert [(record["status"], record["reused"]) for record in again.records] == [("pending", True)] * 2
+    waited = moderate(*arguments, "--reuse", "1d", "--wait", variables=account)
+    assert sorted(record["source"] for record in waited.records) == sorted(map(str, paths))
+    assert {record["status"] for record in waited.records} == {"judged"}
+    assert calls["ImageAsyncModeration"] == 1

@@ -1,0 +1,114 @@
+"""JUnit XML: valid, counted, and as the gate decides."""
+
+from __future__ import annotations
+
+from functools import cache
+from xml.etree import ElementTree
+
+import pytest
+import xmlschema
+from builders import failed, judged, skipped
+from golden import check_golden
+from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
+from samples import TESTS, pending_image
+
+from moderate_cli.records import Allowed
+from moderate_cli.render import Format
+from moderate_cli.render import junit as module
+from moderate_cli.verdicts import Label, Outcome, RiskLevel
+
+
+@cache
+def _schema() -> xmlschema.XMLSchema:
+    return xmlschema.XMLSchema(str(TESTS / "vectors" / "junit.xsd"))
+
+
+def _suite(
+    *outcomes: Outcome, fail_on: RiskLevel | None = RiskLevel.MEDIUM, allowed: list[Allowed] | None = None
+) -> ElementTree.Element:
+    text = shown(Format.JUNIT, outcomes, fail_on=fail_on, allowed=allowed or [])
+    _schema().validate(text)
+    [suite] = ElementTree.fromstring(text.encode())
+    cases = suite.findall("testcase")
+    counts = {"tests": len(cases)}
+    for name, element in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        counts[name] = sum(case.find(element) is not None for case in cases)
+    assert {name: int(suite.attrib[name]) for name in counts} == counts
+    return suite
+
+
+def _what(suite: ElementTree.Element) -> list[str]:
+    return [case[0].tag if len(case) else "passed" for case in suite]
+
+
+def test_a_run_with_everything_is_valid() -> None:
+    outcomes = mixed_run()
+    suite = _suite(*outcomes)
+    assert [case.attrib["name"] for case in suite] == [outcome.item.source for outcome in outcomes]
+    assert suite.attrib["time"] == f"{sum(outcome.call.elapsed_ms or 0 for outcome in outcomes) / 1000:.3f}"
+
+
+def test_a_run_as_it_is_written() -> None:
+    check_golden("reports/run-junit.xml", shown(Format.JUNIT, mixed_run(), fail_on=RiskLevel.MEDIUM))
+
+
+def test_a_run_without_inputs_is_an_empty_suite() -> None:
+    assert _suite().attrib["tests"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "what"),
+    [
+        (RiskLevel.HIGH, ["failure", "system-out", "system-out", "passed", "failure"]),
+        (RiskLevel.MEDIUM, ["failure", "failure", "system-out", "passed", "failure"]),
+        (RiskLevel.LOW, ["failure", "failure", "failure", "passed", "failure"]),
+        (None, ["system-out", "system-out", "system-out", "passed", "system-out"]),
+    ],
+)
+def test_the_gate_decides_what_fails(fail_on: RiskLevel | None, what: list[str]) -> None:
+    levels = ("high", "medium", "low", "none", None)
+    outcomes = [judged(level, *([] if level == "none" else ["smoke"])) for level in levels]
+    assert _what(_suite(*outcomes, fail_on=fail_on)) == what
+
+
+def test_what_has_no_verdict_is_an_error_or_skipped() -> None:
+    suite = _suite(failed("a.png"), skipped("b.png"), pending_image())
+    assert _what(suite) == ["error", "skipped", "skipped"]
+    assert [case[0].attrib["type"] for case in suite] == ["not_found", "not_an_image", "pending"]
+    assert suite[0][0].attrib["message"] == "no such file; check the name"
+    assert "moderate poll" in suite[2][0].attrib["message"]
+
+
+def test_a_failure_names_its_labels_once_and_tells_all_of_them() -> None:
+    label = Label("violent_explosion", 81.2, service="baselineCheck_global")
+    [case] = _suite(judged("high", label, Label("violent_explosion", where="$.x"), "weapon"))
+    assert case[0].attrib == {"type": "high", "message": "high risk: violent_explosion, weapon"}
+    assert case[0].text
+    assert "high: violent_explosion 81.20: smoke or fire\n" in case[0].text
+
+
+def test_a_level_without_a_label_fails_too() -> None:
+    [case] = _suite(judged("high"))
+    assert case[0].attrib["message"] == "high risk: unlabelled"
+
+
+def test_what_is_allowed_passes_and_is_told() -> None:
+    [case] = _suite(judged("high", LOGO.label), allowed=[LOGO])
+    assert case[0].tag == "system-out"
+    assert "(allowed: our own logo)" in (case[0].text or "")
+    [case] = _suite(judged("high", LOGO.label, "weapon"), allowed=[LOGO])
+    assert case[0].attrib["message"] == "high risk: weapon"
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_every_name_is_legal(name: str) -> None:
+    label = Label(name, description=name)
+    suite = _suite(judged("high", label, source=name), judged("low", label, source=name), failed(name))
+    assert len({case.attrib["name"] for case in suite}) == 1
+    if "\uffff" not in name and name.isprintable():
+        assert suite[0].attrib["name"] == name
+
+
+def test_many_cases_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_MEMORY", 100)
+    assert len(_suite(*[judged("high", "x")] * 50)) == 50

