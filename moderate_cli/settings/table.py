@@ -121,8 +121,9 @@ _ALL = (
     Setting(
         name="jobs",
         kind=kinds.whole_number(1, 64),
-        default=8,
-        help="Images judged at the same time.",
+        default=64,
+        default_text="as many as the quota needs, 64 at most",
+        help="Images judged at the same time, at most.",
         example="16",
     ),
     Setting(

@@ -73,7 +73,7 @@ class Database:
             return self._patiently(lambda: array("q", (row[0] for row in cursor.execute(sql, parameters))))
 
     def shrink(self, pages: int) -> None:
-        """Give some of the pages that are free back to the disk, if the file was made so that it can shrink in steps."""
+        """Give some of the free pages back to the disk, if the file was made so that it can shrink in steps."""
         with self._lock, self._explaining():
             # The statement frees a page a step, and the module's `execute` takes only one step of what has no columns.
             self._patiently(lambda: self._connection.executescript(f"PRAGMA incremental_vacuum({pages})"))

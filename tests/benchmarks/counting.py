@@ -49,10 +49,15 @@ class Meter:
         self._uploads = 0
         self._since = 0.0
 
+    def look(self) -> dict[str, Any]:
+        """Return the counts."""
+        return asdict(self.counts)
+
     def take(self) -> dict[str, Any]:
         """Return the counts, and begin again."""
-        counts, self.counts = self.counts, Counts()
-        return asdict(counts)
+        counts = self.look()
+        self.counts = Counts()
+        return counts
 
     def begin(self, kind: str, now: float) -> None:
         """Count what begins: a `call` or an `upload`."""

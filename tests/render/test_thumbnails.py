@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def _decoded(address: str | None) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
 
-def _picture(path: Path, **options: object) -> Image.Image:
+def _picture(path: Path) -> Image.Image:
     return _decoded(Thumbnails(lambda: 0.0).of(_outcome(path)))
 
 
@@ -98,9 +99,9 @@ def _postscript(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_nothing, Path.mkdir, _no_image, _damaged, _bomb, _postscript])
-def test_what_cannot_be_decoded_has_no_picture(tmp_path: Path, make: object) -> None:
+def test_what_cannot_be_decoded_has_no_picture(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "a.png"
-    make(path)  # type: ignore[operator]
+    make(path)
     assert Thumbnails(lambda: 0.0).of(_outcome(path)) is None
 
 

@@ -105,7 +105,7 @@ def test_the_defaults_need_nothing(world: World) -> None:
         fail_on=FailOn.NEVER,
         min_level=RiskLevel.NONE,
         qps=None,
-        jobs=8,
+        jobs=64,
         retries=3,
         timeout=10.0,
         failover=(),

@@ -50,7 +50,7 @@ def test_the_search_ends_at_the_top_of_a_repository(
         (inner / ".git").write_text("gitdir: elsewhere")
     else:
         (inner / ".git").mkdir()
-    assert world.resolve().jobs == 8
+    assert world.resolve().jobs == 64
     (inner / "moderate.yaml").write_text("jobs: 4")
     assert world.resolve().jobs == 4
 
@@ -83,7 +83,7 @@ def test_a_named_file_that_is_missing_is_an_error_and_others_are_not(world: Worl
         assert error.message == "there is no settings file no.yaml"
         assert "MODERATE_CONFIG" in error.hint
     assert world.refused(config="moderate.yaml/x").message == "there is no settings file moderate.yaml/x"
-    assert world.resolve().jobs == 8
+    assert world.resolve().jobs == 64
 
 
 def test_a_file_that_vanishes_after_the_search_is_missing(world: World) -> None:
@@ -99,7 +99,7 @@ def test_a_working_folder_that_vanished_holds_nothing(world: World) -> None:
         world.folder.rmdir()
     except OSError:
         pytest.skip("this system keeps a folder somebody works in")
-    assert world.resolve().jobs == 8
+    assert world.resolve().jobs == 64
 
 
 def test_a_folder_is_no_file(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_pipe_that_nobody_asked_for_does_not_hang(world: World) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such device")
 def test_a_device_may_be_named(world: World) -> None:
     world.project("jobs: 3")
-    assert world.resolve(config="/dev/null").jobs == 8
+    assert world.resolve(config="/dev/null").jobs == 64
 
 
 @pytest.mark.parametrize(
