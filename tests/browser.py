@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,13 +22,16 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 
+_PATIENCE = 60.0  # seconds of silence; starting takes a few on a busy machine
+
 
 class Page:
     """One page; `requests` are the addresses that it asked for, `problems` what it had to complain of."""
 
     def __init__(self, commands: int, events: int) -> None:
         self._commands = os.fdopen(commands, "wb", buffering=0)
-        self._events = os.fdopen(events, "rb")
+        self._events = events
+        self._read_ahead = b""
         self._number = 0
         self._session: str | None = None
         self.requests: list[str] = []
@@ -40,7 +44,7 @@ class Page:
 
     def close(self) -> None:
         self._commands.close()
-        self._events.close()
+        os.close(self._events)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command and return its result; what happens meanwhile is noted down."""
@@ -85,10 +89,12 @@ class Page:
         return base64.b64decode(result["data"])
 
     def _read(self) -> dict[str, Any]:
-        message = bytearray()
-        while (byte := self._events.read(1)) != b"\0":
-            assert byte, "the browser is gone"
-            message += byte
+        while b"\0" not in self._read_ahead:
+            ready, _, _ = select.select([self._events], [], [], _PATIENCE)
+            chunk = os.read(self._events, 1 << 20) if ready else b""
+            assert chunk, "the browser is gone, or says nothing any more"
+            self._read_ahead += chunk
+        message, _, self._read_ahead = self._read_ahead.partition(b"\0")
         event = json.loads(message)
         self._note(event.get("method", ""), event.get("params", {}))
         return event

@@ -75,7 +75,7 @@ def test_the_table(moderate: Callable) -> None:
         "fail_on      never                    default",
         "min_level    none                     default",
         "qps          the documented quota     default",
-        "jobs         8                        default",
+        "jobs         64                       default",
         "retries      3                        default",
         "timeout      2.5                      MODERATE_TIMEOUT",
         "failover     none                     default",
