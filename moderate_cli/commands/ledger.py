@@ -119,7 +119,8 @@ class Ledger:
         try:
             return work(self.store)
         except StoreError as error:
-            self.give_up(error)
+            if self.store is not None:  # else it was closed meanwhile, because the run was broken off
+                self.give_up(error)
             return None
 
 
@@ -134,7 +135,11 @@ def open_ledger(path: Path | None, command: str, environment: Environment) -> It
         yield ledger
         return
     with store:
-        yield Ledger(store, command, environment)
+        ledger = Ledger(store, command, environment)
+        try:
+            yield ledger
+        finally:
+            ledger.store = None
 
 
 def as_item(task: Task) -> Item:

@@ -72,8 +72,8 @@ class Run:
         with open_reports(self.environment, self.settings, self.gate, self.output) as reports:
             started = self.environment.monotonic()
             try:
-                with interruptible(work, self.tally), self._progress(reports) as shown:
-                    self._work_off(work, findings, reports, estimate, shown)
+                with interruptible(work, self.tally):
+                    self._work_off(work, findings, reports, estimate)
             except BrokenPipeError:
                 self.tally.stopped_by = ExitCode.BROKEN_PIPE
                 raise
@@ -85,30 +85,48 @@ class Run:
         self.ledger.finish(self.tally, code)
         return code
 
-    def _work_off(self, work: Work, findings: Gate, reports: Reports, estimate: Estimate, shown: Progress) -> None:
-        closed: BrokenPipeError | None = None
+    def _work_off(self, work: Work, findings: Gate, reports: Reports, estimate: Estimate) -> None:
+        """Give each outcome to whom it concerns; a run that is cut off leaves valid documents too."""
         try:
-            for outcome in work:
-                task = outcome.item.image
-                if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome) and self.shares_tasks:
-                    self.tally.elsewhere += 1
-                    continue
-                allowed = findings.allowed(outcome)
-                self._count(outcome, allowed, estimate)
-                shown.update(self.tally)
-                if closed is None and self._is_shown(outcome, allowed):
-                    try:
-                        reports.add(outcome, allowed)
-                    except BrokenPipeError as error:
-                        closed = error  # what is on its way is paid for, and still kept
-                        work.stop()
-            if closed is not None:
-                raise closed
-        finally:  # a run that is cut off leaves valid documents too
+            with self._progress(reports) as shown:
+                self._show(self._new(work), work, findings, reports, estimate, shown)
+        finally:
             if self.sources is not None:
                 self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
                 self.tally.add_clean(self.sources.spared)
             reports.finish(self.tally)
+
+    def _new(self, work: Work) -> Iterator[Outcome]:
+        """Yield the outcomes that are this run's to tell: not the tasks that another process collected."""
+        for outcome in work:
+            task = outcome.item.image
+            if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome) and self.shares_tasks:
+                self.tally.elsewhere += 1
+            else:
+                yield outcome
+
+    def _show(
+        self,
+        outcomes: Iterator[Outcome],
+        work: Work,
+        findings: Gate,
+        reports: Reports,
+        estimate: Estimate,
+        shown: Progress,
+    ) -> None:
+        closed: BrokenPipeError | None = None
+        for outcome in outcomes:
+            allowed = findings.allowed(outcome)
+            self._count(outcome, allowed, estimate)
+            shown.update(self.tally)
+            if closed is None and self._is_shown(outcome, allowed):
+                try:
+                    reports.add(outcome, allowed)
+                except BrokenPipeError as error:
+                    closed = error  # what is on its way is paid for, and still kept
+                    work.stop()
+        if closed is not None:
+            raise closed
 
     def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BAR_AFTER = 0.8  # seconds: what is done by then needs no bar
 LINE_EVERY = 10.0  # seconds
 _REFRESH = 0.1  # seconds
+_ROOM_FOR_ECHO = 8  # columns: where ^C does not fit behind the bar, it leaves half of it behind
+_NARROWEST = 20  # columns
 
 Total = Callable[[], int | None]
 """Tells the number of inputs, or None while nobody knows it."""
@@ -146,7 +148,8 @@ class _Bar:
         from moderate_cli.render.console import plain_console
 
         color = self._environment.wants_color("auto", self._stream.below)
-        console = plain_console(self._stream.below, width=self._environment.width(), color=color, terminal=True)
+        width = max(_NARROWEST, self._environment.width() - _ROOM_FOR_ECHO)
+        console = plain_console(self._stream.below, width=width, color=color, terminal=True)
         with Live(
             get_renderable=self._line,
             console=console,

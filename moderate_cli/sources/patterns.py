@@ -1,4 +1,4 @@
-"""Patterns in the words of gitignore, and what they decide about a path."""
+"""Patterns in the words of gitignore, and what they decide about a path; pathspec knows no classes as [[:alpha:]]."""
 
 from __future__ import annotations
 

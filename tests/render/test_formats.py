@@ -9,10 +9,11 @@ import sys
 import pytest
 from builders import failed, judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
+from samples import async_outcome, batch_outcome
 
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Tally
+from moderate_cli.records import Allowed, Tally
 from moderate_cli.render import Format, renderer
 from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Outcome, RiskLevel
@@ -118,3 +119,17 @@ def test_things_at_one_place_stay_in_the_order_in_which_they_came() -> None:
     for thing in things:
         worst.add((0,), thing)
     assert worst.in_order() == things[:3]
+
+
+def test_what_is_allowed_counts_neither_for_its_service_nor_for_its_frame() -> None:
+    names = ("violent_explosion", "sexual_partialNudity", "contraband_gamble")
+    allowed = [Allowed(name, None, "a reason", "a file") for name in names]
+    batch, animation = batch_outcome("risk"), async_outcome("risk")
+    text = shown(Format.TABLE, [batch], allowed=allowed)
+    assert "violent_explosion" not in text
+    assert "pt_programCode" in text
+    assert "none" in next(line for line in text.splitlines() if "baselineCheck" in line)
+    assert "2 allowed findings are not shown" in text
+    text = shown(Format.TABLE, [animation], allowed=allowed)
+    assert text.index("frame 1 of 2") < text.index("pornographic_adultContent", text.index("frame 1 of 2"))
+    assert "contraband_gamble" not in text

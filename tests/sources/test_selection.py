@@ -1,0 +1,266 @@
+"""What of a folder is wanted: ignore files, which Git itself is asked about, and patterns of the command line."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from trees import found, put
+
+from moderate_cli.errors import UsageError
+from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources.folders import walk
+from moderate_cli.sources.last_names import LastNames
+from moderate_cli.sources.patterns import Patterns
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+NAMES = ["a", "b", "c", "d.png", "e.png", "f.jpg", "ab", "a b", "build", "x[1].png", "ü.png", ".hid", "n.tar.gz", "!x"]
+PATTERNS = [
+    *("a", "b/", "*.png", "!*.png", "/a", "/b/", "a/b", "a/**", "**/a", "**/b/", "a/**/c", "*", "!*/", "!a", "!b/"),
+    *("!d.png", "*.jpg", "?", "[ab]", "[!a]", "\\!x", "# comment", "", "a*", "*b", "/*", "!/a", "!/b", "a/*", "!a/c"),
+    *("b/*.png", "**", "*/", "x\\[1\\].png", "x[[]1].png", "build/", "!build/d.png", "n.*", "*.gz", "a b", "a\\ b "),
+    *("d.png   ", "[z-a]", "**/c/d.png", "/a/b/", "c/**/", "*/b", "!*/b", "/**/a", "a**", "ü.*", "a\\"),
+]
+
+
+def _ignore(folder: Path, *lines: str, name: str = ".gitignore") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def _grow(chance: random.Random, folder: Path, depth: int) -> None:
+    """Make a folder with files, folders and now and then an ignore file."""
+    for name in chance.sample(NAMES, chance.randint(2, 6)):
+        if depth and chance.random() < 0.55 and not name.endswith(("png", "jpg")):
+            (folder / name).mkdir()
+            _grow(chance, folder / name, depth - 1)
+        else:
+            (folder / name).touch()
+    if chance.random() < 0.5:
+        _ignore(folder, *chance.choices(PATTERNS, k=chance.randint(1, 6)))
+
+
+def _kept_by_git(root: Path) -> set[str]:
+    files = [
+        os.path.relpath(path, root)
+        for path in root.rglob("*")
+        if not path.is_dir() and ".git" not in path.relative_to(root).parts
+    ]
+    command = ["git", "-C", str(root), "check-ignore", "--no-index", "-z", "--stdin"]
+    done = subprocess.run(command, input="\0".join(files).encode(), capture_output=True, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    return set(files) - set(done.stdout.decode().split("\0"))
+
+
+def _kept(root: Path, below: str = "") -> set[str]:
+    return {os.path.relpath(chunk.prefix + file[0], root) for chunk in walk(str(root / below)) for file in chunk.files}
+
+
+@needs_git
+@pytest.mark.parametrize("seed", range(40))
+def test_ignore_files_mean_what_they_mean_to_git(tmp_path: Path, seed: int) -> None:
+    _grow(random.Random(seed), tmp_path, 3)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    kept = _kept_by_git(tmp_path)
+    assert _kept(tmp_path) == kept
+    for folder in (path.name for path in tmp_path.iterdir() if path.is_dir() and path.name != ".git"):
+        expected = {name for name in kept if name.startswith(f"{folder}/")}
+        if expected:  # a folder that Git ignores was named all the same
+            assert _kept(tmp_path, folder) == expected
+
+
+def test_no_pattern_matches_a_name_that_a_quick_look_rules_out() -> None:
+    names = [*NAMES, "d.png.bak", "xb", "abc", "#c", "1"]
+    for text in PATTERNS:
+        quick, patterns = LastNames.of([text]), Patterns([text])
+        for name in names:
+            for folder in ("", "a/", "a/b/c/", "build/"):
+                for entry in (name, f"{name}/"):
+                    decided = patterns.decide_alone(folder, entry)
+                    assert decided is None or quick.may_match(name), (text, folder, entry)
+
+
+def test_what_is_left_out_is_counted_and_folders_are_not_entered(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b.png", "raw/1.png", "raw/2.png", "sub/b.png")
+    _ignore(tmp_path, "b.png", "raw/")
+    sources = Sources([str(tmp_path)])
+    assert [Path(item.source).name for item in sources] == ["a.png"]
+    assert (sources.ignored, sources.passed_over) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("git", "own", "kept"),
+    [
+        (["*.png"], [], []),
+        ([], ["*.png"], []),
+        (["*.png"], ["!a.png"], ["a.png", "sub/a.png"]),
+        (["!a.png"], ["*.png"], []),
+        (["a.png", "", "# b.png"], ["b.png"], ["sub/c.png"]),
+    ],
+)
+def test_our_own_ignore_file_has_the_last_word_in_a_folder(
+    tmp_path: Path, git: list[str], own: list[str], kept: list[str]
+) -> None:
+    put(tmp_path, "a.png", "b.png", "sub/a.png", "sub/c.png")
+    _ignore(tmp_path, *git)
+    _ignore(tmp_path, *own, name=".moderateignore")
+    assert found(tmp_path) == kept
+
+
+def test_a_deeper_ignore_file_has_the_last_word(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "sub/a.png", "sub/deep/a.png", "sub/keep/a.png")
+    _ignore(tmp_path, "*.png", name=".moderateignore")
+    _ignore(tmp_path / "sub", "!a.png", "!keep/")
+    _ignore(tmp_path / "sub/deep", "a.png")
+    assert found(tmp_path) == ["sub/a.png", "sub/keep/a.png"]
+
+
+def test_ignore_files_above_count_up_to_the_repository(tmp_path: Path) -> None:
+    put(tmp_path, "repository/photos/x/a.png", "repository/photos/x/b.png", "repository/photos/x/c.png")
+    _ignore(tmp_path, "a.png")
+    _ignore(tmp_path / "repository", "b.png")
+    _ignore(tmp_path / "repository/photos", "/x/c.png")
+    photos = tmp_path / "repository/photos/x"
+    assert found(photos) == ["a.png", "b.png", "c.png"]
+    (tmp_path / "repository/.git").mkdir()
+    assert found(photos) == ["a.png"]
+    (tmp_path / "repository/.git").rmdir()
+    (photos / ".git").write_text("gitdir: elsewhere\n")
+    assert found(photos) == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize("named", ["build", "build/out"])
+def test_a_named_folder_is_looked_into_even_if_it_is_ignored(tmp_path: Path, named: str) -> None:
+    put(tmp_path, "build/out/a.png", "build/out/b.png")
+    (tmp_path / ".git").mkdir()
+    _ignore(tmp_path, "build/", "b.png")
+    assert found(tmp_path) == []
+    _ignore(tmp_path / "build/out", "a.png")
+    assert found(tmp_path / named) == [os.path.relpath(tmp_path / "build/out/b.png", tmp_path / named)]
+
+
+def test_a_named_file_is_never_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    _ignore(tmp_path, "*")
+    path = str(tmp_path / "a.png")
+    for selection in (Selection(), Selection(exclude=("*",)), Selection(include=("*.jpg",))):
+        sources = Sources([path, "https://example.com/a.png"], selection=selection)
+        assert [item.source for item in sources] == [path, "https://example.com/a.png"]
+        assert sources.ignored == 0
+
+
+def test_ignore_files_can_be_turned_off(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b.png")
+    _ignore(tmp_path, "a.png")
+    assert found(tmp_path, selection=Selection(ignore_files=False)) == ["a.png", "b.png"]
+    assert found(tmp_path, selection=Selection(exclude=("b.png",), ignore_files=False)) == ["a.png"]
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfa.png\r\nb.png\r\n", b"a.png\nb.png", "a.png\nb.png\nü\n".encode()])
+def test_ignore_files_are_read_as_they_come(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / ".gitignore").write_bytes(content)
+    assert found(tmp_path) == ["c.png"]
+
+
+def test_names_that_are_not_utf_8_can_be_ignored(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.png")
+    put(tmp_path, name, "a.png")
+    (tmp_path / ".gitignore").write_bytes(b"\xff.png\n")
+    assert found(tmp_path) == ["a.png"]
+
+
+def test_names_with_line_feeds_can_be_ignored(tmp_path: Path) -> None:
+    put(tmp_path, "x\ny/a.png", "x\ny/b.jpg", "c\n.png")
+    _ignore(tmp_path, "x*/*.png", "c?.png")
+    assert found(tmp_path) == ["x\ny/b.jpg"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_an_ignore_file_that_is_none_ignores_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "sub/b.png")
+    (tmp_path / ".gitignore").mkdir()
+    os.mkfifo(tmp_path / ".moderateignore")
+    (tmp_path / "sub/.gitignore").symlink_to("nowhere")
+    assert found(tmp_path) == ["a.png", "sub/b.png"]
+
+
+def test_an_ignore_file_that_cannot_be_read_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, "a.png")
+    _ignore(tmp_path, "a.png")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse)
+        kept = found(tmp_path)
+    assert kept == ["a.png"]
+    assert caplog.messages == [f"{tmp_path / '.gitignore'} cannot be read: Permission denied"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "kept"),
+    [
+        ((), (), ["a.png", "b.jpg", "sub/a.png", "sub/raw/c.png"]),
+        (("*.png",), (), ["a.png", "sub/a.png", "sub/raw/c.png"]),
+        (("/*.png",), (), ["a.png"]),
+        (("sub/",), (), ["sub/a.png", "sub/raw/c.png"]),
+        (("sub/**/*.png", "*.jpg"), (), ["b.jpg", "sub/a.png", "sub/raw/c.png"]),
+        (("*.png", "!a.png"), (), ["sub/raw/c.png"]),
+        ((), ("raw",), ["a.png", "b.jpg", "sub/a.png"]),
+        ((), ("a.png", "!/sub/a.png"), ["b.jpg", "sub/a.png", "sub/raw/c.png"]),
+        (("*.png",), ("sub",), ["a.png"]),
+        (("*.gif",), (), []),
+    ],
+)
+def test_patterns_of_the_command_line(
+    tmp_path: Path, include: tuple[str, ...], exclude: tuple[str, ...], kept: list[str]
+) -> None:
+    put(tmp_path, "a.png", "b.jpg", "sub/a.png", "sub/raw/c.png")
+    assert found(tmp_path, selection=Selection(include, exclude)) == kept
+
+
+def test_patterns_are_relative_to_each_root(tmp_path: Path) -> None:
+    put(tmp_path, "one/a.png", "one/sub/a.png", "two/a.png", "two/sub/a.png")
+    sources = Sources([str(tmp_path / "one"), str(tmp_path / "two")], selection=Selection(exclude=("/a.png",)))
+    assert [item.source for item in sources] == [str(tmp_path / "one/sub/a.png"), str(tmp_path / "two/sub/a.png")]
+    assert sources.ignored == 2
+
+
+def test_what_is_included_can_still_be_ignored(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b.png")
+    _ignore(tmp_path, "a.png")
+    assert found(tmp_path, selection=Selection(include=("*.png",))) == ["b.png"]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "# comment", "/", "a\\", "[z-a]", "["])
+def test_what_is_no_pattern_is_a_mistake_of_the_command_line(text: str) -> None:
+    for selection in (Selection(include=(text,)), Selection(exclude=("a", text))):
+        with pytest.raises(UsageError) as caught:
+            Sources([], selection=selection)
+        assert repr(text) in caught.value.message
+
+
+def _loaded_by(names: Iterable[str]) -> bool:
+    code = f"import sys; from moderate_cli.sources import Sources; list(Sources({list(names)!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('pathspec' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return done.stdout == "True\n"
+
+
+def test_pathspec_is_loaded_only_for_patterns(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    assert not _loaded_by([str(tmp_path), "https://example.com/a.png", str(tmp_path / "*.png")])
+    _ignore(tmp_path, "a.png")
+    assert _loaded_by([str(tmp_path)])
