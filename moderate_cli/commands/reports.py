@@ -18,7 +18,7 @@ from moderate_cli.verdicts import Outcome
 
 _Show = Callable[[Renderer], None]
 # Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV, Format.GITHUB})
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from moderate_cli.commands.reports import Reports, open_reports
 from moderate_cli.commands.signals import on_stop
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
-from moderate_cli.gate import Gate, open_gate
+from moderate_cli.gate import Gate
 from moderate_cli.records import Allowed, Tally, counted_level
 from moderate_cli.render import Format
 from moderate_cli.render.notes import say, with_hint
@@ -47,9 +47,9 @@ def nobody_knows() -> None:
 class Run:
     """What a run shows, counts, and makes of its counts.
 
-    With `shares_tasks`, a result that another process stored before is counted, and left to that one to show. `bills`
-    is False where what is asked after was billed before. `noun` is what the inputs are, `total` tells their number
-    where it is known.
+    `findings` tells which of them count, and `estimate` what the calls cost. With `shares_tasks`, a result that another
+    process stored before is counted, and left to that one to show. `bills` is False where what is asked after was
+    billed before. `noun` is what the inputs are, `total` tells their number where it is known.
     """
 
     environment: Environment
@@ -57,6 +57,8 @@ class Run:
     gate: GateOptions
     output: OutputOptions
     ledger: Ledger
+    findings: Gate
+    estimate: Estimate
     sources: Sources | None = None
     total: Total = nobody_knows
     shares_tasks: bool = False
@@ -67,57 +69,38 @@ class Run:
 
     def finish(self, work: Work) -> ExitCode:
         """Work something off, keep and show it, and return the exit code."""
-        findings = open_gate(self.gate.ignore_file, self.gate.baseline, clock=self.environment.clock)
-        estimate = Estimate(self.settings.prices)
         with open_reports(self.environment, self.settings, self.gate, self.output) as reports:
             started = self.environment.monotonic()
             try:
                 with interruptible(work, self.tally):
-                    self._work_off(work, findings, reports, estimate)
+                    self._work_off(work, reports)
             except BrokenPipeError:
                 self.tally.stopped_by = ExitCode.BROKEN_PIPE
                 raise
             finally:
                 is_broken_off = sys.exc_info()[0] is not None and not self.tally.inputs
                 if not is_broken_off:
-                    self._sum_up(findings, reports, estimate, self.environment.monotonic() - started)
+                    self._sum_up(reports, self.environment.monotonic() - started)
         code = self.tally.exit_code(fail_on=self.settings.fail_on.level, allow_empty=self.gate.allow_empty)
         self.ledger.finish(self.tally, code)
         return code
 
-    def _work_off(self, work: Work, findings: Gate, reports: Reports, estimate: Estimate) -> None:
-        """Give each outcome to whom it concerns; a run that is cut off leaves valid documents too."""
+    def _work_off(self, work: Work, reports: Reports) -> None:
+        """Tell of each outcome, and at the end of all; a run that is cut off leaves valid documents too."""
         try:
             with self._progress(reports) as shown:
-                self._show(self._new(work), work, findings, reports, estimate, shown)
+                self._tell(work, reports, shown)
         finally:
             if self.sources is not None:
                 self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
                 self.tally.add_clean(self.sources.spared)
             reports.finish(self.tally)
 
-    def _new(self, work: Work) -> Iterator[Outcome]:
-        """Yield the outcomes that are this run's to tell: not the tasks that another process collected."""
-        for outcome in work:
-            task = outcome.item.image
-            if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome) and self.shares_tasks:
-                self.tally.elsewhere += 1
-            else:
-                yield outcome
-
-    def _show(
-        self,
-        outcomes: Iterator[Outcome],
-        work: Work,
-        findings: Gate,
-        reports: Reports,
-        estimate: Estimate,
-        shown: Progress,
-    ) -> None:
+    def _tell(self, work: Work, reports: Reports, shown: Progress) -> None:
         closed: BrokenPipeError | None = None
-        for outcome in outcomes:
-            allowed = findings.allowed(outcome)
-            self._count(outcome, allowed, estimate)
+        for outcome in self._new(work):
+            allowed = self.findings.allowed(outcome)
+            self._count(outcome, allowed)
             shown.update(self.tally)
             if closed is None and self._is_shown(outcome, allowed):
                 try:
@@ -128,15 +111,24 @@ class Run:
         if closed is not None:
             raise closed
 
+    def _new(self, work: Work) -> Iterator[Outcome]:
+        """Yield the outcomes that are this run's to tell: not the tasks that another process collected."""
+        for outcome in work:
+            task = outcome.item.image
+            if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome) and self.shares_tasks:
+                self.tally.elsewhere += 1
+            else:
+                yield outcome
+
     def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
         return progress(self.environment, wanted=wanted, total=self.total)
 
-    def _count(self, outcome: Outcome, allowed: Sequence[Allowed], estimate: Estimate) -> None:
+    def _count(self, outcome: Outcome, allowed: Sequence[Allowed]) -> None:
         self._note_problem(outcome)
         self.tally.add(outcome, allowed)
         if self.bills:
-            estimate.add(outcome.call, billed(outcome))
+            self.estimate.add(outcome.call, billed(outcome))
 
     def _is_shown(self, outcome: Outcome, allowed: Sequence[Allowed]) -> bool:
         if not isinstance(outcome, Judged) or self.gate.show_ignored:
@@ -154,7 +146,7 @@ class Run:
         elif with_hint(error) not in self.problems:
             self.problems.append(with_hint(error))
 
-    def _sum_up(self, findings: Gate, reports: Reports, estimate: Estimate, seconds: float) -> None:
+    def _sum_up(self, reports: Reports, seconds: float) -> None:
         """Say what is wrong, and unless all shall be quiet what was done."""
         if reports.main is not Format.TABLE:  # a table shows the reasons itself
             for problem in self.problems:
@@ -163,8 +155,8 @@ class Run:
             if len(self.problems) >= _MOST_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
         if not self.output.quiet:
-            notes = findings.notes(complete=self._is_complete)
-            for line in (*notes, *summary_lines(self.tally, estimate, seconds, self.noun)):
+            notes = self.findings.notes(complete=self._is_complete)
+            for line in (*notes, *summary_lines(self.tally, self.estimate, seconds, self.noun)):
                 self._say(line)
 
     @property

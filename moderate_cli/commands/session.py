@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import typer
 
+from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
 from moderate_cli.catalogue.services import is_offered
@@ -21,6 +22,7 @@ from moderate_cli.commands.run import Run
 from moderate_cli.commands.service import Connection, connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
+from moderate_cli.gate import open_gate
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.sources import Bucket, OpenBucket
@@ -95,8 +97,16 @@ class Session:
         return Call(operation=operation.value, services=services, region=region, endpoint=endpoint)
 
     def run(self, gate: GateOptions, output: OutputOptions) -> Run:
-        """Return what shows and counts the outcomes."""
-        return Run(environment=self.environment, settings=self.settings, gate=gate, output=output, ledger=self.ledger)
+        """Return what shows and counts the outcomes; raises UsageError for a wrong ignore file or baseline."""
+        return Run(
+            environment=self.environment,
+            settings=self.settings,
+            gate=gate,
+            output=output,
+            ledger=self.ledger,
+            findings=open_gate(gate.ignore_file, gate.baseline, clock=self.environment.clock),
+            estimate=Estimate(self.settings.prices),
+        )
 
     def warn_if_not_offered(self, operation: Operation) -> None:
         """Say which services a region is not known to offer; our tables may lag behind, so they are asked anyway."""

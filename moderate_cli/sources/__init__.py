@@ -86,7 +86,8 @@ class Sources:
                 yield Item(source, image, data_id, referer)
                 continue
             many = self._stored(source) if is_oss(source) else self._below(source)
-            yield from (replace(item, data_id=data_id, referer=referer) for item in many)
+            is_plain = data_id is None and referer is None
+            yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
 
     def _below(self, folder: str) -> Iterator[Item]:
         for chunk in walk(folder, self._rules):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from trees import PNG, found, put
+from trees import PNG, put
 
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.verdicts import Item, LocalFile
@@ -37,7 +37,8 @@ def _names(pattern: str) -> list[str]:
     ],
 )
 def test_globs_match_the_files_that_the_standard_library_finds(pattern: str) -> None:
-    expected = {name for name in glob.glob(pattern, recursive=True, include_hidden=True) if Path(name).is_file()}
+    found = glob.glob(pattern, recursive=True, include_hidden=True)  # noqa: PTH207 - Path.glob has other rules
+    expected = {name for name in found if Path(name).is_file()}
     names = _names(pattern)
     assert {os.path.normpath(name) for name in names} == {os.path.normpath(name) for name in expected}
     assert len(names) == len(set(names))
@@ -95,7 +96,7 @@ def test_a_glob_that_matches_something_is_not(tmp_path: Path, pattern: str) -> N
     put(tmp_path, "abc")
     (tmp_path / ".gitignore").write_text("*.jpg\n")
     sources = Sources([pattern])
-    assert len(list(sources)) == {"*.txt": 0, "*.jpg": 0, "a*": 4}[pattern]
+    assert len(list(sources)) == {"*.txt": 0, "*.jpg": 0, "a*": 3}[pattern]
     assert sources.unmatched == []
 
 
@@ -131,4 +132,3 @@ def test_a_glob_may_match_by_content_too(tmp_path: Path) -> None:
     put(tmp_path, "scan1", "scan2", content=PNG)
     put(tmp_path, "scan3", content=b"text")
     assert _names("scan*") == ["scan1", "scan2"]
-    assert found(tmp_path / "x.d") == ["a.png", "y/b.png"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
 from pathlib import Path
 
 import pytest
+from trees import PNG, stat_of
 
 from moderate_cli.sources import Sources
-from moderate_cli.verdicts import ImageUrl, Item, LocalFile
-
-PNG = b"\x89PNG\r\n\x1a\n"
+from moderate_cli.verdicts import BrokenInput, ImageUrl, Item, LocalFile, OssObject
 
 
 @pytest.mark.parametrize(
@@ -73,10 +71,48 @@ def test_an_item_does_not_open_its_file(tmp_path: Path) -> None:
     before = path.stat().st_atime_ns
     os.utime(path, ns=(before - 10**12, path.stat().st_mtime_ns))
     old = path.stat().st_atime_ns
-    assert [item.image for item in islice(Sources([str(path), str(tmp_path)]), 2)] == [LocalFile(path)] * 2
+    assert [item.image for item in Sources([str(path), str(tmp_path)])] == [
+        LocalFile(path),
+        LocalFile(path, stat_of(path)),
+    ]
     assert path.stat().st_atime_ns == old
 
 
 def test_a_name_too_long_for_the_file_system_is_an_item() -> None:
     name = "x" * 300
     assert list(Sources([name])) == [Item(name, LocalFile(Path(name)))]
+
+
+def test_the_same_file_reached_twice_is_two_items(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    assert [item.source for item in Sources([str(path), str(tmp_path), str(tmp_path / "?.png")])] == [str(path)] * 3
+
+
+@pytest.mark.parametrize(
+    ("source", "image"),
+    [
+        ("oss://bucket/a.png", OssObject("bucket", "a.png")),
+        ("OSS://bucket/folder/a b", OssObject("bucket", "folder/a b")),
+        ("oss://bucket//a.png", OssObject("bucket", "/a.png")),
+    ],
+)
+def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
+    assert list(Sources([source])) == [Item(source, image)]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("oss://", "no bucket is named"),
+        ("oss:///a.png", "no bucket is named"),
+        ("https://example.com/\udcff.png", "not UTF-8 text"),
+        ("oss://bucket/\udcff.png", "not UTF-8 text"),
+        ("oss://bucket/photos/", "no bucket can be listed here"),
+    ],
+)
+def test_an_address_that_cannot_be_sent_is_an_outcome(source: str, message: str) -> None:
+    (item,) = Sources([source])
+    assert item.source == source
+    assert isinstance(item.image, BrokenInput)
+    assert item.image.error.message == message
