@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from moderate_cli.client.answers import IN_PROGRESS, field_of, read_body
+from moderate_cli.client.exchange import Answer
 from moderate_cli.client.replies import read_verdict
-from moderate_cli.client.transport import Answer
 from moderate_cli.errors import ModerateError
 from moderate_cli.verdicts import Call, Json, Verdict
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from moderate_cli.catalogue.codes import body_code, gateway_code
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.exchange import Answer
 from moderate_cli.errors import ServiceError
 from moderate_cli.verdicts import Json
 

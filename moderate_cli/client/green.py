@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from io import BufferedReader
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
@@ -16,15 +17,18 @@ from moderate_cli.catalogue.services import is_large_model, queries_per_second
 from moderate_cli.client.answers import IN_PROGRESS, read_body
 from moderate_cli.client.credentials import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.endpoint import Endpoint
+from moderate_cli.client.exchange import Answer, Timeouts
 from moderate_cli.client.operations import Operation, ParamsIn, place
 from moderate_cli.client.parameters import AsyncOptions, check_text, image_parameters, post_parameters
 from moderate_cli.client.rate import RateKey, RateLimiter, RateLimits
 from moderate_cli.client.replies import read_result_ext, read_submission, read_verdict
 from moderate_cli.client.retry import Retrier
-from moderate_cli.client.transport import Answer, Timeouts, Transport
 from moderate_cli.client.upload import Uploader, UploadToken
 from moderate_cli.errors import ServiceError
 from moderate_cli.verdicts import Call, Json, OssObject, RemoteImage, Submission, Verdict
+
+if TYPE_CHECKING:
+    from moderate_cli.client.transport import Transport
 
 LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)
 
@@ -60,8 +64,10 @@ class GreenClient:
         self._timeouts = timeouts
         self._retrier = retrier or Retrier()
         self._limits = limits or RateLimits()
-        address = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
-        self._transport = Transport(address, timeouts=timeouts, clock=clock)
+        self._address = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
+        self._clock = clock
+        self._opening = threading.Lock()
+        self._opened: Transport | None = None
         self._uploader = Uploader(
             self.describe_upload_token,
             internal=vpc,
@@ -74,7 +80,17 @@ class GreenClient:
     @property
     def endpoint(self) -> str:
         """The host that this client asks."""
-        return self._transport.endpoint.host
+        return self._address.host
+
+    @property
+    def _transport(self) -> Transport:
+        """The way to the service, which a run that has all its answers already never takes."""
+        with self._opening:
+            if self._opened is None:
+                from moderate_cli.client.transport import Transport  # requests takes 60 ms
+
+                self._opened = Transport(self._address, timeouts=self._timeouts, clock=self._clock)
+            return self._opened
 
     def image_moderation(
         self,
@@ -163,12 +179,12 @@ class GreenClient:
     @property
     def host(self) -> str:
         """The host's name alone, without a port."""
-        return self._transport.endpoint.hostname
+        return self._address.hostname
 
     @property
     def is_encrypted(self) -> bool:
         """Whether calls travel over TLS; only those to this machine may not."""
-        return self._transport.endpoint.scheme == "https"
+        return self._address.scheme == "https"
 
     @property
     def proxy(self) -> str | None:
@@ -188,7 +204,8 @@ class GreenClient:
 
     def close(self) -> None:
         """Close all connections."""
-        self._transport.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def __enter__(self) -> Self:
         return self

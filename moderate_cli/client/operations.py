@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
-from moderate_cli.client.transport import Parameters
+from moderate_cli.client.exchange import Parameters
 
 ParamsIn = Literal["query", "form"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from urllib3.exceptions import NewConnectionError
 from moderate_cli import __version__
 from moderate_cli.client.credentials import Credentials
 from moderate_cli.client.endpoint import Endpoint
+from moderate_cli.client.exchange import Answer, Parameters, Timeouts
 from moderate_cli.client.signing import (
     FORM_CONTENT_TYPE,
     UnsignedRequest,
@@ -29,42 +29,6 @@ API_VERSION = "2022-03-02"
 USER_AGENT = f"moderate-cli/{__version__}"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long to wait, in seconds: for a connection, and for the answer once the request is sent."""
-
-    connect: float = 3.0
-    read: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
-    """The parameters of one call, where they travel."""
-
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    sent_at: float
-
-    @property
-    def clock_skew(self) -> float | None:
-        """By how many seconds this machine is ahead of the service, where a Date header tells."""
-        from email.utils import parsedate_to_datetime  # 7 ms that only a wrong clock needs
-
-        try:
-            return self.sent_at - parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
-            return None
 
 
 class Transport:

@@ -9,7 +9,7 @@ import pytest
 
 from moderate_cli.catalogue.data import load
 from moderate_cli.client.answers import read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.exchange import Answer
 from moderate_cli.errors import ExitCode, ServiceError
 
 

@@ -9,8 +9,8 @@ import pytest
 from samples import vendor_reply
 
 from moderate_cli.client.answers import field_of, read_body
+from moderate_cli.client.exchange import Answer
 from moderate_cli.client.replies import read_frames, read_result_ext, read_submission, read_verdict
-from moderate_cli.client.transport import Answer
 from moderate_cli.render.details import details
 from moderate_cli.verdicts import Call, RiskLevel, Usage, Verdict
 

@@ -12,7 +12,8 @@ import responses
 
 from moderate_cli.client import Credentials, Timeouts
 from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.client.transport import Parameters, Transport
+from moderate_cli.client.exchange import Parameters
+from moderate_cli.client.transport import Transport
 from moderate_cli.errors import ServiceError
 
 URL = "https://green-cip.ap-southeast-1.aliyuncs.com/"

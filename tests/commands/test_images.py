@@ -15,7 +15,8 @@ import pytest
 from copies import copies
 
 from moderate_cli.client import AsyncOptions
-from moderate_cli.client.transport import Answer, Transport
+from moderate_cli.client.exchange import Answer
+from moderate_cli.client.transport import Transport
 from moderate_cli.commands.billing import async_cost
 from moderate_cli.errors import ExitCode
 from moderate_cli.preflight import Checked, Format
