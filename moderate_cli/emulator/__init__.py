@@ -2,6 +2,7 @@
 
 from moderate_cli.emulator.keys import AccessKey
 from moderate_cli.emulator.keywords import Keyword
+from moderate_cli.emulator.rules import ImageRule
 from moderate_cli.emulator.server import Emulator
 
-__all__ = ["AccessKey", "Emulator", "Keyword"]
+__all__ = ["AccessKey", "Emulator", "ImageRule", "Keyword"]

@@ -74,20 +74,18 @@ def judged_image(data_id: str, examination: Examination) -> dict[str, Any]:
     }
 
 
-def judged_batch(data_id: str, services: Sequence[str], examination: Examination) -> dict[str, Any]:
-    """Describe one examination as the verdict of each of several services."""
+def judged_batch(data_id: str, examinations: Mapping[str, Examination]) -> dict[str, Any]:
+    """Describe the verdicts of several services, and all of them together."""
+    parts = [
+        {"Service": service, **_batch_part(found), "Ext": {"LocalEngine": local_engine(found)}}
+        for service, found in examinations.items()
+    ]
+    return {"DataId": data_id, **_batch_part(merge(examinations.values())), "Results": parts}
+
+
+def _batch_part(examination: Examination) -> dict[str, Any]:
     results = _results(strongest(examination.findings)) or [_nothing()]
-    part = {
-        "RiskLevel": examination.risk_level,
-        "Result": results,
-        "Ext": {"LocalEngine": local_engine(examination)},
-    }
-    return {
-        "DataId": data_id,
-        "RiskLevel": examination.risk_level,
-        "Result": results,
-        "Results": [{"Service": service, **part} for service in services],
-    }
+    return {"RiskLevel": examination.risk_level, "Result": results}
 
 
 def judged_frames(data_id: str, frames: Sequence[tuple[Examination, str]]) -> dict[str, Any]:

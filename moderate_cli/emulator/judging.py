@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from moderate_cli.emulator.engine import (
@@ -14,11 +14,12 @@ from moderate_cli.emulator.engine import (
     UnreadableImageError,
 )
 from moderate_cli.emulator.faults import BodyError
+from moderate_cli.emulator.rules import ImageRule
 
 
-def require_engine(engine: LocalEngine) -> None:
-    """Refuse a call that nothing could be checked for; an answer "none" would claim that something was."""
-    if not engine.is_available():
+def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
+    """Refuse a call about images for which nothing could be checked; "none" would claim that something was."""
+    if not rules and not engine.is_available():
         raise _no_engine()
 
 

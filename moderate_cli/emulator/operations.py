@@ -9,7 +9,7 @@ from moderate_cli.emulator import answers
 from moderate_cli.emulator.engine import Examination
 from moderate_cli.emulator.faults import BodyError
 from moderate_cli.emulator.images import read_image
-from moderate_cli.emulator.judging import examine, require_engine
+from moderate_cli.emulator.judging import examine, require_checks
 from moderate_cli.emulator.parameters import (
     INFO_TYPES,
     ImageParameters,
@@ -24,24 +24,26 @@ from moderate_cli.emulator.queued import (
     image_async_moderation,
     multimodal_async_moderation,
 )
+from moderate_cli.emulator.rules import forced
 from moderate_cli.emulator.service import Call, Service
 
 Operation = Callable[[Service, Call], Mapping[str, Any]]
 
 
 def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
-    """Judge one image with the local engine, whichever moderation service the call asks for."""
+    """Judge one image with the local engine, which looks for the same whatever moderation service is asked for."""
     image = read_image_parameters(call.parameters)
-    examination = _examined(service, image)
+    name = call.parameters["Service"]
+    examination = _examined(service, image, [name])[name]
     service.state.remember_request(call.request_id)
     return answers.judged_image(image.data_id, examination)
 
 
 def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image for several moderation services; the local engine looks at it once, and answers for all."""
-    services = read_services(call.parameters)
+    names = read_services(call.parameters)
     image = read_image_parameters(call.parameters)
-    return answers.judged_batch(image.data_id, services, _examined(service, image))
+    return answers.judged_batch(image.data_id, _examined(service, image, names))
 
 
 def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
@@ -71,7 +73,10 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-def _examined(service: Service, image: ImageParameters) -> Examination:
-    """Fetch an image and look at it."""
-    require_engine(service.engine)
-    return examine(service.engine, read_image(image, service.state.objects))
+def _examined(service: Service, image: ImageParameters, names: list[str]) -> dict[str, Examination]:
+    """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
+    require_checks(service.engine, service.image_rules)
+    content = read_image(image, service.state.objects)
+    laid_down = {name: forced(service.image_rules, image, content, name) for name in names}
+    seen = examine(service.engine, content) if None in laid_down.values() else None
+    return {name: found for name, by_rule in laid_down.items() if (found := by_rule or seen)}

@@ -5,7 +5,7 @@ Each finding stands at the part that holds it. Nothing here understands text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,21 @@ from moderate_cli.emulator.engine import (
 )
 from moderate_cli.emulator.engine.levels import highest
 from moderate_cli.emulator.faults import BodyError
-from moderate_cli.emulator.judging import examine, require_engine
+from moderate_cli.emulator.judging import require_checks
 from moderate_cli.emulator.keywords import Keyword, find_keywords
+from moderate_cli.emulator.parameters import ImageParameters
 from moderate_cli.emulator.posts import Part, Post
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.emulator.rules import ImageRule
 
 _NO_KEYWORDS = NotChecked("keywords", "no keyword rules are given")
 _ALWAYS_SAID = (
     NotChecked("meaning_of_text", "texts are compared with keyword rules at most"),
     NotChecked("tokens", "there is no tokenizer: Usage counts the characters of the texts"),
 )
+
+
+Look = Callable[[ImageParameters], Examination]
+"""Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
 
 
 @dataclass(slots=True)
@@ -49,23 +54,23 @@ class _Judged:
             yield from reply.walk()
 
 
-def require_checks(engine: LocalEngine, keywords: Sequence[Keyword], post: Post) -> None:
+def require_checks_of_post(
+    engine: LocalEngine, rules: Sequence[ImageRule], keywords: Sequence[Keyword], post: Post
+) -> None:
     """Refuse a post of which nothing can be checked; an answer "none" would claim that something was."""
     if post.images:
-        require_engine(engine)
+        require_checks(engine, rules)
     elif not keywords:
         raise BodyError(408, "no check of the local engine can run: the post has no images, and no keyword rules exist")
 
 
-def judge_post(
-    engine: LocalEngine, keywords: Sequence[Keyword], post: Post, contents: Iterator[bytes]
-) -> dict[str, Any]:
-    """Examine a post and return the Data of its result; `contents` are the images, in the order of the parts.
+def judge_post(look: Look, keywords: Sequence[Keyword], post: Post) -> dict[str, Any]:
+    """Examine a post, its images in the order of its parts, and return the Data of its result.
 
     Raises BodyError where an image cannot be examined: a part of a post is no post.
     """
     examinations: list[Examination] = []
-    main = _judge_part(engine, keywords, post.main, contents, examinations)
+    main = _judge_part(look, keywords, post.main, examinations)
     findings = [finding for judged in main.walk() for finding in judged.findings]
     return {
         "DataId": post.data_id,
@@ -81,30 +86,24 @@ def judge_post(
     }
 
 
-def _judge_part(
-    engine: LocalEngine,
-    keywords: Sequence[Keyword],
-    part: Part,
-    contents: Iterator[bytes],
-    examinations: list[Examination],
-) -> _Judged:
+def _judge_part(look: Look, keywords: Sequence[Keyword], part: Part, examinations: list[Examination]) -> _Judged:
     """Examine one part and those below it, in the order in which their images come."""
     try:
-        own = [examine(engine, next(contents)) for _ in part.images]
+        own = [look(image) for image in part.images]
     except BodyError as error:
         raise BodyError(error.code, f"{part.where}: {error.message}") from error
     examinations += own
     words = find_keywords(keywords, part.texts)
     findings = [finding for examination in own for finding in examination.findings]
     findings += [_finding(word) for word in words]
-    replies = [_judge_part(engine, keywords, reply, contents, examinations) for reply in part.replies]
+    replies = [_judge_part(look, keywords, reply, examinations) for reply in part.replies]
     return _Judged(part, strongest(findings), words, replies)
 
 
 def _finding(keyword: Keyword) -> Finding:
-    """Return the finding for a keyword; a hit in one of the user's own libraries is high at the vendor's, too."""
+    """Return the finding for a keyword."""
     description = f"Keyword of {keyword.lib_name} (local engine)"
-    return Finding(keyword.label, 100.0, description, RiskLevel.HIGH)
+    return Finding(keyword.label, 100.0, description, keyword.level)
 
 
 def _comment(judged: _Judged) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,13 +13,16 @@ from typing import Any
 from moderate_cli.emulator import answers, callbacks, frames
 from moderate_cli.emulator.async_parameters import AsyncParameters, read_async_parameters
 from moderate_cli.emulator.callbacks import Callback
+from moderate_cli.emulator.engine import Examination
 from moderate_cli.emulator.faults import BodyError
 from moderate_cli.emulator.images import read_image
-from moderate_cli.emulator.judging import examine, examine_frames, require_engine
+from moderate_cli.emulator.judging import examine, examine_frames, require_checks
+from moderate_cli.emulator.keywords import Keyword
 from moderate_cli.emulator.objects import StoreFullError
 from moderate_cli.emulator.parameters import ImageParameters, require
-from moderate_cli.emulator.post_judging import judge_post, require_checks
+from moderate_cli.emulator.post_judging import judge_post, require_checks_of_post
 from moderate_cli.emulator.posts import Post, read_post
+from moderate_cli.emulator.rules import forced
 from moderate_cli.emulator.service import Call, Service
 from moderate_cli.emulator.tasks import Kind
 
@@ -31,9 +34,10 @@ _SUFFIX_ALPHABET = string.digits + string.ascii_letters
 def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Queue the examination of one image, frame by frame if the call gives an interval."""
     task = read_async_parameters(call.parameters)
-    require_engine(service.engine)
+    require_checks(service.engine, service.image_rules)
+    work = partial(_judge_image, service, call.parameters["Service"], task)
     # In the vendor's example, the id of the task is that of the request.
-    _enqueue(service, call.request_id, Kind.IMAGE, [task.image], partial(_judge_image, service, task), task.callback)
+    _enqueue(service, call.request_id, Kind.IMAGE, [task.image], work, task.callback)
     return {"ReqId": call.request_id, "DataId": task.image.data_id}
 
 
@@ -45,10 +49,12 @@ def describe_image_moderation_result(service: Service, call: Call) -> Mapping[st
 def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Queue the examination of a post: its images by the detectors, its texts by the keyword rules."""
     post = read_post(call.parameters)
-    require_checks(service.engine, service.keywords, post)
+    name = call.parameters["Service"]
+    keywords = [keyword for keyword in service.keywords if keyword.is_for(name)]
+    require_checks_of_post(service.engine, service.image_rules, keywords, post)
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(6))
     task_id = f"task_{int(service.state.clock() * 1000)}_{suffix}"
-    _enqueue(service, task_id, Kind.POST, post.images, partial(_judge_post, service, post))
+    _enqueue(service, task_id, Kind.POST, post.images, partial(_judge_post, service, name, keywords, post))
     # The page names the id in two ways, and the SDK reads one of them.
     return {"ReqId": task_id, "TaskId": task_id, "DataId": post.data_id}
 
@@ -123,9 +129,12 @@ def _pushed(outcome: Mapping[str, Any] | BodyError) -> Mapping[str, Any]:
     return {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
 
 
-def _judge_image(service: Service, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:
-    """Examine an image's frames, or the image itself where it has none or none are asked for."""
+def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:
+    """Examine an image's frames, or the image itself where it has none, none are asked for, or a rule decides."""
     content = read_image(held[0], service.state.waiting)
+    by_rule = forced(service.image_rules, task.image, content, name)
+    if by_rule:
+        return answers.judged_image(task.image.data_id, by_rule)
     found = []
     if task.interval:
         for frame in examine_frames(service.engine, content, task.interval, task.max_frames):
@@ -138,7 +147,14 @@ def _judge_image(service: Service, task: AsyncParameters, held: list[ImageParame
     return answers.judged_image(task.image.data_id, examine(service.engine, content))
 
 
-def _judge_post(service: Service, post: Post, held: list[ImageParameters]) -> Mapping[str, Any]:
+def _judge_post(
+    service: Service, name: str, keywords: Sequence[Keyword], post: Post, held: list[ImageParameters]
+) -> Mapping[str, Any]:
     """Examine a post's images and texts."""
     contents = (read_image(image, service.state.waiting) for image in held)
-    return judge_post(service.engine, service.keywords, post, contents)
+
+    def look(image: ImageParameters) -> Examination:
+        content = next(contents)
+        return forced(service.image_rules, image, content, name) or examine(service.engine, content)
+
+    return judge_post(look, keywords, post)

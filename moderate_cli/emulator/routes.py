@@ -47,9 +47,12 @@ def _call_operation(service: Service, request: Request) -> Response:
         admit(request, service.state)
         data = _operation(action)(service, Call(request.parameters(), request_id))
     except BodyError as error:
+        service.state.count_refused()
         return answers.body_error(action, request_id, error)
     except GatewayError as error:
+        service.state.count_refused()
         return answers.gateway_error(error, request_id, request.header("host"))
+    service.state.count_answered(action)
     return answers.success(action, request_id, data)
 
 

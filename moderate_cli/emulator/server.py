@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from moderate_cli.emulator.keywords import Keyword
+    from moderate_cli.emulator.rules import ImageRule
 
 MAX_BODY = 21 * 1024 * 1024
 """Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
@@ -38,8 +39,9 @@ class Emulator:
     """A local Green API and a local OSS, for as long as the `with` block runs.
 
     `polls_before_result` questions about each task are answered with "in progress". `keywords` are looked for in the
-    texts of posts. `account_id` is the UID in the checksum of callbacks. Port 0 is any free one. `results` is a folder
-    for the results of tasks, from which a later emulator answers too.
+    texts of posts, and the first of the `image_rules` that fits an image lays its verdict down. `account_id` is the UID
+    in the checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which a
+    later emulator answers too.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Emulator:
         *,
         polls_before_result: int = 0,
         keywords: Sequence[Keyword] = (),
+        image_rules: Sequence[ImageRule] = (),
         account_id: str = "1000000000000000",
         port: int = 0,
         results: Path | None = None,
@@ -56,6 +59,7 @@ class Emulator:
         self.access_key = AccessKey.random()
         self.state.add_key(self.access_key)
         self._keywords = tuple(keywords)
+        self._image_rules = tuple(image_rules)
         self._account_id = account_id
         self._port = port
         self._server: _Server | None = None
@@ -91,7 +95,9 @@ class Emulator:
 
     def _make_service(self, endpoint: str) -> Service:
         """Put together what answers at an endpoint."""
-        return Service(self.state, LocalEngine(), Background(), endpoint, self._keywords, self._account_id)
+        return Service(
+            self.state, LocalEngine(), Background(), endpoint, self._keywords, self._image_rules, self._account_id
+        )
 
 
 class _Server(ThreadingHTTPServer):

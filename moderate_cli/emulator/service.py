@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from moderate_cli.emulator.background import Background
 from moderate_cli.emulator.engine import LocalEngine
 from moderate_cli.emulator.keywords import Keyword
+from moderate_cli.emulator.rules import ImageRule
 from moderate_cli.emulator.state import State
 
 
@@ -20,6 +21,7 @@ class Service:
     background: Background
     endpoint: str
     keywords: tuple[Keyword, ...]
+    image_rules: tuple[ImageRule, ...]
     account_id: str
 
 

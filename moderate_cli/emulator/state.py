@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from moderate_cli.emulator.keys import UploadToken
@@ -12,7 +12,7 @@ from moderate_cli.emulator.task_files import TaskFiles
 from moderate_cli.emulator.tasks import TaskStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from moderate_cli.emulator.keys import AccessKey
 
@@ -43,6 +43,8 @@ class State:
         self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._upload_tokens: dict[str, UploadToken] = {}
         self._judged_requests: OrderedDict[str, None] = OrderedDict()
+        self._answered: Counter[str] = Counter()
+        self._refused = 0
 
     def add_key(self, key: AccessKey) -> None:
         """Make an access key known to the service."""
@@ -98,6 +100,21 @@ class State:
         """Tell whether a request id is that of a call that judged an image."""
         with self._lock:
             return request_id in self._judged_requests
+
+    def count_answered(self, operation: str) -> None:
+        """Count a call that was carried out."""
+        with self._lock:
+            self._answered[operation] += 1
+
+    def count_refused(self) -> None:
+        """Count a call that was answered with an error."""
+        with self._lock:
+            self._refused += 1
+
+    def calls(self) -> tuple[Mapping[str, int], int]:
+        """Return how many calls of each operation were carried out, and how many calls were refused."""
+        with self._lock:
+            return dict(self._answered), self._refused
 
     def close(self) -> None:
         """Delete what was stored on disk."""

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +20,20 @@ _KEYS = {
     "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
     "NO_PROXY": "127.0.0.1",
 }
+_STARTER = """
+import os, sys
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+status, usage = os.wait4(process, 0)[1:]
+print(usage.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A process that has ended: seconds, the peak of its memory in MB, and what it wrote."""
+    """A process that has ended: how many seconds it took, its exit code, and what it wrote."""
 
     seconds: float
-    peak: float
     code: int
     stdout: str
     stderr: str
@@ -47,27 +51,36 @@ def world(folder: Path, variables: Mapping[str, str] | None = None) -> dict[str,
     return {**own, **_KEYS, **(variables or {})}
 
 
-def run(command: Sequence[str], variables: Mapping[str, str], *, timeout: float, folder: Path | None = None) -> Finished:
-    """Run a command to its end, at most for so many seconds.
+def run(
+    command: Sequence[str], variables: Mapping[str, str], *, timeout: float, folder: Path | None = None
+) -> Finished:
+    """Run a command to its end; raises subprocess.TimeoutExpired after so many seconds, and ends what it started."""
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        cwd=folder,
+        start_new_session=True,
+    ) as process:
+        try:
+            texts = process.communicate(timeout=timeout)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    seconds = time.perf_counter() - started
+    return Finished(seconds, process.returncode, *(text.decode(errors="replace") for text in texts))
 
-    Linux counts the memory of whoever starts a process as the process's own at first, so the starter has to be small.
+
+def peak_memory(command: Sequence[str], variables: Mapping[str, str], *, timeout: float) -> tuple[float, float]:
+    """Return the peak of a command's memory in MB, and the seconds that it took; raises where it fails.
+
+    Linux counts what the process held that starts another as the other's own, so that a tiny one has to start it.
     """
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=variables, cwd=folder
-        )
-        overdue = threading.Timer(timeout, os.kill, (process.pid, signal.SIGKILL))
-        overdue.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        overdue.cancel()
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        texts = []
-        for stream in (stdout, stderr):
-            stream.seek(0)
-            texts.append(stream.read().decode(errors="replace"))
-    return Finished(seconds, usage.ru_maxrss / 1024, process.returncode, *texts)
+    done = run([sys.executable, "-I", "-S", "-c", _STARTER, *command], variables, timeout=timeout).expect(0)
+    return int(done.stderr.splitlines()[-1]) / 1024, done.seconds
 
 
 def in_turns(rounds: int, *sides: Callable[[], float]) -> list[float]:

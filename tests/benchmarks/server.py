@@ -141,9 +141,7 @@ async def _serve(service: Service, certificate: str | None) -> None:
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
-    server = await loop.create_server(
-        lambda: Connection(service, loop), "127.0.0.1", 0, ssl=context, backlog=1024
-    )
+    server = await loop.create_server(lambda: Connection(service, loop), "127.0.0.1", 0, ssl=context, backlog=1024)
     port = server.sockets[0].getsockname()[1]
     service.address = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     print(service.address, flush=True)

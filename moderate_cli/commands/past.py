@@ -1,0 +1,116 @@
+"""What the commands about the past share: a span of time, lists of names, and the store that is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moderate_cli.commands.options import Color, option
+from moderate_cli.environment import Environment
+from moderate_cli.errors import UsageError
+from moderate_cli.settings.kinds import age
+from moderate_cli.store import Store, default_path
+
+FILTERS = "Filters"
+"""The panel of `--help` for options that say what is meant; they have no variables, as those of judging commands do."""
+
+_OUTPUT = "Output"
+_DAY = 86_400.0  # seconds; those of UTC are all as long
+
+
+@dataclass(frozen=True, slots=True)
+class SpanOptions:
+    """A span of time."""
+
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="From this day (2026-11-01), time (2026-11-01T09:30+02:00) or age (7d) on; UTC unless it says else.",
+            rich_help_panel=FILTERS,
+        ),
+    ] = None
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="To the end of this day, or to this time or age, likewise.", rich_help_panel=FILTERS
+        ),
+    ] = None
+
+    def begin_and_end(self, now: float) -> tuple[float | None, float | None]:
+        """Return the first moment of the span and the first after it (Unix seconds); raises UsageError."""
+        since = _read_time("--since", self.since, now) if self.since is not None else None
+        until = _read_time("--until", self.until, now, after_day=True) if self.until is not None else None
+        if since is not None and until is not None and since >= until:
+            raise UsageError(f"--since {self.since} is not before --until {self.until}")
+        return since, until
+
+
+@dataclass(frozen=True, slots=True)
+class PastOutputOptions:
+    """What is asked, and where and how the answer is shown."""
+
+    output: Annotated[
+        Path | None,
+        option(_OUTPUT, "OUTPUT", "Write to a file, in one piece at the end.", "-o", "--output", metavar="FILE"),
+    ] = None
+    store: Annotated[
+        Path | None,
+        option(
+            _OUTPUT,
+            "STORE",
+            "Where runs, results and tasks are kept.",
+            metavar="FILE",
+            show_default="store.db in the platform's folder for state",
+        ),
+    ] = None
+    color: Annotated[Color, option(_OUTPUT, "COLOR", "Use colour; NO_COLOR is honoured.")] = Color.AUTO
+    debug: Annotated[bool, option(_OUTPUT, "DEBUG", "Show the traceback of an error.", "--debug")] = False
+
+
+def open_store(path: Path | None, environment: Environment) -> Store:
+    """Open the store, or the usual one; raises UsageError where one that is named does not exist.
+
+    Asking makes no store: a name with a mistake in it would be an empty past.
+    """
+    if path is not None and not path.exists():
+        raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
+    return Store.open(path or default_path(), clock=environment.clock)
+
+
+def several(name: str, values: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the words of an option that may be given again and takes commas; raises UsageError for one without any."""
+    words = [[word.strip() for word in value.split(",") if word.strip()] for value in values or ()]
+    if not all(words):
+        raise UsageError(f"{name} is empty")
+    return tuple(dict.fromkeys(word for part in words for word in part))
+
+
+def read_age(name: str, text: str) -> float:
+    """Return an age in seconds; raises UsageError."""
+    with suppress(ValueError):
+        seconds = age().check(text)
+        if seconds is not None and math.isfinite(seconds):
+            return float(seconds)
+    raise UsageError(f"{name} must be an age such as 30m, 12h or 90d, not {text!r}")
+
+
+def _read_time(name: str, text: str, now: float, *, after_day: bool = False) -> float:
+    """Return a time in Unix seconds; a day is its first moment in UTC, or the first after it."""
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        begin = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
+        return begin + _DAY if after_day else begin
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    with suppress(UsageError):
+        return now - read_age(name, text)
+    raise UsageError(f"{name} must be a date, a date with a time, or an age such as 7d, not {text!r}")
