@@ -19,22 +19,30 @@ from moderate_cli.emulator.rules import ImageRule
 
 def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
     """Refuse a call about images for which nothing could be checked; "none" would claim that something was."""
-    if not rules and not engine.is_available():
-        raise _no_engine()
+    if not rules:
+        _require_engine(engine)
 
 
 def examine(engine: LocalEngine, content: bytes) -> Examination:
     """Look at an image, or raise the BodyError that fits."""
+    _require_engine(engine)
     with _as_body_errors():
         return _checked(engine.examine(content))
 
 
 def examine_frames(engine: LocalEngine, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
     """Look at the frames of an image one after the other, or raise the BodyError that fits; most images have none."""
+    _require_engine(engine)
     with _as_body_errors():
         for frame in engine.examine_frames(content, interval, most):
             _checked(frame.examination)
             yield frame
+
+
+def _require_engine(engine: LocalEngine) -> None:
+    """Refuse an image that no detector can look at."""
+    if not engine.is_available():
+        raise _no_engine()
 
 
 @contextmanager

@@ -33,7 +33,6 @@ _ALWAYS_SAID = (
     NotChecked("tokens", "there is no tokenizer: Usage counts the characters of the texts"),
 )
 
-
 Look = Callable[[ImageParameters], Examination]
 """Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
 
     from moderate_cli.emulator.parameters import ImageParameters
 
@@ -33,27 +33,28 @@ class ImageRule:
     sha256: str | None = None
     services: frozenset[str] = frozenset()
 
-    def is_for(self, image: ImageParameters, content: bytes, service: str) -> bool:
+    def is_for(self, names: Sequence[str], sha256: str, service: str) -> bool:
         """Tell whether this rule decides about an image that a moderation service is asked about."""
         if self.services and service not in self.services:
             return False
         if self.sha256 is not None:
-            return hashlib.sha256(content).hexdigest() == self.sha256
-        return self.name is not None and any(fnmatchcase(name, self.name) for name in _names(image))
+            return sha256 == self.sha256
+        return self.name is not None and any(fnmatchcase(name, self.name) for name in names)
 
 
-def forced(rules: Iterable[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
+def forced(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
     """Return what the first rule that fits lays down, and says that it did; None where none fits."""
-    rule = next((rule for rule in rules if rule.is_for(image, content, service)), None)
+    if not rules:
+        return None
+    names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
+    rule = next((rule for rule in rules if rule.is_for(names, sha256, service)), None)
     if rule is None:
         return None
     check = Check("rules", "local rules", {"Rules": [rule.title]})
     return Examination(rule.findings, (check,), (_NOBODY_LOOKED,))
 
 
-def _names(image: ImageParameters) -> Iterator[str]:
-    """Yield the names under which the service knows an image."""
+def _names(image: ImageParameters) -> list[str]:
+    """Return the names under which the service knows an image."""
     path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
-    yield path.rpartition("/")[2]
-    if image.data_id:
-        yield image.data_id
+    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
