@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 
@@ -20,7 +20,7 @@ class Origin:
 @cache
 def load(name: str) -> Any:
     """Return the content of a JSON data file of this room; it is shared, so nobody changes it."""
-    return json.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def origin(name: str) -> Origin:

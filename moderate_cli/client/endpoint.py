@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from moderate_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ADDRESS = re.compile(
@@ -16,23 +19,23 @@ _ADDRESS = re.compile(
 )
 
 
-def _is_host(host: str) -> bool:
-    if not host.startswith("["):
-        return True
-    try:
-        return bool(ip_address(host.strip("[]")))
-    except ValueError:
-        return False
-
-
 def is_loopback(host: str) -> bool:
     """Tell whether a host name, without a port, is this machine's loopback."""
-    if host == "localhost":
-        return True
+    address = _ip_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _is_host(host: str) -> bool:
+    return not host.startswith("[") or _ip_address(host.strip("[]")) is not None
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    from ipaddress import ip_address  # hardly any endpoint is a number
+
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.counting import Count
 from moderate_cli.commands.identifying import data_id_from
 from moderate_cli.commands.options import ImageCommandOptions
-from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
 from moderate_cli.commands.session import Session, open_session
@@ -72,7 +71,7 @@ class ImageCommand:
             selection=options.selection,
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
-            recall=recollection.seen_in if recollection and recollection.since is not None else None,
+            recall=recollection if recollection and recollection.since is not None else None,
             spare_clean=recollection is not None and recollection.spares_clean,
         )
 
@@ -160,6 +159,8 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
         question = ask(session.settings)
         scan, sources = open_scan(command, session, question)
         if command.options.cost.dry_run:
+            from moderate_cli.commands.planning import show_plan
+
             return show_plan(session, command.options.output, scan, sources)
         return command.run(session, sources).finish(scan)
 

@@ -13,7 +13,6 @@ from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally, to_record
 from moderate_cli.render.notes import say, with_hint
-from moderate_cli.scanning.polling import EXPIRED, is_final
 from moderate_cli.store import NewTask, SeenFile, Store, StoreError, Task, default_path
 from moderate_cli.verdicts import Failed, Item, Json, Outcome, Pending, QueuedTask, TaskKind
 
@@ -46,6 +45,8 @@ class Ledger:
 
     def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
         """Keep what became of a task; False where another process did so before."""
+        from moderate_cli.scanning.polling import EXPIRED, is_final  # not needed by those that queue nothing
+
         if isinstance(outcome, Pending):
             return True
         record = to_record(outcome)

@@ -66,6 +66,21 @@ class Recollection:
         seen = self.ledger.attempt(lambda store: store.seen_in(folder, self.question, since=oldest, names=names))
         return seen or {}
 
+    def find_look(self, folder: str, look: bytes) -> int | None:
+        """Return how many files of a folder are no images, if it looked the same when all others were clean."""
+        oldest = self.since
+        if oldest is None or not self.spares_clean:
+            return None
+        return self.ledger.attempt(lambda store: store.find_look(folder, look, self.question, since=oldest))
+
+    def keep_look(self, folder: str, look: bytes, *, newest: int, passed_over: int) -> None:
+        """Remember a look at a folder in which some files are no images and all others clean."""
+        oldest = self.since
+        if oldest is not None and self._is_settled(newest):
+            self.ledger.attempt(
+                lambda store: store.keep_look(folder, look, self.question, since=oldest, passed_over=passed_over)
+            )
+
     def _pending(self, sha256: str) -> Task | None:
         return self.ledger.attempt(lambda store: store.find_pending(sha256, self.question))
 
@@ -81,10 +96,13 @@ class Recollection:
         image = outcome.item.image
         if look is None or not isinstance(outcome, Judged) or not isinstance(image, LocalFile):
             return None
-        if self.ledger.environment.clock() - look.mtime_ns / 1e9 < _SETTLED:
+        if not self._is_settled(look.mtime_ns):
             return None
         folder, name = os.path.split(os.path.abspath(image.path))  # noqa: PTH100 - Path.resolve follows links
         return SeenFile(folder, name, look, is_clean(outcome))
+
+    def _is_settled(self, mtime_ns: int) -> bool:
+        return self.ledger.environment.clock() - mtime_ns / 1e9 >= _SETTLED
 
 
 @dataclass(frozen=True, slots=True)

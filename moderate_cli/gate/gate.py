@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from moderate_cli.gate.allowances import Allowance, Allowances
 from moderate_cli.gate.baseline import Baseline, services_by_label
 from moderate_cli.records import Allowed
 from moderate_cli.settings.files import Location, nearest
 from moderate_cli.verdicts import Judged, Outcome
+
+if TYPE_CHECKING:
+    from moderate_cli.gate.allowances import Allowance, Allowances
 
 ALLOW_FILE = ".moderateallow.yaml"
 BASELINE = "baseline"

@@ -29,5 +29,6 @@ def _translated(sign: str) -> str:
     if sign in {"*", "?"}:
         return "[^/]*" if sign == "*" else "[^/]"
     characters = sign[1:-1]
-    inside = re.escape(characters.removeprefix("!")).replace(r"\-", "-")
+    # A hyphen may mean a range; two of them are kept for set operations that Python does not have yet.
+    inside = re.escape(characters.removeprefix("!")).replace(r"\-", "-").replace("--", r"-\-")
     return f"[^/{inside}]" if characters.startswith("!") else f"(?!/)[{inside}]"

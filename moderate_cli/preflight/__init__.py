@@ -11,7 +11,6 @@ from io import BufferedReader
 
 from moderate_cli.errors import RefusedError
 from moderate_cli.preflight.formats import ACCEPTED, HEAD_SIZE, Format, sniff
-from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
 from moderate_cli.preflight.limits import MAX_BYTES, check_bytes, check_pixels, notes_on
 
 __all__ = ["ACCEPTED", "HEAD_SIZE", "MAX_BYTES", "Checked", "Format", "check_file", "sniff"]
@@ -37,6 +36,8 @@ def check_file(file: BufferedReader, size: int) -> Checked:
     `size` is in bytes. Raises RefusedError, with the code that the service would have answered, and OSError where the
     file cannot be read.
     """
+    from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
+
     check_bytes(size)
     with opened_window(file, size) as window:
         found = _accepted(window.head)

@@ -17,6 +17,7 @@ from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_
 from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix
 from moderate_cli.sources.recall import Recall, Seen
 from moderate_cli.sources.selection import Selection
+from moderate_cli.sources.stats import Stats
 from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
@@ -90,7 +91,14 @@ class Sources:
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
 
     def _below(self, folder: str) -> Iterator[Item]:
-        for chunk in walk(folder, self._rules):
+        if not self._spare_clean:  # then the walk is the least of the work
+            yield from self._walked(folder, None)
+            return
+        with Stats() as stats:
+            yield from self._walked(folder, stats)
+
+    def _walked(self, folder: str, stats: Stats | None) -> Iterator[Item]:
+        for chunk in walk(folder, self._rules, stats=stats):
             yield from self._images(chunk)
 
     def _matches(self, name: str) -> Iterator[Item]:
@@ -105,11 +113,32 @@ class Sources:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
+        """Yield the images of a folder, unless it looks as it did when nothing in it was worth a look."""
+        self.ignored += chunk.ignored
+        if self._recall and self._spare_clean and chunk.is_whole and chunk.files:
+            yield from self._unless_clean(chunk, self._recall)
+        else:
+            yield from self._files(chunk)
+        yield from self._odd(chunk)
+
+    def _unless_clean(self, chunk: Chunk, recall: Recall) -> Iterator[Item]:
+        look = chunk.look()
+        passed_over = recall.find_look(chunk.folder, look)
+        if passed_over is not None:
+            self.passed_over += passed_over
+            self.spared += len(chunk.files) - passed_over
+            return
+        passed_over_before, spared_before = self.passed_over, self.spared
+        yield from self._files(chunk)
+        passed_over = self.passed_over - passed_over_before
+        if passed_over + self.spared - spared_before == len(chunk.files):
+            recall.keep_look(chunk.folder, look, newest=chunk.newest(), passed_over=passed_over)
+
+    def _files(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images among some files; what is known already is neither opened nor made an item if it is clean.
 
         The loop is what a rescan spends its time in.
         """
-        self.ignored += chunk.ignored
         known = self._known(chunk)
         for file in chunk.files:
             name, sha256 = file[0], None
@@ -124,12 +153,11 @@ class Sources:
                 self.passed_over += 1
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
-        yield from self._odd(chunk)
 
     def _known(self, chunk: Chunk) -> Mapping[str, Seen]:
         if self._recall is None or not chunk.files:
             return {}
-        return self._recall(chunk.folder, None if chunk.is_whole else [file[0] for file in chunk.files])
+        return self._recall.seen_in(chunk.folder, None if chunk.is_whole else [file[0] for file in chunk.files])
 
     def _odd(self, chunk: Chunk) -> Iterator[Item]:
         """Yield what has the name of an image and is no file, so that reading it tells why, and what failed."""

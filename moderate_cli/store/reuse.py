@@ -30,6 +30,15 @@ _REMEMBER = """
     INSERT OR REPLACE INTO files (folder, name, size, mtime_ns, inode, sha256, question, judged_at, clean)
     SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM folders WHERE path = ?
 """
+# The answer counts from when the oldest about one of its files was given.
+_KEEP_LOOK = """
+    UPDATE folders SET look = ?, question = ?, passed_over = ?, judged_at = (
+        SELECT coalesce(min(files.judged_at), ?) FROM files
+        WHERE folder = number AND clean AND files.question = ? AND files.judged_at >= ?
+    ) WHERE path = ?
+"""
+FIND_LOOK = "SELECT passed_over FROM folders WHERE path = ? AND look = ? AND question = ? AND judged_at >= ?"
+_FORGET_LOOK = "UPDATE folders SET look = NULL WHERE path = ?"
 _LARGEST = 2**63 - 1  # what an integer of SQLite can hold
 
 Seen = tuple[str, int, int, int, str | None]
@@ -112,3 +121,19 @@ def remember(connection: sqlite3.Connection, file: SeenFile, sha256: str, questi
     if not connection.execute(_REMEMBER, row).rowcount:
         connection.execute("INSERT INTO folders (path) VALUES (?)", (folder,))
         connection.execute(_REMEMBER, row)
+    elif not file.clean:
+        connection.execute(_FORGET_LOOK, (folder,))
+
+
+def find_look(database: Database, folder: str, look: bytes, question: str, since: float) -> int | None:
+    """Return how many files of a folder are no images; see `Store.find_look`."""
+    rows = database.tuples(FIND_LOOK, (to_column(folder), look, question, since))
+    return rows[0][0] if rows else None
+
+
+def keep_look(
+    connection: sqlite3.Connection, folder: str, look: bytes, question: str, *, since: float, passed_over: int
+) -> None:
+    """Keep inside a transaction how a folder looked; see `Store.keep_look`."""
+    row = (look, question, passed_over, since, question, since, to_column(folder))
+    connection.execute(_KEEP_LOOK, row)

@@ -165,4 +165,15 @@ _HISTORY = Migration(
     ),
 )
 
-MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY)
+# A digest of how all files of a folder looked when each of them was clean or no image, so that one row tells of them.
+_LOOKS = Migration(
+    "looks",
+    (
+        "ALTER TABLE folders ADD COLUMN look BLOB",
+        "ALTER TABLE folders ADD COLUMN question TEXT",
+        "ALTER TABLE folders ADD COLUMN judged_at REAL",
+        "ALTER TABLE folders ADD COLUMN passed_over INTEGER",
+    ),
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS)

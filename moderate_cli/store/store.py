@@ -6,22 +6,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from moderate_cli.store import feedback, history, prune, reuse, stats, tasks
+from moderate_cli.store import reuse, tasks
 from moderate_cli.store.columns import to_column
 from moderate_cli.store.database import Database
-from moderate_cli.store.feedback import FeedbackVerdict
-from moderate_cli.store.filters import Filters
-from moderate_cli.store.history import Entry
 from moderate_cli.store.migrations import check_owner, migrate
 from moderate_cli.store.place import prepare, protect
-from moderate_cli.store.prune import Pruned
 from moderate_cli.store.results import insert_result
 from moderate_cli.store.reuse import Answer, Seen, SeenFile
-from moderate_cli.store.stats import LabelCount, Period, Usage
 from moderate_cli.store.tasks import NewTask, Task, TaskState
 from moderate_cli.verdicts import Engine, TaskKind
+
+# What is about the past is imported by the methods that ask for it, and so never by a run.
+if TYPE_CHECKING:
+    from moderate_cli.store.feedback import FeedbackVerdict
+    from moderate_cli.store.filters import Filters
+    from moderate_cli.store.history import Entry
+    from moderate_cli.store.prune import Pruned
+    from moderate_cli.store.stats import LabelCount, Period, Usage
 
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the store."""
@@ -141,6 +144,18 @@ class Store:
         with self._database.write() as connection:
             reuse.remember(connection, file, sha256, question, judged_at)
 
+    def find_look(self, folder: str, look: bytes, question: str, *, since: float) -> int | None:
+        """Return how many files of a folder are no images, if it looked the same when all others were clean.
+
+        Clean is a file as in `seen_in`.
+        """
+        return reuse.find_look(self._database, folder, look, question, since)
+
+    def keep_look(self, folder: str, look: bytes, question: str, *, since: float, passed_over: int) -> None:
+        """Keep a digest of a folder in which some files are no images and all others clean since then."""
+        with self._database.write() as connection:
+            reuse.keep_look(connection, folder, look, question, since=since, passed_over=passed_over)
+
     def begin_task(self, task: NewTask) -> int:
         """Record a task before its submission is sent, and return its number."""
         with self._database.write() as connection:
@@ -234,7 +249,9 @@ class Store:
 
     def history(self, filters: Filters) -> Iterator[Entry]:
         """Yield the stored results that are meant, the last stored first; memory grows by 8 bytes for each at most."""
-        return history.history(self._database, filters)
+        from moderate_cli.store.history import history
+
+        return history(self._database, filters)
 
     def usage(
         self,
@@ -248,28 +265,36 @@ class Store:
 
         `since` belongs to the span and `until` does not.
         """
-        return stats.usage(self._database, by, since, until, engine)
+        from moderate_cli.store.stats import usage
+
+        return usage(self._database, by, since, until, engine)
 
     def label_counts(
         self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
     ) -> list[LabelCount]:
         """Return in how many calls of each service each label was found, the most frequent first."""
-        return stats.label_counts(self._database, since, until, engine)
+        from moderate_cli.store.stats import label_counts
+
+        return label_counts(self._database, since, until, engine)
 
     def add_feedback(self, request_id: str, verdict: FeedbackVerdict, note: str | None = None) -> None:
         """Keep what a person says of a verdict; what was said before stays, and the newest counts.
 
         Raises StoreError (`unknown_request`) where no result has that request id.
         """
+        from moderate_cli.store.feedback import add_feedback
+
         with self._database.write() as connection:
-            feedback.add_feedback(connection, request_id, verdict, note, self._clock())
+            add_feedback(connection, request_id, verdict, note, self._clock())
 
     def prune(self, *, older_than: float) -> Pruned:
         """Forget the results, finished tasks and seen files of more than so many seconds ago, and return their counts.
 
         With the results go their feedback and the runs that have ended and have no other. Others can write meanwhile.
         """
-        return prune.prune(self._database, self._clock() - older_than)
+        from moderate_cli.store.prune import prune
+
+        return prune(self._database, self._clock() - older_than)
 
 
 def _final_state(status: object) -> TaskState:

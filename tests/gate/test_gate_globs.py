@@ -6,7 +6,7 @@ import glob
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moderate_cli.gate.globs import compile_glob, is_glob
@@ -77,6 +77,7 @@ def test_an_escaped_name_is_itself_and_no_other(name: str) -> None:
     assert not pattern.fullmatch(name + "x")
 
 
+@example("[?--]", "-")
 @given(st.text("ab*?[]!-/^\\", max_size=20), st.text("ab/-", max_size=10))
 def test_no_glob_is_a_surprise(text: str, path: str) -> None:
     try:

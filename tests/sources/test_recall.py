@@ -22,11 +22,20 @@ class Memory:
 
     files: dict[str, dict[str, Seen]] = field(default_factory=dict)
     asked: list[tuple[str, Sequence[str] | None]] = field(default_factory=list)
+    looks: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    newest: int = 0
 
-    def __call__(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
+    def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         self.asked.append((folder, names))
         known = self.files.get(folder, {})
         return known if names is None else {name: known[name] for name in names if name in known}
+
+    def find_look(self, folder: str, look: bytes) -> int | None:
+        return self.looks.get((folder, look))
+
+    def keep_look(self, folder: str, look: bytes, *, newest: int, passed_over: int) -> None:
+        self.looks[folder, look] = passed_over
+        self.newest = newest
 
     def learn(self, path: Path, sha256: str | None) -> None:
         self.files.setdefault(str(path.parent), {})[path.name] = (path.name, *stat_of(path), sha256)
@@ -88,6 +97,7 @@ def test_a_folder_is_asked_about_once_by_its_absolute_path(
         memory.asked.clear()
         sources = Sources([name], recall=memory, spare_clean=True)
         assert len(list(sources)) == 3
+        memory.looks.clear()
         assert memory.asked == [(str(tmp_path), None), (str(tmp_path / "sub"), None)]
 
 
@@ -120,3 +130,56 @@ def test_what_was_named_is_never_spared(tmp_path: Path, memory: Memory) -> None:
     sources = Sources([str(path)], recall=memory, spare_clean=True)
     assert [item.image for item in sources] == [LocalFile(path)]
     assert memory.asked == []
+
+
+def _counts(root: Path, memory: Memory, *, items: int) -> tuple[int, int]:
+    sources = Sources([str(root)], recall=memory, spare_clean=True)
+    assert len(list(sources)) == items
+    return sources.spared, sources.passed_over
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Memory:
+    """A folder of two clean files and one that is no image."""
+    put(tmp_path, "a.png", "b.png")
+    (tmp_path / "notes").write_bytes(b"no image")
+    memory = Memory()
+    for name in ("a.png", "b.png"):
+        memory.learn(tmp_path / name, None)
+    return memory
+
+
+def test_a_folder_of_clean_files_is_known_by_its_look(
+    tmp_path: Path, clean: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _counts(tmp_path, clean, items=0) == (2, 1)
+    assert clean.newest == max(stat_of(path).mtime_ns for path in tmp_path.iterdir())
+    clean.asked.clear()
+    monkeypatch.setattr("moderate_cli.sources.has_image_content", lambda _: pytest.fail("opened"))
+    assert _counts(tmp_path, clean, items=0) == (2, 1)
+    assert clean.asked == []
+
+
+@pytest.mark.parametrize("change", ["rewritten", "touched", "renamed", "added", "gone"])
+def test_a_folder_that_changed_has_another_look(tmp_path: Path, clean: Memory, change: str) -> None:
+    _counts(tmp_path, clean, items=0)
+    path = tmp_path / "a.png"
+    match change:
+        case "rewritten":
+            path.write_bytes(PNG + b"more")
+        case "touched":
+            os.utime(path, (1, 1))
+        case "renamed":
+            path.rename(tmp_path / "c.png")
+        case "added":
+            (tmp_path / "c.png").write_bytes(PNG)
+        case "gone":
+            path.unlink()
+    clean.asked.clear()
+    _counts(tmp_path, clean, items=0 if change == "gone" else 1)
+    assert clean.asked == [(str(tmp_path), None)]
+
+
+def test_a_folder_with_anything_to_judge_has_no_look_to_be_known_by(tmp_path: Path, memory: Memory) -> None:
+    _counts(tmp_path, memory, items=3)
+    assert {folder for folder, _ in memory.looks} == {str(tmp_path / "sub")}

@@ -215,3 +215,51 @@ def test_queries_use_their_index_and_sort_nothing(
     plan = [row["detail"] for row in store._database.read(f"EXPLAIN QUERY PLAN {sql}", parameters)]
     assert any(index in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan
+
+
+LOOK = b"look"
+
+
+def _look(store: Store, since: float = 0.0, question: str = "Q", look: bytes = LOOK) -> int | None:
+    return store.find_look("/photos", look, question, since=since)
+
+
+@pytest.fixture
+def looked(store: Store) -> Store:
+    """A store that knows a folder with two clean files, and how it looks."""
+    store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=10.0)
+    store.remember_file(_seen("b.png"), SHA256, "Q", judged_at=20.0)
+    store.keep_look("/photos", LOOK, "Q", since=0.0, passed_over=3)
+    return store
+
+
+def test_a_look_counts_as_long_as_its_oldest_answer(looked: Store) -> None:
+    assert _look(looked) == 3
+    assert _look(looked, since=10.0) == 3
+    assert _look(looked, since=10.5) is None
+    assert _look(looked, question="another") is None
+    assert _look(looked, look=b"another") is None
+    assert looked.find_look("/elsewhere", LOOK, "Q", since=0.0) is None
+
+
+def test_answers_that_do_not_count_make_no_look_older(store: Store) -> None:
+    store.remember_file(_seen("gone.png"), SHA256, "Q", judged_at=10.0)
+    store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=20.0)
+    store.keep_look("/photos", LOOK, "Q", since=15.0, passed_over=0)
+    assert _look(store, since=20.0) == 0
+
+
+def test_a_finding_in_a_folder_ends_its_look(looked: Store) -> None:
+    looked.remember_file(_seen("a.png"), SHA256, "Q", judged_at=30.0)
+    assert _look(looked) == 3
+    looked.remember_file(_seen("a.png", clean=False), SHA256, "Q", judged_at=30.0)
+    assert _look(looked) is None
+
+
+def test_pruning_forgets_looks_that_rest_on_what_is_forgotten(looked: Store, clock: Clock) -> None:
+    clock.now = 100.0
+    looked.prune(older_than=90.0)
+    assert _look(looked) == 3
+    looked.prune(older_than=85.0)
+    assert _look(looked) is None
+    assert looked.seen_in("/photos", "Q", since=0.0) != {}

@@ -8,11 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from moderate_cli.client.credentials import CredentialSource
 from moderate_cli.environment import Environment
 from moderate_cli.errors import CredentialsError, UsageError
-from moderate_cli.settings.credentials.cli import find_cli
-from moderate_cli.settings.credentials.ecs import ROLE_VARIABLE, find_ecs
-from moderate_cli.settings.credentials.ini import find_ini
 from moderate_cli.settings.credentials.links import BrokenError, MissingProfileError, NothingHereError, Search
+from moderate_cli.settings.credentials.plans import ROLE_VARIABLE
 from moderate_cli.settings.credentials.variables import ID, SECRET, TOKEN, URI, find_environment, find_oidc, find_uri
+
+
+def _find_cli(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.cli import find_cli  # few runs come as far down the chain as this
+
+    return find_cli(search)
+
+
+def _find_ini(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.ini import find_ini
+
+    return find_ini(search)
+
+
+def _find_ecs(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.ecs import find_ecs
+
+    return find_ecs(search)
+
 
 # 1. keys in environment variables
 # 2. an OIDC role, where all its variables are set
@@ -24,9 +41,9 @@ from moderate_cli.settings.credentials.variables import ID, SECRET, TOKEN, URI, 
 _LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
     "environment": find_environment,
     "oidc": find_oidc,
-    "cli": find_cli,
-    "ini": find_ini,
-    "ecs": find_ecs,
+    "cli": _find_cli,
+    "ini": _find_ini,
+    "ecs": _find_ecs,
     "uri": find_uri,
 }
 _LAST_FILE = "ini"

@@ -9,7 +9,6 @@ from moderate_cli.errors import CredentialsError
 from moderate_cli.settings.credentials import library, plans
 from moderate_cli.settings.credentials.links import NothingHereError, Search
 
-ROLE_VARIABLE = "ALIBABA_CLOUD_ECS_METADATA"
 METADATA_ADDRESS = ("100.100.100.200", 80)
 # Seconds. The service is on the same host and answers within milliseconds; elsewhere the packets may just vanish.
 _PROBE_TIMEOUT = 0.5
@@ -23,7 +22,7 @@ def find_ecs(search: Search) -> CredentialSource:
     """
     if search.is_true(plans.METADATA_DISABLED):
         raise NothingHereError("ECS role", f"{plans.METADATA_DISABLED} is true")
-    name = search.text(ROLE_VARIABLE)
+    name = search.text(plans.ROLE_VARIABLE)
     if name is None:
         _probe()
     origin = f"ECS role {name}" if name else "ECS role of this instance"

@@ -16,6 +16,7 @@ from moderate_cli.settings.credentials.renewing import RenewingCredentials
 Plan = Credentials | Build
 
 METADATA_DISABLED = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
+ROLE_VARIABLE = "ALIBABA_CLOUD_ECS_METADATA"
 # Shown in the account's audit log as who did it.
 _SESSION_NAME = "moderate"
 
