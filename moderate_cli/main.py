@@ -23,6 +23,7 @@ app = typer.Typer(
     cls=LazyGroup,
     help=_HELP,
     epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+    add_completion=False,  # `moderate completion` names the shell, and loads less
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # its tracebacks could show locals, and with them secrets
 )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from results import Result, Terminal
 
 from moderate_cli.emulator import AccessKey, Emulator
 from moderate_cli.environment import Environment
@@ -19,26 +17,6 @@ from moderate_cli.main import run
 
 # Secrets with which most tests run; none of them may ever be seen again.
 CANARIES = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@dataclass
-class Result:
-    """What a command line left behind."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.splitlines()]
 
 
 @pytest.fixture(autouse=True)

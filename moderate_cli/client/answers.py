@@ -69,10 +69,14 @@ def _code(body: dict[str, Any], answer: Answer) -> int:
 def field_of(body: Json, *names: str) -> Any:
     """Return the first of some fields that is there and not null; names are found in any case."""
     for name in names:
-        if body.get(name) is not None:
-            return body[name]
-    wanted = {name.lower() for name in names}
-    return next((value for name, value in body.items() if name.lower() in wanted and value is not None), None)
+        value = body.get(name)
+        if value is not None:
+            return value
+    wanted = [name.lower() for name in names]
+    for name, value in body.items():
+        if value is not None and name.lower() in wanted:
+            return value
+    return None
 
 
 def _body_error(code: int, body: dict[str, Any], answer: Answer) -> ServiceError:

@@ -100,7 +100,7 @@ class RateLimiter:
             if self._resumed_at is None or started < self._resumed_at:
                 return
             before = self._rate_at(started)
-            lowered = self._lowered(before, started, span=min(_WINDOW, started - self._resumed_at))
+            lowered = self._lowered(before, self._resumed_at)
             self._base = max(lowered, before * _DEEPEST_BRAKE, self._full * _LOWEST)
             self._resumed_at = now + min(_WINDOW, _PAUSE * (1 - self._base / before))
             self._next = max(self._next, self._resumed_at)
@@ -113,11 +113,16 @@ class RateLimiter:
             while self._accepted[0] < started - 2 * _WINDOW:
                 self._accepted.popleft()
 
-    def _lowered(self, rate: float, refused: float, *, span: float) -> float:
-        """Return a rate that the service seems to bear, by what it accepted in the span before the refused call."""
+    def _lowered(self, rate: float, since: float) -> float:
+        """Return a rate that the service seems to bear, by the last window in which its answers are all known.
+
+        That ends with the newest call that was accepted: a refusal comes at once, and overtakes those on their way.
+        """
+        newest = max(self._accepted, default=since)
+        span = min(_WINDOW, newest - since)
         if span < _ENOUGH * _WINDOW:
             return rate * _BLIND_BRAKE
-        borne = sum(start > refused - span for start in self._accepted) / span * SHARE
+        borne = sum(start > newest - span for start in self._accepted) / span * SHARE
         return min(borne, rate * _SMALL_BRAKE)
 
     def _rate_at(self, now: float) -> float:

@@ -25,6 +25,7 @@ from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
 KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further calls, of the 30 minutes
+CONNECTIONS = 64  # kept open for further uploads: one for each worker, however many `--jobs` allows
 _REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
@@ -109,6 +110,7 @@ class Uploader:
         self._retrier = retrier or Retrier()
         self._lock = threading.Lock()
         self._grant: _Grant | None = None
+        self._session: Any = None
         self._uploads: OrderedDict[str, _Upload] = OrderedDict()
 
     def upload(self, file: BufferedReader, *, extension: str, sha256: str | None = None) -> OssObject:
@@ -186,10 +188,12 @@ class Uploader:
     def _open_bucket(self, token: UploadToken) -> Any:
         oss2 = import_module("oss2")
         address = token.internal_endpoint if self._internal else token.internet_endpoint
+        self._session = self._session or oss2.Session(pool_size=CONNECTIONS)
         return oss2.Bucket(
             oss2.StsAuth(token.access_key_id, token.access_key_secret, token.security_token),
             check_oss_endpoint(address),
             token.bucket,
+            session=self._session,
             connect_timeout=self._timeouts,
             enable_crc=False,
         )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,11 +18,16 @@ from moderate_cli.errors import UsageError
 from moderate_cli.settings.kinds import age
 from moderate_cli.store import Store, default_path
 
-FILTERS = "Filters"
-"""The panel of `--help` for options that say what is meant; they have no variables, as those of judging commands do."""
-
 _OUTPUT = "Output"
 _DAY = 86_400.0  # seconds; those of UTC are all as long
+
+
+def filter_option(text: str, *flags: str, **more: Any) -> Any:
+    """Return an option that says what is meant, with its help.
+
+    It has no variable: MODERATE_SERVICE, which says what to ask, shall not hide a part of the past.
+    """
+    return typer.Option(*flags, help=text, rich_help_panel="Filters", **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +36,13 @@ class SpanOptions:
 
     since: Annotated[
         str | None,
-        typer.Option(
+        filter_option(
+            "From here on: a day (2026-11-01), a time (2026-11-01T09), or an age (7d). In UTC.",
             metavar="TIME",
-            help="From this day (2026-11-01), time (2026-11-01T09:30+02:00) or age (7d) on; UTC unless it says else.",
-            rich_help_panel=FILTERS,
         ),
     ] = None
     until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="To the end of this day, or to this time or age, likewise.", rich_help_panel=FILTERS
-        ),
+        str | None, filter_option("Until the end of a day, or until a time or an age.", metavar="TIME")
     ] = None
 
     def begin_and_end(self, now: float) -> tuple[float | None, float | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.commands.billing import billed
 from moderate_cli.commands.options import OutputOptions
+from moderate_cli.commands.run import unmatched
 from moderate_cli.commands.session import Session
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.records import Tally
@@ -45,6 +46,6 @@ def show_plan(
     if sources is not None:
         tally.passed_over, tally.ignored = sources.passed_over, sources.ignored
     if not output.quiet:
-        for line in plan_lines(tally, estimate, noun):
+        for line in (*unmatched(sources), *plan_lines(tally, estimate, noun)):
             say(environment, line)
     return tally.exit_code(fail_on=None, allow_empty=False)

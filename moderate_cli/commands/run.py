@@ -155,7 +155,7 @@ class Run:
             if len(self.problems) >= _MOST_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
         if not self.output.quiet:
-            notes = self.findings.notes(complete=self._is_complete)
+            notes = [*self.findings.notes(complete=self._is_complete), *unmatched(self.sources)]
             for line in (*notes, *summary_lines(self.tally, self.estimate, seconds, self.noun)):
                 self._say(line)
 
@@ -166,6 +166,11 @@ class Run:
 
     def _say(self, text: str) -> None:
         say(self.environment, text)
+
+
+def unmatched(sources: Sources | None) -> list[str]:
+    """Return which globs matched nothing, in words."""
+    return [f"no file matches {name}" for name in sources.unmatched] if sources else []
 
 
 @contextmanager

@@ -64,18 +64,26 @@ class Session:
 
     @property
     def open_bucket(self) -> OpenBucket | None:
-        """What opens buckets to be listed; the local engine, which has no account, has none."""
+        """What opens buckets to be listed; the local engine, which has no account, has none.
+
+        Raises UsageError for an endpoint of OSS in the environment that is not to be trusted.
+        """
         settings = self.settings
         if settings.local:
             return None
         region = settings.region or DEFAULT_REGION
+        own_endpoint = self.environment.variable(_OSS_ENDPOINT)
+        if own_endpoint:
+            from moderate_cli.sources.oss import check_endpoint
+
+            check_endpoint(own_endpoint)
 
         def opened(name: str) -> Bucket:
             from moderate_cli.sources.oss import OssAccount, oss_endpoint  # only where a bucket is named
 
             choice = settings.credentials
             keys = find_credentials(self.environment, choice.source, choice.profile)
-            endpoint = self.environment.variable(_OSS_ENDPOINT) or oss_endpoint(region, vpc=settings.vpc)
+            endpoint = own_endpoint or oss_endpoint(region, vpc=settings.vpc)
             return OssAccount(keys=keys.current, region=region, endpoint=endpoint)(name)
 
         return opened

@@ -25,7 +25,7 @@ def answer(service: Service, request: Request) -> Response:
             return _call_operation(service, request)
         if request.method == "GET" and request.path.startswith(frames.PATH):
             return frames.show(service.state, request)
-        return oss.put_object(service.state, request)
+        return oss.answer(service.state, request)
     except OssError as error:
         return oss.error_answer(error, request.header("host"))
     except Exception:  # noqa: BLE001  (the boundary of the emulated service)

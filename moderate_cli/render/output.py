@@ -32,7 +32,7 @@ def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
         stream = (target if is_device else temporary).open("w" if is_device else "x", encoding="utf-8", newline="\n")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links; ValueError: no name at all
         message = f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError(message, code="output_unwritable", hint="choose another --output") from error
+        raise UsageError(message, code="output_unwritable", hint="choose another file") from error
     with stream:
         try:
             yield stream

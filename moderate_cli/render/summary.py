@@ -29,7 +29,8 @@ def summary_lines(tally: Tally, estimate: Estimate, seconds: float, noun: str = 
     if tally.labels and tally.inputs > 1:
         yield f"found {_labels(tally)}"
     if estimate.calls:
-        yield f"{_count(estimate.calls, 'billed call')}: {estimate.in_words()}"
+        least = "at least " if tally.pending else ""  # the frames of what is pending are counted by its result
+        yield f"{least}{_count(estimate.calls, 'billed call')}: {estimate.in_words()}"
 
 
 def plan_lines(tally: Tally, estimate: Estimate, noun: str = "image") -> Iterator[str]:

@@ -101,6 +101,7 @@ class Polling:
                 open_tasks.append(outcome)
             else:
                 yield outcome
+        open_tasks += map(_unasked, self._round.left)
 
     def _wait_until(self, due: float) -> None:
         while not self._stopping and (left := due - self._monotonic()) > 0:

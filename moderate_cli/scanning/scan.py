@@ -1,4 +1,4 @@
-"""Many inputs at once: worker threads pull from one shared iterator, outcomes come out as they finish."""
+"""Many inputs at once: worker threads take items from one bounded line, outcomes come out as they finish."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Scan:
     Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is
     one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
     do, and up to `jobs`. A failure that ends the run, or `stop`, lets no further item start: those that are on their
-    way are finished and their outcomes still come out.
+    way are finished and their outcomes still come out, and those that stand in line are `left`.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class Scan:
         self._wants_more = wants_more
         self._ordered = ordered
         self._limit = (1 + (_AHEAD_IN_ORDER if ordered else _AHEAD)) * jobs
-        self._pull = threading.Lock()
-        self._room = threading.Condition(self._pull)
-        self._waiting = 0
-        self._pulled = 0
+        self._line: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
+        self._lined_up = 0
         self._taken = 0
+        self._room = threading.Condition()
+        self._is_full = False
         self._workers = 0
+        self._growing = threading.Lock()
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
         self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
@@ -66,15 +67,21 @@ class Scan:
         """How many threads were started so far."""
         return self._workers
 
+    @property
+    def left(self) -> list[Item]:
+        """What was lined up and not judged because of a stop, in any order; it is known once the scan is over."""
+        numbered = [self._line.get() for _ in range(self._line.qsize())]
+        return [one[1] for one in numbered if one is not None]
+
     def __iter__(self) -> Iterator[Outcome]:
-        with self._pull:
-            self._start_worker(after=0.0)
+        threading.Thread(target=self._feed, daemon=True).start()
+        self._start_worker(after=0.0)
         try:
             for outcome in self._in_order() if self._ordered else self._as_they_finish():
                 self._taken += 1
-                if self._waiting:
+                if self._is_full:
                     with self._room:
-                        self._room.notify_all()
+                        self._room.notify()
                 yield outcome
         finally:
             self.stop()
@@ -92,9 +99,9 @@ class Scan:
                 due += 1
 
     def _numbered(self) -> Iterator[_Numbered]:
-        """Yield outcomes with the numbers of their items until the last worker is done."""
+        """Yield outcomes with the numbers of their items until the last thread is done."""
         finished = 0
-        while finished < self._workers:
+        while finished < 1 + self._workers:
             done = self._done.get()
             if done is None:
                 finished += 1
@@ -103,6 +110,33 @@ class Scan:
             else:
                 yield done
 
+    def _feed(self) -> None:
+        """Line up the items for the workers; this thread alone iterates over them.
+
+        A lock around the iterator would be passed from worker to worker with each item, which takes longer than a
+        dispatch may; workers that find an item in a queue keep running.
+        """
+        try:
+            numbered = enumerate(self._items)
+            while self._has_room() and (item := next(numbered, None)) is not None:
+                self._lined_up += 1
+                self._line.put(item)
+        except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
+            self._done.put(error)
+        finally:
+            self._line.put(None)
+            self._done.put(None)
+
+    def _has_room(self) -> bool:
+        """Let the consumer catch up; tell whether to go on."""
+        if self._lined_up - self._taken >= self._limit:
+            with self._room:
+                self._is_full = True  # before the look at what was taken, so that the consumer sees it with the next
+                while self._lined_up - self._taken >= self._limit and not self._stopping:
+                    self._room.wait(_PATIENCE)
+                self._is_full = False
+        return not self._stopping
+
     def _start_worker(self, *, after: float) -> None:
         self._workers += 1
         threading.Thread(target=self._work, args=(after,), daemon=True).start()
@@ -110,8 +144,8 @@ class Scan:
     def _work(self, after: float) -> None:
         try:
             time.sleep(after)
-            while (pulled := self._next()) is not None:
-                number, item = pulled
+            while (numbered := self._next()) is not None:
+                number, item = numbered
                 outcome = self._judge(item)
                 if isinstance(outcome, Failed | Skipped) and outcome.error.ends_run:
                     self.stop()
@@ -123,20 +157,12 @@ class Scan:
 
     def _next(self) -> tuple[int, Item] | None:
         """Return the next item with its number, and start another worker where there is work for one."""
-        with self._pull:
-            self._wait_for_room()
-            item = None if self._stopping else next(self._items, None)
-            if item is None:
-                return None
-            number = self._pulled
-            self._pulled += 1
-            if self._workers < self._jobs and self._wants_more():
-                self._start_worker(after=_PACE)
-            return number, item
-
-    def _wait_for_room(self) -> None:
-        """Let the consumer catch up; the lock is free meanwhile."""
-        self._waiting += 1
-        while self._pulled - self._taken >= self._limit and not self._stopping:
-            self._room.wait(_PATIENCE)
-        self._waiting -= 1
+        numbered = self._line.get()
+        if numbered is None or self._stopping:
+            self._line.put(numbered)  # it tells the other workers too, and is not lost
+            return None
+        if self._workers < self._jobs:
+            with self._growing:
+                if self._workers < self._jobs and self._wants_more():
+                    self._start_worker(after=_PACE)
+        return numbered

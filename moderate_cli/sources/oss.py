@@ -56,13 +56,18 @@ class OssAccount:
 
     def __post_init__(self) -> None:
         """Refuse an endpoint that is not to be trusted."""
-        if not _ENDPOINT.fullmatch(self.endpoint):
-            hint = "give https:// with a host under aliyuncs.com, or this machine"
-            raise UsageError(f"{self.endpoint!r} is no endpoint of OSS", hint=hint)
+        check_endpoint(self.endpoint)
 
     def __call__(self, name: str) -> OssBucket:
         """Return a bucket; nothing is sent until its objects are asked for."""
         return OssBucket(self, name)
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse an endpoint to which the keys' id and token must not go; raises UsageError."""
+    if not _ENDPOINT.fullmatch(endpoint):
+        hint = "give https:// with a host under aliyuncs.com, or this machine"
+        raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)
 
 
 def oss_endpoint(region: str, *, vpc: bool = False) -> str:

@@ -5,29 +5,27 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-UNHEARD = 0.02
-"""Seconds within which a client that lives has read an answer and committed it, also where all processors are busy."""
-
 
 @dataclass(slots=True)
 class Counts:
     """What happened; `connections` over TLS are counted once they are agreed upon.
 
-    `starts` are the times at which calls came, `refused` of them. `most_calls` and `most_uploads` are the highest
-    numbers at once, `upload_seconds` the time with any upload under way, and `overlap_seconds` that with uploads and
-    calls. `cut_off` calls were under way when their client went away, and `unheard` had just been answered.
+    `starts` are the times at which calls came, `refused` of them, and `ends` those at which they were answered: none
+    for a call whose client went away before. `asked` tells of each call the number of its connection and its data id.
+    `most_calls` and `most_uploads` are the highest numbers at once, `upload_seconds` the time with any upload under
+    way, and `overlap_seconds` that with uploads and calls.
     """
 
     connections: int = 0
     starts: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
     refused: int = 0
     uploads: int = 0
     most_calls: int = 0
     most_uploads: int = 0
     upload_seconds: float = 0.0
     overlap_seconds: float = 0.0
-    cut_off: int = 0
-    unheard: int = 0
 
     @property
     def calls(self) -> int:
@@ -71,11 +69,12 @@ class Meter:
             self.counts.uploads += 1
             self.counts.most_uploads = max(self.counts.most_uploads, self._uploads)
 
-    def end(self, kind: str, now: float) -> None:
+    def end(self, kind: str, now: float, *, is_answered: bool) -> None:
         """Count what is answered or cut off."""
         self._pass_time(now)
         if kind == "call":
             self._calls -= 1
+            self.counts.ends += [now] * is_answered
         else:
             self._uploads -= 1
 

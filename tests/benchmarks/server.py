@@ -12,6 +12,7 @@ a line `take` too, after which they begin again; the end of its input ends it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import ssl
@@ -20,11 +21,12 @@ import threading
 import time
 from typing import Any
 
-from counting import UNHEARD, Meter
+from counting import Meter
 from quotas import QUOTAS
 
 _ACTION = re.compile(rb"\r\n(?:x-acs-action|x-amz-target): *([\w.]+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_DATA_ID = re.compile(rb"dataId%22%3A%22([\w.-]+)")
 _REKOGNITION = b"RekognitionService.DetectModerationLabels"
 
 
@@ -41,6 +43,7 @@ _VERDICT = _encoded({"Code": 200, "Msg": "success", "RequestId": _REQUEST_ID, "D
 _REFUSED = _encoded({"Code": 403, "Msg": "qps limit exceeded", "RequestId": _REQUEST_ID})
 _NO_LABELS = _encoded({"ModerationLabels": [], "ModerationModelVersion": "7.0"})
 _EMPTY = _encoded(None)
+_NUMBERS = itertools.count()
 
 
 class Service:
@@ -91,10 +94,10 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._loop = loop
         self._meter = service.meter
+        self._number = next(_NUMBERS)
         self._received = bytearray()
         self._kind: str | None = None
         self._pending: asyncio.TimerHandle | None = None
-        self._answered_at = float("-inf")
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -109,10 +112,13 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         if len(self._received) < end + 4 + (int(length[1]) if length else 0):
             return
+        data_id = _DATA_ID.search(bytes(self._received), end)
         self._received.clear()
         self._kind, delay, answer = self._service.answer(head)
         if self._kind:
             self._meter.begin(self._kind, self._loop.time())
+        if self._kind == "call":
+            self._meter.counts.asked.append((self._number, data_id[1].decode() if data_id else ""))
         if delay:
             self._pending = self._loop.call_later(delay, self._send, answer)
         else:
@@ -120,19 +126,14 @@ class Connection(asyncio.Protocol):
 
     def _send(self, answer: bytes) -> None:
         self._pending = None
-        self._answered_at = self._loop.time()
         if self._kind:
-            self._meter.end(self._kind, self._answered_at)
+            self._meter.end(self._kind, self._loop.time(), is_answered=True)
         self._transport.write(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
-        now = self._loop.time()
         if self._pending is not None and self._kind:
             self._pending.cancel()
-            self._meter.end(self._kind, now)
-            self._meter.counts.cut_off += self._kind == "call"
-        elif self._kind == "call" and now - self._answered_at < UNHEARD:
-            self._meter.counts.unheard += 1
+            self._meter.end(self._kind, self._loop.time(), is_answered=False)
 
 
 async def _serve(service: Service, certificate: str | None) -> None:

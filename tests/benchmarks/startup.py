@@ -15,6 +15,12 @@ from serving import Served, serving
 
 _TIMEOUT = 60.0
 _URL = "https://example.com/image.png"
+_AWS = {
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 _SDK = """
 import sys
 from alibabacloud_green20220302 import models
@@ -41,7 +47,11 @@ def measure(*, quick: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name, serving() as service:
         folder = Path(name)
         aws = _aws()
-        aws_variables = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "eu-west-1"}
+        aws_variables = {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        }
         variables = world(folder, {**service.variables, **aws_variables, "AWS_EC2_METADATA_DISABLED": "true"})
         yield from _start(rounds, variables, aws)
         yield from _call(rounds, variables, service, aws, folder)

@@ -43,7 +43,8 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         bound=0.95,
         side="or more",
         note=f"at most {counts.most_uploads} uploads and {counts.most_calls} calls at once; "
-        f"calls were under way in {overlap:.0%} of the time with uploads; {counts.connections} connections",
+        f"calls were under way in {overlap:.0%} of the time with uploads; {counts.connections} connections; "
+        f"{counts.refused} calls throttled",
     )
 
 

@@ -117,6 +117,16 @@ def test_what_was_accepted_in_the_last_second_tells_the_quota() -> None:
     assert limiter.rate == pytest.approx(0.6 * 98 * SHARE, rel=0.05)
 
 
+def test_a_refusal_that_overtakes_calls_on_their_way_does_not_count_them_as_refused() -> None:
+    limiter, _clock = _limiter(100)
+    full = limiter.rate
+    started = [limiter.wait() for _ in range(200)]
+    for start in started[:-30]:
+        limiter.accepted(start)
+    limiter.refused(started[-1])
+    assert limiter.rate == pytest.approx(0.96 * full)
+
+
 def test_it_recovers_after_a_while_and_no_further_than_the_quota() -> None:
     limiter, clock = _limiter(100)
     full = limiter.rate

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 import responses
+from requests.adapters import HTTPAdapter
 
 from moderate_cli.client import Credentials, Timeouts
 from moderate_cli.client.endpoint import Endpoint
@@ -109,9 +110,7 @@ def test_a_refused_connection_is_named_in_the_systems_words() -> None:
 def test_verification_of_certificates_cannot_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle.pem")
     seen = {}
-    monkeypatch.setattr(
-        requests.Session, "send", lambda _self, _request, **settings: seen.update(settings) or _answer()
-    )
+    monkeypatch.setattr(HTTPAdapter, "send", lambda _self, _request, **settings: seen.update(settings) or _answer())
     _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS)
     assert seen["verify"] == "/bundle.pem"
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -124,11 +123,11 @@ def test_verification_of_certificates_cannot_be_lost(monkeypatch: pytest.MonkeyP
 def test_each_thread_has_one_session_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     used: dict[int, set[int]] = {}
 
-    def send(session: requests.Session, _request: requests.PreparedRequest, **_settings: object) -> requests.Response:
-        used.setdefault(threading.get_ident(), set()).add(id(session))
+    def send(adapter: HTTPAdapter, _request: requests.PreparedRequest, **_settings: object) -> requests.Response:
+        used.setdefault(threading.get_ident(), set()).add(id(adapter))
         return _answer()
 
-    monkeypatch.setattr(requests.Session, "send", send)
+    monkeypatch.setattr(HTTPAdapter, "send", send)
     transport = _transport()
     together = threading.Barrier(4)
 

@@ -10,6 +10,7 @@ import pytest
 
 from moderate_cli.client.upload import Uploader, UploadToken, check_oss_endpoint
 from moderate_cli.errors import ServiceError
+from moderate_cli.settings.table import SETTINGS
 from moderate_cli.verdicts import OssObject
 
 DATA = {
@@ -43,10 +44,12 @@ class Cloud:
         self.now = 0.0
         self.tokens = 0
         self.buckets: list[Bucket] = []
+        self.sessions: list[Any] = []
         self._data = data
         monkeypatch.setattr("oss2.Bucket", self._open)
 
-    def _open(self, _auth: object, endpoint: str, _name: str, **_options: object) -> Bucket:
+    def _open(self, _auth: object, endpoint: str, _name: str, *, session: Any, **_options: object) -> Bucket:
+        self.sessions.append(session)
         self.buckets.append(Bucket(endpoint))
         return self.buckets[-1]
 
@@ -98,6 +101,18 @@ def test_many_threads_share_one_token(monkeypatch: pytest.MonkeyPatch) -> None:
         places = list(pool.map(lambda _: uploader.upload(_file(), extension=".png"), range(64)))
     assert cloud.tokens == 1
     assert len({place.key for place in places}) == 64
+
+
+def test_every_worker_keeps_its_connection_and_a_new_token_closes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud(monkeypatch)
+    uploader = cloud.uploader()
+    for now in (0, DATA["Expiration"]):
+        cloud.now = now
+        uploader.upload(_file(), extension="")
+    first, second = cloud.sessions
+    assert first is second
+    kept = {adapter._pool_maxsize for adapter in first.session.adapters.values()}
+    assert kept == {SETTINGS["jobs"].kind.high}
 
 
 @pytest.mark.parametrize("missing", [name for name in DATA if name != "OssInternalEndPoint"])

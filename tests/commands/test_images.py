@@ -292,3 +292,32 @@ def test_the_same_animation_twice_is_queued_once_and_told_twice(
     assert sorted(record["source"] for record in waited.records) == sorted(map(str, paths))
     assert {record["status"] for record in waited.records} == {"judged"}
     assert calls["ImageAsyncModeration"] == 1
+
+
+def test_a_glob_that_matches_nothing_is_told(moderate: Callable, account: dict[str, str], folder: Path) -> None:
+    for more in ([], ["-n"]):
+        result = moderate("sync", folder, folder / "*.heic", *more, variables=account)
+        assert result.code == 0
+        assert f"no file matches {folder}/*.heic" in " ".join(result.stderr.split())
+
+
+def test_a_wrong_endpoint_of_oss_is_a_mistake_of_usage(moderate: Callable, account: dict[str, str]) -> None:
+    variables = {**account, "MODERATE_OSS_ENDPOINT": "https://oss.example.com"}
+    result = moderate("sync", "oss://bucket/prefix/", variables=variables)
+    assert result.code == 2
+    assert "'https://oss.example.com' is no endpoint of OSS" in result.stderr
+
+
+def test_a_folder_that_is_known_to_be_clean_stays_counted(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    for path in folder.iterdir():
+        os.utime(path, (1.7e9, 1.7e9))  # what changed just now is hashed again
+    arguments = ["sync", folder, "--reuse", "forever", "--min-level", "low"]
+    for _ in range(4):
+        result = moderate(*arguments, variables=account)
+        assert "5 judged (5 none)" in result.stderr
+    assert calls["ImageModeration"] == 5
+    (folder / "000001.jpg").write_bytes(JPEG.read_bytes() + b"changed")
+    assert "5 judged (5 none)" in moderate(*arguments, variables=account).stderr
+    assert calls["ImageModeration"] == 6

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from conftest import Result
 from golden import check_golden
+from results import Result
 
 HEAVY = (
     "requests",

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import Result
 from golden import check_golden
+from results import Result
 
 from moderate_cli.catalogue.regions import regions
 

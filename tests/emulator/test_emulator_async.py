@@ -45,24 +45,6 @@ def test_which_frames_are_captured(total, interval, most, expected):
     assert list(frames.chosen(total, interval, most)) == expected
 
 
-@pytest.mark.parametrize(
-    ("size", "count"),
-    [
-        ((400, 100), 0),
-        ((401, 100), 4),
-        ((100, 401), 4),
-        ((1000, 400), 0),
-        ((1001, 400), 3),
-        ((500, 190), 3),
-        ((350, 100), 0),
-        ((450, 100), 5),
-        ((1500, 100), 15),
-    ],
-)
-def test_which_images_are_long(size, count):
-    assert frames.slice_count(*size) == count
-
-
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_an_animation_is_examined_frame_by_frame(caller, draw, only_codes, kind):
     req_id = caller.submit(draw.animation(4, 2, kind), dataId="cat-1", interval=1, maxFrameNum=10)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"requests", "urllib3", "oss2", "sqlite3", "yaml", "PIL", "numpy", "onnxruntime", "zxingcpp", "http.server"}
+HEAVY = {
+    *("requests", "urllib3", "oss2", "sqlite3", "yaml", "pathspec", "PIL", "numpy", "onnxruntime", "zxingcpp"),
+    "http.server",
+}
 
 
 def _loaded(*arguments: str, **variables: str) -> set[str]:

@@ -102,7 +102,7 @@ def test_items_are_not_read_far_ahead(jobs: int) -> None:
     time.sleep(0.1)
     assert items.taken <= 10 + 4 * jobs
     scan.stop()
-    assert len(list(outcomes)) == items.taken - 10
+    assert len(list(outcomes)) + len(scan.left) == items.taken - 10
 
 
 def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
@@ -121,7 +121,8 @@ def test_stop_ends_an_endless_run_and_keeps_what_was_begun(jobs: int) -> None:
         seen.append(outcome.item.source)
         if len(seen) == 20:
             scan.stop()
-    assert sorted(seen, key=int) == [str(index) for index in range(items.taken)]
+    left = [one.source for one in scan.left]
+    assert sorted(seen + left, key=int) == [str(index) for index in range(items.taken)]
 
 
 def test_stop_before_the_start_judges_nothing() -> None:
@@ -137,8 +138,10 @@ def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
     def judge(one: Item) -> Outcome:
         return failed(one.source, error=fatal_error()) if int(one.source) >= 5 else _judge(one)
 
-    outcomes = list(Scan(items, judge, jobs=jobs))
-    assert sorted(sources_of(outcomes), key=int) == [str(index) for index in range(items.taken)]
+    scan = Scan(items, judge, jobs=jobs)
+    judged = sources_of(list(scan))
+    left = [one.source for one in scan.left]
+    assert sorted(judged + left, key=int) == [str(index) for index in range(items.taken)]
     assert 6 <= items.taken <= 6 + 4 * jobs
 
 

@@ -109,3 +109,11 @@ def test_no_row_of_a_result_is_read(store: Store, sql: str, values: tuple[str, .
     assert "SEARCH results USING COVERING INDEX results_timeline (judged_at>?)" in plan
     assert "SEARCH label_hits USING PRIMARY KEY (result=?)" in plan
     assert len([step for step in plan if "results" in step]) == 1
+
+
+@pytest.mark.parametrize(("sql", "values"), [(USAGE, ("%Y",)), (HITS_OF_BATCHES, ("%Y",)), (LABELS, ())])
+def test_all_of_the_past_is_read_from_the_index_too(store: Store, sql: str, values: tuple[str, ...]) -> None:
+    sql = sql.format(where="status = 'judged'")
+    plan = [row["detail"] for row in store._database.read(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert "SCAN results USING COVERING INDEX results_timeline" in plan
+    assert "SEARCH label_hits USING PRIMARY KEY (result=?)" in plan

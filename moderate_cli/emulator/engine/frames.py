@@ -8,18 +8,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from moderate_cli.catalogue.billing import slices
 from moderate_cli.emulator.engine.pixels import first_frame, opened, to_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL.Image import Image
-
-LONG_FROM = 400
-"""Pixels of the long side beyond which an image can be a long one."""
-
-LONG_RATIO = 2.5
-"""Ratio of the sides beyond which an image is a long one."""
 
 # A TIFF or a photo with a preview has several pictures too, but they are no animation.
 _ANIMATED = ("GIF", "WEBP", "PNG")
@@ -39,8 +34,8 @@ def capture(content: bytes, interval: int, most: int) -> Iterator[Image]:
                 image.seek(index)
                 yield to_rgb(image)
             return
-        count = slice_count(*image.size)
-        if count:
+        count = slices(*image.size)
+        if count > 1:
             page = first_frame(image)
             for index in chosen(count, interval, most):
                 yield _slice(page, index, count)
@@ -49,15 +44,6 @@ def capture(content: bytes, interval: int, most: int) -> Iterator[Image]:
 def chosen(total: int, interval: int, most: int) -> range:
     """Return which frames are examined: the interval grows until `most` of them reach from end to end."""
     return range(0, total, max(interval, -(-total // most)))
-
-
-def slice_count(width: int, height: int) -> int:
-    """Return into how many slices an image is cut, 0 for one that is not long."""
-    longer, shorter = max(width, height), min(width, height)
-    if longer <= LONG_FROM or longer / shorter <= LONG_RATIO:
-        return 0
-    # Halves go up, as in Java; Python's round would send 4.5 to 4. The page says "round" and no more.
-    return int(longer / shorter + 0.5)
 
 
 def as_jpeg(image: Image) -> bytes:

@@ -5,6 +5,7 @@ A strict Content-Security-Policy has no room for style attributes, so each bar a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -43,22 +44,25 @@ def _bar_row(word: str, count: int, inputs: int) -> str:
     )
 
 
-def label_treemap(tally: Tally) -> Chart:
-    """Return the treemap of the labels: the largest first, and one colour for all that begin alike."""
-    found = tally.labels.most_common(MOST_TILES)
-    rest = sum(tally.labels.values()) - sum(count for _, count in found)
+def label_treemap(labels: Counter[str], *, noun: str, chooses: bool) -> Chart:
+    """Return the treemap of the labels: the largest first, and one colour for all that begin alike.
+
+    `noun` is what is counted, and `chooses` makes each tile a button, for a page with something to choose from.
+    """
+    found = labels.most_common(MOST_TILES)
+    rest = labels.total() - sum(count for _, count in found)
     prefixes = list(dict.fromkeys(_prefix(label) for label, _ in found))
     values = [count for _, count in found] + ([rest] if rest else [])
     order = sorted(range(len(values)), key=lambda index: -values[index])
     places = dict(zip(order, treemap([values[index] for index in order], _AREA), strict=True))
-    tiles = "".join(_tile(number, label, count, prefixes) for number, (label, count) in enumerate(found))
+    tiles = "".join(_tile(number, label, count, prefixes, chooses) for number, (label, count) in enumerate(found))
     if rest:
         tiles += f'<div id="tile-{len(found)}" class="tile">other labels<b>{rest:,}</b></div>'
     rules = "".join(_rules(places, prefixes))
-    return Chart(f'<div class="treemap">{tiles}</div>\n{_legend(prefixes)}{_table(found, rest)}', rules)
+    return Chart(f'<div class="treemap">{tiles}</div>\n{_legend(prefixes)}{_table(found, rest, noun)}', rules)
 
 
-def _tile(number: int, label: str, count: int, prefixes: Sequence[str]) -> str:
+def _tile(number: int, label: str, count: int, prefixes: Sequence[str], is_button: bool) -> str:
     attributes = {
         "id": f"tile-{number}",
         "class": f"tile prefix-{prefixes.index(_prefix(label))}",
@@ -67,7 +71,8 @@ def _tile(number: int, label: str, count: int, prefixes: Sequence[str]) -> str:
     }
     written = " ".join(f'{key}="{value}"' for key, value in attributes.items())
     shown = name(label).replace("_", "_<wbr>")  # a long name is folded where its parts end
-    return f'<button type="button" {written}>{shown}<b>{count:,}</b></button>'
+    opened, closed = ('button type="button"', "button") if is_button else ("div", "div")
+    return f"<{opened} {written}>{shown}<b>{count:,}</b></{closed}>"
 
 
 def _rules(places: dict[int, Rectangle], prefixes: Sequence[str]) -> Iterator[str]:
@@ -84,11 +89,11 @@ def _legend(prefixes: Sequence[str]) -> str:
     return f'<ul class="legend" aria-label="Colours by prefix">{entries}</ul>\n'
 
 
-def _table(found: Sequence[tuple[str, int]], rest: int) -> str:
+def _table(found: Sequence[tuple[str, int]], rest: int, noun: str) -> str:
     rows = "".join(f'<tr><td>{name(label)}</td><td class="number">{count:,}</td></tr>' for label, count in found)
     if rest:
         rows += f'<tr><td>other labels</td><td class="number">{rest:,}</td></tr>'
-    head = '<thead><tr><th scope="col">Label</th><th scope="col" class="number">Inputs</th></tr></thead>'
+    head = f'<thead><tr><th scope="col">Label</th><th scope="col" class="number">{noun}</th></tr></thead>'
     return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 
 from moderate_cli import __version__
 from moderate_cli.records import Tally
 from moderate_cli.render.counts import counts
 from moderate_cli.render.html.charts import bars, label_treemap
+from moderate_cli.render.html.document import closing, opening, resource
 from moderate_cli.render.html.text import text
 from moderate_cli.verdicts import RiskLevel
 
@@ -31,17 +29,14 @@ class Facts:
 
 def top(tally: Tally, facts: Facts) -> str:
     """Return everything before the cards."""
-    levels, labels = bars(tally), label_treemap(tally)
-    style = _file("page.css") + levels.rules + labels.rules
+    levels, labels = bars(tally), label_treemap(tally.labels, noun="Inputs", chooses=True)
+    style = resource("page.css") + levels.rules + labels.rules
     charts = f"<section><h2>Risk levels</h2>\n{levels.html}</section>\n" if tally.inputs else ""
     if tally.labels:
         charts += f"<section><h2>Labels</h2>\n{labels.html}</section>\n"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(style)}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{_TITLE}</title>\n<link rel="icon" href="data:,">\n<style>{style}</style>\n</head>\n'
-        f"<body>\n<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(tally, facts))}</header>\n<main>\n"
+        f"{opening(_TITLE, style, _script())}"
+        f"<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(tally, facts))}</header>\n<main>\n"
         f'<div class="charts">\n{charts}</div>\n'
         f"<section>\n<h2>Gallery</h2>\n{_filters(tally, facts)}"
         '<div class="gallery" id="gallery">\n'
@@ -51,22 +46,11 @@ def top(tally: Tally, facts: Facts) -> str:
 def bottom(notes: Sequence[str]) -> str:
     """Return everything after the cards."""
     said = "".join(f'<p class="note">{text(note)}</p>\n' for note in notes)
-    return f"</div>\n{said}</section>\n</main>\n<script>{_file('page.js')}</script>\n</body>\n</html>\n"
+    return f"</div>\n{said}</section>\n</main>\n{closing(_script())}"
 
 
-def _policy(style: str) -> str:
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(_file('page.js'))}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(content: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode('ascii')}"
-
-
-def _file(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _script() -> str:
+    return resource("page.js")
 
 
 def _summary(tally: Tally, facts: Facts) -> Iterator[str]:

@@ -1,0 +1,169 @@
+"""A rules file: the user's own keywords and verdicts in YAML; whatever is wrong with it is an error with its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from moderate_cli.emulator.engine import Finding
+from moderate_cli.emulator.engine.levels import risk_level
+from moderate_cli.emulator.keywords import Keyword
+from moderate_cli.emulator.rules import ImageRule
+from moderate_cli.errors import UsageError
+from moderate_cli.settings import kinds
+from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain
+from moderate_cli.verdicts import NO_FINDING, RiskLevel
+
+_MOST_BYTES = 10_000_000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DESCRIPTION = "local rule (local engine)"
+_CERTAIN = 100.0
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _sha256(value: object) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ValueError
+    return value.lower()
+
+
+def _finding_label(value: object) -> str:
+    label = _text(value)
+    if label == NO_FINDING:
+        raise ValueError
+    return label
+
+
+_TEXT = kinds.Kind("a text", _text)
+_LEVEL = kinds.choice(RiskLevel)
+_SERVICES = kinds.names(at_least=1)
+_KEYWORD = {"word": _TEXT, "label": _TEXT, "level": _LEVEL, "services": _SERVICES}
+_IMAGE = {"name": _TEXT, "sha256": kinds.Kind("64 hexadecimal digits", _sha256), "services": _SERVICES}
+_FINDING = {
+    "label": kinds.Kind(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
+    "confidence": kinds.number(0, 100),
+    "level": _LEVEL,
+}
+_AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
+"""Keys whose values are texts, whatever YAML makes of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a rules file lays down."""
+
+    keywords: tuple[Keyword, ...] = ()
+    images: tuple[ImageRule, ...] = ()
+
+
+def read_rules(path: Path) -> Rules:
+    """Return what a rules file lays down; raises UsageError, with the file, the line and the key, for what is wrong."""
+    name = str(path)
+    root = parse(_content(path, name), name)
+    if root is None or _is_null(root):
+        return Rules()
+    reader = _Reader(name)
+    sections = reader.mapping(Entry(root, 1), "the file", ("keywords", "images"))
+    return Rules(
+        tuple(reader.keyword(entry) for entry in reader.items(sections, "keywords")),
+        tuple(reader.image(entry) for entry in reader.items(sections, "images")),
+    )
+
+
+def _content(path: Path, name: str) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no rules file {name}", hint="check --rules") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{name}: larger than 10 MB, which no rules file is")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{name}:{line}: not text in UTF-8") from error
+
+
+class _Reader:
+    """Checks the parts of one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def mapping(self, entry: Entry, what: str, keys: Collection[str]) -> dict[str, Entry]:
+        """Return a mapping without the keys that say nothing; an unknown key is an error."""
+        if not isinstance(entry.part, dict):
+            raise self._error(entry, f"{what} must be a mapping with {', '.join(keys)}, not {describe(entry.part)}")
+        for key, inner in entry.part.items():
+            if key not in keys:
+                near = get_close_matches(key, keys, n=1)
+                words = f", did you mean {near[0]!r}?" if near else ""
+                raise self._error(inner, f"unknown key {key!r}{words}", hint=f"the keys are {', '.join(keys)}")
+        return {key: inner for key, inner in entry.part.items() if not _is_null(inner.part)}
+
+    def items(self, entries: Mapping[str, Entry], key: str) -> Iterator[Entry]:
+        """Yield the items of the list behind a key, none where it is absent."""
+        if key in entries:
+            part = entries[key].part
+            if not isinstance(part, tuple):
+                raise self._error(entries[key], f"{key} must be a list, not {describe(part)}")
+            yield from part
+
+    def keyword(self, entry: Entry) -> Keyword:
+        """Return a keyword."""
+        values = self._values(self.mapping(entry, "a keyword", _KEYWORD), _KEYWORD)
+        word, label = (self._needed(entry, values, key, "the keyword") for key in ("word", "label"))
+        level, services = values.get("level", RiskLevel.HIGH), frozenset(values.get("services", ()))
+        return Keyword(word, label, level=level, services=services)
+
+    def image(self, entry: Entry) -> ImageRule:
+        """Return the verdict that is laid down for some images."""
+        entries = self.mapping(entry, "an image's rule", (*_IMAGE, "findings"))
+        values = self._values({key: inner for key, inner in entries.items() if key in _IMAGE}, _IMAGE)
+        name, sha256 = values.get("name"), values.get("sha256")
+        if (name is None) == (sha256 is None):
+            number = "neither name nor sha256" if name is None else "both name and sha256"
+            raise self._error(entry, f"the rule has {number}, and one is needed")
+        self._needed(entry, entries, "findings", "the rule")
+        findings = tuple(self._finding(each) for each in self.items(entries, "findings"))
+        services = frozenset(values.get("services", ()))
+        return ImageRule(name or sha256 or "", findings, name=name, sha256=sha256, services=services)
+
+    def _finding(self, entry: Entry) -> Finding:
+        values = self._values(self.mapping(entry, "a finding", _FINDING), _FINDING)
+        label, confidence = self._needed(entry, values, "label", "the finding"), values.get("confidence", _CERTAIN)
+        return Finding(label, confidence, _DESCRIPTION, values.get("level", risk_level(confidence)))
+
+    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, kinds.Kind]) -> dict[str, Any]:
+        return {key: self._value(key, entry, known[key]) for key, entry in entries.items()}
+
+    def _value(self, key: str, entry: Entry, kind: kinds.Kind) -> Any:
+        part = entry.part
+        try:
+            return kind.check(part.text if key in _AS_WRITTEN and isinstance(part, Scalar) else plain(part))
+        except ValueError as error:
+            raise self._error(entry, f"{key} must be {kind.expected}, not {describe(part)}") from error
+
+    def _needed(self, entry: Entry, values: Mapping[str, Any], key: str, what: str) -> Any:
+        if key not in values:
+            raise self._error(entry, f"{what} has no {key}")
+        return values[key]
+
+    def _error(self, entry: Entry, message: str, hint: str | None = None) -> UsageError:
+        return UsageError(f"{self._name}:{entry.line}: {message}", hint=hint)
+
+
+def _is_null(part: Part) -> bool:
+    return isinstance(part, Scalar) and part.value is None

@@ -1,0 +1,93 @@
+"""Charts of calls and of those with a finding: columns over time, and a bar a service.
+
+They are drawn with attributes of SVG, which need no style, and so no rule in the page's policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from moderate_cli.render.html.text import name, text
+from moderate_cli.render.stats import Count, percent
+
+_HEIGHT = 100.0
+_FILLED = 0.8  # of the width of a day or month
+
+LEGEND = '<ul class="legend"><li><i class="hits"></i>with a finding</li><li><i class="rest"></i>without</li></ul>\n'
+"""What the colours mean."""
+
+
+def columns(counts: Sequence[Count], title: str) -> str:
+    """Return the chart of at least one day or month, and its table; a time without calls is a gap."""
+    places = [_place(count.name) for count in counts]
+    most = max(count.calls for count in counts)
+    drawn = "".join(_column(count, place - places[0], most) for count, place in zip(counts, places, strict=True))
+    first, last = text(counts[0].name), text(counts[-1].name)
+    ends = f"<span>{first}</span>" + (f"<span>{last}</span>" if len(counts) > 1 else "")
+    return (
+        f'<p class="quiet">{most:,} calls at most</p>\n'
+        f'<svg class="period" role="img" aria-label="Calls from {first} to {last}; the table has the numbers"'
+        f' preserveAspectRatio="none" viewBox="0 0 {places[-1] - places[0] + 1} {_HEIGHT:g}">{drawn}</svg>\n'
+        f'<p class="ends quiet">{ends}</p>\n{LEGEND}{_table(counts, title)}'
+    )
+
+
+def service_bars(counts: Sequence[Count]) -> str:
+    """Return a bar for each service, with its numbers."""
+    most = max(count.calls for count in counts)
+    rows = "".join(
+        f'<li><b>{name(count.name)}</b> {count.calls:,} calls, <span class="quiet">{_hits(count)}</span>'
+        f"{_bar(count, most)}</li>\n"
+        for count in counts
+    )
+    return f'<ul class="services">{rows}</ul>\n{LEGEND}'
+
+
+def _hits(count: Count) -> str:
+    return f"{count.hits or 0:,} hits, {percent(_share(count))}"
+
+
+def _share(count: Count) -> float:
+    return (count.hits or 0) / count.calls
+
+
+def _place(period: str) -> int:
+    """Return the number of a day, or of a month, among all of the calendar."""
+    if len(period) == len("2026-11"):
+        year, month = period.split("-")
+        return int(year) * 12 + int(month)
+    return date.fromisoformat(period).toordinal()
+
+
+def _column(count: Count, left: int, most: int) -> str:
+    hits, height = (_HEIGHT * value / most for value in (count.hits or 0, count.calls))
+    x, width = f"{left + (1 - _FILLED) / 2:g}", f"{_FILLED:g}"
+    said = text(f"{count.name}: {count.calls:,} calls, {_hits(count)}")
+    parts = [("rest", _HEIGHT - height, height - hits), ("hits", _HEIGHT - hits, hits)]
+    rectangles = (
+        f'<rect class="{kind}" x="{x}" y="{top:.3f}" width="{width}" height="{size:.3f}"/>'
+        for kind, top, size in parts
+        if size
+    )
+    return f"<g><title>{said}</title>{''.join(rectangles)}</g>"
+
+
+def _bar(count: Count, most: int) -> str:
+    whole = 100 * count.calls / most
+    hits = whole * _share(count)
+    return (
+        '<svg class="parts" aria-hidden="true" preserveAspectRatio="none" viewBox="0 0 100 1">'
+        f'<rect class="rest" width="{whole:.3f}" height="1"/><rect class="hits" width="{hits:.3f}" height="1"/></svg>'
+    )
+
+
+def _table(counts: Sequence[Count], title: str) -> str:
+    rows = "".join(
+        f'<tr><td>{text(count.name)}</td><td class="number">{count.calls:,}</td>'
+        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td></tr>'
+        for count in counts
+    )
+    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share"))
+    head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
+    return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
