@@ -53,6 +53,7 @@ def slices(width: int, height: int) -> int:
     """Return into how many slices a long image (in pixels) is cut where `interval` is set; 1 for every other."""
     short, long = sorted((width, height))
     is_long = short > 0 and long > _LONG_SIDE and long / short > _LONG_RATIO
+    # Halves go up, as in Java; the page says "round" and no more, and Python's round would make 4 of 4.5.
     return int(long / short + 0.5) if is_long else 1
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from moderate_cli.commands.listen import stop_signals
+from moderate_cli.commands.signals import stop_signals
 from moderate_cli.emulator import Emulator
 from moderate_cli.emulator.engine import INSTALL_COMMAND, LocalEngine
 from moderate_cli.emulator.rules_file import Rules, read_rules

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -26,7 +23,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.ledger import as_item
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.poll import kind_of
-from moderate_cli.commands.signals import on_stop
+from moderate_cli.commands.signals import stop_signals
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, InputError, ModerateError, UsageError
 from moderate_cli.records import to_record
@@ -164,22 +161,3 @@ def _verified(path: Path, uid: str, seed: str) -> Outcome:
         hint = "check --uid (the account's id, not a RAM user's) and --seed"
         raise InputError(f"{path}: the checksum is wrong", code="wrong_checksum", hint=hint)
     return outcome_of(callback, None)
-
-
-@dataclass(slots=True)
-class Stopped:
-    """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
-
-    code: ExitCode | None = None
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stopped]:
-    """Notice SIGTERM, the usual end of a server, and SIGINT."""
-    stopped = Stopped()
-
-    def stop(number: int) -> None:
-        stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
-
-    with on_stop(stop):
-        yield stopped

@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
+
+from moderate_cli.errors import ExitCode
 
 
 @contextmanager
@@ -21,3 +24,22 @@ def on_stop(stop: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class Stopped:
+    """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
+
+    code: ExitCode | None = None
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stopped]:
+    """Notice SIGTERM, the usual end of a server, and SIGINT."""
+    stopped = Stopped()
+
+    def stop(number: int) -> None:
+        stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
+
+    with on_stop(stop):
+        yield stopped
