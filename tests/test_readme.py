@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from moderate_cli.commands import COMMANDS
 from moderate_cli.emulator import Emulator
 from moderate_cli.errors import ExitCode
 
@@ -50,6 +51,32 @@ def test_the_shell_examples_run_word_for_word(script: str, tmp_path: Path) -> No
     assert done.stdout
     assert "Traceback" not in done.stderr
     assert ": failed: " not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "block"), re.findall(r"```text\n\$ moderate ?(.*?) ?--help\n(.+?)```", README, re.DOTALL)
+)
+def test_the_help_blocks_are_what_help_shows(command: str, block: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("moderate"), *command.split(), "--help"],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "100", "TERM": "dumb"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    shown = "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    assert shown.strip("\n") == block.strip("\n")
+
+
+def test_every_command_is_named() -> None:
+    named = set(re.findall(r"`(?:moderate )?([a-z-]+)(?=[ `])", README))
+    assert {entry.name for entry in COMMANDS} <= named
+
+
+def test_every_sample_is_named() -> None:
+    samples = {path.name for path in (ROOT / "sample_configs").iterdir()} - {"moderate.yaml", "moderate.full.yaml"}
+    assert {name for name in samples if f"`{name}`" not in README and f"sample_configs/{name}" not in README} == set()
 
 
 def test_the_library_example_runs(
