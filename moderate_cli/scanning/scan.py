@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
+from moderate_cli.scanning.load import Load
 from moderate_cli.verdicts import Failed, Item, Outcome, Skipped
 
 _PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
 _PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
+_LONGEST_PAUSE = 0.2  # seconds between two looks at whether another worker is of use
 _AHEAD = 2  # outcomes that may wait for the consumer, for each worker
 _AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
 
@@ -28,8 +29,9 @@ class Scan:
 
     Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is
     one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
-    do, and up to `jobs`. A failure that ends the run, or `stop`, lets no further item start: those that are on their
-    way are finished and their outcomes still come out, and those that stand in line are `left`.
+    do, and up to `jobs`; that one waits while the `load` is full. A failure that ends the run, or `stop`, lets no
+    further item start: those that are on their way are finished and their outcomes still come out, and those that
+    stand in line are `left`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Scan:
         jobs: int,
         wants_more: Callable[[], bool] = always,
         ordered: bool = False,
+        load: Load | None = None,
     ) -> None:
         self._items = iter(items)
         self._judge = judge
@@ -53,7 +56,9 @@ class Scan:
         self._room = threading.Condition()
         self._is_full = False
         self._workers = 0
-        self._growing = threading.Lock()
+        self._growing = threading.Lock()  # held while a new worker waits to be of use
+        self._load = load or Load()
+        self._is_over = threading.Event()  # nothing is left to be taken
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
         self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
@@ -75,7 +80,7 @@ class Scan:
 
     def __iter__(self) -> Iterator[Outcome]:
         threading.Thread(target=self._feed, daemon=True).start()
-        self._start_worker(after=0.0)
+        self._start_worker(self._work)
         try:
             for outcome in self._in_order() if self._ordered else self._as_they_finish():
                 self._taken += 1
@@ -137,13 +142,20 @@ class Scan:
                 self._is_full = False
         return not self._stopping
 
-    def _start_worker(self, *, after: float) -> None:
+    def _start_worker(self, work: Callable[[], None]) -> None:
         self._workers += 1
-        threading.Thread(target=self._work, args=(after,), daemon=True).start()
+        threading.Thread(target=work, daemon=True).start()
 
-    def _work(self, after: float) -> None:
+    def _join_later(self) -> None:
+        """Work as soon as another worker is of use."""
+        pause = _PACE
+        while not self._is_over.wait(pause) and self._load.is_full(self._workers - 1):
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._growing.release()
+        self._work()
+
+    def _work(self) -> None:
         try:
-            time.sleep(after)
             while (numbered := self._next()) is not None:
                 number, item = numbered
                 outcome = self._judge(item)
@@ -159,10 +171,12 @@ class Scan:
         """Return the next item with its number, and start another worker where there is work for one."""
         numbered = self._line.get()
         if numbered is None or self._stopping:
+            self._is_over.set()
             self._line.put(numbered)  # it tells the other workers too, and is not lost
             return None
-        if self._workers < self._jobs:
-            with self._growing:
-                if self._workers < self._jobs and self._wants_more():
-                    self._start_worker(after=_PACE)
+        if self._workers < self._jobs and self._growing.acquire(blocking=False):
+            if self._workers < self._jobs and self._wants_more():
+                self._start_worker(self._join_later)
+            else:
+                self._growing.release()
         return numbered
