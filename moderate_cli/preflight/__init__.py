@@ -36,6 +36,7 @@ def check_file(file: BufferedReader, size: int) -> Checked:
     `size` is in bytes. Raises RefusedError, with the code that the service would have answered, and OSError where the
     file cannot be read.
     """
+    # Many runs read no header: all their images are URLs, or known already.
     from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
 
     check_bytes(size)

@@ -7,10 +7,13 @@ same words on those of the batch and the multimodal operation.
 from __future__ import annotations
 
 from math import ceil
+from typing import TYPE_CHECKING
 
 from moderate_cli.errors import RefusedError
 from moderate_cli.preflight.formats import Format
-from moderate_cli.preflight.headers import Header
+
+if TYPE_CHECKING:
+    from moderate_cli.preflight.headers import Header
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_SIDE = 16_384  # pixels
