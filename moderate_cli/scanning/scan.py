@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
@@ -11,9 +12,13 @@ from moderate_cli.verdicts import Failed, Item, Outcome, Skipped
 
 _PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
 _PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
-_LONGEST_PAUSE = 0.2  # seconds between two looks at whether another worker is of use
+# Seconds between two looks at whether another worker is of use. They come less often the more were in vain, and see
+# more of the past: in a short moment another program may have held this one up.
+_LONGEST_PAUSE = 2.0
 _AHEAD = 2  # outcomes that may wait for the consumer, for each worker
 _AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
+
+log = logging.getLogger(__name__)
 
 Judge = Callable[[Item], Outcome]
 _Numbered = tuple[int, Outcome]
@@ -57,6 +62,7 @@ class Scan:
         self._is_full = False
         self._workers = 0
         self._growing = threading.Lock()  # held while a new worker waits to be of use
+        self._pause = _PACE
         self._load = load or Load()
         self._is_over = threading.Event()  # nothing is left to be taken
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
@@ -144,13 +150,27 @@ class Scan:
 
     def _start_worker(self, work: Callable[[], None]) -> None:
         self._workers += 1
-        threading.Thread(target=work, daemon=True).start()
+        try:
+            threading.Thread(target=work, daemon=True).start()
+        except RuntimeError:
+            self._workers -= 1
+            raise
+
+    def _start_another(self) -> bool:
+        """Start a worker that joins later; where the system has no further thread, those that there are go on."""
+        try:
+            self._start_worker(self._join_later)
+        except RuntimeError:
+            log.warning("the system allows no more than %d workers", self._workers)
+            self._jobs = self._workers
+            return False
+        return True
 
     def _join_later(self) -> None:
         """Work as soon as another worker is of use."""
-        pause = _PACE
-        while not self._is_over.wait(pause) and self._load.is_full(self._workers - 1):
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        while not self._is_over.wait(self._pause) and self._load.is_full(self._workers - 1):
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        self._pause = max(_PACE, self._pause / 2)
         self._growing.release()
         self._work()
 
@@ -175,8 +195,7 @@ class Scan:
             self._line.put(numbered)  # it tells the other workers too, and is not lost
             return None
         if self._workers < self._jobs and self._growing.acquire(blocking=False):
-            if self._workers < self._jobs and self._wants_more():
-                self._start_worker(self._join_later)
-            else:
+            is_joining = self._workers < self._jobs and self._wants_more() and self._start_another()
+            if not is_joining:
                 self._growing.release()
         return numbered
