@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -44,14 +45,22 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process and leave with its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no crash
     code = run(sys.argv[1:], Environment())
-    if code in {ExitCode.INTERRUPTED, ExitCode.BROKEN_PIPE} and threading.active_count() > 1:
+    if code != ExitCode.OK and threading.active_count() > 1:
         # Threads that were left behind may be in native code, which crashes when the interpreter goes away below it.
         os._exit(code)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give a stream that was closed (`>&-`) the null device, or the store would get its number, and others' words."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole run
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:
@@ -89,6 +98,10 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # Typer leaves by itself on a closed pipe
             _silence_stdout()
             return ExitCode.BROKEN_PIPE
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):  # what a file refuses has been told by then
+            _silence_stdout()
+            _say(f"cannot write: {error.strerror} (make room, or write elsewhere)", environment)
+            return ExitCode.FATAL
         case _:
             words = f"{type(error).__name__}: {error}"
             _say(f"a bug in moderate {__version__}: {words} (run it again with --debug and report it)", environment)

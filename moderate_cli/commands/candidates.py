@@ -73,14 +73,21 @@ def _info_types(values: Mapping[str, Any], environment: Environment) -> Iterator
     yield from map(Candidate, ("customImage", "textInImage", "publicFigure", "logoData"))
 
 
+def _risk_levels(values: Mapping[str, Any], environment: Environment) -> Iterator[Candidate]:
+    from moderate_cli.verdicts import RiskLevel
+
+    yield from (Candidate(level.value) for level in reversed(RiskLevel))
+
+
 KNOWN: Mapping[str, Known] = {
     "info_type": _info_types,
     "label": _labels,
     "profile": _profiles,
     "region": _regions,
+    "risk": _risk_levels,
     "service": _services,
 }
 """By the name of the option, which means the same at each command."""
 
-LISTS = frozenset({"info_type", "label", "service"})
+LISTS = frozenset({"info_type", "label", "risk", "service"})
 """Options whose values may be several with commas between them."""

@@ -27,7 +27,7 @@ class Shell(StrEnum):
 @app.command(context_settings={"allow_extra_args": True})  # the words of an unfinished line, behind --
 def completion(
     ctx: typer.Context,
-    shell: Annotated[Shell, typer.Argument(help="The shell that is to complete command lines.", show_default=False)],
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="The shell that is to complete command lines.")],
 ) -> None:
     """Print the script that completes command lines in bash, zsh or fish."""
     if not ctx.args:

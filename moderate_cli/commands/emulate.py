@@ -26,7 +26,7 @@ _STEP = 0.1  # seconds between two looks at whether somebody asked to stop
 def emulate(
     ctx: typer.Context,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, envvar="MODERATE_PORT", help="The port on loopback; 0 is any.")
+        int, typer.Option(metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="The port on loopback; 0 is any.")
     ] = 8089,
     rules: Annotated[
         Path | None,

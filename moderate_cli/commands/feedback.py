@@ -23,11 +23,17 @@ def feedback(
     ],
     verdict: Annotated[
         FeedbackVerdict,
-        typer.Argument(help="What is wrong: nothing is there to be found, or something was not."),
+        typer.Argument(metavar="VERDICT", help="What is wrong: nothing is there to be found, or something was not."),
     ],
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; for whoever reads the history.")] = None,
     store: Annotated[
-        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Where the results are kept.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="MODERATE_STORE",
+            help="Where runs, results and tasks are kept.",
+            show_default="store.db in the platform's folder for state",
+        ),
     ] = None,
 ) -> None:
     """Say that a verdict is wrong: a false positive, or something missed."""

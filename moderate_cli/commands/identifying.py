@@ -6,11 +6,22 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from moderate_cli.client.parameters import MAX_DATA_ID
+from moderate_cli.client.parameters import MAX_DATA_ID, check_data_id
 from moderate_cli.commands.options import DataIdFrom
+from moderate_cli.errors import RefusedError, UsageError
 from moderate_cli.verdicts import ImageUrl, Outcome
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def check_option(data_id: str | None) -> None:
+    """Refuse an id for all images that the service would refuse for each; raises UsageError."""
+    if data_id is None:
+        return
+    try:
+        check_data_id(data_id, MAX_DATA_ID)
+    except RefusedError as error:
+        raise UsageError(f"--data-id {data_id!r}: {error.message}", hint=error.hint) from error
 
 
 def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:

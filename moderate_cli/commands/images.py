@@ -14,7 +14,7 @@ import typer
 
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.counting import Count
-from moderate_cli.commands.identifying import data_id_from
+from moderate_cli.commands.identifying import check_option, data_id_from
 from moderate_cli.commands.options import ImageCommandOptions
 from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
@@ -111,9 +111,10 @@ class ImageCommand:
 
     @contextmanager
     def open_session(self) -> Iterator[Session]:
-        """Check that there are sources, and open the session of this command; raises UsageError."""
+        """Check the sources and the id, and open the session of this command; raises UsageError."""
         if not (self.names or self.options.sources.files_from or self.options.sources.files_from0):
             raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
+        check_option(self.options.images.data_id)
         with open_session(
             self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
         ) as session:

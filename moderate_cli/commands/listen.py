@@ -46,9 +46,15 @@ def listen(
     ctx: typer.Context,
     uid: Annotated[str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="The account's id, not a RAM user's.")],
     seed: Annotated[str, typer.Option(metavar="TEXT", envvar="MODERATE_SEED", help="The seed that was submitted.")],
-    host: Annotated[str, typer.Option(envvar="MODERATE_HOST", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, envvar="MODERATE_PORT", help="The port; 0 is any.")] = 8080,
-    path: Annotated[str, typer.Option(envvar="MODERATE_PATH", help="The path of the callback's URL.")] = "/",
+    host: Annotated[
+        str, typer.Option(metavar="HOST", envvar="MODERATE_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="The port; 0 is any.")
+    ] = 8080,
+    path: Annotated[
+        str, typer.Option(metavar="PATH", envvar="MODERATE_PATH", help="The path of the callback's URL.")
+    ] = "/",
     store: Annotated[
         Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Where results and tasks are kept.")
     ] = None,

@@ -14,6 +14,7 @@ from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.past import PastOutputOptions, open_store
 from moderate_cli.commands.usage import UsageOptions, by_label, by_period, by_service, export_rows
 from moderate_cli.environment import Environment
+from moderate_cli.errors import UsageError
 from moderate_cli.render.notes import say
 from moderate_cli.render.output import open_output
 from moderate_cli.render.stats import Grouping, Statistics, StatsFormat, choose_stats_format, write_stats
@@ -77,6 +78,8 @@ def stats(
     environment: Environment = ctx.obj
     asked = usage.asked(environment.clock())
     export_as = export_format(export.export) if export.export else None
+    if export.export and output.output and export.export.absolute() == output.output.absolute():
+        raise UsageError("--export and --output go to the same file", hint="give each its own name")
     choice = choose_stats_format(format, to_terminal=output.output is None and environment.stdout.isatty())
     with open_store(output.store, environment) as store:
         used = asked.usage(store, "month" if by is Grouping.MONTH else "day")

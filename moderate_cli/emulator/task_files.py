@@ -15,21 +15,27 @@ _LONGEST_KEPT = 3 * 86_400  # seconds: no result is kept for longer than those o
 
 
 class TaskFiles:
-    """One file a finished task, in a folder that only its owner may read."""
+    """One file a finished task, in a folder that only its owner may read.
+
+    Where nothing can be written, because the file system is read-only or full, this process alone knows of its tasks.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.json"):
             with suppress(OSError):
                 if path.stat().st_mtime < time.time() - _LONGEST_KEPT:
                     path.unlink()
 
     def write(self, task_id: str, content: Mapping[str, Any]) -> None:
-        """Keep what became of a task."""
+        """Keep what became of a task, where that is possible."""
         path = self._path(task_id)
-        if path is not None:
-            temporary = path.with_suffix(".partial")
+        if path is None:
+            return
+        temporary = path.with_suffix(".partial")
+        with suppress(OSError):
             temporary.touch(0o600)
             temporary.write_text(json.dumps(content), encoding="utf-8")
             temporary.replace(path)

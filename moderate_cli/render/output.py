@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from moderate_cli.errors import UsageError
+from moderate_cli.errors import ExitCode, ModerateError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 _LONGEST_NAME = 100  # characters of the file's own name inside its temporary one; file systems bear 255 bytes
+
+
+class OutputError(ModerateError):
+    """A file that was being written cannot be written any more; a full disk, most often."""
+
+    exit_code = ExitCode.FATAL
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot write {str(path)!r}: {error.strerror or error}",
+            code="output_failed",
+            hint="make room, or choose another file",
+        )
 
 
 @contextmanager
@@ -20,36 +37,71 @@ def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
 
     The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
     it is. What was written before an error is kept, because verdicts were paid for. Raises UsageError at once where the
-    file cannot be written.
+    file cannot be written, and OutputError where it cannot be written any more.
     """
     if path is None:
         yield stdout
         return
+    if str(path) == "-":
+        hint = "leave the option out for standard output, or write ./- for a file of that name"
+        raise UsageError("- is no name of a file here", code="output_unwritable", hint=hint)
     try:
         is_device = path.exists() and not path.is_file()
         target = path if is_device else path.resolve()
-        temporary = target.with_name(f".{target.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.partial")
-        stream = (target if is_device else temporary).open("w" if is_device else "x", encoding="utf-8", newline="\n")
+        temporary = target if is_device else _temporary(target)
+        stream = _open(temporary, path, "w" if is_device else "x")
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links; ValueError: no name at all
         message = f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}"
         raise UsageError(message, code="output_unwritable", hint="choose another file") from error
-    with stream:
-        try:
+    if is_device:
+        with stream:
             yield stream
-        except BaseException:
-            if not is_device:
-                _keep(stream, temporary, target, only_if_written=True)
+        return
+    try:
+        with stream:
+            yield stream
+            _sync(stream, path)
+    except BaseException:
+        _keep(temporary, target, only_if_written=True)
+        raise
+    _keep(temporary, target)
+
+
+class _File(io.FileIO):
+    """A file that says under which name it was asked for, where it cannot be written any more."""
+
+    def __init__(self, path: Path, shown: Path, mode: str) -> None:
+        self._shown = shown
+        super().__init__(path, mode)
+
+    def write(self, data: Buffer) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
             raise
-        if not is_device:
-            _keep(stream, temporary, target)
+        except OSError as error:
+            raise OutputError(self._shown, error) from error
 
 
-def _keep(stream: TextIO, temporary: Path, target: Path, *, only_if_written: bool = False) -> None:
-    is_empty = not stream.tell()
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.partial")
+
+
+def _open(path: Path, shown: Path, mode: str) -> TextIO:
+    raw = _File(path, shown, mode)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n", line_buffering=raw.isatty())
+
+
+def _sync(stream: TextIO, shown: Path) -> None:
     stream.flush()
-    os.fsync(stream.fileno())
-    stream.close()
-    if only_if_written and is_empty:
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        raise OutputError(shown, error) from error
+
+
+def _keep(temporary: Path, target: Path, *, only_if_written: bool = False) -> None:
+    if only_if_written and not temporary.stat().st_size:
         temporary.unlink()
         return
     with suppress(OSError):  # there is no older file, or a file system without permissions

@@ -93,6 +93,8 @@ def test_values_of_the_catalogue(completed: Completed) -> None:
     assert completed("sync", "--service", "") == [service.name for service in services().values()]
     assert set(completed("history", "--label", "")) == {label.label for label in labels()}
     assert completed("sync", "--info-type", "t") == ["textInImage"]
+    assert completed("history", "--risk", "") == ["high", "medium", "low", "none"]
+    assert completed("history", "--risk", "high,m") == ["high,medium"]
 
 
 def test_choices(completed: Completed) -> None:

@@ -321,3 +321,24 @@ def test_a_folder_that_is_known_to_be_clean_stays_counted(
     (folder / "000001.jpg").write_bytes(JPEG.read_bytes() + b"changed")
     assert "5 judged (5 none)" in moderate(*arguments, variables=account).stderr
     assert calls["ImageModeration"] == 6
+
+
+def test_an_id_that_the_service_refuses_is_a_mistake_of_usage(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    result = moderate("sync", folder, "--data-id", "=x", variables=account)
+    assert result.code == 2
+    assert "--data-id '=x'" in result.stderr
+    assert not calls
+
+
+def test_a_dash_is_no_file(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for option in ("-o", "--sarif-output"):
+        result = moderate("sync", folder, option, "-", variables=account)
+        assert result.code == 2
+        assert "- is no name of a file here" in result.stderr
+    assert not (folder / "-").exists()
+    assert not calls

@@ -185,6 +185,14 @@ def test_nothing_in_an_export_is_a_formula(moderate: Callable, tmp_path: Path) -
     assert cell.data_type == "s"
 
 
+def test_an_export_is_not_written_over_the_report(moderate: Callable, store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "u.csv"
+    done = moderate("stats", "-f", "csv", "-o", path, "--export", path, "--store", store)
+    assert done.code == ExitCode.USAGE
+    assert "--export and --output go to the same file" in done.stderr
+    assert not path.exists()
+
+
 def test_the_account_comes_from_its_variable_too(moderate: Callable, store: Path, tmp_path: Path) -> None:
     moderate("stats", "--export", tmp_path / "u.csv", "--store", store, variables={"MODERATE_UID": "77"})
     assert _sheet(tmp_path / "u.csv")[1][0] == "77"

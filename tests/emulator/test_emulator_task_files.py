@@ -57,3 +57,10 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     TaskFiles(folder).write("T", {"kind": "IMAGE", "at": 1})
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "T.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    files = TaskFiles(tmp_path / "file/inside")
+    files.write("T", {"kind": "IMAGE", "at": 1})
+    assert files.read("T") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.render.output import open_output
+from moderate_cli.render.output import OutputError, open_output
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
@@ -175,3 +176,41 @@ def test_a_link_to_itself_is_a_usage_error(tmp_path: Path) -> None:
 def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
     _write(tmp_path / ("x" * 250), "data")
     assert (tmp_path / ("x" * 250)).read_text(encoding="utf-8") == "data"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("text", ["short", "x" * 1_000_000])
+def test_a_full_device_ends_the_run_and_is_named(text: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        _write(Path("/dev/full"), text)
+    assert (caught.value.exit_code, caught.value.code) == (ExitCode.FATAL, "output_failed")
+    assert caught.value.message == "cannot write '/dev/full': No space left on device"
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_what_fitted_on_a_full_disk_is_kept(tmp_path: Path, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "out.jsonl"
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        _write(target, "{}\n" * lines)
+    assert str(target) in caught.value.message
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_text() == "{}\n" * lines
+
+
+@posix
+def test_a_pipe_whose_reader_has_gone_is_no_full_disk() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        _write(Path(f"/dev/fd/{writer}"), "data")
+    os.close(writer)
+
+
+def test_a_name_that_is_no_name_says_so() -> None:
+    with pytest.raises(UsageError, match="directory"):
+        _write(Path(), "data")

