@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakSet
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -55,7 +56,7 @@ class Transport:
         self._timeouts = timeouts
         self._clock = clock
         self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._sessions: WeakSet[requests.Session] = WeakSet()  # a thread's session ends with it, and so its connections
         self._lock = threading.Lock()
 
     def send(
@@ -138,7 +139,7 @@ class Transport:
             session = requests.Session()
             session.mount(f"{self.endpoint.url}/", _OneHost())
             with self._lock:
-                self._sessions.append(session)
+                self._sessions.add(session)
             self._local.session = session
             self._local.settings = session.merge_environment_settings(self.endpoint.url, {}, False, True, None)
         return self._local.session, self._local.settings

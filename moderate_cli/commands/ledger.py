@@ -115,10 +115,11 @@ class Ledger:
 
     def attempt(self, work: Callable[[Store], T]) -> T | None:
         """Return what some work on the store returns, and None where there is no store that works."""
-        if self.store is None:
+        store = self.store  # another thread may give it up at any time
+        if store is None:
             return None
         try:
-            return work(self.store)
+            return work(store)
         except StoreError as error:
             if self.store is not None:  # else it was closed meanwhile, because the run was broken off
                 self.give_up(error)

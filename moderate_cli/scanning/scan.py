@@ -108,6 +108,7 @@ class Scan:
             while due in early:
                 yield early.pop(due)
                 due += 1
+        yield from (early[number] for number in sorted(early))  # behind one that is left because of a stop
 
     def _numbered(self) -> Iterator[_Numbered]:
         """Yield outcomes with the numbers of their items until the last thread is done."""

@@ -58,6 +58,7 @@ class Sources:
         self.passed_over = 0
         self.ignored = 0
         self.spared = 0
+        self._unread = 0  # of those that were passed over
         self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
@@ -128,10 +129,11 @@ class Sources:
             self.passed_over += passed_over
             self.spared += len(chunk.files) - passed_over
             return
-        passed_over_before, spared_before = self.passed_over, self.spared
+        before = self.passed_over, self.spared, self._unread
         yield from self._files(chunk)
-        passed_over = self.passed_over - passed_over_before
-        if passed_over + self.spared - spared_before == len(chunk.files):
+        passed_over, spared = self.passed_over - before[0], self.spared - before[1]
+        # What could not be read may be an image next time, and looks the same.
+        if spared and passed_over + spared == len(chunk.files) and self._unread == before[2]:
             recall.keep_look(chunk.folder, look, newest=chunk.newest(), passed_over=passed_over)
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
@@ -149,8 +151,9 @@ class Sources:
                 if sha256 is None and self._spare_clean:
                     self.spared += 1
                     continue
-            elif not (has_image_name(name) or has_image_content(path)):
+            elif not has_image_name(name) and not (is_image := has_image_content(path)):
                 self.passed_over += 1
+                self._unread += is_image is None
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 

@@ -173,7 +173,8 @@ class _Level:
             entries = [entry for entry in entries if not names.may_match(entry.name) or self._is_wanted(entry, chunk)]
         if stats is not None and stats.is_free:
             self._add(entries, chunk, names=chunk.names)
-            stats.take(chunk)
+            if chunk.names:
+                stats.take(chunk)
         else:
             self._add(entries, chunk)
         self.folders.reverse()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from select import select
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _WORTH_IT = 5_000  # files after which a second process pays: to start one takes as long as to look at 4,000
 _GROUP = 1_000  # files that it is given at a time: with the way there and back 3 ms
-_WAITING = 8_000  # files that may be known before those in front of them
+_WAITING = 8_000  # files, and looks into folders, that may wait for those in front of them
 
 # The second process takes names as bytes of UTF-8 and opens them from their folder, which Windows cannot.
 _IS_POSSIBLE = (
@@ -43,35 +43,42 @@ class Stats:
         self._process: Popen[bytes] | None = None
         self._is_possible = _IS_POSSIBLE
         self._group: list[Chunk] = []
+        self._grouped = 0  # files of that group
         self._sent: list[Chunk] = []
 
     @property
     def is_free(self) -> bool:
         """Whether files would be taken now: those of one group may wait while the second process looks at another."""
-        if self._sent and self._process and self._process.stdout and select([self._process.stdout], [], [], 0)[0]:
+        if self._sent and self._has_answered():
             self._receive()
         return self._is_possible and self._left <= 0 and not self._is_full
 
     def take(self, chunk: Chunk) -> None:
         """Take a chunk over, of which only names are known."""
         self._group.append(chunk)
+        self._grouped += len(chunk.names)
         if self._is_full and not self._sent:
             self._send()
 
     @property
     def _is_full(self) -> bool:
-        return sum(len(chunk.names) for chunk in self._group) >= _GROUP
+        return self._grouped >= _GROUP
 
     def in_order(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Yield chunks in their order, each as soon as its files are known."""
-        waiting: deque[Chunk] = deque()
+        waiting: deque[tuple[Chunk, int]] = deque()
+        total = 0
         for chunk in chunks:
             self._left -= len(chunk.files)
-            waiting.append(chunk)
-            while waiting and (not waiting[0].names or _files(waiting) > _WAITING):
-                yield self._known(waiting.popleft())
-        while waiting:
-            yield self._known(waiting.popleft())
+            size = 1 + len(chunk.files) + len(chunk.names)
+            waiting.append((chunk, size))
+            total += size
+            while waiting and (not waiting[0][0].names or total > _WAITING):
+                first, size = waiting.popleft()
+                total -= size
+                yield self._known(first)
+        for chunk, _ in waiting:
+            yield self._known(chunk)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +91,13 @@ class Stats:
             with suppress(OSError), self._process as process:  # what it was not sent is lost with it
                 process.kill()
 
+    def _has_answered(self) -> bool:
+        if self._process is None or self._process.stdout is None:
+            return False
+        answers = select.poll()  # which takes every descriptor, other than select
+        answers.register(self._process.stdout, select.POLLIN)
+        return bool(answers.poll(0))
+
     def _known(self, chunk: Chunk) -> Chunk:
         while chunk.names:
             if self._sent:
@@ -93,7 +107,7 @@ class Stats:
         return chunk
 
     def _send(self) -> None:
-        self._sent, self._group = self._group, []
+        self._sent, self._group, self._grouped = self._group, [], 0
         try:
             if self._process is None:
                 self._process = _started()
@@ -120,7 +134,7 @@ class Stats:
         self._is_possible = False
         for chunk in self._sent + self._group:
             _fill(chunk, _own_looks(chunk))
-        self._sent, self._group = [], []
+        self._sent, self._group, self._grouped = [], [], 0
 
 
 def _started() -> Popen[bytes]:
@@ -146,7 +160,3 @@ def _fill(chunk: Chunk, looks: Looks) -> None:
     chunk.files.sort()  # links to files were looked at before
     chunk.odd += odd
     chunk.names = []
-
-
-def _files(chunks: Iterable[Chunk]) -> int:
-    return sum(len(chunk.files) for chunk in chunks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,19 @@ def test_each_thread_has_one_session_of_its_own(monkeypatch: pytest.MonkeyPatch)
     assert len(used) == 4
     assert all(len(sessions) == 1 for sessions in used.values())
     assert len(set.union(*used.values())) == 4
+
+
+def test_the_session_of_a_thread_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HTTPAdapter, "send", lambda *_arguments, **_settings: _answer())
+    transport = _transport()
+    for _ in range(3):
+        thread = threading.Thread(target=transport.send, args=("DescribeUploadToken", Parameters(), CREDENTIALS))
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert len(transport._sessions) == 0
+    transport.send("DescribeUploadToken", Parameters(), CREDENTIALS)
+    assert len(transport._sessions) == 1
 
 
 def _answer() -> requests.Response:

@@ -211,6 +211,27 @@ def test_workers_grow_only_while_more_are_wanted() -> None:
     assert 1 <= scan.workers <= 3
 
 
+def test_workers_go_on_where_no_further_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, started = threading.Thread.start, 0
+
+    def start(thread: threading.Thread) -> None:
+        nonlocal started
+        started += 1
+        if started > 3:  # what feeds, and two workers
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    def judge(one: Item) -> Outcome:
+        time.sleep(0.002)
+        return _judge(one)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    scan = Scan([item(str(index)) for index in range(100)], judge, jobs=64)
+    assert len(list(scan)) == 100
+    assert scan.workers == 2
+    assert started == 4
+
+
 def test_outcomes_come_in_the_order_of_the_items_where_that_is_asked_for() -> None:
     def judge(one: Item) -> Outcome:
         time.sleep(0.005 * (int(one.source) % 3))
@@ -218,6 +239,14 @@ def test_outcomes_come_in_the_order_of_the_items_where_that_is_asked_for() -> No
 
     names = [str(index) for index in range(60)]
     assert sources_of(Scan(map(item, names), judge, jobs=8, ordered=True)) == names
+
+
+def test_an_outcome_behind_an_item_that_is_left_comes_out_too() -> None:
+    scan = Scan([], _judge, jobs=2, ordered=True)
+    for number in (3, 1):  # as if a stop had come when a worker held item 0, and another one item 2
+        scan._done.put((number, judged(source=str(number))))
+    scan._done.put(None)
+    assert sources_of(scan._in_order()) == ["1", "3"]
 
 
 def test_a_slow_one_holds_up_a_bounded_number_of_others() -> None:

@@ -183,3 +183,25 @@ def test_a_folder_that_changed_has_another_look(tmp_path: Path, clean: Memory, c
 def test_a_folder_with_anything_to_judge_has_no_look_to_be_known_by(tmp_path: Path, memory: Memory) -> None:
     _counts(tmp_path, memory, items=3)
     assert {folder for folder, _ in memory.looks} == {str(tmp_path / "sub")}
+
+
+def test_what_could_not_be_read_is_no_part_of_a_look(
+    tmp_path: Path, clean: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes").write_bytes(PNG)
+    with monkeypatch.context() as patch:
+        patch.setattr("moderate_cli.sources.images.os.read", _refuse)
+        assert _counts(tmp_path, clean, items=0) == (2, 1)
+    assert not clean.looks
+    assert _counts(tmp_path, clean, items=1) == (2, 0)
+
+
+def test_a_folder_without_a_clean_file_has_no_look_to_be_known_by(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_bytes(b"no image")
+    memory = Memory()
+    assert _counts(tmp_path, memory, items=0) == (0, 1)
+    assert not memory.looks
+
+
+def _refuse(_descriptor: int, _size: int) -> bytes:
+    raise PermissionError("not now")

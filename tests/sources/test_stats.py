@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from trees import put, stat_of
 
 from moderate_cli.sources import Sources, folders, stat_process, stats
 from moderate_cli.sources.folders import Chunk, walk
+from moderate_cli.sources.selection import Rules
 from moderate_cli.sources.stats import Stats
 
 pytestmark = pytest.mark.skipif(not stats._IS_POSSIBLE, reason="needs two processors, and files opened by descriptor")
@@ -95,6 +98,47 @@ def test_few_may_be_known_before_those_in_front_of_them(tree: Path, monkeypatch:
     monkeypatch.setattr(stats, "_WAITING", 0)
     with Stats(worth_it=0) as opened:
         assert _chunks(tree, opened) == _chunks(tree)
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_many_small_folders_wait_in_bounded_numbers(
+    tmp_path: Path, files: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "_WAITING", 20)
+    put(tmp_path, "first.png", *(f"{number}/{name}.png" for number in range(100) for name in range(files)))
+    for number in range(100):
+        (tmp_path / str(number)).mkdir(exist_ok=True)
+    read = 0
+
+    def counted(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        nonlocal read
+        for chunk in chunks:
+            read += 1
+            yield chunk
+
+    with Stats(worth_it=0) as opened:
+        walked = opened.in_order(
+            counted(folders._walk(folders._Folder.root(str(tmp_path), Rules(), None), None, opened))
+        )
+        assert next(walked).files
+        assert read <= 21
+        assert all(chunk.names for chunk in opened._group)
+        assert len(list(walked)) == 100
+
+
+def test_many_open_files_are_no_hindrance(tree: Path) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] < 2_000:
+        pytest.skip("needs 2,000 open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2_000), before[1]))
+    with ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        for _ in range(1_030):  # select takes no descriptor above 1,023
+            held.enter_context(Path(os.devnull).open())
+        with Stats(worth_it=0) as opened:
+            assert _chunks(tree, opened) == _chunks(tree)
 
 
 def test_a_short_walk_starts_no_process(tree: Path) -> None:
