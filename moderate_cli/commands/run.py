@@ -93,7 +93,7 @@ class Run:
         finally:
             if self.sources is not None:
                 self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
-                self.tally.add_clean(self.sources.spared)
+                self.tally.add_clean(self.sources.spared, local=self.settings.local)
             reports.finish(self.tally)
 
     def _tell(self, work: Work, reports: Reports, shown: Progress) -> None:

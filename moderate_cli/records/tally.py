@@ -58,8 +58,9 @@ class Tally:
                 self.failed += 1
                 self.fatal |= outcome.error.exit_code == ExitCode.FATAL
 
-    def add_clean(self, number: int) -> None:
-        """Count inputs of which an earlier run knows that nothing was found in them."""
+    def add_clean(self, number: int, *, local: bool) -> None:
+        """Count inputs of which an earlier run knows that nothing was found in them, by the local engine or not."""
+        self.local |= local and number > 0
         self.judged += number
         self.reused += number
         self.levels[RiskLevel.NONE] += number

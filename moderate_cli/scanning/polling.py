@@ -80,7 +80,7 @@ class Polling:
             open_tasks: list[Outcome] = []
             if not self._stopping:
                 yield from self._ask(tasks, open_tasks)
-            if self._stopping:
+            if self._stopping and not (self._round and self._round.is_feeding):
                 open_tasks += map(_unasked, tasks)
             if not open_tasks or self._stopping or self._monotonic() >= deadline:
                 yield from open_tasks
@@ -101,7 +101,7 @@ class Polling:
                 open_tasks.append(outcome)
             else:
                 yield outcome
-        open_tasks += map(_unasked, self._round.left)
+        open_tasks += map(_unasked, self._round.take_left())
 
     def _wait_until(self, due: float) -> None:
         while not self._stopping and (left := due - self._monotonic()) > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from moderate_cli.scanning.load import Load
 from moderate_cli.verdicts import Failed, Item, Outcome, Skipped
@@ -36,7 +36,7 @@ class Scan:
     one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
     do, and up to `jobs`; that one waits while the `load` is full. A failure that ends the run, or `stop`, lets no
     further item start: those that are on their way are finished and their outcomes still come out, and those that
-    stand in line are `left`.
+    stand in line are left.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Scan:
         self._ordered = ordered
         self._limit = (1 + (_AHEAD_IN_ORDER if ordered else _AHEAD)) * jobs
         self._line: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
+        self._is_feeding = False
         self._lined_up = 0
         self._taken = 0
         self._room = threading.Condition()
@@ -70,8 +71,9 @@ class Scan:
         self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
 
     def stop(self) -> None:
-        """Start no further item."""
+        """Start no further item; a signal handler may ask for that."""
         self._stopping = True
+        self._line.put(None)  # for those that wait for an item
 
     @property
     def workers(self) -> int:
@@ -79,12 +81,17 @@ class Scan:
         return self._workers
 
     @property
-    def left(self) -> list[Item]:
-        """What was lined up and not judged because of a stop, in any order; it is known once the scan is over."""
+    def is_feeding(self) -> bool:
+        """Whether a thread is still asking for items, which it does after a stop if they keep it waiting."""
+        return self._is_feeding
+
+    def take_left(self) -> list[Item]:
+        """Return, once, what was lined up and not judged because of a stop, in any order, when the scan is over."""
         numbered = [self._line.get() for _ in range(self._line.qsize())]
         return [one[1] for one in numbered if one is not None]
 
     def __iter__(self) -> Iterator[Outcome]:
+        self._is_feeding = True
         threading.Thread(target=self._feed, daemon=True).start()
         self._start_worker(self._work)
         try:
@@ -111,10 +118,18 @@ class Scan:
         yield from (early[number] for number in sorted(early))  # behind one that is left because of a stop
 
     def _numbered(self) -> Iterator[_Numbered]:
-        """Yield outcomes with the numbers of their items until the last thread is done."""
+        """Yield outcomes with the numbers of their items until the last thread is done.
+
+        After a stop nobody waits for further items: they may come from a pipe that says nothing.
+        """
         finished = 0
         while finished < 1 + self._workers:
-            done = self._done.get()
+            try:
+                done = self._done.get(timeout=_PATIENCE)  # Windows hears no Ctrl-C in a wait without an end
+            except Empty:
+                if self._stopping and self._is_feeding and finished == self._workers:
+                    return
+                continue
             if done is None:
                 finished += 1
             elif isinstance(done, BaseException):
@@ -136,6 +151,7 @@ class Scan:
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             self._done.put(error)
         finally:
+            self._is_feeding = False
             self._line.put(None)
             self._done.put(None)
 
@@ -152,7 +168,7 @@ class Scan:
     def _start_worker(self, work: Callable[[], None]) -> None:
         self._workers += 1
         try:
-            threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=self._carried, args=(work,), daemon=True).start()
         except RuntimeError:
             self._workers -= 1
             raise
@@ -176,13 +192,17 @@ class Scan:
         self._work()
 
     def _work(self) -> None:
+        while (numbered := self._next()) is not None:
+            number, item = numbered
+            outcome = self._judge(item)
+            if isinstance(outcome, Failed | Skipped) and outcome.error.ends_run:
+                self.stop()
+            self._done.put((number, outcome))
+
+    def _carried(self, work: Callable[[], None]) -> None:
+        """Do some work, and tell the consumer of its end."""
         try:
-            while (numbered := self._next()) is not None:
-                number, item = numbered
-                outcome = self._judge(item)
-                if isinstance(outcome, Failed | Skipped) and outcome.error.ends_run:
-                    self.stop()
-                self._done.put((number, outcome))
+            work()
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             self._done.put(error)
         finally:

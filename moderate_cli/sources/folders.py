@@ -171,7 +171,7 @@ class _Level:
         names = ANY_NAME if self._glob else self._rules.names
         if names is not NO_NAME:
             entries = [entry for entry in entries if not names.may_match(entry.name) or self._is_wanted(entry, chunk)]
-        if stats is not None and stats.is_free:
+        if stats is not None and stats.can_take():
             self._add(entries, chunk, names=chunk.names)
             if chunk.names:
                 stats.take(chunk)

@@ -46,9 +46,11 @@ class Stats:
         self._grouped = 0  # files of that group
         self._sent: list[Chunk] = []
 
-    @property
-    def is_free(self) -> bool:
-        """Whether files would be taken now: those of one group may wait while the second process looks at another."""
+    def can_take(self) -> bool:
+        """Take in an answer that has come, and tell whether files would be taken now.
+
+        Those of one group may wait while the second process looks at another.
+        """
         if self._sent and self._has_answered():
             self._receive()
         return self._is_possible and self._left <= 0 and not self._is_full

@@ -102,7 +102,7 @@ def test_items_are_not_read_far_ahead(jobs: int) -> None:
     time.sleep(0.1)
     assert items.taken <= 10 + 4 * jobs
     scan.stop()
-    assert len(list(outcomes)) + len(scan.left) == items.taken - 10
+    assert len(list(outcomes)) + len(scan.take_left()) == items.taken - 10
 
 
 def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
@@ -121,7 +121,7 @@ def test_stop_ends_an_endless_run_and_keeps_what_was_begun(jobs: int) -> None:
         seen.append(outcome.item.source)
         if len(seen) == 20:
             scan.stop()
-    left = [one.source for one in scan.left]
+    left = [one.source for one in scan.take_left()]
     assert sorted(seen + left, key=int) == [str(index) for index in range(items.taken)]
 
 
@@ -140,7 +140,7 @@ def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
 
     scan = Scan(items, judge, jobs=jobs)
     judged = sources_of(list(scan))
-    left = [one.source for one in scan.left]
+    left = [one.source for one in scan.take_left()]
     assert sorted(judged + left, key=int) == [str(index) for index in range(items.taken)]
     assert 6 <= items.taken <= 6 + 4 * jobs
 
@@ -306,3 +306,20 @@ def test_a_worker_joins_once_the_load_is_not_full_any_more() -> None:
 
     list(Scan(map(item, map(str, range(300))), judge, jobs=3, load=load))  # type: ignore[arg-type]
     assert len(seen) == 3
+
+
+def test_a_stop_waits_for_no_item() -> None:
+    said = threading.Event()
+
+    def silent() -> Iterator[Item]:
+        yield item("first")
+        assert said.wait(PATIENCE)
+
+    scan = Scan(silent(), _judge, jobs=4)
+    outcomes = iter(scan)
+    assert next(outcomes).item.source == "first"
+    scan.stop()
+    assert list(outcomes) == []
+    assert scan.is_feeding
+    said.set()
+    _wait_until(lambda: not scan.is_feeding)
