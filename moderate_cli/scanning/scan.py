@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from queue import Empty, SimpleQueue
 
 from moderate_cli.scanning.load import Load
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Judge = Callable[[Item], Outcome]
 _Numbered = tuple[int, Outcome]
+_OUTCOME = itemgetter(1)
 
 
 def always() -> bool:
@@ -105,7 +107,7 @@ class Scan:
             self.stop()
 
     def _as_they_finish(self) -> Iterator[Outcome]:
-        return (outcome for _, outcome in self._numbered())
+        return map(_OUTCOME, self._numbered())
 
     def _in_order(self) -> Iterator[Outcome]:
         early: dict[int, Outcome] = {}

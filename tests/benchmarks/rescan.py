@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         variables = world(folder, service.variables)
         _judge_one(folder, variables, service)
         number = _fill(folder / "store.db", tree, times=10)
-        command = [MODERATE, "sync", "tree", "--reuse", "forever", "--min-level", "low", "-f", "table"]
+        command = [MODERATE, "sync", "tree", "--reuse", "forever", "--min-level", "low"]
         command += ["--fail-on", "high"]
         ours, theirs = in_turns(
             3 if quick else 15,
