@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -50,6 +50,10 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no crash
     code = run(sys.argv[1:], Environment())
+    try:
+        sys.stderr.flush()
+    except OSError:  # nobody can read why, and Python would make 120 of the exit code
+        _silence(sys.stderr)
     if code != ExitCode.OK and threading.active_count() > 1:
         # Threads that were left behind may be in native code, which crashes when the interpreter goes away below it.
         os._exit(code)
@@ -96,10 +100,10 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
         case SystemExit(code=int(code), __context__=None):  # Typer's completion leaves so
             return ExitCode(code)
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # Typer leaves by itself on a closed pipe
-            _silence_stdout()
+            _silence(sys.stdout)
             return ExitCode.BROKEN_PIPE
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):  # what a file refuses has been told by then
-            _silence_stdout()
+            _silence(sys.stdout)
             _say(f"cannot write: {error.strerror} (make room, or write elsewhere)", environment)
             return ExitCode.FATAL
         case _:
@@ -114,6 +118,6 @@ def _say(text: str, environment: Environment) -> None:
     say(environment, text)
 
 
-def _silence_stdout() -> None:
-    """Let what is still buffered for the closed pipe go nowhere, or Python complains about it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    """Let what is still buffered for a stream that takes nothing go nowhere, or Python complains about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
