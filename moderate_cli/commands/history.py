@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Protocol, TextIO
@@ -12,10 +11,10 @@ import typer
 
 from moderate_cli.commands.filters import FilterOptions, unknown_names
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.options import option
+from moderate_cli.commands.options import FormatChoice
 from moderate_cli.commands.past import PastOutputOptions, open_store, read_age
 from moderate_cli.commands.pruning import prune as forget
-from moderate_cli.commands.signals import on_stop
+from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.records import Allowed, Tally, all_labels, to_outcome
@@ -44,10 +43,7 @@ def history(
     ctx: typer.Context,
     filters: FilterOptions,
     output: PastOutputOptions,
-    format: Annotated[  # noqa: A002 - the option's name
-        Format,
-        option("Output", "FORMAT", "auto is a table on a terminal, and jsonl into a pipe or a file.", "-f", "--format"),
-    ] = Format.AUTO,
+    format: FormatChoice = Format.AUTO,  # noqa: A002 - the option's name
     prune: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Forget what is older than this, such as 90d.", rich_help_panel=_FORGETTING),
@@ -91,7 +87,7 @@ class _Report(Protocol):
 def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -> ExitCode:
     """Show results until there is none left or somebody asks to stop; either way the report is a whole document."""
     unreadable = 0
-    with _stoppable(report.tally):
+    with interruptible(report.tally):
         for entry in entries:
             if report.tally.stopped_by is not None:
                 break
@@ -105,19 +101,6 @@ def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -
     if unreadable:
         say(environment, f"{unreadable:,} results of another version cannot be read, and are left out")
     return report.tally.stopped_by or (ExitCode.INCOMPLETE if unreadable else ExitCode.OK)
-
-
-@contextmanager
-def _stoppable(tally: Tally) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end the report, and the second the program."""
-
-    def stop(number: int) -> None:
-        if tally.stopped_by is not None:
-            raise KeyboardInterrupt
-        tally.stopped_by = ExitCode.INTERRUPTED
-
-    with on_stop(stop):
-        yield
 
 
 def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, *, most: int | None) -> _Report:

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from moderate_cli.commands.options import Color, option
+from moderate_cli.commands.options import Color, ColorChoice, Debug, OutputFile, StoreFile
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.kinds import age
 from moderate_cli.store import Store, default_path
 
-_OUTPUT = "Output"
 _DAY = 86_400.0  # seconds; those of UTC are all as long
 
 
@@ -58,22 +57,10 @@ class SpanOptions:
 class PastOutputOptions:
     """What is asked, and where and how the answer is shown."""
 
-    output: Annotated[
-        Path | None,
-        option(_OUTPUT, "OUTPUT", "Write to a file, in one piece at the end.", "-o", "--output", metavar="FILE"),
-    ] = None
-    store: Annotated[
-        Path | None,
-        option(
-            _OUTPUT,
-            "STORE",
-            "Where runs, results and tasks are kept.",
-            metavar="FILE",
-            show_default="store.db in the platform's folder for state",
-        ),
-    ] = None
-    color: Annotated[Color, option(_OUTPUT, "COLOR", "Use colour; NO_COLOR is honoured.")] = Color.AUTO
-    debug: Annotated[bool, option(_OUTPUT, "DEBUG", "Show the traceback of an error.", "--debug")] = False
+    output: OutputFile = None
+    store: StoreFile = None
+    color: ColorChoice = Color.AUTO
+    debug: Debug = False
 
 
 def open_store(path: Path | None, environment: Environment) -> Store:

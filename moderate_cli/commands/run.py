@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from moderate_cli.commands.billing import billed
 from moderate_cli.commands.ledger import Ledger
 from moderate_cli.commands.options import GateOptions, OutputOptions
 from moderate_cli.commands.reports import Reports, open_reports
-from moderate_cli.commands.signals import on_stop
+from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.gate import Gate
@@ -72,7 +72,7 @@ class Run:
         with open_reports(self.environment, self.settings, self.gate, self.output) as reports:
             started = self.environment.monotonic()
             try:
-                with interruptible(work, self.tally):
+                with interruptible(self.tally, work.stop):
                     self._work_off(work, reports)
             except BrokenPipeError:
                 self.tally.stopped_by = ExitCode.BROKEN_PIPE
@@ -171,17 +171,3 @@ class Run:
 def unmatched(sources: Sources | None) -> list[str]:
     """Return which globs matched nothing, in words."""
     return [f"no file matches {name}" for name in sources.unmatched] if sources else []
-
-
-@contextmanager
-def interruptible(work: Work, tally: Tally) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM finish the calls on their way, and the second end at once."""
-
-    def stop(number: int) -> None:
-        if tally.stopped_by is ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
-        tally.stopped_by = ExitCode.INTERRUPTED
-        work.stop()
-
-    with on_stop(stop):
-        yield

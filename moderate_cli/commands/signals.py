@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from moderate_cli.errors import ExitCode
+from moderate_cli.records import Tally
 
 
 @contextmanager
@@ -43,3 +44,21 @@ def stop_signals() -> Iterator[Stopped]:
 
     with on_stop(stop):
         yield stopped
+
+
+def nothing_to_stop() -> None:
+    """Stop nothing: whoever works looks at the tally."""
+
+
+@contextmanager
+def interruptible(tally: Tally, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all."""
+
+    def interrupt(number: int) -> None:
+        if tally.stopped_by is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        tally.stopped_by = ExitCode.INTERRUPTED
+        stop()
+
+    with on_stop(interrupt):
+        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from moderate_cli.emulator.keywords import Keyword
 from moderate_cli.emulator.rules import ImageRule
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import kinds
-from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain
+from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain, unknown_key
+from moderate_cli.settings.files import text_of
 from moderate_cli.verdicts import NO_FINDING, RiskLevel
 
 _MOST_BYTES = 10_000_000
@@ -89,11 +89,7 @@ def _content(path: Path, name: str) -> str:
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > _MOST_BYTES:
         raise UsageError(f"{name}: larger than 10 MB, which no rules file is")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{name}:{line}: not text in UTF-8") from error
+    return text_of(content, name)  # YAML passes a byte order mark by
 
 
 class _Reader:
@@ -108,9 +104,7 @@ class _Reader:
             raise self._error(entry, f"{what} must be a mapping with {', '.join(keys)}, not {describe(entry.part)}")
         for key, inner in entry.part.items():
             if key not in keys:
-                near = get_close_matches(key, keys, n=1)
-                words = f", did you mean {near[0]!r}?" if near else ""
-                raise self._error(inner, f"unknown key {key!r}{words}", hint=f"the keys are {', '.join(keys)}")
+                raise unknown_key(f"{self._name}:{inner.line}", key, keys)
         return {key: inner for key, inner in entry.part.items() if not _is_null(inner.part)}
 
     def items(self, entries: Mapping[str, Entry], key: str) -> Iterator[Entry]:
@@ -161,8 +155,8 @@ class _Reader:
             raise self._error(entry, f"{what} has no {key}")
         return values[key]
 
-    def _error(self, entry: Entry, message: str, hint: str | None = None) -> UsageError:
-        return UsageError(f"{self._name}:{entry.line}: {message}", hint=hint)
+    def _error(self, entry: Entry, message: str) -> UsageError:
+        return UsageError(f"{self._name}:{entry.line}: {message}")
 
 
 def _is_null(part: Part) -> bool:

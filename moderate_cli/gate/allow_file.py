@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import stat
 from datetime import date
-from difflib import get_close_matches
 
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allowances import ANY_LABEL, Allowance, Allowances
 from moderate_cli.gate.globs import compile_glob
-from moderate_cli.settings.document import Entry, Scalar, describe, parse
-from moderate_cli.settings.files import Location
+from moderate_cli.settings.document import Entry, Scalar, describe, parse, unknown_key
+from moderate_cli.settings.files import Location, text_of
 
 _KEYS = ("sha256", "path", "label", "reason", "expires")
 _HINT = "each entry has sha256 or path, label, reason, and maybe expires; `moderate allow` writes them"
@@ -40,11 +39,7 @@ def read_text(location: Location) -> str:
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > _MOST_BYTES:
         raise UsageError(f"{name}: larger than 10 MB", hint="--baseline takes an earlier jsonl output of any size")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{name}:{line}: not text in UTF-8") from error
+    return text_of(data, name)
 
 
 def read_allowances(text: str, name: str) -> tuple[Allowance, ...]:
@@ -90,9 +85,7 @@ def _text(key: str, entry: Entry, name: str) -> str | None:
     """Return the text behind a key as it is written, whatever YAML makes of it; None where there is none."""
     where = f"{name}:{entry.line}"
     if key not in _KEYS:
-        near = get_close_matches(key, _KEYS, n=1)
-        words = f", did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{where}: unknown key {key!r}{words}", hint=f"the keys are {', '.join(_KEYS)}")
+        raise unknown_key(where, key, _KEYS)
     if not isinstance(entry.part, Scalar):
         raise UsageError(f"{where}: {key} must be a text, not {describe(entry.part)}")
     text = entry.part.text.strip()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -36,6 +38,13 @@ class Entry:
 
 
 Part = Scalar | tuple[Entry, ...] | dict[str, Entry]
+
+
+def unknown_key(where: str, key: str, keys: Collection[str]) -> UsageError:
+    """Return what to say of a key that means nothing, with the one that may have been meant."""
+    near = get_close_matches(key, keys, n=1)
+    words = f", did you mean {near[0]!r}?" if near else ""
+    return UsageError(f"{where}: unknown key {key!r}{words}", hint=f"the keys are {', '.join(keys)}")
 
 
 def parse(text: str, name: str) -> Part | None:

@@ -14,6 +14,7 @@ PROJECT_FILE = "moderate.yaml"
 USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
 _MOST_BYTES = 1_000_000
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,13 @@ def read(location: Location) -> str | None:
         raise UsageError(f"cannot read {name}: {error.strerror or error}") from error
     if len(data) > _MOST_BYTES:
         raise UsageError(f"{name}: larger than 1 MB, which no settings file is")
+    return text_of(data, name).removeprefix(_BYTE_ORDER_MARK)
+
+
+def text_of(data: bytes, name: str) -> str:
+    """Return the content of a file as text; raises UsageError with the line where it is none in UTF-8."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{name}:{line}: not text in UTF-8") from error

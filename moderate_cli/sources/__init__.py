@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -92,15 +93,10 @@ class Sources:
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
 
     def _below(self, folder: str) -> Iterator[Item]:
-        if not self._spare_clean:  # then the walk is the least of the work
-            yield from self._walked(folder, None)
-            return
-        with Stats() as stats:
-            yield from self._walked(folder, stats)
-
-    def _walked(self, folder: str, stats: Stats | None) -> Iterator[Item]:
-        for chunk in walk(folder, self._rules, stats=stats):
-            yield from self._images(chunk)
+        # Where clean files are not spared, the walk is the least of the work.
+        with Stats() if self._spare_clean else nullcontext() as stats:
+            for chunk in walk(folder, self._rules, stats=stats):
+                yield from self._images(chunk)
 
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)

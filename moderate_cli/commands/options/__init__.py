@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from moderate_cli.commands.options.gate import GateOptions
-from moderate_cli.commands.options.output import Color, OutputOptions
+from moderate_cli.commands.options.output import (
+    Color,
+    ColorChoice,
+    Debug,
+    FormatChoice,
+    OutputFile,
+    OutputOptions,
+    StoreFile,
+)
 from moderate_cli.commands.options.service import ConfigFile, ProfileName, ServiceOptions
 from moderate_cli.commands.options.setting import given_settings, option
 from moderate_cli.commands.options.sources import (
@@ -17,17 +25,22 @@ from moderate_cli.commands.options.waiting import WaitOptions
 
 __all__ = [
     "Color",
+    "ColorChoice",
     "ConfigFile",
     "CostOptions",
     "DataIdFrom",
+    "Debug",
+    "FormatChoice",
     "GateOptions",
     "ImageCommandOptions",
     "ImageOptions",
+    "OutputFile",
     "OutputOptions",
     "ProfileName",
     "ReuseOptions",
     "ServiceOptions",
     "SourceOptions",
+    "StoreFile",
     "WaitOptions",
     "given_settings",
     "option",

@@ -23,6 +23,28 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+FormatChoice = Annotated[
+    Format,
+    option(_PANEL, "FORMAT", "auto is a table on a terminal, and jsonl into a pipe or a file.", "-f", "--format"),
+]
+OutputFile = Annotated[
+    Path | None,
+    option(_PANEL, "OUTPUT", "Write to a file, in one piece at the end.", "-o", "--output", metavar="FILE"),
+]
+StoreFile = Annotated[
+    Path | None,
+    option(
+        _PANEL,
+        "STORE",
+        "Where runs, results and tasks are kept.",
+        metavar="FILE",
+        show_default="store.db in the platform's folder for state",
+    ),
+]
+ColorChoice = Annotated[Color, option(_PANEL, "COLOR", "Use colour; NO_COLOR is honoured.")]
+Debug = Annotated[bool, option(_PANEL, "DEBUG", "Show the traceback of an error.", "--debug")]
+
+
 def _report(name: str) -> Any:
     text = f"Write a report of this run as {name} too."
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
@@ -32,37 +54,9 @@ def _report(name: str) -> Any:
 class OutputOptions:
     """What is shown, where and how."""
 
-    format: Annotated[
-        Format,
-        option(
-            _PANEL,
-            "FORMAT",
-            "auto is a table on a terminal, and jsonl into a pipe or a file.",
-            "-f",
-            "--format",
-        ),
-    ] = Format.AUTO
-    output: Annotated[
-        Path | None,
-        option(
-            _PANEL,
-            "OUTPUT",
-            "Write to a file, in one piece at the end.",
-            "-o",
-            "--output",
-            metavar="FILE",
-        ),
-    ] = None
-    store: Annotated[
-        Path | None,
-        option(
-            _PANEL,
-            "STORE",
-            "Where runs, results and tasks are kept.",
-            metavar="FILE",
-            show_default="store.db in the platform's folder for state",
-        ),
-    ] = None
+    format: FormatChoice = Format.AUTO
+    output: OutputFile = None
+    store: StoreFile = None
     min_level: Annotated[RiskLevel | None, setting_option("min_level", panel=_PANEL)] = None
     raw: Annotated[bool, option(_PANEL, "RAW", "Put the API's own answer into each record.", "--raw")] = False
     quiet: Annotated[
@@ -81,8 +75,8 @@ class OutputOptions:
             count=True,
         ),
     ] = 0
-    color: Annotated[Color, option(_PANEL, "COLOR", "Use colour; NO_COLOR is honoured.")] = Color.AUTO
-    debug: Annotated[bool, option(_PANEL, "DEBUG", "Show the traceback of an error.", "--debug")] = False
+    color: ColorChoice = Color.AUTO
+    debug: Debug = False
     csv_output: Annotated[Path | None, _report("csv")] = None
     html_output: Annotated[Path | None, _report("html")] = None
     json_output: Annotated[Path | None, _report("json")] = None
