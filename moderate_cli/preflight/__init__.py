@@ -9,11 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BufferedReader
 
+from moderate_cli.catalogue.billing import slices
 from moderate_cli.errors import RefusedError
 from moderate_cli.preflight.formats import ACCEPTED, HEAD_SIZE, Format, sniff
 from moderate_cli.preflight.limits import MAX_BYTES, check_bytes, check_pixels, notes_on
+from moderate_cli.preflight.parts import count_parts
+from moderate_cli.verdicts import Extent
 
-__all__ = ["ACCEPTED", "HEAD_SIZE", "MAX_BYTES", "Checked", "Format", "check_file", "sniff"]
+__all__ = [
+    "ACCEPTED",
+    "FIRST_ASSUMED",
+    "HEAD_SIZE",
+    "MAX_BYTES",
+    "Checked",
+    "Format",
+    "check_file",
+    "extents_of",
+    "sniff",
+]
+
+FIRST_ASSUMED = "no page says which of several frames or pages of a PNG, TIFF or WEBP is judged; the first is assumed"
+# The vendor's page of the sync operation (2026-03-03): of a GIF the first frame, of an ICO the last image.
+_UNDOCUMENTED = frozenset({Format.PNG, Format.TIFF, Format.WEBP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,44 @@ def check_file(file: BufferedReader, size: int) -> Checked:
             raise RefusedError(f"a damaged {found}: {error}", code="damaged", api_code=407, hint=hint) from error
     check_pixels(found, header.width, header.height)
     return Checked(found, header.width, header.height, notes_on(header, size))
+
+
+def extents_of(file: BufferedReader, size: int, checked: Checked | None) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
+    """Return what a file consists of beside the one picture that is judged, and remarks on which one that is.
+
+    `checked` is what the preflight said, None where it was skipped. Raises OSError where the file cannot be read.
+    """
+    found = checked.format if checked else sniff(_head(file))
+    if found is None:
+        return (), ()
+    parts = count_parts(file, size, found)
+    if parts is not None:
+        return (Extent(parts.kind, parts.total),), (FIRST_ASSUMED,) if found in _UNDOCUMENTED else ()
+    width, height = (checked.width, checked.height) if checked else _size(file, size, found)
+    cut_into = slices(width, height) if width and height else 1
+    return ((Extent("slices", cut_into),) if cut_into > 1 else ()), ()
+
+
+def _head(file: BufferedReader) -> bytes:
+    start = file.tell()
+    try:
+        file.seek(0)
+        return file.read(HEAD_SIZE)
+    finally:
+        file.seek(start)
+
+
+def _size(file: BufferedReader, size: int, found: Format) -> tuple[int | None, int | None]:
+    from moderate_cli.preflight.headers import READERS, DamagedError, UnknownSizeError, opened_window, read_header
+
+    if found not in READERS:
+        return None, None
+    with opened_window(file, size) as window:
+        try:
+            header = read_header(found, window)
+        except (UnknownSizeError, DamagedError):
+            return None, None
+    return header.width, header.height
 
 
 def _accepted(head: bytes) -> Format:

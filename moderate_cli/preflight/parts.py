@@ -1,0 +1,362 @@
+"""How many frames or pages a file has, counted by stepping from one of its blocks to the next."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import Any, Literal, NamedTuple
+
+from moderate_cli.preflight.formats import HEAD_SIZE, Format
+
+PartKind = Literal["frames", "pages"]
+
+# Beyond these a count stays open: nobody looks at so many parts, a few bytes can claim four billion of them, and 20 MB
+# have room for millions of blocks, or for a chain without an end. So many steps take 0.1 to 0.25 seconds.
+_MOST_PARTS = 100_000
+_MOST_STEPS = 500_000
+_FETCH_STEPS = 4  # what one more piece of the file costs, in the steps that take as long
+
+_PIECE = 256  # bytes that are read at least: most formats say how far it is to the next block
+_GIF_PIECE = 64 * 1024  # a GIF does not: its data are cut into sub-blocks of up to 255 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How many parts a file has of which the service may judge only one; `total` is None where they are not countable.
+
+    That is so where the file is cut off or broken before the last of them was seen, or has too many.
+    """
+
+    kind: PartKind
+    total: int | None
+
+
+def count_parts(file: BufferedReader, size: int, found: Format) -> Parts | None:
+    """Return the frames or pages of a file that has several, or None for one with a single picture.
+
+    `size` is in bytes. The file is left where it stood. One that is cut off or broken before it can be told whether it
+    has several counts as if it had. Raises OSError where the file cannot be read.
+    """
+    if found not in _COUNTERS:
+        return None
+    kind, count = _COUNTERS[found]
+    start = file.raw.tell()
+    try:
+        total = count(_Walk(file, size, _GIF_PIECE if found is Format.GIF else _PIECE))
+    except _UncertainError:
+        return Parts(kind, None)
+    finally:
+        file.raw.seek(start, os.SEEK_SET)
+    if total < 2:
+        return None
+    return Parts(kind, total if total <= _MOST_PARTS else None)
+
+
+class _UncertainError(Exception):
+    """The file ends or breaks before all its parts were seen, or takes too many steps."""
+
+
+class _Walk:
+    """The bytes of a file of `size` bytes, of which one piece is held at a time.
+
+    It goes past the buffer of the file, as the Window of the headers does: that would fetch 8 KB for each field (128 KB
+    from Python 3.14 on).
+    """
+
+    def __init__(self, file: BufferedReader, size: int, piece_size: int) -> None:
+        self.size = size
+        self.piece = b""
+        self._file = file.raw
+        self._piece_at = 0
+        self._piece_size = piece_size
+        self._left = _MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Raise _UncertainError where these steps are more than the file may take."""
+        self._left -= steps
+        if self._left < 0:
+            raise _UncertainError
+
+    def hold(self, at: int, length: int) -> int:
+        """Take `length` bytes from the offset `at` on into the piece, and return where they are within it.
+
+        Raises _UncertainError where the file ends before that.
+        """
+        self.spend(1)
+        begin = at - self._piece_at
+        if begin >= 0 and begin + length <= len(self.piece):
+            return begin
+        if at + length > self.size:
+            raise _UncertainError
+        self._fetch(at, min(max(length, self._piece_size), self.size - at))
+        if len(self.piece) < length:  # the file became shorter while it was read
+            raise _UncertainError
+        return 0
+
+    def unpack(self, layout: str, at: int) -> tuple[Any, ...]:
+        """Return the fields that stand at `at`, `layout` being one of the module struct; raises as hold() does."""
+        begin = self.hold(at, struct.calcsize(layout))
+        return struct.unpack_from(layout, self.piece, begin)
+
+    def _fetch(self, at: int, length: int) -> None:
+        self.spend(_FETCH_STEPS)
+        self._file.seek(at, os.SEEK_SET)
+        data = b""
+        while len(data) < length and (more := self._file.read(length - len(data))):
+            data += more
+        self._piece_at, self.piece = at, data
+
+
+# GIF: the specifications 87a and 89a.
+_SCREEN_END = 13
+_IMAGE, _EXTENSION, _TRAILER = b",", b"!", b";"
+_BLOCK_START = re.compile(rb"[,!;]")
+_GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF  # labels of extensions
+_LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
+
+
+def _gif_frames(walk: _Walk) -> int:
+    """Count the images up to the trailer, or up to the end of a file that has none but promises no more of them."""
+    (flags,) = walk.unpack("B", 10)
+    at = _SCREEN_END + _palette_size(flags)
+    frames, promised = 0, 1
+    while at < walk.size:
+        (kind,) = walk.unpack("c", at)
+        if kind == _TRAILER:
+            return frames
+        if kind == _IMAGE:
+            (flags,) = walk.unpack("B", at + 9)
+            at = _behind_sub_blocks(walk, at + 11 + _palette_size(flags))
+            frames += 1
+        elif kind == _EXTENSION:
+            promised = max(promised, _promised_frames(walk, at, frames))
+            at = _behind_sub_blocks(walk, at + 2)
+        else:  # no block, but decoders go on behind it; it may be what is left of a frame
+            promised = max(promised, frames + 1)
+            at = _next_block(walk, at)
+    if at > walk.size or frames < promised:
+        raise _UncertainError
+    return frames
+
+
+def _promised_frames(walk: _Walk, at: int, frames: int) -> int:
+    """Return how many frames there must be because of the extension at `at`, before which there are `frames`."""
+    label, length = walk.unpack("BB", at + 1)
+    if label == _GRAPHIC_CONTROL:  # it says how the next image is shown
+        return frames + 1
+    if label == _APPLICATION and length == 11 and walk.unpack("11s", at + 3)[0] in _LOOPS:
+        return 2
+    return 0
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _behind_sub_blocks(walk: _Walk, at: int) -> int:
+    while True:
+        begin = offset = walk.hold(at, 1)
+        piece, end, steps = walk.piece, len(walk.piece), 0
+        while offset < end:
+            length = piece[offset]
+            offset += 1 + length
+            steps += 1
+            if not length:
+                break
+        walk.spend(steps)
+        at += offset - begin
+        if not length:
+            return at
+
+
+def _next_block(walk: _Walk, at: int) -> int:
+    begin = walk.hold(at, 1)
+    block = _BLOCK_START.search(walk.piece, begin)
+    return at - begin + (block.start() if block else len(walk.piece))
+
+
+def _png_frames(walk: _Walk) -> int:
+    """Count the frames of an APNG: PNG, third edition.
+
+    The number that the file gives is not trusted alone. The first image is one more where it is not a frame itself:
+    programs that know no APNG show that one, all others never do. One that ends before its picture, and has announced
+    no frames by then, gives no sign of any.
+    """
+    at, announced, controls, apart = 8, None, 0, False
+    while True:
+        if announced is None and at + 8 > walk.size:
+            return 1
+        length, kind = walk.unpack(">I4s", at)
+        if kind == b"IDAT":
+            if announced is None:  # a later announcement does not count
+                return 1
+            apart |= controls == 0
+        elif kind == b"acTL" and length >= 8:
+            announced = max(announced or 0, *walk.unpack(">I", at + 8))
+        elif kind == b"fcTL":
+            controls += 1
+        elif kind == b"IEND":
+            return max(announced or 0, controls) + apart
+        elif not kind.isalpha():
+            raise _UncertainError
+        at += 12 + length
+
+
+_ANIMATED = 0x02
+
+
+def _webp_frames(walk: _Walk) -> int:
+    """Count the frames of an animation, which is always in the extended format: RFC 9649."""
+    kind, _, flags = walk.unpack("<4sIB", 12)
+    if kind != b"VP8X" or not flags & _ANIMATED:
+        return 1
+    at, end = 12, 8 + walk.unpack("<I", 4)[0]
+    if end > walk.size:
+        raise _UncertainError
+    frames = 0
+    while at < end:
+        kind, length = walk.unpack("<4sI", at)
+        frames += kind == b"ANMF"
+        at += 8 + length
+        if at > end:
+            raise _UncertainError
+        at += length & 1
+    return frames
+
+
+class _Directories(NamedTuple):
+    """Where the numbers of a variant of TIFF stand, and how long they are, as the module struct spells it."""
+
+    first_at: int  # offset of the first directory's offset
+    offset: str
+    number: str  # of entries
+    number_size: int
+    entry_size: int
+    value_at: int  # within an entry
+
+
+_CLASSIC = _Directories(4, "I", "H", 2, 12, 8)
+_BIG = _Directories(8, "Q", "Q", 8, 20, 12)
+_NEW_SUBFILE_TYPE = 254
+_REDUCED = 1
+_SHORT = 3
+
+
+def _tiff_pages(walk: _Walk) -> int:
+    """Count the directories: TIFF, revision 6.0, and BigTIFF. A chain that loops takes all the steps there are.
+
+    One of a reduced resolution is no page but a thumbnail of another. That is told by the tag 254, which is only looked
+    for in front: entries are sorted, and no other tag is as low.
+    """
+    (mark,) = walk.unpack("4s", 0)
+    order = "<" if mark[:1] == b"I" else ">"
+    layout = _BIG if b"+" in mark else _CLASSIC
+    (at,) = walk.unpack(order + layout.offset, layout.first_at)
+    pages = 0
+    while at:
+        (count,) = walk.unpack(order + layout.number, at)
+        if not count:  # not allowed; some decoders stop here, and others go on
+            raise _UncertainError
+        at += layout.number_size
+        pages += not _is_reduced(walk, order, at, at + layout.value_at)
+        (at,) = walk.unpack(order + layout.offset, at + count * layout.entry_size)
+    return pages
+
+
+def _is_reduced(walk: _Walk, order: str, entry_at: int, value_at: int) -> bool:
+    tag, kind = walk.unpack(order + "HH", entry_at)
+    if tag != _NEW_SUBFILE_TYPE:
+        return False
+    (flags,) = walk.unpack(order + ("H" if kind == _SHORT else "I"), value_at)
+    return bool(flags & _REDUCED)
+
+
+def _ico_frames(walk: _Walk) -> int:
+    """Count the entries of the directory, all of which must be there."""
+    (count,) = walk.unpack("<H", 4)
+    if 6 + 16 * count > walk.size:
+        raise _UncertainError
+    return int(count)
+
+
+class _Box(NamedTuple):
+    kind: bytes
+    start: int  # offset of the content
+    end: int
+
+
+# Of sequences: ISO/IEC 23008-12. The first is the one for all codecs, and demands a movie box.
+_ANY_SEQUENCE = b"msf1"
+_SEQUENCES = frozenset({_ANY_SEQUENCE, b"hevc", b"hevx"})
+_PICTURES = frozenset({b"pict", b"vide"})  # handlers of tracks; others hold transparency, sound or data
+_SIZES = frozenset({b"stsz", b"stz2"})  # boxes that hold a size for each sample, and begin alike
+
+
+def _heic_frames(walk: _Walk) -> int:
+    """Count the samples of a sequence, in the boxes of ISO/IEC 14496-12; without one there is a single picture."""
+    brands: set[bytes] = set()
+    still = False
+    for box in _boxes(walk, 0, walk.size):
+        if box.kind == b"ftyp":
+            brands |= _brands(walk, box)
+            if not brands & _SEQUENCES:
+                return 1
+        elif box.kind == b"moov":
+            return _samples(walk, box)
+        still |= box.kind == b"meta"
+    if not still or _ANY_SEQUENCE in brands:
+        raise _UncertainError
+    return 1  # Nokia's sample stills name the brand hevc too (drewnoakes/metadata-extractor, pull request 314)
+
+
+def _brands(walk: _Walk, ftyp: _Box) -> set[bytes]:
+    end = min(ftyp.end, HEAD_SIZE)  # none behind it makes the file a HEIC
+    (text,) = walk.unpack(f"{max(0, end - ftyp.start)}s", ftyp.start)
+    return {text[:4], *(text[at : at + 4] for at in range(8, len(text), 4))}
+
+
+def _samples(walk: _Walk, moov: _Box) -> int:
+    """Return the length of the longest track of pictures."""
+    longest = 0
+    for media in _inside(walk, _inside(walk, [moov], {b"trak"}), {b"mdia"}):
+        if any(walk.unpack("4s", box.start + 8)[0] in _PICTURES for box in _inside(walk, [media], {b"hdlr"})):
+            tables = _inside(walk, _inside(walk, [media], {b"minf"}), {b"stbl"})
+            counts = (walk.unpack(">I", box.start + 8)[0] for box in _inside(walk, tables, _SIZES))
+            longest = max(longest, max(counts, default=0))
+    if not longest:  # no track, or one whose samples are told elsewhere, in fragments
+        raise _UncertainError
+    return longest
+
+
+def _inside(walk: _Walk, outer: Iterable[_Box], kinds: set[bytes] | frozenset[bytes]) -> Iterator[_Box]:
+    for box in outer:
+        yield from (inner for inner in _boxes(walk, box.start, box.end) if inner.kind in kinds)
+
+
+def _boxes(walk: _Walk, at: int, end: int) -> Iterator[_Box]:
+    while at < end:
+        size, kind = walk.unpack(">I4s", at)
+        start = at + 8
+        if size == 1:
+            (size,) = walk.unpack(">Q", start)
+            start += 8
+        elif size == 0:  # up to the end
+            size = end - at
+        if not start <= at + size <= end:
+            raise _UncertainError
+        yield _Box(kind, start, at + size)
+        at += size
+
+
+_COUNTERS: Mapping[Format, tuple[PartKind, Callable[[_Walk], int]]] = {
+    Format.GIF: ("frames", _gif_frames),
+    Format.PNG: ("frames", _png_frames),
+    Format.WEBP: ("frames", _webp_frames),
+    Format.TIFF: ("pages", _tiff_pages),
+    Format.ICO: ("frames", _ico_frames),
+    Format.HEIC: ("frames", _heic_frames),
+}
