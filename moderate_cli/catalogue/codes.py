@@ -13,7 +13,7 @@ from moderate_cli.catalogue import data
 class CodeFacts:
     """What is known about one code.
 
-    `max_attempts` is how often a call that ends so may be sent in all, where that is less than the policy's number;
+    `max_attempts` is how many attempts of one call may end so, where that is less than the policy's number of attempts;
     `fatal` codes end the run, since every further call would end alike.
     """
 
@@ -46,9 +46,12 @@ def body_code(code: int) -> CodeFacts:
 
 @cache
 def gateway_code(code: str, http_status: int) -> CodeFacts:
-    """Return what a code of the gateway means; unknown ones are judged by their status (429 and 5xx: try again)."""
+    """Return what a code of the gateway means; unknown ones are judged by their status.
+
+    408 (the request arrived too slowly), 429 and 5xx are worth another try. The status 408 is not the body's code 408.
+    """
     for entry in _table("gateway"):
         if code.startswith(entry["prefix"]):
             return CodeFacts(name=code, **{key: value for key, value in entry.items() if key != "prefix"})
-    retryable = http_status == 429 or http_status >= 500
+    retryable = http_status in {408, 429} or http_status >= 500
     return CodeFacts(name=code, meaning=f"HTTP {http_status}", remedy=None, retryable=retryable, fatal=False)

@@ -26,7 +26,22 @@ class Operation(StrEnum):
     DESCRIBE_UPLOAD_TOKEN = "DescribeUploadToken"  # noqa: S105 - a name, not a password
     DESCRIBE_IMAGE_RESULT_EXT = "DescribeImageResultExt"
 
+    @property
+    def is_billed(self) -> bool:
+        """Whether a call may cost something; those that are free may be repeated freely, for they change nothing."""
+        return self in _BILLED
 
+
+# The vendor's async and multimodal pages call their result queries free. No page prices the upload token or
+# DescribeImageResultExt (read 2026-11): that these are free too is our judgement.
+_BILLED = frozenset(
+    {
+        Operation.IMAGE_MODERATION,
+        Operation.IMAGE_BATCH_MODERATION,
+        Operation.IMAGE_ASYNC_MODERATION,
+        Operation.MULTIMODAL_ASYNC_MODERATION,
+    }
+)
 _IN_FORM = frozenset({Operation.IMAGE_MODERATION, Operation.DESCRIBE_IMAGE_RESULT_EXT})
 
 

@@ -32,6 +32,10 @@ _LOWEST = 0.05  # of the full rate
 log = logging.getLogger(__name__)
 
 
+def _go_on() -> None:
+    """Let a call wait for its turn."""
+
+
 class RateLimiter:
     """Lets calls start one after the other; one serves all threads of an account, endpoint and operation.
 
@@ -44,11 +48,13 @@ class RateLimiter:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        check: Callable[[], None] = _go_on,
     ) -> None:
         self._full = per_second * SHARE
         self._base = self._full
         self._monotonic = monotonic
         self._sleep = sleep
+        self._check = check
         self._lock = threading.Lock()
         self._next = float("-inf")
         self._resumed_at: float | None = None
@@ -69,8 +75,10 @@ class RateLimiter:
     def wait(self) -> float:
         """Sleep until this call may start, and return that time.
 
-        A place is taken only when its time has come, so that a refusal holds up those that wait too.
+        A place is taken only when its time has come, so that a refusal holds up those that wait too. Raises what
+        `check` raises where nobody shall wait any longer.
         """
+        self._check()
         with self._lock:
             place = self._entered
             self._entered += 1
@@ -83,6 +91,7 @@ class RateLimiter:
                 interval = 1 / self._rate_at(now)
                 delay = self._next - now + max(0, place - self._started) * interval
             self._sleep(delay)
+            self._check()
             late_by_at_most = interval
 
     def _start(self, now: float, late_by_at_most: float) -> float:
@@ -146,10 +155,15 @@ class RateLimits:
     """The limiters of a process, made when they are first asked for."""
 
     def __init__(
-        self, *, monotonic: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        check: Callable[[], None] = _go_on,
     ) -> None:
         self._monotonic = monotonic
         self._sleep = sleep
+        self._check = check
         self._lock = threading.Lock()
         self._limiters: dict[RateKey, RateLimiter] = {}
 
@@ -157,7 +171,9 @@ class RateLimits:
         """Return the limiter of a quota."""
         with self._lock:
             if key not in self._limiters:
-                self._limiters[key] = RateLimiter(key.per_second, monotonic=self._monotonic, sleep=self._sleep)
+                self._limiters[key] = RateLimiter(
+                    key.per_second, monotonic=self._monotonic, sleep=self._sleep, check=self._check
+                )
             return self._limiters[key]
 
     @property
