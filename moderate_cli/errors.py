@@ -25,15 +25,17 @@ class ExitCode(IntEnum):
         return _MEANINGS[self]
 
 
+_LONGEST = 300  # characters of an error that nobody foresaw
+
 _MEANINGS = {
     ExitCode.OK: "every input has a verdict, none at or above --fail-on",
     ExitCode.FOUND: "every input has a verdict, at least one at or above --fail-on",
     ExitCode.USAGE: "usage or settings error, before any paid call",
-    ExitCode.INCOMPLETE: "some inputs have no verdict: failed, unreadable, or refused beforehand",
+    ExitCode.INCOMPLETE: "some inputs have no verdict, or only a part: failed, unreadable, refused, not tried",
     ExitCode.FATAL: "fatal for the run: credentials, permission, billing",
     ExitCode.PENDING: "tasks still pending at the deadline",
     ExitCode.NO_INPUT: "no input matched (--allow-empty makes it 0)",
-    ExitCode.BUG: "a bug in moderate; --debug shows the traceback",
+    ExitCode.BUG: "a bug in moderate, told once the other inputs are done; --debug shows the traceback",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.BROKEN_PIPE: "the reader of the pipe went away",
 }
@@ -81,15 +83,26 @@ class InputError(ModerateError):
     """One input cannot be judged because of what it is; the others can."""
 
 
-class CallCapError(ModerateError):
+class NotTriedError(Exception):
+    """The run does not come to an input, and to none behind it either."""
+
+
+class CallCapError(NotTriedError):
     """The run has made as many billed calls as it was allowed to."""
 
-    ends_run = True
 
-    def __init__(self, cap: int) -> None:
-        super().__init__(
-            f"the cap of {cap} calls is reached", code="call_cap", hint="raise --max-calls, or go on with --reuse"
-        )
+class StoppedError(NotTriedError):
+    """The run was asked to stop before this call was sent."""
+
+
+class BugError(ModerateError):
+    """An error that nobody foresaw left one input without a verdict."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, error: Exception) -> None:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        super().__init__(f"a bug in moderate: {words}", code="bug", hint="run it again with --debug and report it")
 
 
 class RefusedError(InputError):
@@ -107,8 +120,9 @@ class ServiceError(ModerateError):
     """The service, or the way to it, failed to give a verdict.
 
     `api_code` is the integer code of the body and `http_status` the status of the answer, where there was one.
-    `retryable` says that the same call may succeed later, and `max_attempts` how often it may be sent in all where that
-    is less than usual; `retry_after` (seconds) is what the service asked for, `throttled` that it had too many calls.
+    `retryable` says that the same call may succeed later, and `max_attempts` how many attempts of one call may end with
+    this `code` where that is less than usual; `retry_after` (seconds) is what the service asked for, and `throttled`
+    says that it had too many calls.
     `fatal` says that every further call would fail alike, `clock_skew` by how many seconds this machine is ahead.
     """
 
@@ -139,5 +153,6 @@ class ServiceError(ModerateError):
         self.throttled = throttled
         self.clock_skew = clock_skew
         self.attempts = 1
+        self.repeated = False  # sent again after an answer that was lost
         if fatal:
             self.exit_code = ExitCode.FATAL

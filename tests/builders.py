@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
+from moderate_cli.client.answers import UnreadableAnswerError
 from moderate_cli.errors import InputError, ModerateError, RefusedError, ServiceError
-from moderate_cli.verdicts import Call, Failed, ImageUrl, Item, Judged, Label, RiskLevel, Skipped, Verdict
+from moderate_cli.records import to_record
+from moderate_cli.verdicts import (
+    Call,
+    Failed,
+    ImageUrl,
+    Item,
+    Judged,
+    Label,
+    Outcome,
+    Pending,
+    RiskLevel,
+    Skipped,
+    Verdict,
+)
 
 SHA256 = "ab" * 32
 NO_EXT: dict[str, Any] = {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []}
@@ -34,6 +49,7 @@ def verdict(level: str | None = "none", *labels: str | Label, **changes: Any) ->
     defaults: dict[str, Any] = {
         "call": call(attempts=1, elapsed_ms=312),
         "risk_level": RiskLevel(level) if level else None,
+        "reported_level": level,
         "labels": found,
         "ext": NO_EXT,
         "request_id": "R1",
@@ -53,10 +69,23 @@ def skipped(source: str = "a.png", *, error: ModerateError | None = None, size: 
     return Skipped(item=item(source), call=call(), size=size, error=error or refusal)
 
 
-def failed(source: str = "a.png", *, error: ModerateError | None = None, attempts: int = 0) -> Failed:
-    """An item whose file could not be read, or what else `error` says."""
+def failed(
+    source: str = "a.png", *, error: ModerateError | None = None, attempts: int = 0, verdict: Verdict | None = None
+) -> Failed:
+    """An item whose file could not be read, or what else `error` says; `verdict` is what could be read of an answer."""
     missing = InputError("no such file", code="not_found", hint="check the name")
-    return Failed(item=item(source), call=call(attempts=attempts), error=error or missing)
+    return Failed(item=item(source), call=call(attempts=attempts), error=error or missing, verdict=verdict)
+
+
+def pending(source: str = "a.gif", **changes: Any) -> Pending:
+    """An item that the service has queued."""
+    defaults: dict[str, Any] = {"item": item(source), "call": call(operation="ImageAsyncModeration"), "req_id": "Q1"}
+    return Pending(**defaults | changes)
+
+
+def unreadable_answer(what: str = "it has no object as Data", verdict: Verdict | None = None) -> UnreadableAnswerError:
+    """The service answered, and nobody can read what."""
+    return UnreadableAnswerError(what, verdict)
 
 
 def service_error(**changes: Any) -> ServiceError:
@@ -80,3 +109,14 @@ def fatal_error() -> ServiceError:
 def sources_of(outcomes: Iterable[Judged | Skipped | Failed]) -> list[str]:
     """The names of the inputs behind outcomes."""
     return [outcome.item.source for outcome in outcomes]
+
+
+def schema_1(outcome: Outcome) -> dict[str, Any]:
+    """The record of an outcome as 0.1.0 wrote it, which knew fewer fields and took the level that was stated."""
+    said = json.loads(json.dumps(to_record(outcome)))
+    for name in ("judged_at", "reported_level", "gate", "coverage", "notes", "billed_calls", "decision"):
+        del said[name]
+    for part in (said, *said["per_service"], *said["frames"]):
+        for label in part["labels"]:
+            del label["suppressed"]
+    return said | {"schema": 1}

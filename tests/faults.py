@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.form = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode(errors="replace")
         answer = self.server.take(self)
         if not isinstance(answer, Answer):
             # A linger of 0 seconds makes close() send RST instead of FIN.

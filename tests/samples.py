@@ -57,8 +57,9 @@ def async_outcome(name: str) -> Judged:
 
 def post_outcome(name: str, post: dict[str, Any] | None = None) -> Judged:
     """Return the outcome of a post (the vendor's sample one) whose answer is a sample reply."""
-    item = Item(f"posts/{name}.yaml", Post(post or vendor_post()))
-    return _judged(item, "describe_multimodal_moderation_result", name, "post_text_image_detection")
+    sent = post or vendor_post()
+    item = Item(f"posts/{name}.yaml", Post(sent))
+    return _judged(item, "describe_multimodal_moderation_result", name, "post_text_image_detection", post=sent)
 
 
 def vendor_post() -> dict[str, Any]:
@@ -91,14 +92,13 @@ def shown_table(*outcomes: Outcome, width: int = 100, color: bool = False) -> st
     return stream.getvalue()
 
 
-def _judged(item: Item, operation: str, name: str, *services: str) -> Judged:
+def _judged(item: Item, operation: str, name: str, *services: str, post: dict[str, Any] | None = None) -> Judged:
     call = _call(operation, services)
-    return Judged(item=item, call=call, verdict=read_verdict(vendor_reply(operation, name), call))
+    return Judged(item=item, call=call, verdict=read_verdict(vendor_reply(operation, name), call, post=post))
 
 
 def _pending(item: Item, operation: str, service: str) -> Pending:
     submission = read_submission(vendor_reply(operation, "submitted"), _call(operation, (service,)))
-    assert submission
     return Pending(item=item, call=submission.call, req_id=submission.req_id, data_id=submission.data_id)
 
 

@@ -11,9 +11,13 @@ from moderate_cli.verdicts import Json
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LISTS = ("custom_image", "public_figure", "logo_data")
 _TEXT_LISTS = ("ocr_result", "risk_word", "custom_text")
-_OURS = {*_LISTS, "text_in_image", "local_engine"}
+_OURS = {name.replace("_", ""): name for name in (*_LISTS, "text_in_image", "local_engine")}
 # DescribeImageResultExt uses plural names, and plain texts for lines (SDK 3.6.9).
-_PLURALS = {"custom_texts": "custom_text", "ocr_datas": "ocr_result", "risk_words": "risk_word"}
+_IN_TEXT = {name.replace("_", ""): name for name in _TEXT_LISTS} | {
+    "customtexts": "custom_text",
+    "ocrdatas": "ocr_result",
+    "riskwords": "risk_word",
+}
 
 
 def read_ext(value: object) -> dict[str, Any]:
@@ -24,18 +28,23 @@ def read_ext(value: object) -> dict[str, Any]:
     """
     ext: dict[str, Any] = {name: [] for name in _LISTS} | {"text_in_image": None}
     for name, part in value.items() if isinstance(value, Mapping) else ():
-        ours = snake_case(name)
-        ext[ours if ours in _OURS else name] = _snake_cased(part) if ours in _OURS else part
+        ours = _known(name, _OURS)
+        ext[ours or name] = _snake_cased(part) if ours else part
     for name in _LISTS:
         ext[name] = _as_list(ext[name])  # the batch operation sends one logo as an object
-    if isinstance(ext["text_in_image"], Mapping):
-        ext["text_in_image"] = _text_in_image(ext["text_in_image"])
+    text = ext["text_in_image"]
+    ext["text_in_image"] = _text_in_image(text) if isinstance(text, Mapping) else None
     return ext
 
 
 def frame_parts(part: Json) -> dict[str, Any]:
     """Return the documented parts that a frame carries itself, without an Ext around them."""
-    return {name: value for name, value in part.items() if snake_case(name) in _OURS}
+    return {name: value for name, value in part.items() if _known(name, _OURS)}
+
+
+def _known(name: str, names: Mapping[str, str]) -> str | None:
+    """Return what a name in any case is called here, None where it is not known."""
+    return names.get(name.replace("_", "").lower())
 
 
 def snake_case(name: str) -> str:
@@ -46,8 +55,8 @@ def snake_case(name: str) -> str:
 def _text_in_image(parts: Json) -> dict[str, Any]:
     text: dict[str, Any] = {name: [] for name in _TEXT_LISTS}
     for name, part in parts.items():
-        ours = _PLURALS.get(name, name)
-        text[ours] = _as_list(part) if ours in _TEXT_LISTS else part
+        ours = _known(name, _IN_TEXT)
+        text[ours or name] = _as_list(part) if ours else part
     text["ocr_result"] = [{"text": line} if isinstance(line, str) else line for line in text["ocr_result"]]
     return text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from moderate_cli.catalogue.regions import DEFAULT_REGION
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
 from moderate_cli.catalogue.services import is_large_model, queries_per_second
-from moderate_cli.client.answers import IN_PROGRESS, read_body
+from moderate_cli.client.answers import IN_PROGRESS, UnreadableAnswerError, read_body
 from moderate_cli.client.credentials import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.client.exchange import Answer, Timeouts
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from moderate_cli.client.transport import Transport
 
 LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)
+
+# The errors of a call that was sent and whose answer nobody could read: it may have been judged and billed.
+_ANSWER_LOST = frozenset({"connection_lost", "read_timeout", "unreadable_answer"})
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +111,7 @@ class GreenClient:
         page: "Synchronous moderation API" (2026-03-03).
         """
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
-        return read_verdict(*self._judge(Operation.IMAGE_MODERATION, (service,), parameters))
+        return self._verdict(Operation.IMAGE_MODERATION, (service,), parameters, data_id)
 
     def image_batch_moderation(
         self,
@@ -123,7 +127,7 @@ class GreenClient:
         Raises as `image_moderation` does. Vendor page of the same name.
         """
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
-        return read_verdict(*self._judge(Operation.IMAGE_BATCH_MODERATION, tuple(services), parameters))
+        return self._verdict(Operation.IMAGE_BATCH_MODERATION, tuple(services), parameters, data_id)
 
     def image_async_moderation(
         self,
@@ -141,11 +145,16 @@ class GreenClient:
         """
         further = (options or AsyncOptions()).fields()
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer, further=further)
-        return _submission(*self._judge(Operation.IMAGE_ASYNC_MODERATION, (service,), parameters))
+        return self._submission(Operation.IMAGE_ASYNC_MODERATION, (service,), parameters)
 
-    def describe_image_moderation_result(self, req_id: str) -> Verdict | None:
-        """Return the verdict on a queued image, or None while it is judged (DescribeImageModerationResult)."""
-        return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id)
+    def describe_image_moderation_result(
+        self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None
+    ) -> Verdict | None:
+        """Return the verdict on a queued image, or None while it is judged (DescribeImageModerationResult).
+
+        `services` and `data_id` are those with which it was queued, where that is known. Raises ServiceError.
+        """
+        return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id, services, data_id)
 
     def multimodal_async_moderation(self, service: str, post: Json) -> Submission:
         """Queue a post in the API's own shape (MultimodalAsyncModeration); the result is kept for 24 hours.
@@ -154,20 +163,26 @@ class GreenClient:
         "Multimodal content moderation".
         """
         parameters = post_parameters(post)
-        return _submission(*self._judge(Operation.MULTIMODAL_ASYNC_MODERATION, (service,), parameters))
+        return self._submission(Operation.MULTIMODAL_ASYNC_MODERATION, (service,), parameters)
 
-    def describe_multimodal_moderation_result(self, req_id: str) -> Verdict | None:
-        """Return the verdict on a queued post, or None while it is judged (DescribeMultimodalModerationResult)."""
-        return self._result(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, req_id)
+    def describe_multimodal_moderation_result(
+        self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None, post: Json | None = None
+    ) -> Verdict | None:
+        """Return the verdict on a queued post, or None while it is judged (DescribeMultimodalModerationResult).
+
+        `services`, `data_id` and the `post` itself are those with which it was queued, where that is known. Raises
+        ServiceError.
+        """
+        return self._result(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, req_id, services, data_id, post)
 
     def describe_image_result_ext(self, request_id: str, info_types: Sequence[str]) -> Json:
         """Return the auxiliary information of an earlier call, by its request id (DescribeImageResultExt)."""
         parameters = {"ReqId": request_id, "InfoType": ",".join(info_types)}
-        return read_result_ext(self._call(Operation.DESCRIBE_IMAGE_RESULT_EXT, parameters)[0])
+        return read_result_ext(self._call(Operation.DESCRIBE_IMAGE_RESULT_EXT, parameters)[1])
 
     def describe_upload_token(self) -> UploadToken:
         """Ask for the right to upload files (DescribeUploadToken)."""
-        return UploadToken.read(self._call(Operation.DESCRIBE_UPLOAD_TOKEN, {})[0])
+        return UploadToken.read(self._call(Operation.DESCRIBE_UPLOAD_TOKEN, {})[1])
 
     def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
         """Upload an open file for a later call; the service keeps it for 30 minutes.
@@ -196,7 +211,16 @@ class GreenClient:
 
         Raises ServiceError where there is none.
         """
-        return self._transport.probe(address)
+        return self._transport.get(address)
+
+    def download(self, address: str) -> bytes:
+        """Return the frame behind an address that an answer named; raises ServiceError where there is none."""
+        from moderate_cli.client.transport import MAX_FRAME
+
+        answer = self._transport.get(address, limit=MAX_FRAME)
+        if answer.status != 200:
+            raise ServiceError(f"HTTP {answer.status} for its address", code="frame_failed", http_status=answer.status)
+        return answer.body
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         """Return the description of a call that was not sent yet."""
@@ -215,47 +239,84 @@ class GreenClient:
     ) -> None:
         self.close()
 
+    def _verdict(
+        self, operation: Operation, services: tuple[str, ...], service_parameters: str, data_id: str | None
+    ) -> Verdict:
+        code, body, call = self._judge(operation, services, service_parameters)
+        with _reading(call):
+            if code == IN_PROGRESS:  # these operations know no task that could be running
+                raise UnreadableAnswerError(f"its code is {code}, and {operation} answers at once")
+            return read_verdict(body, call, data_id=data_id)
+
+    def _submission(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> Submission:
+        _, body, call = self._judge(operation, services, service_parameters)
+        with _reading(call):
+            return read_submission(body, call)
+
     def _judge(
         self, operation: Operation, services: tuple[str, ...], service_parameters: str
-    ) -> tuple[dict[str, Any], Call]:
+    ) -> tuple[int, dict[str, Any], Call]:
         service = ",".join(services)
         check_text("Service", service)
         parameters = {"Service": service, "ServiceParameters": service_parameters}
         return self._call(operation, parameters, services)
 
-    def _result(self, operation: Operation, req_id: str) -> Verdict | None:
+    def _result(
+        self,
+        operation: Operation,
+        req_id: str,
+        services: Sequence[str],
+        data_id: str | None,
+        post: Json | None = None,
+    ) -> Verdict | None:
         check_text("ReqId", req_id)
-        body, call = self._call(operation, {"ReqId": req_id})
-        return None if str(body.get("Code")) == str(IN_PROGRESS) else read_verdict(body, call)
+        code, body, call = self._call(operation, {"ReqId": req_id})
+        if code == IN_PROGRESS:
+            return None
+        with _reading(call):
+            return read_verdict(body, replace(call, services=tuple(services)), data_id=data_id, post=post)
 
     def _call(
         self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()
-    ) -> tuple[dict[str, Any], Call]:
-        """Send one call, as often as it takes, and return the body of its answer."""
+    ) -> tuple[int, dict[str, Any], Call]:
+        """Send one call, as often as it takes, and return the code and the body of its answer."""
         placed = place(operation, parameters, self._params_in)
         timeout = self._read_timeout(services)
         used: Credentials
+        was_lost = repeated = False
 
-        def attempt() -> dict[str, Any]:
-            nonlocal used
+        def attempt() -> tuple[int, dict[str, Any]]:
+            nonlocal used, was_lost, repeated
+            repeated = was_lost
             used = self._source.current()
             limiter = self._limiter(used, operation, services)
             started = limiter.wait()
             try:
-                body = read_body(self._transport.send(operation.value, placed, used, read_timeout=timeout))
+                answer = read_body(self._transport.send(operation.value, placed, used, read_timeout=timeout))
             except ServiceError as error:
                 if error.throttled:
                     limiter.refused(started)
+                if error.code in _ANSWER_LOST:
+                    if operation.is_billed:
+                        was_lost = True
+                    else:
+                        error.max_attempts = None
                 raise
             limiter.accepted(started)
-            return body
+            return answer
 
         started = time.monotonic()
-        body, attempts = self._retrier.run(attempt, mend=lambda error: self._mend(error, used))
+        try:
+            (code, body), attempts = self._retrier.run(attempt, recover=lambda error: self._recover(error, used))
+        except ServiceError as error:
+            error.repeated = repeated
+            raise
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        return body, replace(self.call(operation, services), attempts=attempts, elapsed_ms=elapsed_ms)
+        call = self.call(operation, services)
+        call = replace(call, attempts=attempts, elapsed_ms=elapsed_ms, answered_at=self._clock(), repeated=repeated)
+        return code, body, call
 
-    def _mend(self, error: ServiceError, used: Credentials) -> bool:
+    def _recover(self, error: ServiceError, used: Credentials) -> bool:
         """Remove the cause of an error where this machine can: a wrong clock, or credentials that have expired."""
         if error.clock_skew is not None:
             if abs(self._transport.clock_offset + error.clock_skew) > 1:  # the other threads' errors say the same
@@ -273,8 +334,11 @@ class GreenClient:
         return max(self._timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else None
 
 
-def _submission(body: Json, call: Call) -> Submission:
-    submission = read_submission(body, call)
-    if submission is None:
-        raise ServiceError("the service queued the task and named no id for it", code="unreadable_answer")
-    return submission
+@contextmanager
+def _reading(call: Call) -> Iterator[None]:
+    """Let an answer that cannot be read tell how it came."""
+    try:
+        yield
+    except UnreadableAnswerError as error:
+        error.attempts, error.repeated = call.attempts, call.repeated
+        raise

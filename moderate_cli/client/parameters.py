@@ -24,6 +24,7 @@ MAX_POST_TEXT = 5000
 MAX_POST_IMAGES = 30
 MAX_COMMENT_TEXT = 1000
 MAX_COMMENT_IMAGES = 10
+MAX_COMMENT_LEVELS = 2  # comments, and replies to them: the page shows no others
 
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]+")
 _SEED = re.compile(r"[A-Za-z0-9_]+")
@@ -103,7 +104,7 @@ def post_parameters(post: Json) -> str:
     """Return the ServiceParameters of a post in the API's own shape: `mainData`, `commentDatas`, `dataId`.
 
     Raises RefusedError for a post over a limit: 5,000 characters and 30 images in all, 1,000 characters and 10
-    images in each comment.
+    images in each comment, and replies to comments but none to replies.
     """
     if post.get("dataId"):
         check_data_id(str(post["dataId"]), MAX_POST_DATA_ID)
@@ -151,16 +152,26 @@ def check_url(name: str, value: str) -> None:
         raise _invalid(f"{name} is no http or https address")
 
 
-def _parts(post: Json, path: str = "") -> Iterator[tuple[str, str, list[Json]]]:
+def _parts(post: Json) -> Iterator[tuple[str, str, list[Json]]]:
     """Yield the path, the text and the images of the post itself and of each comment and reply."""
     main = post.get("mainData")
     if isinstance(main, Mapping):
         text = f"{main.get('mainTitle') or ''}{main.get('mainContent') or ''}"
         yield "mainData", text, list(main.get("mainImages") or [])
-    for index, comment in enumerate(post.get("commentDatas") or []):
+    yield from _comments(post, "", 1)
+
+
+def _comments(above: Json, path: str, level: int) -> Iterator[tuple[str, str, list[Json]]]:
+    """Yield the same of each comment and reply; raises RefusedError for replies that the service may not judge."""
+    comments = above.get("commentDatas") or []
+    if comments and level > MAX_COMMENT_LEVELS:
+        message = f"{path}commentDatas are replies to replies, which the service does not document"
+        hint = "flatten them: move them up among the replies to the comment"
+        raise RefusedError(message, code="post_too_deep", api_code=401, hint=hint)
+    for index, comment in enumerate(comments):
         where = f"{path}commentDatas[{index}]"
         yield where, str(comment.get("content") or ""), list(comment.get("images") or [])
-        yield from _parts({"commentDatas": comment.get("commentDatas")}, f"{where}.")
+        yield from _comments(comment, f"{where}.", level + 1)
 
 
 def _check_frames(interval: int | None, max_frames: int | None) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies
 from urllib3.connectionpool import ConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from moderate_cli import __version__
 from moderate_cli.client.credentials import Credentials
-from moderate_cli.client.endpoint import Endpoint
+from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
+from moderate_cli.client.endpoint import Endpoint, is_loopback
 from moderate_cli.client.exchange import Answer, Parameters, Timeouts
 from moderate_cli.client.signing import (
     FORM_CONTENT_TYPE,
@@ -35,7 +39,15 @@ USER_AGENT = f"moderate-cli/{__version__}"
 log = logging.getLogger(__name__)
 
 
-class _OneHost(HTTPAdapter):
+MAX_ANSWER = 8 * 1024 * 1024
+"""Bytes of an answer, once it is unpacked; real ones have some kilobytes."""
+MAX_FRAME = 20 * 1024 * 1024
+"""Bytes of a frame, as many as an image may have."""
+
+_PROXY_SCHEMES = frozenset({"http", "https"})
+
+
+class _OneHost(WatchedAdapter):
     """Looks up the connections of its host once, and not for each request."""
 
     _pool: ConnectionPool | None = None
@@ -68,32 +80,65 @@ class Transport:
         """
         sent_at = self._clock()
         request = self._sign(action, parameters, credentials, sent_at + self.clock_offset)
-        try:
-            session, settings = self._session()
-            # The adapter alone follows no redirect and keeps no cookie: a signed request is for this host, as it is.
-            response = session.get_adapter(f"{self.endpoint.url}/").send(
-                request, timeout=(self._timeouts.connect, read_timeout or self._timeouts.read), **settings
-            )
-            content = response.content
-        except OSError as error:  # what requests raises is one, and so is its complaint about a missing CA bundle
-            raise self._unanswered(error) from error
+        seconds = read_timeout or self._timeouts.read
+        with within(seconds) as deadline:
+            try:
+                session, settings = self._session()
+                # The adapter alone follows no redirect and keeps no cookie: a signed request is for this host alone.
+                response = session.get_adapter(f"{self.endpoint.url}/").send(
+                    request, timeout=(self._timeouts.connect, seconds), **settings
+                )
+                content = self._content(response, MAX_ANSWER, deadline)
+            except (OSError, HTTPError) as error:  # what requests raises is an OSError, as is a missing CA bundle
+                raise self._unanswered(error, self.endpoint.host, deadline, seconds) from error
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(content))
         return Answer(response.status_code, response.headers, content, sent_at)
 
-    def probe(self, address: str | None = None) -> Answer:
-        """Get an address, or else the endpoint, without a signature; raises ServiceError where nobody answers."""
+    def get(self, address: str | None = None, *, limit: int = MAX_ANSWER) -> Answer:
+        """Get an address, or else the endpoint, without a signature, and at most `limit` bytes of it.
+
+        Raises ServiceError where nobody answers in time, or with more.
+        """
         sent_at = self._clock()
-        try:
-            session, settings = self._session()
-            response = session.get(
-                address or self.endpoint.url,
-                timeout=(self._timeouts.connect, self._timeouts.read),
-                allow_redirects=False,
-                verify=settings["verify"],
-            )
-        except OSError as error:
-            raise self._unanswered(error) from error
-        return Answer(response.status_code, response.headers, response.content, sent_at)
+        url = address or self.endpoint.url
+        host = urlsplit(url).hostname or ""
+        with within(self._timeouts.read) as deadline:
+            try:
+                session, settings = self._session()
+                response = session.get(
+                    url,
+                    stream=True,
+                    timeout=(self._timeouts.connect, self._timeouts.read),
+                    allow_redirects=False,
+                    verify=settings["verify"],
+                    proxies=proxies_for(url),
+                )
+                content = self._content(response, limit, deadline)
+            except (OSError, HTTPError, ValueError) as error:  # ValueError: no address at all
+                raise self._unanswered(error, host or url, deadline, self._timeouts.read) from error
+        return Answer(response.status_code, response.headers, content, sent_at)
+
+    def _content(self, response: requests.Response, limit: int, deadline: Deadline) -> bytes:
+        """Return what a response holds, unpacked, and give its connection back.
+
+        Raises ServiceError for more than `limit` bytes, and for a packing that we did not ask for and do not know.
+        """
+        data = b""
+        # The read that finds nothing more tells whether the body broke off.
+        while len(data) <= limit and (more := response.raw.read(limit + 1 - len(data), decode_content=False)):
+            data += more
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if len(data) <= limit and encoding in {"gzip", "x-gzip", "deflate"}:
+            data = _unpacked(data, limit)
+        elif encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            response.close()
+            raise _unreadable(f"is packed as {encoding[:40]!r}", response.status_code)
+        if len(data) > limit:
+            response.close()
+            raise _unreadable(f"is longer than {limit // 1024 // 1024} MB", response.status_code)
+        if deadline.is_over:  # a line that was cut among the headers looks like an answer without a body
+            raise TimeoutError
+        return data
 
     def proxy(self) -> str | None:
         """Return the proxy on the way to the endpoint, or None."""
@@ -137,29 +182,38 @@ class Transport:
         """Return this thread's session and its proxy and CA settings, which are worked out once, not once a call."""
         if not hasattr(self._local, "session"):
             session = requests.Session()
+            settings = session.merge_environment_settings(self.endpoint.url, {}, True, True, None)
+            settings["proxies"] = proxies_for(self.endpoint.url)
+            session.trust_env = False  # from here on no netrc and no variable has a say
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, WatchedAdapter())
             session.mount(f"{self.endpoint.url}/", _OneHost())
             with self._lock:
                 self._sessions.add(session)
             self._local.session = session
-            self._local.settings = session.merge_environment_settings(self.endpoint.url, {}, False, True, None)
+            self._local.settings = settings
         return self._local.session, self._local.settings
 
-    def _unanswered(self, error: OSError) -> ServiceError:
-        host = self.endpoint.host
+    def _unanswered(self, error: Exception, host: str, deadline: Deadline, seconds: float) -> ServiceError:
+        if deadline.is_over or isinstance(error, requests.exceptions.ReadTimeout | ReadTimeoutError):
+            hint = "try again, or raise --timeout"
+            return _perhaps_judged(f"no whole answer from {host} within {seconds:g} s", code="read_timeout", hint=hint)
+        if isinstance(error, HTTPError):  # the body broke off
+            return _perhaps_judged(
+                f"the connection to {host} was lost: {_reason(error)}", code="connection_lost", hint="try again"
+            )
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | ValueError):
+            return ServiceError(f"{host!r} is no address that can be asked", code="invalid_address")
         if not isinstance(error, requests.RequestException):
             hint = "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
             return ServiceError(f"no request to {host} can be made: {error}", code="tls_failed", hint=hint, fatal=True)
         if isinstance(error, requests.exceptions.SSLError):
             hint = "behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its certificate"
             return ServiceError(f"no trusted TLS connection to {host}: {_reason(error)}", code="tls_failed", hint=hint)
-        if isinstance(error, requests.exceptions.ReadTimeout):
-            hint = "try again, or raise --timeout"
-            return _perhaps_judged(f"no answer from {host} in time", code="read_timeout", hint=hint)
         if isinstance(error, requests.exceptions.ProxyError):
             hint = "check HTTPS_PROXY and NO_PROXY"
-            return ServiceError(
-                f"the proxy refused the way to {host}: {_reason(error)}", code="proxy_failed", hint=hint
-            )
+            message = f"the proxy refused the way to {host}: {_reason(error)}"
+            return ServiceError(message, code="proxy_failed", hint=hint, retryable=True, max_attempts=2)
         hint = "check the network, --region and --endpoint"
         if isinstance(error, requests.exceptions.ConnectTimeout):
             message = f"no connection to {host} within {self._timeouts.connect:g} s"
@@ -171,8 +225,57 @@ class Transport:
         return ServiceError(message, code="connection_failed", hint=hint, retryable=True)
 
 
+def proxies_for(url: str) -> dict[str, str]:
+    """Return the proxies of the environment for a URL; what is on this machine is never asked through one.
+
+    Raises ServiceError, fatal for the run, for one that cannot be used.
+    """
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    proxies = get_environ_proxies(url)
+    scheme = urlsplit(url).scheme
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if proxy:
+        _check_proxy(proxy)
+    return proxies
+
+
+def _check_proxy(proxy: str) -> None:
+    hint = "set HTTPS_PROXY to http://HOST:PORT, or NO_PROXY for the service's host"
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        is_usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or brackets without an address
+        is_usable = False
+        parts = None
+    if parts is not None and parts.scheme.startswith("socks"):
+        if find_spec("socks") is None:
+            hint = f"pip install pysocks, or {hint}"
+            raise ServiceError("a SOCKS proxy needs the package pysocks", code="proxy_invalid", hint=hint, fatal=True)
+    elif parts is None or not is_usable or parts.scheme not in _PROXY_SCHEMES:
+        shown = parts.scheme if parts is not None and parts.scheme not in _PROXY_SCHEMES else "no host and port"
+        raise ServiceError(
+            f"the proxy of the environment cannot be used: {shown}", code="proxy_invalid", hint=hint, fatal=True
+        )
+
+
+def _unpacked(data: bytes, limit: int) -> bytes:
+    """Return what gzip or deflate holds, one byte beyond a limit at most; raises ServiceError for what is neither."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, limit + 1)
+    except zlib.error:
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit + 1)
+        except zlib.error as error:
+            raise _unreadable("cannot be unpacked", 200) from error
+
+
+def _unreadable(what: str, status: int) -> ServiceError:
+    return ServiceError(f"the answer {what} (HTTP {status})", code="unreadable_answer", http_status=status)
+
+
 def _perhaps_judged(message: str, *, code: str, hint: str) -> ServiceError:
-    """Return the error of a call that was sent: it may have been judged and billed, so it is sent once more at most."""
+    """Return the error of a call that was sent: it may be judged and billed, so this may happen twice at most."""
     return ServiceError(message, code=code, hint=hint, retryable=True, max_attempts=2)
 
 

@@ -8,29 +8,76 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import math
 import re
 import threading
 import uuid
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from importlib import import_module
 from io import BufferedReader
 from typing import Any
 
+from moderate_cli.client.answers import field_of
 from moderate_cli.client.endpoint import Endpoint, is_loopback
 from moderate_cli.client.retry import Retrier
-from moderate_cli.errors import ServiceError, UsageError
+from moderate_cli.errors import InputError, ServiceError, UsageError
 from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
 KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further calls, of the 30 minutes
+SLOWEST = 64 * 1024  # bytes a second: an upload may take the time of a call, and so much more
 CONNECTIONS = 64  # kept open for further uploads: one for each worker, however many `--jobs` allows
 _REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
 
 log = logging.getLogger(__name__)
+
+
+class FileChangedError(InputError):
+    """A file had another content when it was sent than when it was hashed."""
+
+    def __init__(self) -> None:
+        super().__init__("the file changed while it was sent", code="file_changed", hint="try again when it is at rest")
+
+
+class _Hashed:
+    """A file as it is sent: `size` bytes of it, of which the SHA-256 is taken on their way."""
+
+    def __init__(self, file: BufferedReader, size: int) -> None:
+        self._file = file
+        self._left = size
+        self._digest = hashlib.sha256()
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, amount: int = -1) -> bytes:
+        """Return the next bytes; raises InputError where that fails, as where the file has become shorter."""
+        try:
+            data = self._file.read(self._left if amount < 0 else min(amount, self._left))
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", code="unreadable") from error
+        if self._left and amount and not data:
+            raise FileChangedError
+        self._left -= len(data)
+        self._digest.update(data)
+        return data
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether all of it was read."""
+        return not self._left
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of what was read so far, in hexadecimal."""
+        return self._digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +95,38 @@ class UploadToken:
 
     @classmethod
     def read(cls, body: Json) -> UploadToken:
-        """Read the body of an answer; raises ServiceError where a field is missing."""
-        data = body.get("Data") or {}
-        try:
-            return cls(
-                access_key_id=data["AccessKeyId"],
-                access_key_secret=data["AccessKeySecret"],
-                security_token=data["SecurityToken"],
-                bucket=data["BucketName"],
-                prefix=data["FileNamePrefix"],
-                expiration=float(data["Expiration"]),
-                internet_endpoint=data["OssInternetEndPoint"],
-                internal_endpoint=data.get("OssInternalEndPoint") or data["OssInternetEndPoint"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            missing = error.args[0] if isinstance(error, KeyError) else "field"
-            message = f"the upload token lacks a usable {missing}"
-            raise ServiceError(message, code="unreadable_answer", retryable=True) from None
+        """Read the body of an answer; raises ServiceError where a field is missing, or is no text that it can be."""
+        data = field_of(body, "Data")
+        fields = data if isinstance(data, Mapping) else {}
+
+        def text(name: str) -> str:
+            value = field_of(fields, name)
+            if not isinstance(value, str) or not value:
+                message = f"the upload token lacks a usable {name}"
+                raise ServiceError(message, code="unreadable_answer", hint="try again later", http_status=200)
+            return value
+
+        expiration = field_of(fields, "Expiration")
+        if not isinstance(expiration, int | float | str) or not _is_number(expiration):
+            raise ServiceError("the upload token lacks a usable Expiration", code="unreadable_answer", http_status=200)
+        internet = text("OssInternetEndPoint")
+        return cls(
+            access_key_id=text("AccessKeyId"),
+            access_key_secret=text("AccessKeySecret"),
+            security_token=text("SecurityToken"),
+            bucket=text("BucketName"),
+            prefix=text("FileNamePrefix"),
+            expiration=float(expiration),
+            internet_endpoint=internet,
+            internal_endpoint=text("OssInternalEndPoint") if field_of(fields, "OssInternalEndPoint") else internet,
+        )
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return math.isfinite(float(str(value)))
+    except ValueError:
+        return False
 
 
 @dataclass(slots=True)
@@ -110,6 +172,7 @@ class Uploader:
         self._retrier = retrier or Retrier()
         self._lock = threading.Lock()
         self._grant: _Grant | None = None
+        self._asked: Future[_Grant] | None = None
         self._session: Any = None
         self._uploads: OrderedDict[str, _Upload] = OrderedDict()
 
@@ -117,14 +180,15 @@ class Uploader:
         """Upload an open file from its start, under a new name, and return where it is.
 
         `extension` comes with its dot, and is left out if it is an odd one. With `sha256`, the same bytes are uploaded
-        once. Raises ServiceError where the token or the upload is refused or fails.
+        once. Raises ServiceError where the token or the upload is refused or fails, and FileChangedError where the
+        bytes that were sent have another SHA-256.
         """
         if sha256 is None:
-            return self._put(file, extension)
+            return self._put(file, extension, None)
         upload = self._remembered(sha256)
         with upload.lock:
             if upload.place is None or self._clock() - upload.done_at > KEPT_FOR:
-                upload.place = self._put(file, extension)
+                upload.place = self._put(file, extension, sha256)
                 upload.done_at = self._clock()
             return upload.place
 
@@ -136,35 +200,48 @@ class Uploader:
                 self._uploads.popitem(last=False)
             return upload
 
-    def _put(self, file: BufferedReader, extension: str) -> OssObject:
+    def _put(self, file: BufferedReader, extension: str, sha256: str | None) -> OssObject:
         file.seek(0)
         # The MD5 lets OSS refuse damaged bytes; oss2's own check of a CRC is slow without a C compiler.
         headers = {"Content-MD5": base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()}
+        size = file.tell()
         suffix = extension if _EXTENSION.fullmatch(extension) else ""
         grant = self._current_grant()
 
-        def mend(error: ServiceError) -> bool:
+        def recover(error: ServiceError) -> bool:
             nonlocal grant
             if error.http_status != 403:
                 return False
             grant = self._another_grant(grant)
             return True
 
-        return self._retrier.run(lambda: self._attempt(file, suffix, headers, grant), mend=mend)[0]
+        def attempt() -> OssObject:
+            file.seek(0)
+            return self._attempt(_Hashed(file, size), suffix, headers, grant, sha256)
 
-    def _attempt(self, file: BufferedReader, suffix: str, headers: dict[str, str], grant: _Grant) -> OssObject:
+        return self._retrier.run(attempt, recover=recover)[0]
+
+    def _attempt(
+        self, content: _Hashed, suffix: str, headers: dict[str, str], grant: _Grant, sha256: str | None
+    ) -> OssObject:
         key = f"{grant.token.prefix}{uuid.uuid4()}{suffix}"
         offset = self._clock_offset()
         if offset:
             from email.utils import formatdate
 
             headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
-        file.seek(0)
         oss2 = import_module("oss2")
         try:
-            grant.bucket.put_object(key, file, headers=headers)
+            grant.bucket.put_object(key, content, headers=headers)
         except oss2.exceptions.OssError as error:
+            if content.is_sent and sha256 is not None and content.sha256 != sha256:  # so that its MD5 is wrong too
+                raise FileChangedError from None
             raise _upload_error(error, grant.token) from None
+        except OSError as error:  # the answer broke off; what requests raises is one
+            message = f"the answer to the upload to {grant.token.bucket} broke off"
+            raise ServiceError(message, code="upload_failed", hint="check the network", retryable=True) from error
+        if sha256 is not None and content.sha256 != sha256:
+            raise FileChangedError
         log.info("uploaded %s to %s", key, grant.token.bucket)
         return OssObject(grant.token.bucket, key, _region(grant.bucket.endpoint))
 
@@ -176,41 +253,102 @@ class Uploader:
         return self._current_grant()
 
     def _current_grant(self) -> _Grant:
+        """Return the token that is good now; whoever waits while one is asked for shares what comes of that.
+
+        A bad answer is that of one only: the next one who waits asks again.
+        """
+        while True:
+            with self._lock:
+                if self._grant is not None and self._grant.token.expiration - EXPIRY_MARGIN > self._clock():
+                    return self._grant
+                asked, mine = self._asked, Future[_Grant]()
+                if asked is None:
+                    self._asked = mine
+            if asked is None:
+                return self._ask(mine)
+            try:
+                return asked.result()
+            except ServiceError as error:
+                if error.http_status is None:  # nobody answered, and nobody will answer the next one
+                    raise
+
+    def _ask(self, answer: Future[_Grant]) -> _Grant:
+        """Ask for a token, for all that wait for the answer."""
+        try:
+            grant = self._another_token()
+        except BaseException as error:
+            with self._lock:
+                self._asked = None
+            answer.set_exception(error)
+            raise
         with self._lock:
-            if self._grant is None or self._grant.token.expiration - EXPIRY_MARGIN <= self._clock():
-                importing = threading.Thread(target=import_module, args=("oss2",), daemon=True)
-                importing.start()  # 0.2 s that pass while the request for the token travels
-                token = self._fetch_token()
-                importing.join()
-                self._grant = _Grant(token, self._open_bucket(token))
-            return self._grant
+            self._grant, self._asked = grant, None
+        answer.set_result(grant)
+        return grant
+
+    def _another_token(self) -> _Grant:
+        importing = threading.Thread(target=_load_oss2, daemon=True)
+        importing.start()  # 0.2 s that pass while the request for the token travels
+        token = self._fetch_token()
+        importing.join()
+        return _Grant(token, self._open_bucket(token))
 
     def _open_bucket(self, token: UploadToken) -> Any:
-        oss2 = import_module("oss2")
-        address = token.internal_endpoint if self._internal else token.internet_endpoint
-        self._session = self._session or oss2.Session(pool_size=CONNECTIONS)
-        return oss2.Bucket(
-            oss2.StsAuth(token.access_key_id, token.access_key_secret, token.security_token),
-            check_oss_endpoint(address),
-            token.bucket,
-            session=self._session,
-            connect_timeout=self._timeouts,
-            enable_crc=False,
-        )
+        oss2 = _load_oss2()
+        address = check_oss_endpoint(token.internal_endpoint if self._internal else token.internet_endpoint)
+        self._session = self._session or _session(oss2, address)
+        try:
+            return oss2.Bucket(
+                oss2.StsAuth(token.access_key_id, token.access_key_secret, token.security_token),
+                address,
+                token.bucket,
+                session=self._session,
+                connect_timeout=self._timeouts,
+                enable_crc=False,
+            )
+        except oss2.exceptions.ClientError as error:
+            message = "the upload token names a bucket that cannot be one"
+            raise ServiceError(message, code="unreadable_answer", hint="try again later", http_status=200) from error
+
+
+def _load_oss2() -> Any:
+    """Import oss2, whose own escapes in texts Python 3.12 and later warn about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        return import_module("oss2")
+
+
+def _session(oss2: Any, address: str) -> Any:
+    """Return oss2's session with connections that end in time, the proxies of ours, no netrc and no redirects.
+
+    A redirect would take the image, and the token that is good for others, to a host that nobody has checked.
+    """
+    from moderate_cli.client.deadline import WatchedAdapter
+    from moderate_cli.client.transport import proxies_for
+
+    session = oss2.Session(adapter=WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    inner = session.session
+    settings = inner.merge_environment_settings(address, {}, True, True, None)
+    inner.trust_env = False
+    inner.verify = settings["verify"]
+    inner.proxies = proxies_for(address)
+    inner.resolve_redirects = lambda *_arguments, **_options: iter(())
+    return session
 
 
 def check_oss_endpoint(address: str) -> str:
-    """Return an OSS endpoint that files may be sent to: https under aliyuncs.com, or this machine.
+    """Return the address of an OSS endpoint that files may be sent to: https under aliyuncs.com, or this machine.
 
-    Raises ServiceError for any other, so that a forged answer cannot draw users' images elsewhere.
+    One without a scheme, which oss2 would ask in plain http, gets https. Raises ServiceError for any other, so that a
+    forged answer cannot draw users' images elsewhere.
     """
     try:
-        host = Endpoint.parse(address).hostname
+        endpoint = Endpoint.parse(address)
     except UsageError as error:
         raise _untrusted(address) from error
-    if not host.endswith(".aliyuncs.com") and not is_loopback(host):
+    if not endpoint.hostname.endswith(".aliyuncs.com") and not is_loopback(endpoint.hostname):
         raise _untrusted(address)
-    return address
+    return endpoint.url
 
 
 def _untrusted(address: str) -> ServiceError:
@@ -225,6 +363,9 @@ def _region(address: str) -> str | None:
 
 def _upload_error(error: Any, token: UploadToken) -> ServiceError:
     """Return what oss2 raised in our words; its own text repeats headers of the request."""
+    if error.status // 100 == 3:
+        message = f"the upload to {token.bucket} was redirected, which is not followed"
+        return ServiceError(message, code="upload_redirected", http_status=error.status, hint="check the proxy")
     if error.status < 0:  # oss2's mark for a request without an answer
         message = f"the upload to {token.bucket} found no answer"
         return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)

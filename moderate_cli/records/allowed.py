@@ -1,26 +1,65 @@
-"""Findings that the team has allowed, and what counts once they do not."""
+"""Findings that the team has allowed, what counts once they do not, and what a run makes of the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moderate_cli.records.findings import findings
-from moderate_cli.verdicts import Frame, Label, RiskLevel, ServiceVerdict, Verdict
+from moderate_cli.levels import finding_level
+from moderate_cli.verdicts import Failed, Judged, Label, Outcome, RiskLevel, Skipped, Verdict, highest
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A label that is allowed in one image, of one service or (None) of each; `source` is where that is written."""
+    """A label that is allowed in one image, of one service or (None) of each.
+
+    `source` is where that is written, `expires` (YYYY-MM-DD) the last day on which it counts.
+    """
 
     label: str
     service: str | None
     reason: str
     source: str
+    expires: str | None = None
 
     def covers(self, label: Label) -> bool:
         """Tell whether a finding is this one; where either side names no service, the label alone decides."""
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """What makes an input fail: its level, an answer that leaves a part out, or a part that nobody looked at.
+
+    `fail_on` is None where no level fails. Parts that the service was asked about and did not answer make an input
+    incomplete under a gate, unless `allow_partial`; with `require_full` everything makes it so that was not looked at.
+    """
+
+    fail_on: RiskLevel | None = None
+    allow_partial: bool = False
+    require_full: bool = False
+
+    def is_incomplete(self, outcome: Outcome) -> bool:
+        """Tell whether too little of a judged input was looked at."""
+        if not isinstance(outcome, Judged) or not outcome.verdict.coverage:
+            return False
+        has_gate = self.fail_on is not None and not self.allow_partial
+        return self.require_full or (has_gate and outcome.verdict.is_unanswered)
+
+    def fails(self, level: RiskLevel) -> bool:
+        """Tell whether a level is at or above the gate."""
+        return self.fail_on is not None and level.rank >= self.fail_on.rank
+
+    def passes(self, outcome: Outcome, allowed: Sequence[Allowed]) -> bool | None:
+        """Tell whether an input passes the gate; None where there is no gate, or no answer yet."""
+        if self.fail_on is None:
+            return None
+        if isinstance(outcome, Judged):
+            return not self.is_incomplete(outcome) and not self.fails(counted_level(outcome.verdict, allowed))
+        return False if isinstance(outcome, Failed | Skipped) else None
+
+
+NO_GATE = GatePolicy()
 
 
 def allowance(label: Label, allowed: Sequence[Allowed]) -> Allowed | None:
@@ -29,20 +68,9 @@ def allowance(label: Label, allowed: Sequence[Allowed]) -> Allowed | None:
 
 
 def counted_level(verdict: Verdict, allowed: Sequence[Allowed]) -> RiskLevel:
-    """Return the level that decides once the allowed findings are left out.
-
-    A service or a frame with a level and no label has nothing that could be allowed, and counts.
-    """
-    if not allowed:
+    """Return the level that decides once the allowed findings are left out: what no allowance names still counts."""
+    found = [label for label in verdict.labels if label.is_finding]
+    if not allowed or not found or verdict.risk_level is None:
         return verdict.gate_level
-    found = findings(verdict)
-    left = [finding.level for finding in found if allowance(finding.label, allowed) is None]
-    if len(left) == len(found):
-        return verdict.gate_level
-    parts: tuple[ServiceVerdict | Frame, ...] = verdict.per_service + verdict.frames
-    left += [part.risk_level for part in parts if part.risk_level and not part.labels]
-    return min([verdict.gate_level, max(left, key=_rank, default=RiskLevel.NONE)], key=_rank)
-
-
-def _rank(level: RiskLevel) -> int:
-    return level.rank
+    left = [finding_level(label, verdict) for label in found if allowance(label, allowed) is None]
+    return highest([*left, verdict.unexplained]) or RiskLevel.NONE

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from moderate_cli.errors import ModerateError, ServiceError
+from moderate_cli.levels import Part, gathered, stated_level, weighed
+from moderate_cli.records.record import SCHEMA, to_record
 from moderate_cli.verdicts import (
     Call,
+    Coverage,
     Failed,
     Frame,
     Image,
@@ -27,14 +32,17 @@ from moderate_cli.verdicts import (
     TaskKind,
     Usage,
     Verdict,
+    highest,
 )
 
 _Record = Mapping[str, Any]
 _MULTIMODAL = "Multimodal"  # what the operations about posts have in their names
+# What schema 2 says otherwise than schema 1; the rest of a record stays as it is.
+_WORKED_ANEW = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
 
 
 def to_outcome(record: _Record) -> Outcome:
-    """Return the outcome behind a record; raises KeyError, TypeError or ValueError where it is none.
+    """Return the outcome behind a record of schema 1 or 2; raises KeyError, TypeError or ValueError where it is none.
 
     The image is guessed by its name, and a post is known by its task only: a record holds no more of it.
     """
@@ -43,6 +51,8 @@ def to_outcome(record: _Record) -> Outcome:
         "call": read_call(record),
         "sha256": record["sha256"],
         "size": record["bytes"],
+        "notes": tuple(record.get("notes") or ()),
+        "at": _seconds(record.get("judged_at")),
     }
     match record["status"]:
         case "judged":
@@ -53,16 +63,34 @@ def to_outcome(record: _Record) -> Outcome:
         case "skipped":
             return Skipped(**known, error=_error(record["error"], record))
         case "failed":
-            return Failed(**known, error=_error(record["error"], record))
+            said = read_verdict(record) if record["risk_level"] or record["labels"] else None
+            return Failed(**known, error=_error(record["error"], record), verdict=said)
         case other:
             raise ValueError(f"no outcome is called {other!r}")
 
 
+def upgraded(record: _Record, *, at: float | None = None) -> dict[str, Any]:
+    """Return a record in schema 2; raises as `to_outcome` does.
+
+    One of schema 1 gets the fields that it lacks, the level that counts and the labels of its parts; `at` (Unix
+    seconds) is when it became known, which it does not tell.
+    """
+    if record["schema"] == SCHEMA:
+        return dict(record)
+    known = {name: value for name, value in record.items() if name not in _WORKED_ANEW}
+    return to_record(replace(to_outcome(record), at=at)) | known
+
+
 def read_verdict(record: _Record) -> Verdict:
-    """Return the verdict in the record of a judged input; raises as `to_outcome` does."""
-    return Verdict(
+    """Return the verdict in the record of a judged input; raises as `to_outcome` does.
+
+    One of schema 1 gets the level that counts and the labels of its parts, which it did not have.
+    """
+    is_old = "reported_level" not in record
+    verdict = Verdict(
         call=read_call(record),
         risk_level=_level(record["risk_level"]),
+        reported_level=record["risk_level"] if is_old else record["reported_level"],
         labels=_labels(record["labels"]),
         per_service=tuple(
             ServiceVerdict(part["service"], _level(part["risk_level"]), _labels(part["labels"]), part["ext"])
@@ -74,13 +102,61 @@ def read_verdict(record: _Record) -> Verdict:
             )
             for frame in record["frames"]
         ),
+        notes=tuple(record.get("notes") or ()),
         ext=record["ext"],
         usage=Usage(**record["usage"]) if record["usage"] else None,
+        billed_calls=_charged(record) if is_old else record["billed_calls"],
         request_id=record["request_id"],
         req_id=record["req_id"],
         data_id=record["data_id"],
         engine=record["engine"],
     )
+    verdict = replace(verdict, coverage=_coverage(record, verdict))
+    return _weighed(verdict, is_old=is_old)
+
+
+def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
+    """Return a verdict with the level that counts, and the highest that no label accounts for."""
+    services = [Part(part.risk_level, part.labels) for part in verdict.per_service]
+    frames = [
+        Part(frame.risk_level, tuple(replace(label, where=f"$.frames[{frame.index}]") for label in frame.labels))
+        for frame in verdict.frames
+    ]
+    inside = {(label.label, label.service) for part in verdict.per_service for label in part.labels}
+    own = [label for label in verdict.labels if not (label.where or "").startswith("$.frames[")]
+    stated = stated_level(verdict)
+    misread = stated is not None and RiskLevel.parse(verdict.reported_level or "") is None
+    if is_old:
+        labels = gathered(Part(stated, tuple(own)), services, frames)
+        verdict = replace(verdict, labels=labels)
+    whole = Part(stated, tuple(label for label in own if (label.label, label.service) not in inside), misread=misread)
+    weight = weighed(whole, [*services, *frames])
+    level = highest([weight.level, verdict.risk_level])
+    known = highest([weight.level]) or RiskLevel.NONE
+    beyond = level if level is not None and level.rank > known.rank else RiskLevel.NONE
+    unexplained = highest([weight.unexplained, beyond]) or RiskLevel.NONE
+    return replace(verdict, risk_level=level or RiskLevel.NONE, unexplained=unexplained)
+
+
+def _coverage(record: _Record, verdict: Verdict) -> tuple[Coverage, ...]:
+    """Return what was not looked at; frames that were charged and are not there were not answered."""
+    charged = (verdict.billed_calls or 0) // max(1, len(verdict.call.services))
+    return tuple(
+        Coverage(
+            part["kind"],
+            part["judged"],
+            part["total"],
+            unanswered=part["kind"] in {"parts", "services"} or (part["kind"] == "frames" and part["judged"] < charged),
+        )
+        for part in record.get("coverage") or ()
+    )
+
+
+def _charged(record: _Record) -> int:
+    """Return for how many calls the answer in a record of schema 1 was billed: a frame or an image by each service."""
+    if record["reused"] or record["engine"] == "local":
+        return 0
+    return max(1, len(record["services"])) * max(1, len(record["frames"]))
 
 
 def read_call(record: _Record) -> Call:
@@ -92,6 +168,7 @@ def read_call(record: _Record) -> Call:
         endpoint=record["endpoint"],
         attempts=record["attempts"],
         elapsed_ms=record["elapsed_ms"],
+        answered_at=_seconds(record.get("judged_at")),
     )
 
 
@@ -107,6 +184,10 @@ def _labels(labels: list[_Record]) -> tuple[Label, ...]:
         )
         for label in labels
     )
+
+
+def _seconds(timestamp: str | None) -> float | None:
+    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
 
 
 def _level(name: str | None) -> RiskLevel | None:

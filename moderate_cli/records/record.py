@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
 from moderate_cli.errors import ModerateError
+from moderate_cli.records.allowed import NO_GATE, Allowed, GatePolicy, allowance
 from moderate_cli.verdicts import (
     Failed,
     Frame,
@@ -22,7 +24,9 @@ from moderate_cli.verdicts import (
     Verdict,
 )
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, SCHEMA)
+"""Those that can be read back."""
 _NO_EXT: Json = {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []}
 
 
@@ -36,33 +40,87 @@ def load_schema() -> Any:
     return json.loads(record_schema())
 
 
-def to_record(outcome: Outcome, *, raw: bool = False) -> dict[str, Any]:
-    """Return the record of an outcome; with `raw` the API's own body stands beside it."""
-    verdict = outcome.verdict if isinstance(outcome, Judged) else None
+_REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+# After these errors nobody knows whether the service took the call, and charges for it.
+_PERHAPS_BILLED = frozenset({"read_timeout", "connection_lost", "unreadable_answer"})
+
+
+def to_record(
+    outcome: Outcome, *, allowed: Sequence[Allowed] = (), policy: GatePolicy = NO_GATE, raw: bool = False
+) -> dict[str, Any]:
+    """Return the record of an outcome; with `raw` the API's own body stands beside it.
+
+    `allowed` are the findings that do not count, and `policy` is the gate. An input without a verdict keeps what could
+    be read of the answer.
+    """
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
+    verdict = verdict_of(outcome)
     answer = verdict or (outcome if isinstance(outcome, Pending) else None)
     call = outcome.call
+    passed = policy.passes(outcome, allowed)
     record = {
         "schema": SCHEMA,
         "source": outcome.item.source,
         "sha256": outcome.sha256,
         "bytes": outcome.size,
+        "judged_at": _timestamp(call.answered_at or outcome.at),
         "operation": call.operation,
         "services": list(call.services),
         "status": status(outcome),
-        **_findings(verdict),
-        "request_id": answer.request_id if answer else getattr(error, "request_id", None),
+        **_findings(verdict, allowed),
+        "gate": None if passed is None else {"fail_on": policy.fail_on, "passed": passed},
+        "coverage": [
+            {"kind": part.kind, "judged": part.judged, "total": part.total}
+            for part in (verdict.coverage if verdict else ())
+        ],
+        "notes": list(notes(outcome)),
+        "billed_calls": _billed_calls(outcome),
+        "request_id": (answer.request_id if answer else None) or getattr(error, "request_id", None),
         "req_id": (answer.req_id if answer else None) or _queued_as(outcome),
         "data_id": (answer.data_id if answer else None) or outcome.item.data_id,
         "region": call.region,
         "endpoint": call.endpoint,
         "engine": verdict.engine if verdict else None,
+        "decision": None,
         "reused": getattr(outcome, "reused", False),
         "attempts": call.attempts,
         "elapsed_ms": call.elapsed_ms,
         "error": _problem(error) if error else None,
     }
     return record | ({"raw": verdict.raw if verdict else None} if raw else {})
+
+
+def verdict_of(outcome: Outcome) -> Verdict | None:
+    """Return the verdict of an outcome, or what could be read of one in a failed answer."""
+    return outcome.verdict if isinstance(outcome, Judged | Failed) else None
+
+
+def notes(outcome: Outcome) -> tuple[str, ...]:
+    """Return the remarks about an input, about the way it was sent, and about its answer."""
+    verdict = verdict_of(outcome)
+    repeated = (_REPEATED,) if outcome.call.repeated else ()
+    # One that was reused brings those about its image along.
+    return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
+
+
+def _timestamp(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _billed_calls(outcome: Outcome) -> int | None:
+    """Return for how many calls an outcome is billed, None where nobody knows it, or not yet."""
+    match outcome:
+        case Judged(reused=True) | Pending(reused=True):
+            return 0
+        case Judged(verdict=verdict):
+            return verdict.billed_calls
+        case Failed(verdict=Verdict() as verdict):  # of a task, the result that comes in the end tells
+            return None if isinstance(outcome.item.image, QueuedTask) else verdict.billed_calls
+        case Failed(error=error) if error.code in _PERHAPS_BILLED:
+            return None
+        case Pending():
+            return None
+    return 0
 
 
 def status(outcome: Outcome) -> str:
@@ -74,20 +132,29 @@ def _queued_as(outcome: Outcome) -> str | None:
     return outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
 
 
-def _findings(verdict: Verdict | None) -> dict[str, Any]:
+def _findings(verdict: Verdict | None, allowed: Sequence[Allowed]) -> dict[str, Any]:
     if verdict is None:
-        return {"risk_level": None, "labels": [], "per_service": [], "frames": [], "ext": _NO_EXT, "usage": None}
+        return {
+            "risk_level": None,
+            "reported_level": None,
+            "labels": [],
+            "per_service": [],
+            "frames": [],
+            "ext": _NO_EXT,
+            "usage": None,
+        }
     return {
         "risk_level": verdict.risk_level,
-        "labels": _labels(verdict.labels),
-        "per_service": [_service(part) for part in verdict.per_service],
-        "frames": [_frame(frame) for frame in verdict.frames],
+        "reported_level": verdict.reported_level,
+        "labels": _labels(verdict.labels, allowed),
+        "per_service": [_service(part, allowed) for part in verdict.per_service],
+        "frames": [_frame(frame, allowed) for frame in verdict.frames],
         "ext": verdict.ext or _NO_EXT,
         "usage": _usage(verdict),
     }
 
 
-def _labels(labels: Iterable[Label]) -> list[dict[str, Any]]:
+def _labels(labels: Iterable[Label], allowed: Sequence[Allowed]) -> list[dict[str, Any]]:
     return [
         {
             "label": label.label,
@@ -96,26 +163,32 @@ def _labels(labels: Iterable[Label]) -> list[dict[str, Any]]:
             "risk_level": label.risk_level,
             "service": label.service,
             "where": label.where,
+            "suppressed": _suppression(label, allowed),
         }
         for label in labels
     ]
 
 
-def _service(part: ServiceVerdict) -> dict[str, Any]:
+def _suppression(label: Label, allowed: Sequence[Allowed]) -> dict[str, str | None] | None:
+    entry = allowance(label, allowed) if allowed else None
+    return None if entry is None else {"by": entry.source, "reason": entry.reason, "expires": entry.expires}
+
+
+def _service(part: ServiceVerdict, allowed: Sequence[Allowed]) -> dict[str, Any]:
     return {
         "service": part.service,
         "risk_level": part.risk_level,
-        "labels": _labels(part.labels),
+        "labels": _labels(part.labels, allowed),
         "ext": part.ext,
     }
 
 
-def _frame(frame: Frame) -> dict[str, Any]:
+def _frame(frame: Frame, allowed: Sequence[Allowed]) -> dict[str, Any]:
     return {
         "index": frame.index,
         "url": frame.url,
         "risk_level": frame.risk_level,
-        "labels": _labels(frame.labels),
+        "labels": _labels(frame.labels, allowed),
         "ext": frame.ext,
     }
 

@@ -7,20 +7,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moderate_cli.errors import ExitCode
-from moderate_cli.records.allowed import Allowed, allowance, counted_level
-from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, Planned, RiskLevel, Skipped, Verdict
+from moderate_cli.records.allowed import NO_GATE, Allowed, GatePolicy, allowance, counted_level
+from moderate_cli.records.record import notes
+from moderate_cli.verdicts import (
+    Coverage,
+    Failed,
+    Judged,
+    Outcome,
+    PartKind,
+    Pending,
+    Planned,
+    RiskLevel,
+    Skipped,
+    Verdict,
+)
+
+_MOST_NOTES = 200  # of different words, so that memory stays flat
+_MORE_NOTES = "further notes, which the records hold"
+
+
+@dataclass(slots=True)
+class Looked:
+    """How much was looked at of the inputs of which some part was not: inputs, and their parts by the two counts.
+
+    `total` is the sum where it is known of all of them; `unanswered` counts the inputs whose parts were asked about.
+    """
+
+    inputs: int = 0
+    judged: int = 0
+    total: int | None = 0
+    unanswered: int = 0
+
+    def add(self, part: Coverage) -> None:
+        """Count one input in."""
+        self.inputs += 1
+        self.judged += part.judged
+        self.total = None if part.total is None or self.total is None else self.total + part.total
+        self.unanswered += part.unanswered
 
 
 @dataclass(slots=True)
 class Tally:
     """The counts of one run; memory does not grow with the number of inputs.
 
-    `levels` are those that count for the gate. `elsewhere` counts the tasks whose results another process collected,
-    `planned` the inputs that a run would send which only looks, `duplicates` of others among them included. `ignored`
-    are the files that ignore files and patterns leave out, `passed_over` those that are no images. `awaited` says that
-    pending tasks were waited for, or asked after, and not just submitted.
+    `levels` are those that count for the gate, `policy` is what makes an input fail. `coverage` tells of the inputs of
+    which not all was looked at, `incomplete` counts those where that is too little. `not_tried` are the inputs that a
+    run did not come to, `at_least` so many where nobody has counted them all; `bugs` are those that an error of our own
+    left without a verdict, `unwritten` the reports that could not be written to their end. `elsewhere` counts the tasks
+    whose results another process collected, `planned` the inputs that a run would send which only looks, `duplicates`
+    of others among them included. `ignored` are the files that ignore files and patterns leave out, `passed_over` those
+    that are no images. `awaited` says that pending tasks were waited for, or asked after, and not just submitted.
     """
 
+    policy: GatePolicy = NO_GATE
     levels: Counter[RiskLevel] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     judged: int = 0
@@ -31,6 +70,12 @@ class Tally:
     duplicates: int = 0
     reused: int = 0
     elsewhere: int = 0
+    coverage: dict[PartKind, Looked] = field(default_factory=dict)
+    incomplete: int = 0
+    not_tried: int = 0
+    at_least: bool = False
+    bugs: int = 0
+    unwritten: int = 0
     awaited: bool = False
     passed_over: int = 0
     ignored: int = 0
@@ -41,10 +86,12 @@ class Tally:
 
     def add(self, outcome: Outcome, allowed: Sequence[Allowed] = ()) -> None:
         """Count one outcome, without the findings that are allowed."""
-        self.notes.update(outcome.notes)
+        for note in notes(outcome):
+            self.notes[note if note in self.notes or len(self.notes) < _MOST_NOTES else _MORE_NOTES] += 1
         match outcome:
             case Judged():
                 self._add_verdict(outcome.verdict, allowed)
+                self.incomplete += self.policy.is_incomplete(outcome)
                 self.reused += outcome.reused
             case Pending():
                 self.pending += 1
@@ -57,6 +104,7 @@ class Tally:
             case Failed():
                 self.failed += 1
                 self.fatal |= outcome.error.exit_code == ExitCode.FATAL
+                self.bugs += outcome.error.exit_code == ExitCode.BUG
 
     def add_clean(self, number: int, *, local: bool) -> None:
         """Count inputs of which an earlier run knows that nothing was found in them, by the local engine or not."""
@@ -68,7 +116,9 @@ class Tally:
     def _add_verdict(self, verdict: Verdict, allowed: Sequence[Allowed]) -> None:
         self.judged += 1
         self.levels[counted_level(verdict, allowed)] += 1
-        counted = (label.label for label in verdict.labels if allowance(label, allowed) is None)
+        for part in verdict.coverage:
+            self.coverage.setdefault(part.kind, Looked()).add(part)
+        counted = (label.label for label in verdict.labels if label.is_finding and allowance(label, allowed) is None)
         self.labels.update(dict.fromkeys(counted, 1))
         self.local |= verdict.engine == "local"
 
@@ -81,13 +131,21 @@ class Tally:
         """Return how many inputs were judged to be at a level or above it."""
         return sum(count for found, count in self.levels.items() if found.rank >= level.rank)
 
-    def exit_code(self, *, fail_on: RiskLevel | None, allow_empty: bool) -> ExitCode:
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the run ended before it came to all inputs, whatever ended it."""
+        return self.stopped_by is not None or self.fatal or self.not_tried > 0
+
+    def exit_code(self, *, allow_empty: bool) -> ExitCode:
         """Return the exit code of the run; where several hold, the worst in the order of the design."""
+        fail_on = self.policy.fail_on
         if self.stopped_by is not None:
             return self.stopped_by
-        if self.fatal:
+        if self.bugs:
+            return ExitCode.BUG
+        if self.fatal or self.unwritten:
             return ExitCode.FATAL
-        if self.skipped or self.failed:
+        if self.skipped or self.failed or self.not_tried or self.incomplete:
             return ExitCode.INCOMPLETE
         if self.pending and self.awaited:
             return ExitCode.PENDING

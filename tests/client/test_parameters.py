@@ -119,6 +119,7 @@ def _post(title: str = "", content: str = "", images: int = 0, comments: list[An
         _post("t" * 2000, "c" * 3000, 30),
         _post(comments=[{"content": "c" * 1000, "images": [_image(n) for n in range(10)]}]),
         _post(comments=[{"content": "", "images": None, "commentDatas": [{"content": "r" * 1000}]}]),
+        _post(comments=[{"commentDatas": [{"content": "r", "commentDatas": []}, {"commentDatas": None}]}]),
         {"mainData": {"mainContent": "x"}, "dataId": "x" * 128},
     ],
 )
@@ -147,3 +148,26 @@ def test_a_post_over_a_limit_is_one_line(post: dict[str, Any], words: str) -> No
     with pytest.raises(RefusedError) as caught:
         post_parameters(post)
     assert words in caught.value.message
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    comment: dict[str, Any] = {"content": "the deepest"}
+    for _ in range(levels - 1):
+        comment = {"content": "c", "commentDatas": [{"content": "another"}, comment]}
+    return comment
+
+
+@pytest.mark.parametrize("levels", [3, 4, 10])
+def test_replies_to_replies_would_not_be_judged_and_are_refused(levels: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        post_parameters(_post(comments=[{"content": "c"}, _nested(levels)]))
+    error = caught.value
+    assert (error.code, error.api_code) == ("post_too_deep", 401)
+    assert error.message.startswith("commentDatas[1].commentDatas[1].commentDatas are replies to replies")
+    assert "flatten" in (error.hint or "")
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_comments_and_replies_are_sent(levels: int) -> None:
+    post = _post(comments=[_nested(levels)])
+    assert json.loads(post_parameters(post)) == post

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from samples import vendor_reply, vendor_verdict
 
+from moderate_cli.client.answers import UnreadableAnswerError, quoted
 from moderate_cli.client.ext import read_ext, snake_case
-from moderate_cli.client.replies import read_labels, read_level, read_verdict
-from moderate_cli.verdicts import Call, RiskLevel
+from moderate_cli.client.replies import read_verdict
+from moderate_cli.verdicts import Call, RiskLevel, Verdict
 
 CALL = Call(operation="ImageModeration", services=("s",), region=None, endpoint="e")
 NO_EXT = {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []}
@@ -45,6 +47,8 @@ def test_samples_give_their_level_and_their_findings(name: str, level: str, labe
     assert verdict.engine == "cloud"
     assert verdict.raw == vendor_reply("image_moderation", name)
     assert verdict.request_id == verdict.raw["RequestId"]
+    assert (verdict.reported_level, verdict.unexplained, verdict.complete) == (level, RiskLevel.NONE, True)
+    assert (verdict.notes, verdict.coverage, verdict.billed_calls) == ((), (), 1)
 
 
 @pytest.mark.parametrize(
@@ -92,54 +96,142 @@ def test_parts_that_are_not_known_pass_unharmed() -> None:
     assert read_ext({"VlContent": part})["VlContent"] == part
 
 
+def _read(data: Any) -> Verdict:
+    return read_verdict({"Code": 200, "Data": data}, CALL)
+
+
+def _unreadable(data: Any) -> UnreadableAnswerError:
+    with pytest.raises(UnreadableAnswerError) as caught:
+        _read(data)
+    error = caught.value
+    assert (error.code, error.http_status, error.retryable, error.exit_code) == ("unreadable_answer", 200, False, 3)
+    assert error.verdict is not None
+    return error
+
+
 @pytest.mark.parametrize(
     ("word", "level"),
     [
         ("high", RiskLevel.HIGH),
         ("HIGH", RiskLevel.HIGH),
+        (" High\n", RiskLevel.HIGH),
         ("safe", RiskLevel.NONE),
         ("none", RiskLevel.NONE),
-        ("critical", None),
-        ("", None),
-        (None, None),
-        (3, None),
+        ("None ", RiskLevel.NONE),
     ],
 )
-def test_levels_in_any_writing(word: object, level: RiskLevel | None) -> None:
-    assert read_level(word) == level
+def test_levels_in_any_writing(word: str, level: RiskLevel) -> None:
+    verdict = _read({"RiskLevel": word})
+    assert (verdict.risk_level, verdict.reported_level, verdict.complete) == (level, word, True)
+
+
+@pytest.mark.parametrize("word", ["critical", "ok", 3, 0, True, False, ["high"], [], {}, {"Level": "none"}])
+@pytest.mark.parametrize("others", [{}, {"Result": []}, {"Result": [{"Label": "nonLabel"}]}])
+def test_a_level_that_is_no_known_word_is_unreadable_without_a_finding(word: object, others: dict[str, Any]) -> None:
+    error = _unreadable({"RiskLevel": word, **others})
+    assert "the risk level of the answer is" in error.message
+    assert error.verdict and error.verdict.reported_level == (word if isinstance(word, str) else json.dumps(word))
+
+
+@pytest.mark.parametrize("word", ["critical", 3, ["low"], {}])
+def test_a_level_that_is_no_known_word_is_high_beside_a_finding(word: object) -> None:
+    verdict = _read({"RiskLevel": word, "Result": [{"Label": "x", "RiskLevel": "low"}]})
+    assert (verdict.risk_level, verdict.unexplained, verdict.complete) == (RiskLevel.HIGH, RiskLevel.HIGH, False)
+    assert verdict.notes == (f"a risk level is no known word ({quoted(word or '{}')}), and counts as high",)
+
+
+def test_a_reported_level_has_200_characters_at_most() -> None:
+    verdict = _read({"RiskLevel": "x" * 300, "Result": [{"Label": "x"}]})
+    assert verdict.reported_level == "x" * 200
+
+
+@pytest.mark.parametrize("word", ["", " ", None])
+def test_a_level_that_is_not_there_is_read_off_the_labels(word: object) -> None:
+    verdict = _read({"RiskLevel": word, "Result": [{"Label": "nonLabel"}]})
+    assert (verdict.risk_level, verdict.reported_level, verdict.complete) == (RiskLevel.NONE, None, True)
+    assert "neither a risk level nor a label" in _unreadable({"RiskLevel": word}).message
 
 
 @pytest.mark.parametrize(
     ("confidence", "expected"), [(None, None), (81, 81.0), (81.22, 81.22), ("81.22", 81.22), ("n/a", None), ({}, None)]
 )
 def test_confidences_in_any_writing(confidence: object, expected: float | None) -> None:
-    (label,) = read_labels([{"Label": "x", "Confidence": confidence}])
+    (label,) = _read({"Result": [{"Label": "x", "Confidence": confidence}]}).labels
     assert label.confidence == expected
 
 
-@pytest.mark.parametrize("items", [None, [], {}, "nonLabel", [None, 3], [{"Label": "nonLabel"}], [{"Confidence": 3}]])
+@pytest.mark.parametrize("items", [None, [], [{"Label": "nonLabel"}], [{"Label": "nonLabel", "Confidence": 3}]])
 def test_no_finding_is_no_label(items: object) -> None:
-    assert read_labels(items) == ()
+    verdict = _read({"RiskLevel": "none", "Result": items})
+    assert (verdict.labels, verdict.risk_level, verdict.complete) == ((), RiskLevel.NONE, True)
 
 
 @pytest.mark.parametrize(
-    ("data", "level"),
+    "items",
     [
-        ({"RiskLevel": "low", "Result": [{"Label": "x", "RiskLevel": "high"}]}, RiskLevel.LOW),
-        ({"Result": [{"Label": "x", "RiskLevel": "low"}, {"Label": "y", "RiskLevel": "medium"}]}, RiskLevel.MEDIUM),
-        ({"RiskLevel": "new", "Result": [{"Label": "x"}]}, RiskLevel.HIGH),
-        ({"Result": [{"Label": "nonLabel"}]}, RiskLevel.NONE),
-        ({}, RiskLevel.NONE),
-        (None, RiskLevel.NONE),
+        {},
+        "nonLabel",
+        '[{"Label": "nonLabel"}]',
+        True,
+        [None, 3],
+        ["nonLabel"],
+        [{"Confidence": 3}],
+        [{"Label": None}],
+        [{"Label": ""}],
+        [{"Label": " "}],
+        [{"Label": 0}],
+        [{"Label": ["x"]}],
+        [{"Label": "nonLabel"}, {}],
     ],
 )
-def test_findings_whose_level_nobody_can_read_are_not_harmless(data: Any, level: RiskLevel) -> None:
-    assert read_verdict({"Code": 200, "Data": data}, CALL).gate_level == level
+def test_labels_that_nobody_can_read_are_not_none(items: object) -> None:
+    error = _unreadable({"RiskLevel": "none", "Result": items})
+    assert "label" in error.message
+    assert _unreadable({"RiskLevel": "none", "Results": items})
+
+
+def test_what_could_be_read_beside_it_is_kept() -> None:
+    error = _unreadable({"RiskLevel": "low", "Result": [{"Label": "x", "RiskLevel": "medium"}, 3], "DataId": "d"})
+    assert error.verdict
+    assert [label.label for label in error.verdict.labels] == ["x"]
+    assert (error.verdict.risk_level, error.verdict.data_id) == (RiskLevel.MEDIUM, "d")
+    assert not error.verdict.complete
+
+
+@pytest.mark.parametrize(
+    ("data", "level", "unexplained"),
+    [
+        ({"RiskLevel": "low", "Result": [{"Label": "x", "RiskLevel": "high"}]}, RiskLevel.HIGH, RiskLevel.NONE),
+        ({"RiskLevel": "high", "Result": [{"Label": "x", "RiskLevel": "low"}]}, RiskLevel.HIGH, RiskLevel.HIGH),
+        (
+            {"Result": [{"Label": "x", "RiskLevel": "low"}, {"Label": "y", "RiskLevel": "medium"}]},
+            RiskLevel.MEDIUM,
+            RiskLevel.NONE,
+        ),
+        ({"RiskLevel": "new", "Result": [{"Label": "x"}]}, RiskLevel.HIGH, RiskLevel.HIGH),
+        ({"RiskLevel": "none", "Result": [{"Label": "x"}]}, RiskLevel.LOW, RiskLevel.NONE),
+        ({"Result": [{"Label": "x"}]}, RiskLevel.HIGH, RiskLevel.NONE),
+        ({"Result": [{"Label": "nonLabel"}]}, RiskLevel.NONE, RiskLevel.NONE),
+        ({"RiskLevel": "high", "Result": [{"Label": "nonLabel"}]}, RiskLevel.HIGH, RiskLevel.HIGH),
+    ],
+)
+def test_findings_whose_level_nobody_can_read_are_not_harmless(
+    data: Any, level: RiskLevel, unexplained: RiskLevel
+) -> None:
+    verdict = _read(data)
+    assert (verdict.risk_level, verdict.gate_level, verdict.unexplained) == (level, level, unexplained)
+
+
+@pytest.mark.parametrize("data", [{}, None, [], "OK", True, [{"RiskLevel": "none"}], '{"RiskLevel": "none"}'])
+def test_an_answer_that_says_nothing_is_no_verdict(data: Any) -> None:
+    error = _unreadable(data)
+    assert error.verdict
+    assert (error.verdict.risk_level, error.verdict.gate_level) == (None, RiskLevel.HIGH)
 
 
 def test_the_local_engine_is_known_by_its_own_words() -> None:
-    verdict = read_verdict({"Code": 200, "Data": {"Ext": {"LocalEngine": {"NotChecked": [{"Name": "x"}]}}}}, CALL)
-    assert verdict.engine == "local"
+    verdict = _read({"RiskLevel": "none", "Ext": {"LocalEngine": {"NotChecked": [{"Name": "x"}]}}})
+    assert (verdict.engine, verdict.billed_calls) == ("local", 0)
     assert verdict.ext["local_engine"] == {"not_checked": [{"name": "x"}]}
 
 

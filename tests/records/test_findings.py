@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
-from builders import judged, verdict
+from builders import call, judged, verdict
 from samples import async_outcome, batch_outcome, post_outcome, vendor_verdict
 
-from moderate_cli.records import UNLABELLED, Allowed, all_labels, allowance, counted_level, findings
-from moderate_cli.verdicts import Frame, Label, RiskLevel, ServiceVerdict, Verdict
+from moderate_cli.client.replies import read_verdict
+from moderate_cli.records import UNLABELLED, Allowed, all_labels, allowance, counted_level, exemptions, findings
+from moderate_cli.verdicts import Label, RiskLevel, ServiceVerdict, Verdict
 
 
 def _allowed(label: str, service: str | None = None) -> Allowed:
@@ -35,10 +39,22 @@ def test_a_label_has_its_own_level_that_of_its_service_or_the_verdicts() -> None
 
 
 def test_what_is_no_risk_is_no_finding_but_a_label() -> None:
-    found = vendor_verdict("allowlist")
+    found = verdict("none", Label("smoke", risk_level=RiskLevel.NONE))
     assert findings(found) == []
-    assert [finding.label.label for finding in findings(found, with_none=True)] == ["nonLabel_lib"]
-    assert [label.label for label in all_labels(found)] == ["nonLabel_lib"]
+    assert [finding.label.label for finding in findings(found, with_none=True)] == ["smoke"]
+    assert [label.label for label in all_labels(found)] == ["smoke"]
+
+
+@pytest.mark.parametrize("found", [vendor_verdict("allowlist"), async_outcome("allowlist").verdict])
+def test_an_exemption_is_no_finding(found: Verdict) -> None:
+    assert findings(found) == findings(found, with_none=True) == all_labels(found) == []
+    assert [label.label for label in exemptions(found)] == ["nonLabel_lib"]
+
+
+def test_an_exemption_beside_a_finding_hides_nothing() -> None:
+    found = verdict("high", Label("nonLabel_lib", 83, risk_level=RiskLevel.NONE), "weapon")
+    assert _levels(found) == {"weapon": "high"}
+    assert counted_level(found, [_allowed("nonLabel_lib")]) is RiskLevel.HIGH
 
 
 def test_a_level_without_a_label_is_not_lost() -> None:
@@ -68,13 +84,27 @@ def test_a_label_of_several_parts_of_a_post_is_a_finding_in_each() -> None:
     assert len(found) == 6
 
 
-def test_a_label_that_only_frames_name_has_the_confidence_of_the_surest() -> None:
-    frames = tuple(
-        Frame(index, None, RiskLevel.LOW, (Label("smoke", confidence),), {})
-        for index, confidence in enumerate((10, 90, 50))
+def test_a_label_that_only_frames_name_stands_at_the_worst_of_them() -> None:
+    levels = [RiskLevel.LOW, RiskLevel.MEDIUM, RiskLevel.MEDIUM]
+    entries = [
+        {"RiskLevel": level, "Result": [{"Label": "smoke", "Confidence": confidence}]}
+        for level, confidence in zip(levels, (90, 50, 10), strict=True)
+    ]
+    body = {"Data": {"RiskLevel": "low", "FrameNum": 3, "Frame": json.dumps(entries)}}
+    [finding] = findings(read_verdict(body, call(operation="DescribeImageModerationResult")))
+    assert (finding.label.confidence, finding.label.where) == (50, "$.frames[1]")
+    assert (finding.level, finding.frames) == (RiskLevel.MEDIUM, (0, 1, 2))
+
+
+def test_a_label_of_two_services_is_one_finding_of_both_at_the_higher_level() -> None:
+    parts = (
+        ServiceVerdict("A", RiskLevel.LOW, (Label("smoke", 80, service="A"),), {}),
+        ServiceVerdict("B", RiskLevel.HIGH, (Label("smoke", 90, service="B"),), {}),
     )
-    [finding] = findings(verdict("low", frames=frames))
-    assert (finding.label.confidence, finding.level, finding.frames) == (90, RiskLevel.LOW, (0, 1, 2))
+    found = verdict("high", *(label for part in parts for label in part.labels), per_service=parts)
+    [finding] = findings(found)
+    assert (finding.level, finding.services) == (RiskLevel.HIGH, ("A", "B"))
+    assert [label.label for label in all_labels(found)] == ["smoke"]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +135,73 @@ def test_what_is_left_decides(allowed: tuple[str, ...], level: str) -> None:
 
 
 def test_what_is_left_never_counts_for_more_than_before() -> None:
-    found = verdict("low", Label("smoke", risk_level=RiskLevel.HIGH), "weapon")
-    assert counted_level(found, [_allowed("weapon")]) is RiskLevel.LOW
+    found = verdict("high", Label("smoke", risk_level=RiskLevel.HIGH), "weapon", reported_level="low")
+    assert counted_level(found, [_allowed("weapon")]) is RiskLevel.HIGH
+    assert counted_level(found, [_allowed("smoke")]) is RiskLevel.LOW
+    assert counted_level(found, [_allowed("smoke"), _allowed("weapon")]) is RiskLevel.NONE
 
 
 def test_an_unknown_level_still_counts_as_high() -> None:
-    assert counted_level(judged(None, "a", "b").verdict, [_allowed("a")]) is RiskLevel.HIGH
-    assert counted_level(judged(None, "a").verdict, [_allowed("a")]) is RiskLevel.NONE
+    found = judged("high", "a", "b", reported_level=None).verdict
+    assert counted_level(found, [_allowed("a")]) is RiskLevel.HIGH
+    assert counted_level(found, [_allowed("a"), _allowed("b")]) is RiskLevel.NONE
+    assert counted_level(judged(None, "a").verdict, [_allowed("a")]) is RiskLevel.HIGH
+
+
+@pytest.mark.parametrize(
+    ("unexplained", "allowed", "level"),
+    [
+        (RiskLevel.NONE, ["smoke", "weapon"], "none"),
+        (RiskLevel.MEDIUM, ["smoke", "weapon"], "medium"),
+        (RiskLevel.MEDIUM, ["weapon"], "medium"),
+        (RiskLevel.HIGH, ["smoke", "weapon"], "high"),
+        (RiskLevel.LOW, ["smoke"], "high"),
+    ],
+)
+def test_what_no_allowance_names_still_counts(unexplained: RiskLevel, allowed: list[str], level: str) -> None:
+    labels = (Label("smoke", risk_level=RiskLevel.LOW), Label("weapon", risk_level=RiskLevel.HIGH))
+    found = verdict("high", *labels, unexplained=unexplained)
+    assert counted_level(found, [_allowed(label) for label in allowed]) is RiskLevel(level)
+
+
+BATCH = {
+    "RiskLevel": "high",
+    "Results": [
+        {"Service": "A", "RiskLevel": "high", "Result": [{"Label": "smoke"}]},
+        {"Service": "B", "RiskLevel": "low", "Result": [{"Label": "smoke"}]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "allowed", "level"),
+    [
+        # with something that nobody can read
+        ({"RiskLevel": "critical", "Result": [{"Label": "a"}]}, [("a", None)], "high"),
+        ({"RiskLevel": "high", "Result": [{"Label": "a", "RiskLevel": "?"}, {"Label": "b"}]}, [("b", None)], "high"),
+        # the whole is higher than what its labels explain
+        ({"RiskLevel": "high", "Result": [{"Label": "a", "RiskLevel": "low"}]}, [("a", None)], "high"),
+        ({"RiskLevel": "high", "Result": [{"Label": "a"}]}, [("a", None)], "none"),
+        ({"RiskLevel": "low", "Result": [{"Label": "a", "RiskLevel": "high"}, {"Label": "b"}]}, [("a", None)], "low"),
+        # a level without a label
+        ({"RiskLevel": "medium"}, [("*", None), ("unlabelled", None)], "medium"),
+        ({"RiskLevel": "medium", "Result": [{"Label": "nonLabel"}]}, [("nonLabel", None)], "medium"),
+        # frames
+        (
+            {"RiskLevel": "high", "FrameNum": 2, "Frame": [{"RiskLevel": "high"}, {"Result": [{"Label": "a"}]}]},
+            [("a", None)],
+            "high",
+        ),
+        # services
+        (BATCH, [("smoke", "A")], "low"),
+        (BATCH, [("smoke", "B")], "high"),
+        (BATCH, [("smoke", None)], "none"),
+    ],
+)
+def test_allowances_take_away_only_what_they_name(data: Any, allowed: list[tuple[str, str | None]], level: str) -> None:
+    operation = "ImageBatchModeration" if "Results" in data else "DescribeImageModerationResult"
+    found = read_verdict(
+        {"Data": data}, call(operation=operation, services=("A", "B") if "Results" in data else ("A",))
+    )
+    assert counted_level(found, []) is found.risk_level
+    assert counted_level(found, [_allowed(*names) for names in allowed]) is RiskLevel(level)

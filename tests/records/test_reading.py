@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from builders import failed, fatal_error, judged, service_error, skipped
+from builders import (
+    NO_EXT,
+    call,
+    failed,
+    fatal_error,
+    judged,
+    schema_1,
+    service_error,
+    skipped,
+    unreadable_answer,
+    verdict,
+)
+from jsonschema import Draft202012Validator
 from samples import IMAGE_MODERATION, vendor_outcome
 
-from moderate_cli.records import read_verdict, to_outcome, to_record
+from moderate_cli.records import read_verdict, to_outcome, to_record, upgraded
+from moderate_cli.records.record import load_schema
 from moderate_cli.verdicts import (
+    Coverage,
     Frame,
     ImageUrl,
     Item,
@@ -27,8 +42,8 @@ from moderate_cli.verdicts import (
     Usage,
 )
 
-FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (Label("a", 1.5, "d", RiskLevel.LOW, "s"),), {}),)
-PARTS = (ServiceVerdict("s", RiskLevel.MEDIUM, (Label("b"),), {"custom_image": []}),)
+FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (Label("a", 1.5, "d", RiskLevel.LOW, "s"),), NO_EXT),)
+PARTS = (ServiceVerdict("s", RiskLevel.MEDIUM, (Label("b"),), NO_EXT),)
 
 
 def _pending() -> Pending:
@@ -41,13 +56,22 @@ def _pending() -> Pending:
     [
         *map(vendor_outcome, IMAGE_MODERATION),
         judged("high", Label("a", 99.0, "d", RiskLevel.HIGH, "s", "$.mainData"), usage=Usage(3, 2, 1)),
-        judged(None, frames=FRAMES, per_service=PARTS, req_id="id-1", engine="local"),
+        judged(
+            "high", Label("a", where="$.frames[0]"), frames=FRAMES, per_service=PARTS, req_id="id-1", engine="local"
+        ),
+        judged("high", Label("a"), reported_level=None, notes=("odd",), billed_calls=None),
+        judged("high", reported_level="critical"),
+        judged(coverage=(Coverage("frames", 2, 3, unanswered=True), Coverage("slices", 1, None)), billed_calls=3),
+        replace(judged(), at=1_795_926_799.0, notes=("a remark",), call=call(repeated=True, answered_at=1.0)),
         replace(judged(), reused=True, sha256="ab" * 32, size=7),
         skipped(),
         failed(),
         failed(error=service_error()),
         failed(error=fatal_error()),
+        replace(failed(error=fatal_error()), notes=("a remark",), call=call(repeated=True)),
+        failed(error=unreadable_answer(), verdict=verdict("medium", "a", billed_calls=1)),
         _pending(),
+        replace(_pending(), at=1_795_926_799.0, notes=("a remark",)),
     ],
 )
 def test_a_record_read_back_is_the_same_record(outcome: Outcome) -> None:
@@ -87,3 +111,66 @@ def test_a_verdict_is_read_alone() -> None:
 def test_what_is_no_outcome_is_an_error() -> None:
     with pytest.raises(ValueError, match="lost"):
         to_outcome(to_record(judged()) | {"status": "lost"})
+
+
+@pytest.mark.parametrize(
+    ("services", "coverage", "calls", "unanswered"),
+    [
+        (("a",), Coverage("frames", 2, 3, unanswered=True), 3, True),
+        (("a",), Coverage("frames", 1, 3), 1, False),
+        (("a", "b"), Coverage("frames", 1, 3), 2, False),  # the first frame, looked at by both
+        (("a",), Coverage("frames", 100, 300), 100, False),
+        (("a",), Coverage("pages", 1, 2), 1, False),
+        (("a",), Coverage("slices", 1, 4), 1, False),
+        (("a", "b"), Coverage("services", 1, 2, unanswered=True), 2, True),
+        (("a",), Coverage("parts", 6, 10, unanswered=True), None, True),
+    ],
+)
+def test_what_was_not_answered_is_still_known(
+    services: tuple[str, ...], coverage: Coverage, calls: int | None, unanswered: bool
+) -> None:
+    said = verdict(call=call(services=services), coverage=(coverage,), billed_calls=calls)
+    assert coverage.unanswered is unanswered
+    assert read_verdict(to_record(Judged(item=judged().item, call=said.call, verdict=said))).coverage == (coverage,)
+
+
+@pytest.mark.parametrize(
+    ("level", "labels", "parts", "expected", "found"),
+    [
+        ("none", (), {}, "none", []),
+        (None, (), {}, "none", []),
+        (None, (Label("a"),), {}, "high", [("a", None)]),
+        ("low", (Label("a", risk_level=RiskLevel.HIGH),), {}, "high", [("a", None)]),
+        ("none", (), {"per_service": PARTS}, "medium", [("b", None)]),
+        ("none", (), {"frames": FRAMES}, "high", [("a", "$.frames[0]")]),
+        ("none", (Label("nonLabel_lib", 83),), {}, "none", [("nonLabel_lib", None)]),
+    ],
+)
+def test_a_record_of_schema_1_gets_the_level_and_the_labels_that_count(
+    level: str | None,
+    labels: tuple[Label, ...],
+    parts: dict[str, Any],
+    expected: str,
+    found: list[tuple[str, str | None]],
+) -> None:
+    old = schema_1(judged(level, *labels, **parts))
+    said = read_verdict(old)
+    assert said.risk_level is RiskLevel(expected)
+    assert [(label.label, label.where) for label in said.labels] == found
+    new = upgraded(old, at=1_795_926_734.0)
+    assert (new["schema"], new["risk_level"], new["reported_level"]) == (2, expected, level)
+    assert (new["judged_at"], new["billed_calls"], new["coverage"]) == ("2026-11-29T04:32:14Z", 1, [])
+    assert [problem.message for problem in Draft202012Validator(load_schema()).iter_errors(new)] == []
+    assert upgraded(new) == new
+
+
+@pytest.mark.parametrize("outcome", [skipped(), failed(), failed(error=service_error()), _pending()])
+def test_a_record_of_schema_1_without_a_verdict_stays_what_it_was(outcome: Outcome) -> None:
+    record = json.loads(json.dumps(to_record(outcome)))
+    assert json.loads(json.dumps(upgraded(schema_1(outcome)))) == record
+
+
+@pytest.mark.parametrize("reported", ["critical", "3", "[]"])
+def test_a_level_that_nobody_knows_is_high_when_it_is_read_back(reported: str) -> None:
+    said = read_verdict(to_record(judged("high", Label("a", risk_level=RiskLevel.LOW), reported_level=reported)))
+    assert (said.risk_level, said.unexplained) == (RiskLevel.HIGH, RiskLevel.HIGH)

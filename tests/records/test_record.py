@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import NO_EXT, SHA256, call, failed, fatal_error, item, judged, service_error, skipped, verdict
+from builders import (
+    NO_EXT,
+    SHA256,
+    call,
+    failed,
+    fatal_error,
+    item,
+    judged,
+    pending,
+    service_error,
+    skipped,
+    unreadable_answer,
+    verdict,
+)
 from jsonschema import Draft202012Validator
 
-from moderate_cli.records import SCHEMA, record_schema, to_record
+from moderate_cli.records import SCHEMA, Allowed, GatePolicy, record_schema, to_record
 from moderate_cli.records.record import load_schema
-from moderate_cli.verdicts import Frame, Judged, Label, Outcome, RiskLevel, ServiceVerdict, Usage
+from moderate_cli.verdicts import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
 
 FIELDS = [
     "schema",
     "source",
     "sha256",
     "bytes",
+    "judged_at",
     "operation",
     "services",
     "status",
     "risk_level",
+    "reported_level",
     "labels",
     "per_service",
     "frames",
     "ext",
     "usage",
+    "gate",
+    "coverage",
+    "notes",
+    "billed_calls",
     "request_id",
     "req_id",
     "data_id",
     "region",
     "endpoint",
     "engine",
+    "decision",
     "reused",
     "attempts",
     "elapsed_ms",
@@ -46,18 +67,28 @@ EXT = {
     "VlContent": {"OutputText": "kept as it came"},
 }
 LABEL = Label("violent_explosion", 81.22, "Fireworks", RiskLevel.HIGH, "baselineCheck", "$.content")
+SMOKE = Label("smoke", 50, None, RiskLevel.LOW, "baselineCheck")
+EXEMPTION = Label("nonLabel_lib", 83, None, RiskLevel.NONE, "baselineCheck")
 FULL = Judged(
     item=item("assets/a.png", data_id="asked"),
-    call=call(attempts=2, elapsed_ms=312),
+    call=call(attempts=2, elapsed_ms=312, answered_at=1_795_926_734.9, repeated=True),
     sha256=SHA256,
     size=48213,
+    notes=("a remark about the file",),
+    at=1_795_926_799.0,
     verdict=verdict(
         "high",
         LABEL,
+        SMOKE,
+        EXEMPTION,
+        reported_level="HIGH ",
         per_service=(ServiceVerdict("baselineCheck", RiskLevel.HIGH, (LABEL,), NO_EXT),),
         frames=(Frame(0, "https://example.com/0", None, (), NO_EXT), Frame(1, None, RiskLevel.LOW, (LABEL,), EXT)),
         ext=EXT,
         usage=Usage(1039, 983, None),
+        coverage=(Coverage("frames", 2, 3, unanswered=True), Coverage("slices", 1, None)),
+        notes=("a remark about the answer", "a remark about the file"),
+        billed_calls=3,
         req_id="Q1",
         data_id="answered",
         engine="local",
@@ -67,7 +98,7 @@ FULL = Judged(
 OUTCOMES = {
     "full": FULL,
     "minimal": judged(),
-    "level_unknown": judged(None, "a_label"),
+    "level_by_label": judged("high", "a_label", reported_level=None),
     "label_without_confidence": judged("none", Label("a_label")),
     "no_ext": judged(ext={}),
     "skipped": skipped(),
@@ -75,6 +106,9 @@ OUTCOMES = {
     "failed": failed(),
     "failed_by_service": failed(error=service_error(), attempts=1),
     "failed_fatally": failed(error=fatal_error(), attempts=1),
+    "failed_and_read": failed(error=unreadable_answer(), attempts=1, verdict=verdict("medium", "a_label")),
+    "failed_unreadable": failed(error=unreadable_answer(), attempts=1, verdict=verdict(None, reported_level="?")),
+    "pending": pending(),
     "odd_source": failed("a\x1b[31m\udcff\U0001f600.png"),
 }
 
@@ -89,7 +123,7 @@ def test_the_schema_is_a_schema() -> None:
     assert load_schema()["properties"]["schema"]["const"] == SCHEMA
 
 
-def test_the_schema_requires_every_field_of_schema_1_and_allows_only_raw_besides() -> None:
+def test_the_schema_requires_every_field_and_allows_only_raw_besides() -> None:
     schema = load_schema()
     assert schema["required"] == FIELDS
     assert set(schema["properties"]) - set(FIELDS) == {"raw"}
@@ -113,7 +147,9 @@ def test_every_level_is_written_as_the_word(level: RiskLevel | None) -> None:
 
 
 def test_a_verdict_is_told_in_full() -> None:
-    record = json.loads(json.dumps(to_record(FULL, raw=True)))
+    policy = GatePolicy(RiskLevel.LOW)
+    allowed = [Allowed("smoke", "baselineCheck", "our own stage fog", ".moderateallow.yaml:3", "2026-12-31")]
+    record = json.loads(json.dumps(to_record(FULL, allowed=allowed, policy=policy, raw=True)))
     label = {
         "label": "violent_explosion",
         "confidence": 81.22,
@@ -121,17 +157,30 @@ def test_a_verdict_is_told_in_full() -> None:
         "risk_level": "high",
         "service": "baselineCheck",
         "where": "$.content",
+        "suppressed": None,
     }
+    smoke = {
+        "label": "smoke",
+        "confidence": 50,
+        "description": None,
+        "risk_level": "low",
+        "service": "baselineCheck",
+        "where": None,
+        "suppressed": {"by": ".moderateallow.yaml:3", "reason": "our own stage fog", "expires": "2026-12-31"},
+    }
+    exemption = smoke | {"label": "nonLabel_lib", "confidence": 83, "risk_level": "none", "suppressed": None}
     assert record == {
-        "schema": 1,
+        "schema": 2,
         "source": "assets/a.png",
         "sha256": SHA256,
         "bytes": 48213,
+        "judged_at": "2026-11-29T04:32:14Z",
         "operation": "ImageModeration",
         "services": ["baselineCheck_global"],
         "status": "judged",
         "risk_level": "high",
-        "labels": [label],
+        "reported_level": "HIGH ",
+        "labels": [label, smoke, exemption],
         "per_service": [{"service": "baselineCheck", "risk_level": "high", "labels": [label], "ext": NO_EXT}],
         "frames": [
             {"index": 0, "url": "https://example.com/0", "risk_level": None, "labels": [], "ext": NO_EXT},
@@ -139,12 +188,24 @@ def test_a_verdict_is_told_in_full() -> None:
         ],
         "ext": EXT,
         "usage": {"total_tokens": 1039, "input_tokens": 983, "output_tokens": None},
+        "gate": {"fail_on": "low", "passed": False},
+        "coverage": [
+            {"kind": "frames", "judged": 2, "total": 3},
+            {"kind": "slices", "judged": 1, "total": None},
+        ],
+        "notes": [
+            "a remark about the file",
+            "sent again after its answer was lost, and maybe billed twice; the console's detection results tell",
+            "a remark about the answer",
+        ],
+        "billed_calls": 3,
         "request_id": "R1",
         "req_id": "Q1",
         "data_id": "answered",
         "region": "ap-southeast-1",
         "endpoint": "green-cip.ap-southeast-1.aliyuncs.com",
         "engine": "local",
+        "decision": None,
         "reused": False,
         "attempts": 2,
         "elapsed_ms": 312,
@@ -203,6 +264,8 @@ def test_an_outcome_without_a_verdict_tells_why(
     record = to_record(outcome, raw=True)
     assert (record["status"], record["request_id"], record["error"]) == (status, request_id, error)
     assert [record[name] for name in ("risk_level", "labels", "engine", "usage", "raw")] == [None, [], None, None, None]
+    assert [record[name] for name in ("reported_level", "gate", "coverage", "notes")] == [None, None, [], []]
+    assert record["billed_calls"] == 0
     assert record["ext"] == NO_EXT
     assert (record["region"], record["endpoint"]) == (outcome.call.region, outcome.call.endpoint)
 
@@ -211,3 +274,57 @@ def test_an_outcome_without_a_verdict_tells_why(
 def test_the_data_id_is_the_answers_and_else_the_one_that_was_given(answered: str | None, expected: str) -> None:
     outcome = Judged(item=item(data_id="asked"), call=call(), verdict=verdict(data_id=answered))
     assert to_record(outcome)["data_id"] == expected
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "at", "expected"),
+    [
+        (1_795_926_734.9, 1_795_926_799.0, "2026-11-29T04:32:14Z"),
+        (None, 1_795_926_734.0, "2026-11-29T04:32:14Z"),
+        (None, None, None),
+    ],
+)
+def test_a_record_tells_when_the_answer_came(answered_at: float | None, at: float | None, expected: str | None) -> None:
+    outcome = replace(judged(), call=call(answered_at=answered_at), at=at)
+    assert to_record(outcome)["judged_at"] == expected
+
+
+def test_a_failed_answer_keeps_what_was_readable() -> None:
+    said = verdict("medium", "a_label", notes=("odd",), billed_calls=1)
+    record = to_record(failed(error=unreadable_answer(), verdict=said), policy=GatePolicy(RiskLevel.HIGH), raw=True)
+    assert (record["status"], record["risk_level"], record["reported_level"]) == ("failed", "medium", "medium")
+    assert [label["label"] for label in record["labels"]] == ["a_label"]
+    assert (record["notes"], record["billed_calls"], record["request_id"]) == (["odd"], 1, "R1")
+    assert record["gate"] == {"fail_on": "high", "passed": False}
+    assert record["error"]["code"] == "unreadable_answer"
+
+
+TASK = QueuedTask("Q1", "image")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "calls"),
+    [
+        (judged(billed_calls=3), 3),
+        (judged(billed_calls=None), None),
+        (replace(judged(billed_calls=3), reused=True), 0),
+        (skipped(), 0),
+        (failed(), 0),
+        (failed(error=fatal_error(), attempts=1), 0),
+        (failed(error=unreadable_answer(), attempts=1), None),
+        (failed(error=service_error(code="read_timeout", api_code=None), attempts=2), None),
+        (failed(error=unreadable_answer(), attempts=1, verdict=verdict(billed_calls=1)), 1),
+        (replace(failed(error=unreadable_answer(), verdict=verdict(billed_calls=1)), item=item(image=TASK)), None),
+        (pending(), None),
+        (pending(reused=True), 0),
+    ],
+)
+def test_a_record_tells_what_was_billed(outcome: Outcome, calls: int | None) -> None:
+    record = to_record(outcome)
+    assert record["billed_calls"] == calls
+    assert _problems(json.loads(json.dumps(record))) == []
+
+
+def test_a_remark_that_came_with_an_earlier_answer_is_told_once() -> None:
+    outcome = replace(judged(notes=("first assumed", "odd")), notes=("first assumed",), reused=True)
+    assert to_record(outcome)["notes"] == ["first assumed", "odd"]
