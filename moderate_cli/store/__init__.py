@@ -7,7 +7,7 @@ from moderate_cli.store.place import default_path
 from moderate_cli.store.problems import StoreError
 from moderate_cli.store.reuse import Answer, Seen, SeenFile
 from moderate_cli.store.store import Store
-from moderate_cli.store.tasks import NewTask, Task, TaskState
+from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
 from moderate_cli.verdicts import TaskKind
 
 if TYPE_CHECKING:
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from moderate_cli.store.filters import Filters
     from moderate_cli.store.history import Entry
     from moderate_cli.store.prune import Pruned
+    from moderate_cli.store.reading import UNREADABLE
     from moderate_cli.store.stats import LabelCount, Period, Usage
+    from moderate_cli.store.telling import Untold
 
 __all__ = [
+    "UNREADABLE",
     "Answer",
     "Entry",
     "Feedback",
     "FeedbackVerdict",
     "Filters",
     "LabelCount",
+    "LostTasks",
     "NewTask",
     "Period",
     "Pruned",
@@ -34,11 +38,13 @@ __all__ = [
     "Task",
     "TaskKind",
     "TaskState",
+    "Untold",
     "Usage",
     "default_path",
 ]
 
 _OF_THE_PAST = {
+    "UNREADABLE": "reading",
     "Entry": "history",
     "Feedback": "feedback",
     "FeedbackVerdict": "feedback",
@@ -46,6 +52,7 @@ _OF_THE_PAST = {
     "LabelCount": "stats",
     "Period": "stats",
     "Pruned": "prune",
+    "Untold": "telling",
     "Usage": "stats",
 }
 

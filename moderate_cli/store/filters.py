@@ -9,12 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 from moderate_cli.store.columns import to_column
 from moderate_cli.store.feedback import FeedbackVerdict
-from moderate_cli.verdicts import NO_FINDING
+from moderate_cli.verdicts import EXEMPT, NO_FINDING
 
 _BEYOND = "\U0010ffff"  # follows every text of file names in SQLite's order, which is that of UTF-8
 _BEYOND_BYTES = b"\xff"
 _GLOB = "CAST(source AS TEXT) GLOB CAST(? AS TEXT)"  # some builds of SQLite match no bytes
+IS_FINDING = f"label NOT IN ('{NO_FINDING}', '{EXEMPT}')"
+"""The condition on a row of `label_hits` that something was found; the two labels say the contrary."""
 _SOME_LABEL = "EXISTS (SELECT 1 FROM label_hits WHERE result = results.number)"
+_SOME_FINDING = f"EXISTS (SELECT 1 FROM label_hits WHERE result = results.number AND {IS_FINDING})"  # noqa: S608
 _NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.request_id ORDER BY number DESC LIMIT 1)"
 
 
@@ -22,10 +25,11 @@ _NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.req
 class Filters:
     """Which results are meant: each filter that is given must hold, and one member of each tuple.
 
-    A verdict without labels counts as one with the label `nonLabel`, as in the vendor's console, so that
-    `without_labels=("nonLabel",)` means every result with a finding; failed and skipped inputs have no labels, not even
-    that. `source` is a GLOB pattern of SQLite, whose `*` crosses slashes. `since` belongs to the time and `until` does
-    not (Unix seconds). `feedback` is the newest that was given on a result, or "any".
+    A verdict without findings counts as one with the label `nonLabel`, as in the vendor's console, so that
+    `without_labels=("nonLabel",)` means every result with a finding; `nonLabel_lib` is a label and no finding. A failed
+    input has the labels that could be read in its answer, and where there are none not even `nonLabel`. `source` is a
+    GLOB pattern of SQLite, whose `*` crosses slashes. `since` belongs to the time and `until` does not (Unix seconds).
+    `feedback` is the newest that was given on a result, or "any".
     """
 
     labels: tuple[str, ...] = ()
@@ -126,7 +130,7 @@ def _by_source(pattern: str) -> Sql:
 
 
 def _by_labels(labels: tuple[str, ...]) -> Sql:
-    where = _label_in(labels) if labels else Sql("TRUE")
+    where = _label_in(labels) if labels else Sql(IS_FINDING)
     return Sql(f"SELECT DISTINCT result FROM label_hits WHERE {where.text} ORDER BY result DESC", where.values)  # noqa: S608
 
 
@@ -136,7 +140,7 @@ def _in_timeline(filters: Filters) -> Iterator[Sql]:
     if filters.status is not None:
         yield Sql("status = ?", (filters.status,))
     if filters.labels or filters.without_labels:
-        yield Sql("status = 'judged'")
+        yield Sql("status IN ('judged', 'failed')")
     if filters.risk_levels:
         yield Sql(f"risk_level IN ({_marks(filters.risk_levels)})", filters.risk_levels)
     if filters.operation is not None:
@@ -150,15 +154,16 @@ def _about_labels(filters: Filters) -> Iterator[Sql]:
     named = tuple(label for label in filters.labels if label != NO_FINDING)
     wanted = [_has_label(named)] if named else []
     if NO_FINDING in filters.labels:
-        wanted.append(Sql(f"NOT {_SOME_LABEL}"))
-    if wanted:
-        text = " OR ".join(condition.text for condition in wanted)
-        yield Sql(f"({text})", tuple(value for condition in wanted for value in condition.values))
+        wanted.append(Sql(f"(status = 'judged' AND NOT {_SOME_FINDING})"))
     if NO_FINDING in filters.without_labels:
-        yield Sql(_SOME_LABEL)
+        yield Sql(_SOME_FINDING)
     if unwanted := tuple(label for label in filters.without_labels if label != NO_FINDING):
         has = _has_label(unwanted)
         yield Sql(f"NOT {has.text}", has.values)
+        wanted = wanted or [Sql("status = 'judged'"), Sql(_SOME_LABEL)]
+    if wanted:
+        text = " OR ".join(condition.text for condition in wanted)
+        yield Sql(f"({text})", tuple(value for condition in wanted for value in condition.values))
 
 
 def _has_label(labels: tuple[str, ...]) -> Sql:

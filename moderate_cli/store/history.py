@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from moderate_cli.store.database import Database
 from moderate_cli.store.feedback import Feedback, feedback_on
 from moderate_cli.store.filters import Filters, Sql, candidates, conditions, joined
+from moderate_cli.store.reading import read_record
 
 PAGE = 200
 """Results that are in memory at once."""
@@ -23,7 +23,10 @@ _Page = list[sqlite3.Row]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One result of the past: its record, when it was stored (Unix seconds), in which run, and what people said."""
+    """One result of the past: its record, when it was stored (Unix seconds), in which run, and what people said.
+
+    The record is of schema 2, or as it was stored where nobody can read it.
+    """
 
     record: dict[str, Any]
     judged_at: float
@@ -44,7 +47,7 @@ def _entries(database: Database, filters: Filters) -> Iterator[Entry]:
         said = feedback_on(database, [row["request_id"] for row in page])
         for row in page:
             feedback = said.get(row["request_id"], ())
-            yield Entry(json.loads(row["record"]), row["judged_at"], row["run"], feedback)
+            yield Entry(read_record(row["record"], row["judged_at"]), row["judged_at"], row["run"], feedback)
 
 
 def _backwards(database: Database, where: Sql) -> Iterator[_Page]:

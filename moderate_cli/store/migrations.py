@@ -22,17 +22,19 @@ def check_owner(database: Database) -> None:
         raise not_ours(database.path)
 
 
-def migrate(database: Database, now: float) -> None:
+def migrate(database: Database, now: float) -> int:
     """Apply the migrations that a store lacks, each in one transaction with its record.
 
-    Raises StoreError for a store that has migrations which are not known here.
+    Returns how many answers they drop. Raises StoreError for a store that has migrations which are not known here.
     """
     version = _version(database)
     if version > len(MIGRATIONS):
         raise too_new(database.path, version, len(MIGRATIONS))
+    dropped = 0
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         with database.write() as connection:
-            _apply(connection, number, migration, now)
+            dropped += _apply(connection, number, migration, now)
+    return dropped
 
 
 def _version(database: Database) -> int:
@@ -41,11 +43,16 @@ def _version(database: Database) -> int:
     return int(database.read("SELECT coalesce(max(number), 0) FROM migrations")[0][0])
 
 
-def _apply(connection: sqlite3.Connection, number: int, migration: Migration, now: float) -> None:
+def _apply(connection: sqlite3.Connection, number: int, migration: Migration, now: float) -> int:
     connection.execute(_RECORDS)
     if connection.execute("SELECT 1 FROM migrations WHERE number = ?", (number,)).fetchone():
-        return  # another process was quicker
+        return 0  # another process was quicker
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    dropped = 0
     for statement in migration.statements:
-        connection.execute(statement)
+        if isinstance(statement, str):
+            connection.execute(statement)
+        else:
+            dropped += statement(connection)
     connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (number, migration.name, now))
+    return dropped

@@ -27,7 +27,7 @@ RUNS = f"""
 TASKS = f"""
     DELETE FROM tasks WHERE number IN (
         SELECT number FROM tasks INDEXED BY tasks_by_state
-        WHERE state IN ('done', 'failed', 'expired') AND coalesce(finished_at, expires_at) < ? LIMIT {_BATCH}
+        WHERE state IN ('done', 'failed', 'expired', 'lost') AND coalesce(finished_at, expires_at) < ? LIMIT {_BATCH}
     )
 """  # noqa: S608
 FEEDBACK = "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM results WHERE request_id = feedback.request_id)"

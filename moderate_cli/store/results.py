@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from typing import Any
 
 from moderate_cli.store.columns import to_column
@@ -22,9 +21,10 @@ _TEXTS = (
     "req_id",
     "data_id",
 )
+# What finishes a task is not told yet; see telling.py.
 _INSERT = f"""
-    INSERT INTO results (run, judged_at, question, services, finishes, record, {", ".join(_TEXTS)})
-    VALUES (?, ?, ?, ?, ?, ?{", ?" * len(_TEXTS)})
+    INSERT INTO results (run, judged_at, question, services, finishes, told, billed_calls, record, {", ".join(_TEXTS)})
+    VALUES (?, ?, ?, ?, ?5, ?5 IS NULL, ?, ?{", ?" * len(_TEXTS)})
     ON CONFLICT (finishes) DO NOTHING
 """  # noqa: S608 - the names are those above
 
@@ -42,8 +42,8 @@ def insert_result(
     services = to_column(",".join(str(service) for service in record.get("services") or ()))
     # With each character beyond ASCII escaped, lone surrogates of file names survive.
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
-    columns = (_text(record.get(name)) for name in _TEXTS)
-    cursor = connection.execute(_INSERT, (run, now, question, services, to_column(finishes), text, *columns))
+    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), text)
+    cursor = connection.execute(_INSERT, (*facts, *(_text(record.get(name)) for name in _TEXTS)))
     if not cursor.rowcount:
         return False
     hits = ((cursor.lastrowid, label, service, number) for (label, service), number in _hits(record).items())
@@ -52,22 +52,18 @@ def insert_result(
 
 
 def _hits(record: Mapping[str, Any]) -> dict[tuple[Any, Any], float | None]:
-    """Return each label with the service that found it, once, wherever it stands and how often, and the most sure."""
-    hits: dict[tuple[Any, Any], float | None] = {}
-    for name, service, confidence in _labels(record):
-        key = to_column(name), to_column(service)
-        known = hits.get(key)
-        hits[key] = confidence if known is None else max(known, confidence or 0.0)
-    return hits
+    """Return each label with the service that found it, once, in however many parts it stands, and the most sure.
 
-
-def _labels(record: Mapping[str, Any]) -> Iterator[tuple[str, str, float | None]]:
+    The service is empty where several were asked and the answer does not tell which it was, or none is known.
+    """
     services = record.get("services") or ()
     only = next(iter(services)) if len(services) == 1 else ""
-    parts = chain((record,), record.get("per_service") or (), record.get("frames") or ())
-    for part in parts:
-        for label in part.get("labels") or ():
-            yield str(label["label"]), str(label.get("service") or part.get("service") or only), label.get("confidence")
+    hits: dict[tuple[Any, Any], float | None] = {}
+    for label in record.get("labels") or ():
+        key = to_column(str(label["label"])), to_column(str(label.get("service") or only))
+        confidence, known = label.get("confidence"), hits.get(key)
+        hits[key] = confidence if known is None else max(known, confidence or 0.0)
+    return hits
 
 
 def _text(value: object) -> str | bytes | None:

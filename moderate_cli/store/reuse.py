@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ Seen = tuple[str, int, int, int, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A result that was stored earlier; `judged_at` in Unix seconds."""
+    """A result that was stored earlier, its record in schema 2; `judged_at` in Unix seconds."""
 
     record: dict[str, Any]
     judged_at: float
@@ -67,7 +66,12 @@ class SeenFile:
 def find_answer(database: Database, sha256: str, question: str, since: float | None, run: int | None) -> Answer | None:
     """Return the newest verdict on a content; see `Store.find_answer`."""
     rows = database.read(FIND_ANSWER, (sha256, question, since, run))
-    return Answer(json.loads(rows[0]["record"]), rows[0]["judged_at"], rows[0]["run"]) if rows else None
+    if not rows:
+        return None
+    from moderate_cli.store.reading import read_record  # not needed by those who ask for no answer
+
+    record, judged_at, found_in = rows[0]
+    return Answer(read_record(record, judged_at), judged_at, found_in)
 
 
 def last_run(database: Database, command: str, subject: str, before: int | None) -> int | None:

@@ -5,10 +5,16 @@ Times are Unix seconds. Text that is no valid Unicode is kept as bytes (see colu
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 APPLICATION_ID = 0x6D646572
 """What the header of the file says about who made it: "mder"."""
+
+
+Work = Callable[[sqlite3.Connection], int]
+"""What SQL cannot say; returns how many answers it drops, so that they are not found any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +22,7 @@ class Migration:
     """One step of the schema; its statements and the record of it are one transaction."""
 
     name: str
-    statements: tuple[str, ...]
+    statements: tuple[str | Work, ...]
 
 
 _RUNS_AND_RESULTS = Migration(
@@ -176,4 +182,35 @@ _LOOKS = Migration(
     ),
 )
 
-MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS)
+
+def _work_anew(connection: sqlite3.Connection) -> int:
+    from moderate_cli.store.rework import work_anew  # once in the life of a store
+
+    return work_anew(connection)
+
+
+# What a record of schema 2 says and one of schema 1 did not. `told` says that a finished run has told of a result; only
+# results of tasks are asked for it, and those of 0.1.0's `listen`, which belong to no run, were printed. The index from
+# which statistics are read gets the billed calls, and is made again once all rows have them.
+_SCHEMA_2 = Migration(
+    "schema 2",
+    (
+        "ALTER TABLE results ADD COLUMN billed_calls INTEGER",
+        "ALTER TABLE results ADD COLUMN told INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE tasks ADD COLUMN extents TEXT",
+        "DROP INDEX results_timeline",
+        _work_anew,
+        """
+        CREATE INDEX results_timeline
+        ON results (judged_at, status, risk_level, engine, operation, services, billed_calls)
+        """,
+        """
+        UPDATE results SET told = 0
+        WHERE finishes IS NOT NULL AND run IN (SELECT number FROM runs WHERE finished_at IS NULL)
+        """,
+        # Its entries are in the order of the rows' numbers.
+        "CREATE INDEX results_untold ON results (told) WHERE told = 0",
+    ),
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,7 @@ from moderate_cli.store.migrations import check_owner, migrate
 from moderate_cli.store.place import prepare, protect
 from moderate_cli.store.results import insert_result
 from moderate_cli.store.reuse import Answer, Seen, SeenFile
-from moderate_cli.store.tasks import NewTask, Task, TaskState
+from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
 from moderate_cli.verdicts import Engine, TaskKind
 
 # What is about the past is imported by the methods that ask for it, and so never by a run.
@@ -25,24 +26,33 @@ if TYPE_CHECKING:
     from moderate_cli.store.history import Entry
     from moderate_cli.store.prune import Pruned
     from moderate_cli.store.stats import LabelCount, Period, Usage
+    from moderate_cli.store.telling import Untold
 
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the store."""
 
 _BEGIN_RUN = "INSERT INTO runs (command, subject, started_at) VALUES (?, ?, ?)"
 _FINISH_RUN = "UPDATE runs SET finished_at = ?, exit_code = ?, judged = ?, skipped = ?, failed = ? WHERE number = ?"
+_TELL_RUN = "UPDATE results SET told = 1 WHERE told = 0 AND run = ?"
+_TELL = "UPDATE results SET told = 1 WHERE told = 0 AND finishes = ?"
+_CLAIM = "UPDATE results SET run = ? WHERE told = 0 AND finishes = ?"
 _PAGE = 200  # rows that are in memory at once while tasks are streamed
+_LOST_NAMED = 10  # tasks
+# As the question of a result it is none, and also not one that only the task knows, which is accepted a moment later.
+_NO_QUESTION = ""
 
 
 class Store:
     """What was asked and answered; safe to share between threads, and with other processes.
 
-    Every method may raise StoreError. Times are Unix seconds, taken from `clock` where none is given.
+    Every method may raise StoreError. Times are Unix seconds, taken from `clock` where none is given. `dropped` is how
+    many answers of an earlier version are not found any more since the store was opened, because they are not reliable.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], dropped: int = 0) -> None:
         self._database = database
         self._clock = clock
+        self.dropped = dropped
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], float] = time.time, patience: float = PATIENCE) -> Self:
@@ -55,12 +65,12 @@ class Store:
         try:
             check_owner(database)
             database.use_write_ahead_log()
-            migrate(database, clock())
+            dropped = migrate(database, clock())
             protect(database.path)
         except BaseException:
             database.close()
             raise
-        return cls(database, clock)
+        return cls(database, clock, dropped)
 
     def close(self) -> None:
         """Close the store; twice does no harm."""
@@ -89,9 +99,10 @@ class Store:
             return int(cursor.lastrowid or 0)
 
     def finish_run(self, run: int, *, exit_code: int, judged: int, skipped: int, failed: int) -> None:
-        """Record how a run ended; one without an end was cut off."""
+        """Record how a run ended, and that its results of tasks are told; one without an end was cut off."""
         with self._database.write() as connection:
             connection.execute(_FINISH_RUN, (self._clock(), int(exit_code), judged, skipped, failed, run))
+            connection.execute(_TELL_RUN, (run,))
 
     def last_run(self, command: str, subject: str, *, before: int | None = None) -> int | None:
         """Return the number of the newest run of a command on a subject, or of the newest before another run."""
@@ -213,20 +224,43 @@ class Store:
         rows = self._database.read(tasks.OF_CONTENT, (sha256, question, self._clock()))
         return tasks.to_task(rows[0]) if rows else None
 
-    def finish_task(self, req_id: str, record: Mapping[str, Any], run: int | None = None) -> bool:
+    def finish_task(
+        self, req_id: str, record: Mapping[str, Any], run: int | None = None, *, reusable: bool = True
+    ) -> bool:
         """Store the result of a task and mark the task as done or failed, both or neither.
 
-        Returns False, and stores nothing, where it was finished before, by whichever process. The id may be one that
-        no task here has: the callback of a task that another machine submitted.
+        The result counts as told when its run has finished, or by `mark_told`. One that is not `reusable` is no answer
+        to the task's question. Returns False, and stores nothing, where the task was finished before, by whichever
+        process. The id may be one that no task here has: the callback of a task that another machine submitted.
         """
         now, key = self._clock(), to_column(req_id)
         with self._database.write() as connection:
-            asked = connection.execute(tasks.QUESTION, (key,)).fetchone()
-            question = asked["question"] if asked else None
+            asked = connection.execute(tasks.QUESTION, (key,)).fetchone() if reusable else (_NO_QUESTION,)
+            question = asked[0] if asked else None
             is_new = insert_result(connection, record, run=run, now=now, question=question, finishes=req_id)
             if is_new:
                 connection.execute(tasks.FINISH, (_final_state(record.get("status")), now, key))
             return is_new
+
+    def untold(self) -> Iterator[Untold]:
+        """Yield the results of tasks of which no finished run has told, oldest first; memory does not grow with them.
+
+        Results that are stored after this call are not among them, nor those that are told before their turn. A run
+        that is still at work has not told its own.
+        """
+        from moderate_cli.store.telling import untold
+
+        return untold(self._database)
+
+    def claim(self, req_id: str, run: int) -> bool:
+        """Let an untold result belong to a run, with whose end it is told; False where it is told by now."""
+        with self._database.write() as connection:
+            return connection.execute(_CLAIM, (run, to_column(req_id))).rowcount > 0
+
+    def mark_told(self, req_id: str) -> None:
+        """Record that the result of a task is told, whatever becomes of its run."""
+        with self._database.write() as connection:
+            connection.execute(_TELL, (to_column(req_id),))
 
     def expire_tasks(self) -> Iterator[Task]:
         """Mark the pending tasks whose results the service has deleted by now, and yield each.
@@ -243,9 +277,19 @@ class Store:
                 if is_ours:
                     yield tasks.to_task(changed)
 
-    def submitting_tasks(self, *, older_than: float) -> int:
-        """Return how many submissions, begun more than so many seconds ago, were cut off before their answer."""
-        return int(self._database.read(tasks.CUT_OFF, (self._clock() - older_than,))[0][0])
+    def close_lost(self, *, older_than: float) -> LostTasks:
+        """Mark the submissions, begun more than so many seconds ago, that were cut off before their answer as lost.
+
+        Returns how many they are and the first ten, to one caller alone. One whose answer comes after all is accepted.
+        """
+        now = self._clock()
+        before = now - older_than
+        if not self._database.read(tasks.CUT_OFF, (before, 1)):
+            return LostTasks(0, ())
+        with self._database.write() as connection:
+            first = connection.execute(tasks.CUT_OFF, (before, _LOST_NAMED)).fetchall()
+            count = connection.execute(tasks.CLOSE_LOST, (now, before)).rowcount
+        return LostTasks(count, tuple(replace(tasks.to_task(row), state=TaskState.LOST) for row in first))
 
     def history(self, filters: Filters) -> Iterator[Entry]:
         """Yield the stored results that are meant, the last stored first; memory grows by 8 bytes for each at most."""
@@ -261,7 +305,7 @@ class Store:
         until: float | None = None,
         engine: Engine | None = None,
     ) -> list[Usage]:
-        """Return calls and hits by service, in each day or month of UTC that has any, or in all, in their order.
+        """Return calls, hits and billed calls by service, in each day or month of UTC that has any, or in all.
 
         `since` belongs to the span and `until` does not.
         """

@@ -11,21 +11,22 @@ from moderate_cli.verdicts import TaskKind
 
 
 class TaskState(StrEnum):
-    """The life of a task; one that stays `submitting` was cut off, and nobody knows whether the service has it."""
+    """The life of a task; one whose submission was cut off is `lost`: nobody knows whether the service has it."""
 
     SUBMITTING = "submitting"
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"
     EXPIRED = "expired"
+    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """What is about to be submitted.
 
-    `post` is the JSON of a post, `profile` names the credentials to poll with, and `question` is the key by which an
-    answer is found again.
+    `post` is the JSON of a post, `extents` that of what its images consist of, `profile` names the credentials to poll
+    with, and `question` is the key by which an answer is found again.
     """
 
     kind: TaskKind
@@ -39,6 +40,7 @@ class NewTask:
     data_id: str | None = None
     profile: str | None = None
     post: str | None = None
+    extents: str | None = None
     question: str | None = None
 
 
@@ -55,6 +57,14 @@ class Task(NewTask):
     expires_at: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class LostTasks:
+    """Submissions that were cut off before they were answered: how many, and the first of them."""
+
+    count: int
+    first: tuple[Task, ...]
+
+
 _NEW = tuple(field.name for field in fields(NewTask))
 _ALL = tuple(field.name for field in fields(Task))
 # The names in these statements are those of the fields above.
@@ -62,11 +72,11 @@ INSERT = f"INSERT INTO tasks (state, begun_at, {', '.join(_NEW)}) VALUES ('submi
 _SELECT = f"SELECT {', '.join(_ALL)} FROM tasks"  # noqa: S608
 ACCEPT = "UPDATE tasks SET state = ?, req_id = ?, request_id = ?, submitted_at = ?, expires_at = ? WHERE number = ?"
 COMPLETE = """
-    UPDATE results SET question = (SELECT question FROM tasks WHERE number = ?1),
+    UPDATE results SET question = coalesce(question, (SELECT question FROM tasks WHERE number = ?1)),
         sha256 = coalesce(sha256, (SELECT sha256 FROM tasks WHERE number = ?1))
     WHERE finishes = ?2
 """
-DROP = "DELETE FROM tasks WHERE number = ? AND state = 'submitting'"
+DROP = "DELETE FROM tasks WHERE number = ? AND state IN ('submitting', 'lost')"
 FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
 EXPIRE = "UPDATE tasks SET state = 'expired' WHERE number = ? AND state = 'pending'"
 BY_ID = f"{_SELECT} WHERE req_id = ? ORDER BY number DESC LIMIT 1"
@@ -81,7 +91,9 @@ OF_CONTENT = f"""{_SELECT}
 """
 QUESTION = "SELECT question FROM tasks WHERE req_id = ? ORDER BY number DESC LIMIT 1"
 DUE = f"{_SELECT} WHERE state = 'pending' AND expires_at <= ? ORDER BY expires_at, number LIMIT ?"
-CUT_OFF = "SELECT count(*) FROM tasks WHERE state = 'submitting' AND begun_at <= ?"
+_CUT_OFF = "WHERE state = 'submitting' AND begun_at <= ?"
+CUT_OFF = f"{_SELECT} {_CUT_OFF} ORDER BY number LIMIT ?"
+CLOSE_LOST = f"UPDATE tasks SET state = 'lost', finished_at = ? {_CUT_OFF}"  # noqa: S608
 
 
 def new_row(task: NewTask) -> list[object]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from typing import Any
 
 import pytest
 from builders import failed, judged
-from store_builders import Clock, record
+from jsonschema import Draft202012Validator
+from store_builders import Clock, labelled, record, schema_1
 
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import to_record
+from moderate_cli.records import record_schema, to_record
 from moderate_cli.store import Feedback, FeedbackVerdict, Filters, Store, StoreError
 from moderate_cli.store.filters import candidates, conditions, joined
 from moderate_cli.store.results import insert_result
+from moderate_cli.verdicts import Label, RiskLevel
 
 NOT_UTF_8 = b"photos/\xff.png".decode("utf-8", "surrogateescape")
 
@@ -38,6 +41,15 @@ def past(store: Store) -> Store:
     _add(store, NOT_UTF_8, at=5.0, services=["b"])
     store.add_result(None, to_record(failed("photos/broken.png")))
     return store
+
+
+@pytest.fixture
+def partial(past: Store) -> Store:
+    """The same with a failed answer in which a label could be read, an exempt image, and both labels at once."""
+    _add(past, "half/gun.png", "violent_gun", level="high", at=6.0, status="failed")
+    _add(past, "half/exempt.png", "nonLabel_lib", at=7.0)
+    _add(past, "half/both.png", "nonLabel_lib", "violent_gun", level="medium", at=8.0)
+    return past
 
 
 def test_everything_comes_newest_first(past: Store) -> None:
@@ -109,6 +121,47 @@ def test_each_filter_finds_what_it_means(past: Store, filters: dict[str, Any], f
     assert _found(past, **filters) == found
 
 
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"risk_levels": ("high",)}, ["half/gun.png", "photos/knife.png"]),
+        ({"labels": ("violent_gun",)}, ["half/both.png", "half/gun.png"]),
+        ({"labels": ("violent_gun",), "status": "failed"}, ["half/gun.png"]),
+        ({"labels": ("violent_gun",), "status": "judged"}, ["half/both.png"]),
+        ({"without_labels": ("nonLabel",), "since": 5.0}, ["half/both.png", "half/gun.png"]),
+        ({"without_labels": ("nonLabel",), "status": "failed"}, ["half/gun.png"]),
+        ({"without_labels": ("nonLabel", "nonLabel_lib"), "since": 5.0}, ["half/gun.png"]),
+        ({"labels": ("nonLabel_lib",)}, ["half/both.png", "half/exempt.png"]),
+        ({"labels": ("nonLabel",)}, ["half/exempt.png", NOT_UTF_8, "photos/clean.png"]),
+        ({"labels": ("nonLabel", "violent_gun"), "since": 6.0}, ["half/both.png", "half/exempt.png", "half/gun.png"]),
+        ({"labels": ("nonLabel",), "without_labels": ("nonLabel_lib",)}, [NOT_UTF_8, "photos/clean.png"]),
+        ({"without_labels": ("violent_knives",), "since": 6.0}, ["half/both.png", "half/exempt.png", "half/gun.png"]),
+        ({"without_labels": ("nonLabel_lib",), "since": 5.0}, ["half/gun.png", NOT_UTF_8]),
+        ({"without_labels": ("violent_gun",), "source": "half/*"}, ["half/exempt.png"]),
+        ({"without_labels": ("violent_gun",), "source": "*broken*"}, []),
+        ({"labels": ("nonLabel",), "source": "*broken*"}, []),
+    ],
+)
+def test_labels_of_failed_answers_are_found_and_exemptions_are_no_findings(
+    partial: Store, filters: dict[str, Any], found: list[str]
+) -> None:
+    assert _found(partial, **filters) == found
+
+
+def test_a_record_of_schema_1_comes_in_schema_2(store: Store) -> None:
+    old = schema_1(judged("none", Label("violent_gun", risk_level=RiskLevel.HIGH), source="a.png"))
+    store.add_result(None, old)
+    [entry] = store.history(Filters())
+    assert (entry.record["schema"], entry.record["risk_level"], entry.record["reported_level"]) == (2, "high", "none")
+    assert (entry.record["judged_at"], entry.record["billed_calls"]) == ("1970-01-01T00:16:40Z", 1)
+    Draft202012Validator(json.loads(record_schema())).validate(entry.record)
+
+
+def test_a_record_that_nobody_can_read_comes_as_it_is(store: Store) -> None:
+    store.add_result(None, {"status": "judged", "source": 1})
+    assert [entry.record for entry in store.history(Filters())] == [{"status": "judged", "source": 1}]
+
+
 def test_feedback_is_a_filter_and_the_newest_counts(past: Store) -> None:
     past.add_feedback("R-photos/knife.png", FeedbackVerdict.MISSED)
     past.add_feedback("R-photos/knife.png", FeedbackVerdict.FALSE_POSITIVE, "a bread knife")
@@ -129,9 +182,8 @@ def test_feedback_on_nothing_is_refused(past: Store) -> None:
 
 
 def test_a_result_comes_once_however_many_services_found_its_label(store: Store) -> None:
-    part = {"labels": [{"label": "nsfw"}], "risk_level": "high", "ext": {}}
-    batch = record(labels=[], per_service=[part | {"service": "a"}, part | {"service": "b"}], services=["a", "b"])
-    store.add_result(None, batch)
+    labels = [*labelled("nsfw", service="a"), *labelled("nsfw", service="b")]
+    store.add_result(None, record(labels=labels, services=["a", "b"]))
     assert len(_found(store, labels=("nsfw",))) == len(_found(store, labels=("nsfw", "other"))) == 1
     assert len(_found(store, without_labels=("nonLabel",))) == 1
 

@@ -115,9 +115,9 @@ def test_a_migration_is_applied_once_by_openers_in_a_race(path: Path, monkeypatc
     # Each thread has read that nothing is applied before the first of them begins to write.
     barrier = threading.Barrier(4)
 
-    def together(database: object, now: float) -> None:
+    def together(database: object, now: float) -> int:
         barrier.wait()
-        migrate(database, now)  # type: ignore[arg-type]
+        return migrate(database, now)  # type: ignore[arg-type]
 
     monkeypatch.setattr("moderate_cli.store.store.migrate", together)
     failures: list[StoreError] = []

@@ -82,6 +82,7 @@ def test_what_was_reported_survives_a_kill(path: Path) -> None:
         reported = 1 + max([50, *(int(line) for line in writer.stdout if line.endswith("\n"))])
     with Store.open(path) as store:
         assert len(list(store.pending_tasks())) >= reported
+        assert sum(1 for _ in store.untold()) >= reported  # its run has not finished
         store.begin_run("next")
     assert rows(path, "SELECT count(*) FROM results WHERE finishes NOT NULL")[0][0] >= reported
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import SHA256
-from store_builders import Clock, pending, record, rows
+from store_builders import Clock, new_task, pending, record, rows
 
 from moderate_cli.store import FeedbackVerdict, Filters, Pruned, SeenFile, Store, prune
 from moderate_cli.store.results import insert_result
@@ -53,6 +53,14 @@ def test_what_is_at_work_is_kept(path: Path, store: Store, clock: Clock) -> None
     store.add_result(run, record())
     assert store.finish_task("T1", record())
     assert rows(path, "SELECT run FROM results ORDER BY number") == [(run,), (None,)]
+
+
+def test_a_lost_submission_is_forgotten_too(store: Store, clock: Clock) -> None:
+    store.begin_task(new_task())
+    clock.now = 5000.0
+    assert store.close_lost(older_than=60.0).count == 1
+    clock.now = 9000.0
+    assert (store.prune(older_than=4500.0).tasks, store.prune(older_than=3500.0).tasks) == (0, 1)
 
 
 def test_feedback_stays_while_a_result_of_its_request_does(path: Path, store: Store, clock: Clock) -> None:

@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from builders import call, failed, judged, skipped
+from builders import call, failed, item, judged, skipped
 from store_builders import Clock, held, record, rows
 
+from moderate_cli.client.replies import read_verdict
 from moderate_cli.records import to_record
 from moderate_cli.store import Store, StoreError
-from moderate_cli.verdicts import Frame, Label, RiskLevel, ServiceVerdict
+from moderate_cli.verdicts import Judged, Label, Verdict
+
+
+def _outcome(verdict: Verdict) -> Judged:
+    return Judged(item=item(), call=verdict.call, verdict=verdict)
 
 
 def test_a_run_is_recorded_from_its_begin_to_its_end(path: Path, store: Store, clock: Clock) -> None:
@@ -63,10 +68,10 @@ def test_each_label_counts_once_an_input_and_service(path: Path, store: Store) -
         "high",
         Label("nsfw", 50.0, service="a"),
         Label("nsfw", 70.0, service="a", where="$.mainData"),
+        Label("nsfw", 60.0, service="b"),
         Label("flag"),
+        Label("knife", 99.0, where="$.frames[0]"),
         call=call(services=("a", "b")),
-        per_service=(ServiceVerdict("b", RiskLevel.LOW, (Label("nsfw", 60.0),), {}),),
-        frames=(Frame(0, None, None, (Label("flag"), Label("knife", 99.0)), {}),),
     )
     store.add_result(None, to_record(said))
     assert sorted(rows(path, "SELECT label, service, confidence FROM label_hits")) == [
@@ -77,10 +82,32 @@ def test_each_label_counts_once_an_input_and_service(path: Path, store: Store) -
     ]
 
 
-def test_the_only_service_made_the_labels_of_the_frames(path: Path, store: Store) -> None:
-    frame = Frame(0, None, None, (Label("knife"),), {})
-    store.add_result(None, to_record(judged("high", frames=(frame,))))
+def test_the_only_service_made_the_labels_that_name_none(path: Path, store: Store) -> None:
+    store.add_result(None, to_record(judged("high", Label("knife", where="$.frames[0]"))))
     assert rows(path, "SELECT label, service, confidence FROM label_hits") == [("knife", "baselineCheck_global", None)]
+
+
+def test_labels_of_parts_alone_are_counted_as_the_answer_was_read(path: Path, store: Store) -> None:
+    """V22: a service and a frame have labels that the list of the whole answer lacks."""
+    knife, gun = ({"Label": name, "RiskLevel": "high"} for name in ("violent_knife", "violent_gun"))
+    parts = [{"Service": "a", "RiskLevel": "high", "Result": [gun]}, {"Service": "b", "Result": [gun]}]
+    batch = {"Code": 200, "Data": {"RiskLevel": "none", "Result": [], "Results": parts}}
+    services = call(operation="ImageBatchModeration", services=("a", "b"))
+    store.add_result(None, to_record(_outcome(read_verdict(batch, services))))
+    frames = {"RiskLevel": "none", "Frame": json.dumps([{"Result": [knife]}, {"RiskLevel": "none"}])}
+    poll = call(operation="DescribeImageModerationResult", services=("a",))
+    store.add_result(None, to_record(_outcome(read_verdict({"Code": 200, "Data": frames}, poll))))
+    assert rows(path, "SELECT result, label, service FROM label_hits") == [
+        (1, "violent_gun", "a"),
+        (1, "violent_gun", "b"),
+        (2, "violent_knife", "a"),
+    ]
+
+
+def test_billed_calls_are_a_column(path: Path, store: Store) -> None:
+    for billed in (3, 0, None):
+        store.add_result(None, record(billed_calls=billed))
+    assert rows(path, "SELECT billed_calls FROM results ORDER BY number") == [(3,), (0,), (None,)]
 
 
 def test_a_locked_store_is_an_error_and_works_again_afterwards(path: Path, store: Store) -> None:

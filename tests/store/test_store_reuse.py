@@ -90,6 +90,21 @@ def test_a_callback_before_the_acceptance_is_an_answer_too(path: Path, store: St
     assert rows(path, "SELECT state FROM tasks") == [("done",)]
 
 
+def test_a_result_that_is_not_whole_answers_no_question(path: Path, store: Store) -> None:
+    pending(store, "T1", sha256=SHA256, question="Q")
+    assert store.finish_task("T1", record(sha256=SHA256), reusable=False)
+    assert store.find_pending(SHA256, "Q") is None
+    assert store.find_answer(SHA256, "Q", since=0.0) is None
+    assert rows(path, "SELECT state FROM tasks") == [("done",)]
+
+
+def test_nor_does_one_whose_callback_comes_before_the_acceptance(store: Store) -> None:
+    number = store.begin_task(new_task(sha256=SHA256, question="Q"))
+    store.finish_task("T1", record(sha256=SHA256), reusable=False)
+    store.accept_task(number, req_id="T1", submitted_at=1.0, expires_at=2.0, request_id=None)
+    assert store.find_answer(SHA256, "Q", since=0.0) is None
+
+
 def test_files_of_a_folder_are_remembered(store: Store) -> None:
     store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=10.0)
     store.remember_file(_seen("b.png", clean=False), SHA256, "Q", judged_at=10.0)

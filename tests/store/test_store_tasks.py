@@ -9,21 +9,60 @@ from pathlib import Path
 import pytest
 from store_builders import Clock, new_task, pending, record, rows
 
-from moderate_cli.store import Store, TaskState, tasks
+from moderate_cli.store import LostTasks, Store, TaskState, tasks
 
 
 def test_a_task_is_recorded_before_it_is_sent(path: Path, store: Store, clock: Clock) -> None:
     number = store.begin_task(new_task())
     assert rows(path, "SELECT number, state, begun_at FROM tasks") == [(number, "submitting", 1000.0)]
     assert not list(store.pending_tasks())
+
+
+def test_submissions_that_were_cut_off_are_told_once_and_closed(path: Path, store: Store, clock: Clock) -> None:
+    for number in range(12):
+        store.begin_task(new_task(f"{number}.gif"))
+    pending(store, "T1")
     clock.now += 60
-    assert store.submitting_tasks(older_than=59) == 1
-    assert store.submitting_tasks(older_than=61) == 0
+    store.begin_task(new_task("new.gif"))
+    assert store.close_lost(older_than=61) == LostTasks(0, ())
+    lost = store.close_lost(older_than=60)
+    assert (lost.count, [task.source for task in lost.first]) == (12, [f"{number}.gif" for number in range(10)])
+    assert {(task.state, task.begun_at) for task in lost.first} == {(TaskState.LOST, 1000.0)}
+    assert store.close_lost(older_than=60) == LostTasks(0, ())
+    assert rows(path, "SELECT state, count(*), max(finished_at) FROM tasks GROUP BY state ORDER BY state") == [
+        ("lost", 12, 1060.0),
+        ("pending", 1, None),
+        ("submitting", 1, None),
+    ]
+
+
+def test_of_many_threads_one_is_told_of_what_was_cut_off(store: Store, clock: Clock) -> None:
+    for number in range(5):
+        store.begin_task(new_task(f"{number}.gif"))
+    clock.now += 60
+    told: list[int] = []
+    threads = [threading.Thread(target=lambda: told.append(store.close_lost(older_than=1).count)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [0] * 7 + [5]
+
+
+def test_an_answer_that_comes_after_all_ends_a_loss(path: Path, store: Store, clock: Clock) -> None:
+    taken, refused = store.begin_task(new_task("a.gif")), store.begin_task(new_task("b.gif"))
+    clock.now += 60
+    assert store.close_lost(older_than=1).count == 2
+    store.accept_task(taken, req_id="T1", submitted_at=1001.0, expires_at=9000.0, request_id=None)
+    store.drop_task(refused)
+    assert [task.req_id for task in store.pending_tasks()] == ["T1"]
+    assert rows(path, "SELECT count(*) FROM tasks") == [(1,)]
 
 
 def test_an_accepted_task_holds_everything(store: Store) -> None:
     source = b"\xff.gif".decode("utf-8", "surrogateescape")
-    given = new_task(source, sha256="ab" * 32, size=7, data_id="d", profile="p", post='{"mainData":{"content":"好"}}')
+    facts = {"data_id": "d", "profile": "p", "post": '{"mainData":{"content":"好"}}', "extents": '[{"kind":"frames"}]'}
+    given = new_task(source, sha256="ab" * 32, size=7, **facts)
     number = store.begin_task(given)
     store.accept_task(number, req_id="T1", submitted_at=1001.0, expires_at=2000.0, request_id="R")
     assert store.find_task("T1") == tasks.Task(
@@ -36,7 +75,7 @@ def test_an_accepted_task_holds_everything(store: Store) -> None:
         submitted_at=1001.0,
         expires_at=2000.0,
     )
-    assert store.submitting_tasks(older_than=-1) == 0
+    assert store.close_lost(older_than=-1).count == 0
 
 
 def test_a_submission_that_failed_is_forgotten_and_an_accepted_one_is_not(path: Path, store: Store) -> None:
@@ -194,7 +233,8 @@ def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Pat
         (tasks.PENDING, (0, 9, 200), "tasks_by_state"),
         (tasks.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
         (tasks.DUE, (1.0, 200), "tasks_by_expiry"),
-        (tasks.CUT_OFF, (1.0,), "tasks_by_"),
+        (tasks.CUT_OFF, (1.0, 10), "tasks_by_"),
+        (tasks.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
         (tasks.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),
         ("SELECT status FROM results WHERE finishes = ?", ("T1",), "sqlite_autoindex_results_1"),
     ],
