@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Allowed, Tally
-from moderate_cli.verdicts import Outcome, RiskLevel
+from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally
+from moderate_cli.verdicts import Outcome
 
 
 class Format(StrEnum):
@@ -53,13 +53,13 @@ def renderer(
     *,
     color: str,
     raw: bool,
-    fail_on: RiskLevel | None = None,
+    policy: GatePolicy = NO_GATE,
     show_ignored: bool = False,
 ) -> Renderer:
     """Return the renderer of a format; `color` is auto, always or never.
 
-    `fail_on` is the gate (None: nothing fails), and `show_ignored` shows allowed findings to people too. Raises
-    ValueError for `auto`, which `choose_format` decides.
+    `policy` is what makes an input fail, and `show_ignored` shows allowed findings to people too. Raises ValueError for
+    `auto`, which `choose_format` decides.
     """
     match choice:
         case Format.TABLE:
@@ -70,19 +70,19 @@ def renderer(
         case Format.JSONL:
             from moderate_cli.render.json import JsonlRenderer
 
-            return JsonlRenderer(stream, raw=raw)
+            return JsonlRenderer(stream, raw=raw, policy=policy)
         case Format.JSON:
             from moderate_cli.render.json import JsonRenderer
 
-            return JsonRenderer(stream, raw=raw)
+            return JsonRenderer(stream, raw=raw, policy=policy)
         case Format.CSV:
             from moderate_cli.render.csv import CsvRenderer
 
-            return CsvRenderer(stream)
+            return CsvRenderer(stream, policy=policy)
         case Format.AUTO:
             raise ValueError("auto is no format of its own")
         case _:
-            return _report(choice, stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+            return _report(choice, stream, environment, policy=policy, show_ignored=show_ignored)
 
 
 def _report(
@@ -90,29 +90,29 @@ def _report(
     stream: TextIO,
     environment: Environment,
     *,
-    fail_on: RiskLevel | None,
+    policy: GatePolicy,
     show_ignored: bool,
 ) -> Renderer:
     match choice:
         case Format.MARKDOWN:
             from moderate_cli.render.markdown import MarkdownRenderer
 
-            return MarkdownRenderer(stream, fail_on=fail_on, show_ignored=show_ignored)
+            return MarkdownRenderer(stream, policy=policy, show_ignored=show_ignored)
         case Format.SARIF:
             from moderate_cli.render.sarif import SarifRenderer
 
-            return SarifRenderer(stream)
+            return SarifRenderer(stream, policy=policy)
         case Format.JUNIT:
             from moderate_cli.render.junit import JunitRenderer
 
-            return JunitRenderer(stream, fail_on=fail_on)
+            return JunitRenderer(stream, policy=policy)
         case Format.GITHUB:
             from moderate_cli.render.github import GithubRenderer
 
-            return GithubRenderer(stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+            return GithubRenderer(stream, environment, policy=policy, show_ignored=show_ignored)
         case Format.HTML:
             from moderate_cli.render.html import HtmlRenderer
 
-            return HtmlRenderer(stream, environment, fail_on=fail_on, show_ignored=show_ignored)
+            return HtmlRenderer(stream, environment, policy=policy, show_ignored=show_ignored)
         case _:
             assert_never(choice)

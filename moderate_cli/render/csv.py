@@ -6,23 +6,29 @@ import csv
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import Allowed, Tally, all_labels, allowance, to_record
+from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally, all_labels, allowance, to_record, verdict_of
+from moderate_cli.render.coverage import coverage_words
 from moderate_cli.render.details import confidence
 from moderate_cli.render.listing import safe_cell
 from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Judged, Outcome
+from moderate_cli.render.words import exempted
+from moderate_cli.verdicts import Label, Outcome
 
 # What comes from the record as it is, before and after the columns that are joined or taken out of its objects.
-_FIRST = ("source", "status", "risk_level")
+_FIRST = ("source", "status", "risk_level", "reported_level")
 _LAST = (
     *("operation", "engine", "reused", "region", "endpoint", "request_id", "req_id", "data_id"),
-    *("sha256", "bytes", "attempts", "elapsed_ms"),
+    *("sha256", "bytes", "judged_at", "billed_calls", "attempts", "elapsed_ms"),
 )
-_JOINED = ("labels", "confidences", "descriptions", "allowed", "services", "error_code", "error_message")
+_JOINED = (
+    *("gate_passed", "coverage", "notes", "labels", "confidences", "descriptions", "allowed"),
+    *("services", "error_code", "error_message"),
+)
 
 COLUMNS = (*_FIRST, *_JOINED, *_LAST)
 """The header. A cell with several values separates them with `; `, and labels, confidences and descriptions are in the
-same order; `allowed` holds the labels that the team has allowed, each with the reason. Other names are the record's."""
+same order, exemptions last; `allowed` holds the labels that the team has allowed, each with the reason, and `coverage`
+tells in words what was not judged. Other names are the record's."""
 
 _SEPARATOR = "; "
 
@@ -33,14 +39,15 @@ class CsvRenderer:
     Every text stands in quotes: a spreadsheet that takes semicolons for separators would else find cells inside cells.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, policy: GatePolicy = NO_GATE) -> None:
+        self._policy = policy
         self._writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
         self._has_header = False
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
         """Write one row."""
         self._write_header()
-        record = to_record(outcome)
+        record = to_record(outcome, allowed=allowed, policy=self._policy)
         cells = {**record, **_joined(outcome, record, allowed)}
         self._writer.writerow(_cell(cells[name]) for name in COLUMNS)
 
@@ -54,11 +61,15 @@ class CsvRenderer:
             self._has_header = True
 
 
-def _joined(outcome: Outcome, record: dict[str, Any], allowed: Sequence[Allowed]) -> dict[str, str | None]:
-    labels = all_labels(outcome.verdict) if isinstance(outcome, Judged) else []
+def _joined(outcome: Outcome, record: dict[str, Any], allowed: Sequence[Allowed]) -> dict[str, Any]:
+    verdict = verdict_of(outcome)
+    labels: list[Label] = [*all_labels(verdict), *exempted(verdict)] if verdict else []
     entries = {label.label: entry for label in labels if (entry := allowance(label, allowed))}
     error = record["error"] or {}
     return {
+        "gate_passed": (record["gate"] or {}).get("passed"),
+        "coverage": _SEPARATOR.join(map(coverage_words, verdict.coverage if verdict else ())),
+        "notes": _SEPARATOR.join(record["notes"]),
         "labels": _SEPARATOR.join(label.label for label in labels),
         "confidences": _SEPARATOR.join(confidence(label.confidence) for label in labels),
         "descriptions": _SEPARATOR.join(label.description or "" for label in labels),

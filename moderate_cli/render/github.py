@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TextIO
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Allowed, Tally, allowance, counted_level, findings
+from moderate_cli.records import Allowed, GatePolicy, Tally, counted_level, findings
+from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
+from moderate_cli.render.ignored import allowed_by
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.notes import say
 from moderate_cli.render.places import Places
 from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import finding_words, pending_words, problem, problem_words
+from moderate_cli.render.words import finding_words, pending_words, problem, problem_words, read_words
 from moderate_cli.render.worst import Worst
 from moderate_cli.verdicts import Judged, Outcome, Pending, RiskLevel
 
@@ -25,26 +27,28 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST = 10
 """How many annotations of a kind GitHub shows."""
 
-_KINDS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: "notice"}
+_KINDS = ("error", "warning", "notice")
+_FIRST = (-len(RiskLevel), "")  # before every input
 
 
 class GithubRenderer:
     """One annotation an input, the worst ten of each kind, and the whole run as Markdown in the job summary.
 
     High is an error, medium a warning and low a notice; what is at or above the gate, or has no verdict, is an error at
-    any level, since the step fails for it. Allowed findings are no annotations.
+    any level, since the step fails for it. Allowed findings are no annotations. An answer that leaves out what it was
+    asked about is a warning, other remarks are notices.
     """
 
     def __init__(
-        self, stream: TextIO, environment: Environment, *, fail_on: RiskLevel | None, show_ignored: bool = False
+        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_ignored: bool = False
     ) -> None:
         self._stream = stream
         self._environment = environment
-        self._fail_on = fail_on
+        self._policy = policy
         self._places = Places()
-        self._worst: dict[str, Worst[str]] = {kind: Worst(MOST) for kind in _KINDS.values()}
+        self._worst: dict[str, Worst[str]] = {kind: Worst(MOST) for kind in _KINDS}
         self._summary = io.StringIO()
-        self._markdown = MarkdownRenderer(self._summary, fail_on=fail_on, show_ignored=show_ignored)
+        self._markdown = MarkdownRenderer(self._summary, policy=policy, show_ignored=show_ignored)
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
         """Keep one annotation, if it is among the worst."""
@@ -52,12 +56,16 @@ class GithubRenderer:
         if isinstance(outcome, Judged):
             self._add_judged(outcome, allowed)
         elif isinstance(outcome, Pending):
-            self._annotate("notice", 1, "pending", outcome, pending_words(outcome))
+            self._annotate("notice", 1, "pending", outcome, [pending_words(outcome)])
         elif error := problem(outcome):
-            self._annotate("error", 0, error.code, outcome, problem_words(error))
+            said = [problem_words(error, read_words(outcome)), *remarks(outcome)]
+            self._annotate("error", 0, error.code, outcome, said)
 
     def finish(self, tally: Tally) -> None:
         """Write the annotations, the worst first, and the job summary where there is a place for it."""
+        if cut_off := cut_off_words(tally):
+            title = "not tried" if not_tried_words(tally) else "cut off"
+            self._worst["error"].add(_FIRST, _command("error", title, cut_off))
         for worst in self._worst.values():
             self._stream.writelines(worst.in_order())
         left_out = sum(worst.left_out for worst in self._worst.values())
@@ -69,20 +77,24 @@ class GithubRenderer:
 
     def _add_judged(self, outcome: Judged, allowed: Sequence[Allowed]) -> None:
         level = counted_level(outcome.verdict, allowed)
-        if level is RiskLevel.NONE:
-            return
-        found = [each for each in findings(outcome.verdict) if not allowance(each.label, allowed)]
-        is_failure = self._fail_on is not None and level.rank >= self._fail_on.rank
-        labels = ", ".join(dict.fromkeys(finding.label.label for finding in found))
-        title = f"{level}: {labels}" if labels else level
-        text = "\n".join(map(finding_words, found)) or f"{level} risk"
-        self._annotate("error" if is_failure else _KINDS[level], -level.rank, title, outcome, text)
+        said = remarks(outcome, self._policy)
+        title = "partial" if outcome.verdict.coverage else "note"
+        if level is not RiskLevel.NONE:
+            found = [each for each in findings(outcome.verdict) if not allowed_by(each, allowed)]
+            labels = ", ".join(dict.fromkeys(finding.label.label for finding in found))
+            title = f"{level}: {labels}" if labels else level
+            said = [*(map(finding_words, found) if found else [f"{level} risk"]), *said]
+        if said:
+            self._annotate(self._kind(outcome, level), -level.rank, title, outcome, said)
 
-    def _annotate(self, kind: str, place: int, title: str, outcome: Outcome, text: str) -> None:
-        path = self._places.path(outcome.item)
-        file = f"file={_property(path)}," if path is not None else ""
-        message = _data(f"{safe_text(outcome.item.source)}: {text}")
-        line = f"::{kind} {file}title={_property(safe_text(title))}::{message}\n"
+    def _kind(self, outcome: Judged, level: RiskLevel) -> str:
+        if self._policy.fails(level) or self._policy.is_incomplete(outcome) or level is RiskLevel.HIGH:
+            return "error"
+        return "warning" if level is RiskLevel.MEDIUM or outcome.verdict.is_unanswered else "notice"
+
+    def _annotate(self, kind: str, place: int, title: str, outcome: Outcome, said: Sequence[str]) -> None:
+        text = "\n".join([f"{safe_text(outcome.item.source)}: {said[0]}", *said[1:]])
+        line = _command(kind, title, text, file=self._places.path(outcome.item))
         self._worst[kind].add((place, outcome.item.source), line)
 
     def _append_summary(self) -> None:
@@ -94,6 +106,11 @@ class GithubRenderer:
                 file.write(self._summary.getvalue())
         except (OSError, ValueError) as error:  # ValueError: a name with a null character
             say(self._environment, f"the job summary cannot be written: {error}")
+
+
+def _command(kind: str, title: str, text: str, *, file: str | None = None) -> str:
+    place = f"file={_property(file)}," if file is not None else ""
+    return f"::{kind} {place}title={_property(safe_text(title))}::{_data(text)}\n"
 
 
 def _data(text: str) -> str:

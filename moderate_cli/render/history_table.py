@@ -12,11 +12,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from moderate_cli.records import verdict_of
 from moderate_cli.render.console import plain_console
 from moderate_cli.render.table_rows import outcome_rows
 from moderate_cli.render.table_words import harmless, level_text
 from moderate_cli.render.words import level_word
-from moderate_cli.verdicts import Judged, Outcome
+from moderate_cli.verdicts import Outcome
 
 _RISK = len("unknown")
 _GAP = 3
@@ -66,7 +67,8 @@ def _found(outcome: Outcome) -> Iterator[Text | Padding]:
 
 def _known(outcome: Outcome, at: float, request_id: str | None) -> Iterator[Text]:
     moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    engine = ["local engine"] if isinstance(outcome, Judged) and outcome.verdict.engine == "local" else []
+    verdict = verdict_of(outcome)
+    engine = ["local engine"] if verdict and verdict.engine == "local" else []
     yield harmless("  ".join([moment, ", ".join(outcome.call.services), *engine]), "dim")
     if request_id:
         yield harmless(request_id, "dim", "request ")

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from moderate_cli.records import Allowed, allowance, counted_level
-from moderate_cli.verdicts import Frame, Judged, Label, Outcome, RiskLevel, ServiceVerdict
+from moderate_cli.levels import label_level, stated_level
+from moderate_cli.records import Allowed, Finding, allowance, counted_level
+from moderate_cli.verdicts import Frame, Judged, Label, Outcome, RiskLevel, ServiceVerdict, highest
 
 Part = TypeVar("Part", ServiceVerdict, Frame)
+
+
+def allowed_by(finding: Finding, allowed: Sequence[Allowed]) -> Allowed | None:
+    """Return what allows a finding, or None; one of several services is allowed where each of them is."""
+    labels = [replace(finding.label, service=name) for name in finding.services] or [finding.label]
+    entries = [allowance(label, allowed) for label in labels]
+    return entries[0] if all(entries) else None
 
 
 class Ignored:
@@ -24,15 +32,16 @@ class Ignored:
         if not allowed or not isinstance(outcome, Judged):
             return outcome
         verdict = outcome.verdict
-        level = counted_level(verdict, allowed)
+        whole = stated_level(verdict)
         if not self._shown:
-            self._left_out += sum(allowance(label, allowed) is not None for label in verdict.labels)
+            left_out = {(label.label, label.where) for label in verdict.labels if allowance(label, allowed)}
+            self._left_out += len(left_out)
         changed = replace(
             verdict,
-            risk_level=verdict.risk_level if level is verdict.gate_level else level,
+            risk_level=counted_level(verdict, allowed),
             labels=self._labels(verdict.labels, allowed),
-            per_service=tuple(self._part(part, allowed) for part in verdict.per_service),
-            frames=tuple(self._part(frame, allowed) for frame in verdict.frames),
+            per_service=tuple(self._part(part, allowed, whole) for part in verdict.per_service),
+            frames=tuple(self._part(frame, allowed, whole) for frame in verdict.frames),
         )
         return replace(outcome, verdict=changed)
 
@@ -43,17 +52,24 @@ class Ignored:
         count = "1 allowed finding is" if self._left_out == 1 else f"{self._left_out:,} allowed findings are"
         return f"{count} not shown; --show-ignored shows them"
 
-    def _part(self, part: Part, allowed: Sequence[Allowed]) -> Part:
-        left = [label for label in part.labels if allowance(label, allowed) is None]
+    def _part(self, part: Part, allowed: Sequence[Allowed], whole: RiskLevel | None) -> Part:
+        """Return a service or a frame at the level that is left; `whole` is that of the answer around it."""
+        left: list[Label] = [label for label in part.labels if allowance(label, allowed) is None]
         if len(left) == len(part.labels):
             return part
-        levels = [label.risk_level or part.risk_level or RiskLevel.HIGH for label in left]
-        level = max(levels, key=lambda each: each.rank, default=RiskLevel.NONE)
+        explained = highest(_levels(part.labels, part.risk_level, whole)) or RiskLevel.NONE
+        claimed = part.risk_level or RiskLevel.NONE
+        beyond = claimed if part.misread or claimed.rank > explained.rank else RiskLevel.NONE
+        level = highest([*_levels(left, part.risk_level, whole), beyond])
         return replace(part, labels=self._labels(part.labels, allowed), risk_level=level)
 
     def _labels(self, labels: Sequence[Label], allowed: Sequence[Allowed]) -> tuple[Label, ...]:
         found = ((label, allowance(label, allowed)) for label in labels)
         return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
+
+
+def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:
+    return [label_level(label, *around) for label in labels if label.is_finding]
 
 
 def _marked(label: Label, entry: Allowed) -> Label:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import SCHEMA, Allowed, Tally, to_record
+from moderate_cli.records import NO_GATE, SCHEMA, Allowed, GatePolicy, Tally, to_record
 from moderate_cli.render.safe import safe_json
 from moderate_cli.verdicts import Outcome
 
@@ -19,13 +19,15 @@ def dump(value: Any) -> str:
 class JsonlRenderer:
     """One record a line, flushed at once so that a reader sees it while the run goes on."""
 
-    def __init__(self, stream: TextIO, *, raw: bool) -> None:
+    def __init__(self, stream: TextIO, *, raw: bool, policy: GatePolicy = NO_GATE) -> None:
         self._stream = stream
         self._raw = raw
+        self._policy = policy
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Write one line; what is allowed stays as the service said it."""
-        self._stream.write(dump(to_record(outcome, raw=self._raw)) + "\n")
+        """Write one line; what is allowed stays as the service said it, and is marked."""
+        record = to_record(outcome, allowed=allowed, policy=self._policy, raw=self._raw)
+        self._stream.write(dump(record) + "\n")
         self._stream.flush()
 
     def finish(self, tally: Tally) -> None:
@@ -35,14 +37,16 @@ class JsonlRenderer:
 class JsonRenderer:
     """One document: schema, results, and the summary last, because it is known last."""
 
-    def __init__(self, stream: TextIO, *, raw: bool) -> None:
+    def __init__(self, stream: TextIO, *, raw: bool, policy: GatePolicy = NO_GATE) -> None:
         self._stream = stream
         self._raw = raw
+        self._policy = policy
         self._before = f'{{"schema":{SCHEMA},"results":['
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Write one element of the results; what is allowed stays as the service said it."""
-        self._stream.write(self._before + "\n" + dump(to_record(outcome, raw=self._raw)))
+        """Write one element of the results; what is allowed stays as the service said it, and is marked."""
+        record = to_record(outcome, allowed=allowed, policy=self._policy, raw=self._raw)
+        self._stream.write(self._before + "\n" + dump(record))
         self._before = ","
 
     def finish(self, tally: Tally) -> None:
@@ -53,14 +57,23 @@ class JsonRenderer:
 
 
 def summary(tally: Tally) -> dict[str, Any]:
-    """Return the counts of a run as data."""
+    """Return the counts of a run as data; `at_least` says that more inputs may not have been tried."""
     return {
         "inputs": tally.inputs,
         "judged": tally.judged,
         "skipped": tally.skipped,
         "failed": tally.failed,
         "pending": tally.pending,
+        "not_tried": tally.not_tried,
+        "at_least": tally.at_least,
+        "cut_off": tally.is_cut_off,
+        "incomplete": tally.incomplete,
         "passed_over": tally.passed_over,
         "by_level": dict(tally.levels),
         "by_label": dict(tally.labels.most_common()),
+        "coverage": {
+            kind: {"inputs": looked.inputs, "judged": looked.judged, "total": looked.total}
+            for kind, looked in tally.coverage.items()
+        },
+        "notes": dict(tally.notes.most_common()),
     }

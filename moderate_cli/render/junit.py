@@ -12,25 +12,28 @@ from collections.abc import Iterable, Sequence
 from typing import IO, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from moderate_cli.records import Allowed, Finding, Tally, allowance, counted_level, findings
+from moderate_cli.records import Allowed, Finding, GatePolicy, Tally, counted_level, findings
+from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
+from moderate_cli.render.ignored import allowed_by
 from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import finding_words, pending_words, problem_words
-from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, Skipped
+from moderate_cli.render.words import finding_words, pending_words, problem_words, read_part, read_words
+from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, Skipped
 
 _IN_MEMORY = 1_000_000  # bytes of test cases; with more they wait in a temporary file
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML 1.0 has none of these, nor the controls that `safe_text` writes out
 
 
 class JunitRenderer:
-    """One suite: at or above the gate is a failure, failed is an error, and skipped or pending is skipped.
+    """One suite: at or above the gate is a failure, failed or incomplete is an error, skipped or pending is skipped.
 
-    Without a gate no image fails, as the exit code has it. What was found in an image that passes, and what is allowed,
-    stands in its output. The counts come first, so the cases wait until the end.
+    Without a gate no image fails, as the exit code has it. What was found in an image that passes, what is allowed, and
+    what was not looked at stands in its output. All inputs that a run did not come to are one skipped case. The counts
+    come first, so the cases wait until the end.
     """
 
-    def __init__(self, stream: TextIO, *, fail_on: RiskLevel | None) -> None:
+    def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
-        self._fail_on = fail_on
+        self._policy = policy
         self._cases: IO[str] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by finish
             max_size=_IN_MEMORY, mode="w+", encoding="utf-8", newline="\n"
         )
@@ -41,16 +44,15 @@ class JunitRenderer:
         """Keep one test case."""
         elapsed = outcome.call.elapsed_ms or 0
         self._milliseconds += elapsed
-        self._counts["tests"] += 1
-        names = {
-            "classname": f"moderate.{outcome.call.operation}",
-            "name": outcome.item.source,
-            "time": f"{elapsed / 1000:.3f}",
-        }
-        self._cases.write(f"    {_element('testcase', names, self._inside(outcome, allowed))}\n")
+        inside = self._inside(outcome, allowed)
+        self._write_case(f"moderate.{outcome.call.operation}", outcome.item.source, inside, elapsed)
 
     def finish(self, tally: Tally) -> None:
         """Write the counts and the cases."""
+        if cut_off := cut_off_words(tally):
+            rest = not_tried_words(tally)
+            inside = self._counted("skipped", "skipped", "not_tried" if rest else "cut_off", cut_off)
+            self._write_case("moderate", rest or cut_off, inside)
         counts = {name: str(count) for name, count in self._counts.items()}
         head = {"name": "moderate", **counts, "time": f"{self._milliseconds / 1000:.3f}"}
         self._stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n  <testsuite{_attributes(head)}>\n')
@@ -60,12 +62,17 @@ class JunitRenderer:
         self._stream.write("  </testsuite>\n</testsuites>\n")
         self._stream.flush()
 
+    def _write_case(self, classname: str, name: str, inside: str, milliseconds: int = 0) -> None:
+        self._counts["tests"] += 1
+        names = {"classname": classname, "name": name, "time": f"{milliseconds / 1000:.3f}"}
+        self._cases.write(f"    {_element('testcase', names, inside)}\n")
+
     def _inside(self, outcome: Outcome, allowed: Sequence[Allowed]) -> str:
         match outcome:
             case Judged():
                 return self._judged(outcome, allowed)
-            case Failed(error=error):
-                return self._counted("errors", "error", error.code, problem_words(error))
+            case Failed():
+                return self._failed(outcome)
             case Skipped(error=error):
                 return self._counted("skipped", "skipped", error.code, problem_words(error))
             case Pending():
@@ -75,12 +82,25 @@ class JunitRenderer:
     def _judged(self, outcome: Judged, allowed: Sequence[Allowed]) -> str:
         level = counted_level(outcome.verdict, allowed)
         found = findings(outcome.verdict)
-        text = "\n".join(_lines(found, allowed))
-        if self._fail_on is not None and level.rank >= self._fail_on.rank:
-            names = dict.fromkeys(each.label.label for each in found if not allowance(each.label, allowed))
-            labels = ", ".join(names)
-            return self._counted("failures", "failure", level, f"{level} risk: {labels}" if labels else level, text)
+        said = remarks(outcome, self._policy)
+        text = "\n".join([*_lines(found, allowed), *said])
+        labels = ", ".join(dict.fromkeys(each.label.label for each in found if not allowed_by(each, allowed)))
+        risk = f"{level} risk: {labels}" if labels else level
+        fails = self._policy.fails(level)
+        if self._policy.is_incomplete(outcome):
+            message = "; ".join([said[0], *([risk] if fails else [])])
+            return self._counted("errors", "error", "partial", message, text)
+        if fails:
+            return self._counted("failures", "failure", level, risk, text)
         return _element("system-out", {}, escape(_legal(text))) if text else ""
+
+    def _failed(self, outcome: Failed) -> str:
+        """Return the error of an input, and below it what could be read of the answer."""
+        message = problem_words(outcome.error, read_words(outcome))
+        verdict = read_part(outcome)
+        found = findings(verdict, with_none=True) if verdict else []
+        text = "\n".join([problem_words(outcome.error), *_lines(found, ()), *remarks(outcome)])
+        return self._counted("errors", "error", outcome.error.code, message, text)
 
     def _counted(self, count: str, name: str, kind: str, message: str, text: str = "") -> str:
         self._counts[count] += 1
@@ -89,7 +109,7 @@ class JunitRenderer:
 
 def _lines(found: Iterable[Finding], allowed: Sequence[Allowed]) -> Iterable[str]:
     for finding in found:
-        entry = allowance(finding.label, allowed)
+        entry = allowed_by(finding, allowed)
         note = safe_text(f" (allowed: {entry.reason})") if entry else ""
         yield f"{finding.level}: {finding_words(finding)}{note}"
 

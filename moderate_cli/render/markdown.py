@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from moderate_cli.records import Allowed, Tally, findings
+from moderate_cli.records import Allowed, GatePolicy, Tally, findings
 from moderate_cli.render.counts import counts
+from moderate_cli.render.coverage import coverage_lines, cut_off_words, remarks, sentence
 from moderate_cli.render.details import confidence
 from moderate_cli.render.ignored import Ignored
 from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import level_word, meaning, pending_words, problem_words, where_words
+from moderate_cli.render.words import (
+    EXEMPT_WORD,
+    exempted,
+    level_word,
+    meaning,
+    pending_words,
+    problem_words,
+    read_part,
+    where_words,
+)
 from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, Skipped, Verdict
 
@@ -29,11 +39,11 @@ _LINKED = re.compile(r"[@#!%]|://|\bwww\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 
 
 class MarkdownRenderer:
-    """Keeps the worst inputs and writes them at the end; images without findings are only counted."""
+    """Keeps the worst inputs and writes them at the end; images of which there is nothing to say are only counted."""
 
-    def __init__(self, stream: TextIO, *, fail_on: RiskLevel | None, show_ignored: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, policy: GatePolicy, show_ignored: bool = False) -> None:
         self._stream = stream
-        self._fail_on = fail_on
+        self._policy = policy
         self._show_ignored = show_ignored
         self._ignored = Ignored(shown=show_ignored)
         self._worst: Worst[Outcome] = Worst(MOST_ROWS)
@@ -41,15 +51,14 @@ class MarkdownRenderer:
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
         """Keep one outcome, if there is something to say about it and it is among the worst."""
         shown = self._ignored.shown(outcome, allowed)
-        is_harmless = isinstance(shown, Judged) and shown.verdict.gate_level is RiskLevel.NONE
-        if not is_harmless or (allowed and self._show_ignored):
+        if _has_news(shown) or (allowed and self._show_ignored):
             self._worst.add(place_of(shown), shown)
 
     def finish(self, tally: Tally) -> None:
         """Write the counts, the rows as far as they fit, and the labels."""
         head, tail = _paragraphs(self._head(tally)), _paragraphs(self._tail(tally))
         outcomes = self._worst.in_order()
-        rows = list(_fitting(map(_row, outcomes), LONGEST - len(head) - len(tail)))
+        rows = list(_fitting(map(self._row, outcomes), LONGEST - len(head) - len(tail)))
         self._stream.write(head)
         if rows:
             self._stream.write("| Risk | Input | Findings |\n|---|---|---|\n" + "".join(rows) + "\n")
@@ -63,10 +72,11 @@ class MarkdownRenderer:
         found = ", ".join(f"{count:,} {word}" for word, count in counts(tally))
         yield "## Content moderation"
         yield f"{tally.inputs:,} inputs: {found}." if found else "No input was judged."
-        if self._fail_on is not None:
-            yield f"The gate is at {self._fail_on}: **{tally.at_or_above(self._fail_on):,}** at or above it."
-        if tally.stopped_by is not None:
-            yield "**The run was cut off.**"
+        if (fail_on := self._policy.fail_on) is not None:
+            yield f"The gate is at {fail_on}: **{tally.at_or_above(fail_on):,}** at or above it."
+        if cut_off := cut_off_words(tally):
+            yield f"**{sentence(cut_off)}**"
+        yield from map(sentence, coverage_lines(tally))
         if tally.local:
             yield "The local engine judged these; there is no cloud verdict."
 
@@ -77,6 +87,11 @@ class MarkdownRenderer:
             yield f"<details><summary>Labels ({len(tally.labels):,})</summary>"
             yield "\n".join(_label_rows(tally))
             yield "</details>"
+
+    def _row(self, outcome: Outcome) -> str:
+        word, lines = _risk_and_findings(outcome)
+        said = "<br>".join([*lines, *map(prose, remarks(outcome, self._policy))])
+        return f"| {word} | {code(outcome.item.source)} | {said} |\n"
 
 
 def code(text: str) -> str:
@@ -112,29 +127,42 @@ def _fitting(rows: Iterable[str], room: int) -> Iterator[str]:
         yield row
 
 
-def _row(outcome: Outcome) -> str:
-    word, text = _risk_and_findings(outcome)
-    return f"| {word} | {code(outcome.item.source)} | {text} |\n"
+def _has_news(outcome: Outcome) -> bool:
+    """Tell whether there is more to say of an outcome than that nothing was found."""
+    if not isinstance(outcome, Judged):
+        return True
+    verdict = outcome.verdict
+    return verdict.gate_level is not RiskLevel.NONE or bool(verdict.coverage or verdict.notes or exempted(verdict))
 
 
-def _risk_and_findings(outcome: Outcome) -> tuple[str, str]:
+def _risk_and_findings(outcome: Outcome) -> tuple[str, list[str]]:
     match outcome:
         case Judged(verdict=verdict):
-            return f"**{level_word(outcome)}**", "<br>".join(_finding_lines(verdict))
+            return f"**{level_word(outcome)}**", list(_finding_lines(verdict))
         case Pending():
-            return "pending", prose(pending_words(outcome))
+            return "pending", [prose(pending_words(outcome))]
         case Skipped(error=error):
-            return "skipped", f"{code(error.code)} {prose(problem_words(error))}"
+            return "skipped", [f"{code(error.code)} {prose(problem_words(error))}"]
         case Failed(error=error):
-            return "failed", f"{code(error.code)} {prose(problem_words(error))}"
+            return "failed", [f"{code(error.code)} {prose(problem_words(error))}", *_read_lines(outcome)]
     raise TypeError(f"no row for {type(outcome).__name__}")
+
+
+def _read_lines(outcome: Failed) -> Iterator[str]:
+    """Yield what could be read of an answer that failed."""
+    if verdict := read_part(outcome):
+        yield f"could be read: **{verdict.gate_level}**"
+        yield from _finding_lines(verdict)
 
 
 def _finding_lines(verdict: Verdict) -> Iterator[str]:
     found = findings(verdict, with_none=True)
     for finding in found[:_MOST_FINDINGS]:
         label = finding.label
-        words = meaning(label) + where_words(finding)
+        words = (meaning(label) + where_words(finding)).strip()
         yield " ".join(filter(None, [code(label.label), confidence(label.confidence), prose(words)]))
     if len(found) > _MOST_FINDINGS:
         yield f"and {len(found) - _MOST_FINDINGS} more"
+    for label in exempted(verdict)[:_MOST_FINDINGS]:
+        parts = [EXEMPT_WORD, confidence(label.confidence), code(label.label), prose(meaning(label))]
+        yield " ".join(filter(None, parts))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +18,8 @@ from moderate_cli.errors import ExitCode, ModerateError, UsageError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
+# What a rename, or a new file beside another, fails with where the other one may still be written.
+_NO_PLACE = frozenset({errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS})
 _LONGEST_NAME = 100  # characters of the file's own name inside its temporary one; file systems bear 255 bytes
 
 
@@ -31,13 +36,18 @@ class OutputError(ModerateError):
         )
 
 
+def _ignore(_: str) -> None:
+    """Tell nobody."""
+
+
 @contextmanager
-def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
+def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None] = _ignore) -> Iterator[TextIO]:
     """Yield the stream to write to: standard output for None, else a file.
 
     The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
-    it is. What was written before an error is kept, because verdicts were paid for. Raises UsageError at once where the
-    file cannot be written, and OutputError where it cannot be written any more.
+    it is, and so is, at the end and with a `note`, a file whose place cannot be taken. What was written before an error
+    is kept, because verdicts were paid for. Raises UsageError at once where the file cannot be written, and OutputError
+    where it cannot be written any more; then an older file stays as it was.
     """
     if path is None:
         yield stdout
@@ -48,8 +58,7 @@ def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
     try:
         is_device = path.exists() and not path.is_file()
         target = path if is_device else path.resolve()
-        temporary = target if is_device else _temporary(target)
-        stream = _open(temporary, path, "w" if is_device else "x")
+        temporary, stream = (target, _open(target, path, "w")) if is_device else _open_temporary(target, path)
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links; ValueError: no name at all
         message = f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}"
         raise UsageError(message, code="output_unwritable", hint="choose another file") from error
@@ -61,10 +70,16 @@ def open_output(path: Path | None, stdout: TextIO) -> Iterator[TextIO]:
         with stream:
             yield stream
             _sync(stream, path)
-    except BaseException:
-        _keep(temporary, target, only_if_written=True)
+    except BaseException as error:
+        if isinstance(error, OutputError) and target.exists():  # an older report that is whole is worth more
+            temporary.unlink(missing_ok=True)
+            raise
+        if temporary.stat().st_size:
+            _keep(temporary, target, path, note)
+        else:
+            temporary.unlink()
         raise
-    _keep(temporary, target)
+    _keep(temporary, target, path, note)
 
 
 class _File(io.FileIO):
@@ -83,8 +98,17 @@ class _File(io.FileIO):
             raise OutputError(self._shown, error) from error
 
 
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.partial")
+def _open_temporary(target: Path, shown: Path) -> tuple[Path, TextIO]:
+    """Open a file beside a target, or, where its folder takes none and it is there, in the system's own place."""
+    name = f".{target.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.partial"
+    beside = target.with_name(name)
+    try:
+        return beside, _open(beside, shown, "x")
+    except OSError as error:
+        if error.errno not in _NO_PLACE or not os.access(target, os.W_OK):
+            raise
+        elsewhere = Path(tempfile.gettempdir(), name)
+        return elsewhere, _open(elsewhere, shown, "x")
 
 
 def _open(path: Path, shown: Path, mode: str) -> TextIO:
@@ -100,10 +124,26 @@ def _sync(stream: TextIO, shown: Path) -> None:
         raise OutputError(shown, error) from error
 
 
-def _keep(temporary: Path, target: Path, *, only_if_written: bool = False) -> None:
-    if only_if_written and not temporary.stat().st_size:
-        temporary.unlink()
-        return
+def _keep(temporary: Path, target: Path, shown: Path, note: Callable[[str], None]) -> None:
+    """Give what was written its name; raises OutputError where that cannot be done."""
     with suppress(OSError):  # there is no older file, or a file system without permissions
         temporary.chmod(target.stat().st_mode)
-    temporary.replace(target)
+    try:
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            temporary.unlink(missing_ok=True)
+            raise OutputError(shown, error) from error
+    else:
+        return
+    # A mounted file, one of somebody else in a sticky folder, or a folder that takes no new names.
+    try:
+        with temporary.open("rb") as source, target.open("r+b") as file:
+            shutil.copyfileobj(source, file)
+            file.truncate()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(shown, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    note(f"{shown} was written in place: another file cannot take its name")

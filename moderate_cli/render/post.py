@@ -8,10 +8,18 @@ from rich.text import Text
 from rich.tree import Tree
 
 from moderate_cli.render.post_parts import PostPart, post_parts
-from moderate_cli.render.table_rows import Row, detail_rows, label_row, nothing_found
+from moderate_cli.render.table_rows import (
+    Row,
+    detail_rows,
+    label_row,
+    not_answered,
+    nothing_found,
+    remark_rows,
+    unlabelled_rows,
+)
 from moderate_cli.render.table_words import harmless, level_text
 from moderate_cli.render.words import level_word
-from moderate_cli.verdicts import Json, Judged, Outcome, Post, QueuedTask
+from moderate_cli.verdicts import Json, Judged, Outcome, Post, QueuedTask, Verdict
 
 _GUIDE = 4  # columns that Rich draws before a leaf, for each level
 _LEAST_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
@@ -29,7 +37,7 @@ def known_post(outcome: Outcome) -> Json | None:
 
 
 def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
-    """Return the tree of a post; labels that belong to no part of it stand at its root."""
+    """Return the tree of a post; labels that belong to no part of it stand at its root, and remarks on all of it."""
     source = harmless(outcome.item.source, "bold")
     root = Tree(Text("  ").join([source, level_text(level_word(outcome))]), guide_style="dim")
     parts = list(post_parts(post))
@@ -38,16 +46,24 @@ def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
     for label in outcome.verdict.labels:
         is_known = label.where in known
         rows[label.where if is_known else None].append(label_row(label, with_where=not is_known))
+    rows[None] += unlabelled_rows(outcome.verdict.labels, outcome.verdict.gate_level)
     rows[None] += detail_rows(outcome.verdict.ext)
-    _add_rows(root, rows[None] or ([] if parts else [nothing_found()]))
+    _add_rows(root, [*(rows[None] or ([] if parts else [nothing_found()])), *remark_rows(outcome)])
     nodes: dict[tuple[int, ...], Tree] = {(): root}
     for part in parts:
         depth = _depth(part, width)
         node = nodes[part.number[: depth - 1]].add(_heading(part, width - _GUIDE * depth))
-        _add_rows(node, rows[part.where] or [nothing_found()])
+        empty = nothing_found() if _is_answered(part, outcome.verdict) else not_answered()
+        _add_rows(node, rows[part.where] or [empty])
         if part.number:
             nodes[part.number] = node
     return root
+
+
+def _is_answered(part: PostPart, verdict: Verdict) -> bool:
+    """Tell whether a part has an answer; where none is named and none is missing, a record is all that is known."""
+    is_told = verdict.answered or any(each.kind == "parts" for each in verdict.coverage)
+    return part.where in verdict.answered or not is_told
 
 
 def _depth(part: PostPart, width: int) -> int:

@@ -7,22 +7,33 @@ limits: its pages on SARIF support and on results that exceed limits (read in No
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from moderate_cli import __version__
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Allowed, Finding, Tally, allowance, findings
+from moderate_cli.records import Allowed, Finding, GatePolicy, Tally, findings, verdict_of
+from moderate_cli.render.coverage import not_tried_words, remarks
+from moderate_cli.render.ignored import allowed_by
 from moderate_cli.render.json import dump
 from moderate_cli.render.places import Places
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.sarif_rules import Rules, plain
-from moderate_cli.render.words import finding_words, pending_words, problem, problem_words
+from moderate_cli.render.words import (
+    finding_words,
+    is_of_frame,
+    pending_words,
+    problem,
+    problem_words,
+    read_words,
+)
 from moderate_cli.verdicts import Failed, Item, Judged, Outcome, Pending, RiskLevel
 
 MOST_RESULTS = 25_000
 """How many results GitHub takes from one run; it refuses a file with more."""
 MOST_PROBLEMS = 1_000
+MOST_REMARKS = 1_000
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: "note"}
@@ -30,19 +41,28 @@ _LEVELS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: 
 _FINGERPRINT = "primaryLocationLineHash"
 
 
-class SarifRenderer:
-    """One run; an input without a verdict is a notification, and makes the execution unsuccessful."""
+# What leaves the execution successful: that something was found is no failure of the tool.
+_SUCCESS = frozenset({ExitCode.OK, ExitCode.FOUND})
 
-    def __init__(self, stream: TextIO) -> None:
+
+class SarifRenderer:
+    """One run; an input without a verdict is a notification, and makes the execution unsuccessful.
+
+    What was not looked at in an image is a notification too, and so are the inputs that a run did not come to.
+    """
+
+    def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
+        self._policy = policy
         self._places = Places()
         self._rules = Rules()
         self._results = 0
-        self._problems: list[str] = []
-        self._problems_left_out = 0
+        self._problems = _Notifications(MOST_PROBLEMS)
+        self._remarks = _Notifications(MOST_REMARKS)
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
         """Write the results of one outcome, or keep its problem; what is allowed is a suppressed result."""
+        self._add_remarks(outcome)
         if not isinstance(outcome, Judged):
             self._add_problem(outcome)
             return
@@ -54,17 +74,13 @@ class SarifRenderer:
     def finish(self, tally: Tally) -> None:
         """Close the results, and write the rules and the problems."""
         self._begin()
-        left_out = self._results - MOST_RESULTS
-        if left_out > 0:
-            self._note("warning", "too_many_results", f"{left_out:,} more results are left out; -f jsonl lists all")
-        if self._problems_left_out:
-            self._note("error", "too_many_problems", f"{self._problems_left_out:,} more inputs have no verdict")
-        is_complete = tally.exit_code(fail_on=None, allow_empty=True) is ExitCode.OK
-        problems = ",\n".join(self._problems)
+        final = map(dump, self._final_notes(tally))
+        notes = ",\n".join([*self._problems.written, *self._remarks.written, *final])
+        is_complete = tally.exit_code(allow_empty=True) in _SUCCESS
         driver = {"name": "moderate", "version": __version__, "rules": self._rules.listed()}
         self._stream.write(
             f'\n],"invocations":[{{"executionSuccessful":{dump(is_complete)},'
-            f'"toolExecutionNotifications":[\n{problems}\n]}}],\n"tool":{{"driver":{dump(driver)}}}}}]}}\n'
+            f'"toolExecutionNotifications":[\n{notes}\n]}}],\n"tool":{{"driver":{dump(driver)}}}}}]}}\n'
         )
         self._stream.flush()
 
@@ -78,10 +94,11 @@ class SarifRenderer:
 
     def _result(self, outcome: Judged, finding: Finding, allowed: Sequence[Allowed]) -> dict[str, Any]:
         label = finding.label
-        entry = allowance(label, allowed)
+        entry = allowed_by(finding, allowed)
         location = {"physicalLocation": {**self._artifact(outcome.item), "region": {"startLine": 1}}}
         where = {"logicalLocations": [{"fullyQualifiedName": safe_text(label.where)}]} if label.where else {}
-        known = {"confidence": label.confidence, "service": label.service, "riskLevel": finding.level.value}
+        services = ", ".join(dict.fromkeys(finding.services)) or None
+        known = {"confidence": label.confidence, "service": services, "riskLevel": finding.level.value}
         return {
             "ruleId": safe_text(label.label),
             "ruleIndex": self._rules.index(label),
@@ -99,22 +116,64 @@ class SarifRenderer:
         return {"artifactLocation": {"uri": uri.text, **base}}
 
     def _fingerprint(self, outcome: Judged, finding: Finding) -> str:
-        """Return what stays the same while the image and its label do, whatever the file is called."""
+        """Return what stays the same while the image and its label do, whatever the file is called.
+
+        The worst of the frames that show a label may be another one each time.
+        """
         content = outcome.sha256 or self._places.uri(outcome.item).text
-        text = "\n".join([content, finding.label.label, finding.label.where or ""])
+        where = "" if is_of_frame(finding.label) else finding.label.where or ""
+        text = "\n".join([content, finding.label.label, where])
         return f"{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:32]}:1"
 
     def _add_problem(self, outcome: Outcome) -> None:
-        if len(self._problems) >= MOST_PROBLEMS:
-            self._problems_left_out += 1
-        elif isinstance(outcome, Pending):
-            self._note("note", "pending", pending_words(outcome), outcome.item)
+        if isinstance(outcome, Pending):
+            self._problems.add(self._note("note", "pending", pending_words(outcome), outcome.item))
         elif error := problem(outcome):
             level = "error" if isinstance(outcome, Failed) else "warning"
-            self._note(level, error.code, problem_words(error), outcome.item)
+            text = problem_words(error, read_words(outcome))
+            self._problems.add(self._note(level, error.code, text, outcome.item))
 
-    def _note(self, level: str, code: str, text: str, item: Item | None = None) -> None:
+    def _add_remarks(self, outcome: Outcome) -> None:
+        """Keep what an answer leaves out, and what else there is to say of it."""
+        said, verdict = remarks(outcome, self._policy), verdict_of(outcome)
+        if not said or verdict is None:
+            return
+        is_wrong = verdict.is_unanswered or self._policy.is_incomplete(outcome)
+        code = "partial_coverage" if verdict.coverage else "answer_note"
+        self._remarks.add(self._note("warning" if is_wrong else "note", code, "; ".join(said), outcome.item))
+
+    def _final_notes(self, tally: Tally) -> Iterator[dict[str, Any]]:
+        """Yield what is known only at the end: what is left out here, and what the run did not come to."""
+        left_out = self._results - MOST_RESULTS
+        if left_out > 0:
+            text = f"{left_out:,} more results are left out; -f jsonl lists all"
+            yield self._note("warning", "too_many_results", text)
+        if more := self._problems.left_out:
+            yield self._note("error", "too_many_problems", f"{more:,} more inputs have no verdict")
+        if more := self._remarks.left_out:
+            yield self._note("warning", "too_many_remarks", f"{more:,} more answers leave something out, or are odd")
+        if not_tried := not_tried_words(tally):
+            yield self._note("error", "not_tried", not_tried)
+        if tally.is_cut_off:
+            yield self._note("error", "cut_off", "the run was cut off")
+
+    def _note(self, level: str, code: str, text: str, item: Item | None = None) -> dict[str, Any]:
         note: dict[str, Any] = {"level": level, "descriptor": {"id": safe_text(code)}, "message": plain(text)}
         if item is not None:
             note["locations"] = [{"physicalLocation": self._artifact(item)}]
-        self._problems.append(dump(note))
+        return note
+
+
+@dataclass(slots=True)
+class _Notifications:
+    """The first `most` notifications of a kind, as JSON, and how many more there were."""
+
+    most: int
+    written: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+    def add(self, note: Mapping[str, Any]) -> None:
+        if len(self.written) < self.most:
+            self.written.append(dump(note))
+        else:
+            self.left_out += 1

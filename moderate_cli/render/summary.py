@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally
+from moderate_cli.render.coverage import counted, coverage_lines
 from moderate_cli.verdicts import RiskLevel
 
 _STOPPED = {
@@ -14,23 +15,30 @@ _STOPPED = {
     ExitCode.INTERRUPTED: "interrupted: ",
 }
 _MOST_LABELS = 10
+_MOST_NOTES = 10
 _MANY = 10  # inputs from which on a rate says something
 
 
 def summary_lines(tally: Tally, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
-    """Yield what was judged and what was not, how long that took, what was found, and what it costs."""
+    """Yield what was judged and what was not, how long that took, what was found, and what it costs.
+
+    A run that was cut off has more than a line about nothing, whatever cut it off.
+    """
     stopped = _STOPPED.get(tally.stopped_by, "") if tally.stopped_by else ""
     yield from _notes(tally, noun)
-    if not tally.inputs and not stopped:
+    if not tally.inputs and not tally.is_cut_off:
         yield f"no {noun} found{_left_out(tally)}"
         return
     engine = ", by the local engine (no cloud verdict)" if tally.local else ""
     yield f"{stopped}{_counts(tally)}{_left_out(tally)} in {seconds:.1f} s{_rate(tally, seconds)}{engine}"
     if tally.labels and tally.inputs > 1:
         yield f"found {_labels(tally)}"
+    yield from coverage_lines(tally, noun)
+    if tally.not_tried and tally.stopped_by is None and not tally.fatal:
+        yield "the cap of calls is reached: raise --max-calls, or go on with --reuse"
     if estimate.calls:
         least = "at least " if tally.pending else ""  # the frames of what is pending are counted by its result
-        yield f"{least}{_count(estimate.calls, 'billed call')}: {estimate.in_words()}"
+        yield f"{least}{counted(estimate.calls, 'billed call')}: {estimate.in_words()}"
 
 
 def plan_lines(tally: Tally, estimate: Estimate, noun: str = "image") -> Iterator[str]:
@@ -45,15 +53,17 @@ def plan_lines(tally: Tally, estimate: Estimate, noun: str = "image") -> Iterato
         "refused": tally.skipped,
         "failed": tally.failed,
     }
-    counts = [f"{_count(tally.planned - tally.duplicates, noun)} to send"]
+    counts = [f"{counted(tally.planned - tally.duplicates, noun)} to send"]
     counts += [f"{count:,} {word}" for word, count in others.items() if count]
     yield f"{', '.join(counts)}{_left_out(tally)}; nothing was sent"
     if estimate.calls:
-        yield f"{_count(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
+        yield f"{counted(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
 
 
 def _notes(tally: Tally, noun: str) -> Iterator[str]:
-    return (f"{_count(count, noun)}: {note}" for note, count in tally.notes.most_common())
+    yield from (f"{counted(count, noun)}: {note}" for note, count in tally.notes.most_common(_MOST_NOTES))
+    if len(tally.notes) > _MOST_NOTES:
+        yield f"and {counted(len(tally.notes) - _MOST_NOTES, 'other note')}; -f jsonl lists all"
 
 
 def _counts(tally: Tally) -> str:
@@ -66,7 +76,10 @@ def _counts(tally: Tally) -> str:
         "failed": tally.failed,
         "collected by another process": tally.elsewhere,
     }
-    return ", ".join([judged, *(f"{count:,} {word}" for word, count in others.items() if count)])
+    counts = [judged, *(f"{count:,} {word}" for word, count in others.items() if count)]
+    if tally.not_tried:
+        counts.append(f"{'at least ' if tally.at_least else ''}{tally.not_tried:,} not tried")
+    return ", ".join(counts)
 
 
 def _labels(tally: Tally) -> str:
@@ -82,8 +95,4 @@ def _rate(tally: Tally, seconds: float) -> str:
 def _left_out(tally: Tally) -> str:
     files = "1 file that is" if tally.passed_over == 1 else f"{tally.passed_over:,} files that are"
     passed_over = f", {files} no image passed over" if tally.passed_over else ""
-    return passed_over + (f", {_count(tally.ignored, 'file')} ignored" if tally.ignored else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return passed_over + (f", {counted(tally.ignored, 'file')} ignored" if tally.ignored else "")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from moderate_cli.records import Allowed, Tally
 from moderate_cli.render.console import plain_console
+from moderate_cli.render.coverage import cut_off_words
 from moderate_cli.render.ignored import Ignored
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.table_layout import outcome_table
@@ -56,13 +57,14 @@ class TableRenderer:
             post = known_post(outcome)
             if post is not None and isinstance(outcome, Judged):
                 yield post_tree(outcome, post, self._console.width)
-        yield from (Text(note, style="bold") for note in self._left_out())
+        yield from (Text(note, style="bold") for note in self._left_out(tally))
         yield from filter(None, [self._totals.engine_note()])
         if tally.inputs > 1:
             yield summary_table(tally, f"{self._totals.noun}s")
         yield from filter(None, [self._totals.tokens_line()])
 
-    def _left_out(self) -> Iterator[str]:
+    def _left_out(self, tally: Tally) -> Iterator[str]:
+        yield from filter(None, [cut_off_words(tally)])
         if self._worst.left_out:
             yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
         yield from filter(None, [self._ignored.note()])

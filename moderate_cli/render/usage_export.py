@@ -15,20 +15,24 @@ from moderate_cli.render.listing import safe_cell
 from moderate_cli.render.output import open_output
 from moderate_cli.render.safe import safe_text
 
-COLUMNS = ("Account UID", "Service", "Usage", "Date")
-"""The header (vendor's console guide, "View statistics on recent image detections")."""
+COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
+"""The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
 
 _INSTALL = "pip install 'moderate-cli[xlsx]', or export to a .csv file"
-_WIDTHS = (20, 32, 10, 12)  # of the columns of a sheet, in characters
+_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
 
 
 class UsageRow(NamedTuple):
-    """The calls of a service on a day (2026-11-01) or in a month (2026-11); `uid` is empty where it is unknown."""
+    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
+
+    `uid` is empty where it is unknown.
+    """
 
     uid: str
     service: str
     calls: int
     date: str
+    billed: int
 
 
 class ExportFormat(StrEnum):

@@ -51,8 +51,14 @@ class _Kept(Generic[T]):
 
 
 def place_of(outcome: Outcome) -> Place:
-    """Return the place of an outcome: findings by their level, what has no verdict, then images without findings."""
+    """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
+
+    Of images without findings, those come first of whose answers there is something to say.
+    """
     if isinstance(outcome, Judged):
-        rank = outcome.verdict.gate_level.rank
-        return -rank if rank else 2, outcome.item.source
+        verdict = outcome.verdict
+        if rank := verdict.gate_level.rank:
+            return -rank, outcome.item.source
+        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
+        return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
     return 1 if isinstance(outcome, Pending) else 0, outcome.item.source

@@ -12,7 +12,7 @@ from builders import failed, judged, skipped
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, vendor_outcome
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Allowed, Tally
+from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally
 from moderate_cli.render import Format, renderer
 from moderate_cli.verdicts import Item, Judged, Label, LocalFile, Outcome, RiskLevel
 
@@ -66,6 +66,7 @@ def shown(
     variables: Mapping[str, str] | None = None,
     stderr: io.StringIO | None = None,
     tally: Tally | None = None,
+    policy: GatePolicy = NO_GATE,
     **options: Any,
 ) -> str:
     """Return what a format makes of a run; `allowed` holds for every outcome."""
@@ -73,8 +74,8 @@ def shown(
     environment = Environment(
         variables=variables or {}, clock=lambda: 1_767_225_600.0, stderr=stderr if stderr is not None else io.StringIO()
     )
-    counted = Tally() if tally is None else tally
-    renders = renderer(choice, stream, environment, color="never", raw=False, **options)
+    counted = Tally(policy=policy) if tally is None else tally
+    renders = renderer(choice, stream, environment, color="never", raw=False, policy=policy, **options)
     for outcome in outcomes:
         counted.add(outcome, allowed)
         renders.add(outcome, allowed=allowed)

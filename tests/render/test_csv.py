@@ -10,11 +10,11 @@ from builders import failed, judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import async_outcome
 
-from moderate_cli.records import Allowed, all_labels, to_record
+from moderate_cli.records import Allowed, to_record
 from moderate_cli.render import Format
 from moderate_cli.render.csv import COLUMNS
 from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Judged, Label, Outcome
+from moderate_cli.verdicts import Label, Outcome
 
 
 def _rows(*outcomes: Outcome, allowed: list[Allowed] | None = None) -> list[dict[str, str]]:
@@ -31,11 +31,12 @@ def test_every_row_is_read_back_as_the_record_says() -> None:
         assert tuple(row) == COLUMNS
         for name in ("source", "status", "operation", "region", "endpoint"):
             assert row[name] == record[name]
-        for name in ("risk_level", "request_id", "req_id", "data_id", "bytes", "elapsed_ms"):
+        for name in ("risk_level", "reported_level", "request_id", "req_id", "data_id", "bytes", "elapsed_ms"):
             assert row[name] == ("" if record[name] is None else str(record[name]))
         assert row["services"] == "; ".join(record["services"])
-        labels = all_labels(outcome.verdict) if isinstance(outcome, Judged) else []
-        assert row["labels"] == "; ".join(label.label for label in labels)
+        assert row["notes"] == "; ".join(record["notes"])
+        labels = {label["label"]: None for label in record["labels"]}
+        assert dict.fromkeys(filter(None, row["labels"].split("; "))) == labels
         assert (row["error_code"] or None) == (record["error"] or {}).get("code")
 
 
@@ -87,4 +88,4 @@ def test_a_run_without_inputs_is_a_header() -> None:
 
 
 def test_numbers_are_numbers() -> None:
-    assert shown(Format.CSV, [judged("none")]).rstrip().endswith(',"","",1,312')
+    assert shown(Format.CSV, [judged("none")]).rstrip().endswith(',"","","",0,1,312')

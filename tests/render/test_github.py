@@ -12,6 +12,7 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import pending_image
 
+from moderate_cli.records import GatePolicy
 from moderate_cli.render import Format
 from moderate_cli.render.github import SUMMARY_VARIABLE
 from moderate_cli.verdicts import Label, Outcome, RiskLevel
@@ -33,14 +34,14 @@ def _unescaped(text: str) -> str:
 
 
 def _annotations(*outcomes: Outcome, **options: object) -> list[tuple[str, str, str, str]]:
-    lines = shown(Format.GITHUB, outcomes, **{"fail_on": None} | options).splitlines()
+    lines = shown(Format.GITHUB, outcomes, **options).splitlines()
     found = [match for line in lines if (match := _COMMAND.fullmatch(line))]
     assert len(found) == len([line for line in lines if line.startswith("::")])
     return [tuple(_unescaped(group or "") for group in match.groups()) for match in found]
 
 
 def test_a_run_as_it_is_written() -> None:
-    check_golden("reports/run-github.txt", shown(Format.GITHUB, mixed_run(), fail_on=RiskLevel.HIGH))
+    check_golden("reports/run-github.txt", shown(Format.GITHUB, mixed_run(), policy=GatePolicy(RiskLevel.HIGH)))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_run_as_it_is_written() -> None:
 )
 def test_what_fails_the_step_is_an_error(fail_on: RiskLevel | None, kinds: list[str]) -> None:
     outcomes = [judged(level, "smoke") for level in ("high", None, "medium", "low")]
-    assert [kind for kind, *_ in _annotations(*outcomes, judged("none"), fail_on=fail_on)] == kinds
+    assert [kind for kind, *_ in _annotations(*outcomes, judged("none"), policy=GatePolicy(fail_on))] == kinds
 
 
 def test_what_has_no_verdict_is_told_too() -> None:
@@ -92,7 +93,7 @@ def test_the_worst_ten_of_each_kind_stand_first_and_the_others_are_counted() -> 
     outcomes: list[Outcome] = [judged("low", "smoke", source=f"low-{number:02d}.png") for number in range(13)]
     outcomes += [failed(f"gone-{number}.png") for number in range(9)]
     outcomes += [judged("high", "weapon", source=f"high-{number}.png") for number in range(9)]
-    text = shown(Format.GITHUB, outcomes, fail_on=None)
+    text = shown(Format.GITHUB, outcomes)
     assert text.count("::error ") == text.count("::notice ") == 10
     assert text.count("high-") == 9 * 2
     assert text.index("::error") < text.index("::notice")
@@ -102,7 +103,7 @@ def test_the_worst_ten_of_each_kind_stand_first_and_the_others_are_counted() -> 
 @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "a\r\nb", "100%", "%0A::error::x", "a:b,c"])
 def test_a_name_stays_one_command_on_one_line(name: str) -> None:
     label = Label(name, description=name)
-    text = shown(Format.GITHUB, [local("high", label, source=name), failed(name)], fail_on=None)
+    text = shown(Format.GITHUB, [local("high", label, source=name), failed(name)])
     assert len(text.splitlines()) == text.count("\n") == 2
     assert all(_COMMAND.fullmatch(line) for line in text.splitlines())
 
@@ -116,15 +117,15 @@ def test_a_file_is_named_as_it_is_though_its_name_has_newlines_and_colons() -> N
 def test_the_summary_is_appended_as_markdown(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("# before\n", encoding="utf-8")
-    shown(Format.GITHUB, mixed_run(), fail_on=RiskLevel.HIGH, variables={SUMMARY_VARIABLE: str(path)})
+    shown(Format.GITHUB, mixed_run(), policy=GatePolicy(RiskLevel.HIGH), variables={SUMMARY_VARIABLE: str(path)})
     text = path.read_text(encoding="utf-8")
-    assert text.removeprefix("# before\n") == shown(Format.MARKDOWN, mixed_run(), fail_on=RiskLevel.HIGH)
+    assert text.removeprefix("# before\n") == shown(Format.MARKDOWN, mixed_run(), policy=GatePolicy(RiskLevel.HIGH))
 
 
 @pytest.mark.parametrize("place", [".", "missing/summary.md", "a\0b"])
 def test_a_summary_that_cannot_be_written_spoils_nothing(place: str) -> None:
     stderr = io.StringIO()
     outcomes = [judged("high", "x")]
-    text = shown(Format.GITHUB, outcomes, fail_on=None, variables={SUMMARY_VARIABLE: place}, stderr=stderr)
+    text = shown(Format.GITHUB, outcomes, variables={SUMMARY_VARIABLE: place}, stderr=stderr)
     assert text.startswith("::error ")
     assert "the job summary cannot be written" in stderr.getvalue()

@@ -15,7 +15,7 @@ from builders import judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, async_outcome
 
-from moderate_cli.records import Tally
+from moderate_cli.records import GatePolicy, Tally
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
 from moderate_cli.render.safe import safe_text
@@ -55,7 +55,7 @@ class _Page(HTMLParser):
 
 
 def _page(*outcomes: Outcome, **options: object) -> _Page:
-    return _Page(shown(Format.HTML, outcomes, **{"fail_on": None} | options))
+    return _Page(shown(Format.HTML, outcomes, **options))
 
 
 def _policy(page: _Page) -> dict[str, str]:
@@ -65,7 +65,7 @@ def _policy(page: _Page) -> dict[str, str]:
 
 
 def test_the_policy_allows_the_style_the_script_and_pictures_inside_and_nothing_else() -> None:
-    text = shown(Format.HTML, mixed_run(), fail_on=None)
+    text = shown(Format.HTML, mixed_run())
     page = _Page(text)
     hashes = {}
     for tag in ("style", "script"):
@@ -116,7 +116,7 @@ def test_flagged_pictures_are_behind_a_button_and_others_are_not() -> None:
 
 
 def test_the_counts_the_gate_and_the_day_stand_on_top() -> None:
-    text = shown(Format.HTML, mixed_run(), fail_on=RiskLevel.MEDIUM)
+    text = shown(Format.HTML, mixed_run(), policy=GatePolicy(RiskLevel.MEDIUM))
     assert "2026-01-01 00:00 UTC" in text
     assert "The gate is at medium: <b>7</b> at or above it." in text
     assert "<b>13</b> inputs" in text
@@ -124,7 +124,7 @@ def test_the_counts_the_gate_and_the_day_stand_on_top() -> None:
 
 
 def test_bars_are_as_long_as_the_counts() -> None:
-    text = shown(Format.HTML, [judged("high", "x"), *[judged("none")] * 4], fail_on=None)
+    text = shown(Format.HTML, [judged("high", "x"), *[judged("none")] * 4])
     assert "#bar-high{width:25.00%}" in text
     assert "#bar-none{width:100.00%}" in text
     assert "20.0 %" in text
@@ -141,7 +141,7 @@ def test_labels_that_begin_alike_have_one_colour() -> None:
 def test_rare_labels_are_one_tile() -> None:
     tally = Tally(judged=60)
     tally.labels.update({f"label{number}": 1 for number in range(60)})
-    text = shown(Format.HTML, [], fail_on=None, tally=tally)
+    text = shown(Format.HTML, [], tally=tally)
     assert text.count('class="tile prefix-') == 40
     assert '<div id="tile-40" class="tile">other labels<b>20</b></div>' in text
     assert text.count("#tile-") == 41
@@ -155,7 +155,7 @@ def test_frames_stand_in_a_strip() -> None:
 
 def test_many_frames_are_counted() -> None:
     frames = tuple(Frame(index, None, RiskLevel.LOW, (Label("x"),), {}) for index in range(130))
-    text = shown(Format.HTML, [judged("low", "x", frames=frames)], fail_on=None)
+    text = shown(Format.HTML, [judged("low", "x", frames=frames)])
     assert text.count('<span class="level low">') == 1 + 1 + 100  # the totals, the chart, the strip
     assert "<li>and 30 more</li>" in text
 
@@ -170,7 +170,7 @@ def test_the_worst_are_shown_and_the_others_counted(monkeypatch: pytest.MonkeyPa
 
 def test_missing_pillow_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    text = shown(Format.HTML, [local("low", "x", source=PICTURE)] * 3, fail_on=None)
+    text = shown(Format.HTML, [local("low", "x", source=PICTURE)] * 3)
     assert text.count("pip install &#x27;moderate-cli[local]&#x27;") == 1
     assert text.count("no preview<") == 3
 
@@ -193,4 +193,4 @@ def test_pictures_that_were_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_local_engine_is_no_cloud_verdict() -> None:
-    assert "there is no cloud verdict" in shown(Format.HTML, [judged("none", engine="local")], fail_on=None)
+    assert "there is no cloud verdict" in shown(Format.HTML, [judged("none", engine="local")])

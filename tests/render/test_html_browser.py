@@ -13,6 +13,7 @@ from builders import failed
 from PIL import Image
 from render_builders import HOSTILE_NAMES, local, mixed_run, shown
 
+from moderate_cli.records import GatePolicy
 from moderate_cli.render import Format
 from moderate_cli.render.safe import safe_text
 from moderate_cli.verdicts import Item, LocalFile, Outcome, RiskLevel
@@ -44,7 +45,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def page(browser: Page, tmp_path: Path) -> Iterator[Page]:
     """The report of a run with everything, open at the width of a desk; it ends without complaints and requests."""
     path = tmp_path / "report.html"
-    path.write_text(shown(Format.HTML, _outcomes(tmp_path), fail_on=RiskLevel.HIGH), encoding="utf-8", newline="\n")
+    text = shown(Format.HTML, _outcomes(tmp_path), policy=GatePolicy(RiskLevel.HIGH))
+    path.write_text(text, encoding="utf-8", newline="\n")
     browser.look(width=1280, height=900)
     browser.requests.clear()
     browser.problems.clear()

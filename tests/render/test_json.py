@@ -9,10 +9,10 @@ import pytest
 from builders import failed, judged, skipped
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Tally, to_record
+from moderate_cli.records import GatePolicy, Tally, to_record
 from moderate_cli.render import Format, choose_format, renderer
 from moderate_cli.render.json import JsonlRenderer, JsonRenderer, dump, summary
-from moderate_cli.verdicts import Outcome
+from moderate_cli.verdicts import Coverage, Outcome, RiskLevel
 
 OUTCOMES = [judged("high", "weapon", source="图\u202e\x1b[31m.png"), skipped("b.jpg"), failed("c\udcff.png")]
 
@@ -71,7 +71,7 @@ def test_the_document_is_valid(number: int, raw: bool) -> None:
     assert text.endswith("\n")
     document = json.loads(text)
     assert list(document) == ["schema", "results", "summary"]
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["results"] == [to_record(outcome, raw=raw) for outcome in outcomes]
     assert document["summary"]["inputs"] == number
 
@@ -94,10 +94,31 @@ def test_the_summary_counts() -> None:
         "skipped": 1,
         "failed": 1,
         "pending": 0,
+        "not_tried": 0,
+        "at_least": False,
+        "cut_off": False,
+        "incomplete": 0,
         "passed_over": 2,
         "by_level": {"high": 2, "none": 1},
         "by_label": {"weapon": 2, "smoke": 1},
+        "coverage": {},
+        "notes": {},
     }
+
+
+def test_the_summary_counts_what_was_not_looked_at_and_not_tried() -> None:
+    tally = Tally(policy=GatePolicy(RiskLevel.HIGH), not_tried=7, at_least=True)
+    for total in (3, 4):
+        tally.add(judged(coverage=(Coverage("frames", 1, total),), notes=("odd",)))
+    tally.add(judged(coverage=(Coverage("parts", 6, 10, unanswered=True), Coverage("slices", 1, None))))
+    counted = summary(tally)
+    assert [counted[name] for name in ("not_tried", "at_least", "cut_off", "incomplete")] == [7, True, True, 1]
+    assert counted["coverage"] == {
+        "frames": {"inputs": 2, "judged": 2, "total": 7},
+        "parts": {"inputs": 1, "judged": 6, "total": 10},
+        "slices": {"inputs": 1, "judged": 1, "total": None},
+    }
+    assert counted["notes"] == {"odd": 2}
 
 
 def test_text_stays_readable_and_harmless() -> None:

@@ -12,7 +12,7 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
-from moderate_cli.records import Allowed
+from moderate_cli.records import Allowed, GatePolicy
 from moderate_cli.render import Format
 from moderate_cli.render import junit as module
 from moderate_cli.verdicts import Label, Outcome, RiskLevel
@@ -26,7 +26,7 @@ def _schema() -> xmlschema.XMLSchema:
 def _suite(
     *outcomes: Outcome, fail_on: RiskLevel | None = RiskLevel.MEDIUM, allowed: list[Allowed] | None = None
 ) -> ElementTree.Element:
-    text = shown(Format.JUNIT, outcomes, fail_on=fail_on, allowed=allowed or [])
+    text = shown(Format.JUNIT, outcomes, policy=GatePolicy(fail_on), allowed=allowed or [])
     _schema().validate(text)
     [suite] = ElementTree.fromstring(text.encode())
     cases = suite.findall("testcase")
@@ -49,7 +49,7 @@ def test_a_run_with_everything_is_valid() -> None:
 
 
 def test_a_run_as_it_is_written() -> None:
-    check_golden("reports/run-junit.xml", shown(Format.JUNIT, mixed_run(), fail_on=RiskLevel.MEDIUM))
+    check_golden("reports/run-junit.xml", shown(Format.JUNIT, mixed_run(), policy=GatePolicy(RiskLevel.MEDIUM)))
 
 
 def test_a_run_without_inputs_is_an_empty_suite() -> None:

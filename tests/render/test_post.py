@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from samples import post_outcome, shown_table, vendor_post
 from test_table import HARMFUL
 
-from moderate_cli.verdicts import Judged, Label, Post, QueuedTask, RiskLevel
+from moderate_cli.verdicts import Coverage, Judged, Label, Post, QueuedTask, RiskLevel
 
 WIDTHS = [20, 40, 60, 80, 100, 120, 200]
 
@@ -157,5 +157,49 @@ def test_text_from_outside_is_only_text(text: str, width: int) -> None:
 )
 def test_posts_of_other_shapes(post: dict[str, Any], lines: list[str]) -> None:
     outcome = _outcome({"placeholder": 1})
-    outcome = replace(outcome, item=replace(outcome.item, image=Post(post)))
+    verdict = replace(outcome.verdict, risk_level=RiskLevel.NONE, notes=())
+    outcome = replace(outcome, item=replace(outcome.item, image=Post(post)), verdict=verdict)
     assert shown_table(outcome).splitlines()[1 : 1 + len(lines)] == lines
+
+
+def _answers(answered: tuple[str, ...], *coverage: Coverage) -> list[str]:
+    """Return what is said of each part of a post without findings: its main part, a comment, and a reply to that."""
+    comment = {"content": "one", "commentDatas": [{"content": "two"}]}
+    outcome = _outcome({"mainData": {"mainTitle": "zero"}, "commentDatas": [comment]})
+    changes = {"answered": answered, "coverage": coverage, "notes": (), "risk_level": RiskLevel.NONE}
+    lines = shown_table(replace(outcome, verdict=replace(outcome.verdict, **changes))).splitlines()
+    return [line.lstrip("│├└─ ") for line in lines if line.endswith(("nothing found", "not answered"))]
+
+
+_PATHS = ("$.mainData", "$.commentDatas[0]", "$.commentDatas[0].commentDatas[0]")
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        (_PATHS, ["nothing found", "nothing found", "nothing found"]),
+        (_PATHS[:2], ["nothing found", "nothing found", "not answered"]),
+        (_PATHS[1:2], ["not answered", "nothing found", "not answered"]),
+    ],
+)
+def test_a_part_without_an_answer_is_not_clean(answered: tuple[str, ...], expected: list[str]) -> None:
+    assert _answers(answered) == expected
+
+
+def test_where_no_part_has_an_answer_none_is_clean() -> None:
+    assert _answers((), Coverage("parts", 0, 3, unanswered=True)) == ["not answered"] * 3
+
+
+def test_a_verdict_of_an_earlier_run_names_no_parts_and_is_complete() -> None:
+    assert _answers(()) == ["nothing found"] * 3
+
+
+def test_a_risk_without_a_label_stands_at_the_root_and_remarks_too() -> None:
+    outcome = _outcome({"mainData": {"mainTitle": "zero"}})
+    verdict = replace(outcome.verdict, coverage=(Coverage("parts", 6, 10, unanswered=True),), notes=("odd",))
+    assert shown_table(replace(outcome, verdict=verdict)).splitlines()[:4] == [
+        "posts/risk.yaml  high",
+        "├── unlabelled  a risk level without a label",
+        "├── note  6 of 10 parts answered",
+        "├── note  odd",
+    ]

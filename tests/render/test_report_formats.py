@@ -13,7 +13,7 @@ from samples import async_outcome, batch_outcome
 
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Allowed, Tally
+from moderate_cli.records import Allowed, GatePolicy, Tally
 from moderate_cli.render import Format, renderer
 from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Outcome, RiskLevel
@@ -24,7 +24,7 @@ BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
 
 @pytest.mark.parametrize("choice", FORMATS)
 def test_every_format_shows_every_kind_of_outcome(choice: Format) -> None:
-    text = shown(choice, mixed_run(), allowed=[LOGO], fail_on=RiskLevel.MEDIUM, show_ignored=True)
+    text = shown(choice, mixed_run(), allowed=[LOGO], policy=GatePolicy(RiskLevel.MEDIUM), show_ignored=True)
     for name in ("risk", "gone.png", "notes.txt", "brand_new_label"):
         assert name in text.replace("&#95;", "_")
 
@@ -80,10 +80,11 @@ def test_allowed_findings_are_left_out_and_counted_or_shown_with_the_reason(choi
 
 
 @pytest.mark.parametrize("choice", [Format.JSON, Format.JSONL])
-def test_records_stay_as_they_are_whatever_is_allowed(choice: Format) -> None:
+def test_what_is_allowed_is_marked_in_records_and_nothing_else_of_them_changes(choice: Format) -> None:
     outcome = judged("high", LOGO.label)
-    records = [shown(choice, [outcome], allowed=allowed).split('"summary"')[0] for allowed in ([], [LOGO])]
-    assert records[0] == records[1]
+    plain, marked = (shown(choice, [outcome], allowed=allowed).split('"summary"')[0] for allowed in ([], [LOGO]))
+    entry = '{"by":".moderateallow.yaml","reason":"our own logo","expires":null}'
+    assert marked == plain.replace('"suppressed":null', f'"suppressed":{entry}') != plain
 
 
 @pytest.mark.parametrize(("choice", "forbidden"), [(Format.CSV, "rich"), (Format.SARIF, "rich"), (Format.HTML, "PIL")])

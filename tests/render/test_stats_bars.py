@@ -13,10 +13,15 @@ DAYS = Statistics(
     by=Grouping.DAY,
     calls=1_234_600,
     hits=101,
-    rows=[Count("2025-12-01", 1_234_567, 100), Count("2025-12-02", 32, 0), Count("2025-12-03", 1, 1)],
+    billed=1_300_000,
+    rows=[
+        Count("2025-12-01", 1_234_567, 100, 1_299_968),
+        Count("2025-12-02", 32, 0, 32),
+        Count("2025-12-03", 1, 1, 0),
+    ],
 )
 LABELS = Statistics(
-    by=Grouping.LABEL, calls=200, hits=60, rows=[Count("pornographic_adultContent_tii", 50), Count("a", 1)]
+    by=Grouping.LABEL, calls=200, hits=60, billed=210, rows=[Count("pornographic_adultContent_tii", 50), Count("a", 1)]
 )
 
 
@@ -27,20 +32,38 @@ def _shown(statistics: Statistics, *, width: int = 60, color: bool = False) -> l
 
 
 def _statistics(*rows: Count, by: Grouping = Grouping.DAY) -> Statistics:
-    return Statistics(by=by, calls=sum(row.calls for row in rows), hits=sum(row.hits or 0 for row in rows), rows=rows)
+    calls, hits, billed = (sum(getattr(row, name) or 0 for row in rows) for name in ("calls", "hits", "billed"))
+    return Statistics(by=by, calls=calls, hits=hits, billed=billed, rows=rows)
 
 
 def test_days() -> None:
-    assert [line.rstrip() for line in _shown(DAYS)] == [
-        "Day              Calls   Hits     Share",
-        "─" * 60,
-        "2025-12-01   1,234,567    100     0.0 %   █░░░░░░░░░░░░░░░░░",
-        "2025-12-02          32      0     0.0 %   ░",
-        "2025-12-03           1      1   100.0 %   █",
+    assert [line.rstrip() for line in _shown(DAYS, width=72)] == [
+        "Day              Calls   Hits      Billed     Share",
+        "─" * 72,
+        "2025-12-01   1,234,567    100   1,299,968     0.0 %   █░░░░░░░░░░░░░░░░░",
+        "2025-12-02          32      0          32     0.0 %   ░",
+        "2025-12-03           1      1           0   100.0 %   █",
         "",
-        "1,234,600 calls: █ 101 (0.0 %) with a finding, ░ 1,234,499",
-        "without",
+        "1,234,600 calls (1,300,000 billed): █ 101 (0.0 %) with a finding, ░",
+        "1,234,499 without",
     ]
+
+
+def test_what_is_billed_is_left_out_before_bars_are() -> None:
+    lines = [line.rstrip() for line in _shown(DAYS, width=60)]
+    assert lines[0] == "Day              Calls   Hits     Share"
+    assert lines[2] == "2025-12-01   1,234,567    100     0.0 %   █░░░░░░░░░░░░░░░░░"
+    assert "(1,300,000 billed)" in " ".join(lines)
+
+
+def test_what_was_billed_and_not_judged_has_no_bar() -> None:
+    lines = [line.rstrip() for line in _shown(_statistics(Count("2025-12-01", 0, 0, 2)))]
+    assert lines[2] == "2025-12-01       0      0        2   0.0 %"
+    assert lines[-1] == "0 calls (2 billed): █ 0 (0.0 %) with a finding, ░ 0 without"
+
+
+def test_a_service_that_nobody_knows_is_unknown() -> None:
+    assert _shown(_statistics(Count(None, 1, 1, 1), by=Grouping.SERVICE))[2].startswith("unknown ")
 
 
 def test_labels() -> None:
@@ -50,8 +73,8 @@ def test_labels() -> None:
         "pornographic_adultContent_tii      50   25.0 %   ███████████",
         "a                                   1    0.5 %   █",
         "",
-        "of 200 calls, 60 (30.0 %) with a finding; one may have",
-        "several labels",
+        "of 200 calls (210 billed), 60 (30.0 %) with a finding; one",
+        "may have several labels",
     ]
 
 
@@ -94,7 +117,7 @@ def test_colour_adds_nothing_but_colour() -> None:
 
 def test_a_terminal_of_ascii_gets_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    write_bars(DAYS, stream, width=60, color=False)
+    write_bars(DAYS, stream, width=80, color=False)
     stream.flush()
     shown = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
     assert "#-----------------" in shown

@@ -18,8 +18,8 @@ from moderate_cli.render.html.usage_charts import columns
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.stats import Count, Grouping
 
-DAYS = [Count("2025-11-30", 100, 40), Count("2025-12-01", 50, 0), Count("2025-12-05", 3, 3)]
-SERVICES = [Count("baselineCheck_global", 150, 43), Count("tonalityImprove", 3, 0)]
+DAYS = [Count("2025-11-30", 100, 40, 190), Count("2025-12-01", 50, 0, 50), Count("2025-12-05", 3, 3, 3)]
+SERVICES = [Count("baselineCheck_global", 150, 43, 240), Count("tonalityImprove", 3, 0, 3)]
 LABELS = Counter({"violent_gun": 30, "violent_knives": 10, "contraband_drug": 3, "tiny_label": 1})
 
 
@@ -47,8 +47,17 @@ def test_the_numbers_are_there() -> None:
     assert "<b>43</b> with a finding, 28.1 %" in page
     assert "a&amp;b" in page
     assert "150 calls, <span" in page
-    assert "43 hits, 28.7 %" in page
-    assert '<td>2025-12-01</td><td class="number">50</td><td class="number">0</td>' in page
+    assert "43 hits, 28.7 %; 240 billed" in page
+    assert "<b>243</b> billed" in page
+    cells = "".join(f'<td class="number">{cell}</td>' for cell in ("50", "0", "0.0 %", "50"))
+    assert f"<td>2025-12-01</td>{cells}</tr>" in page
+
+
+def test_what_was_billed_and_not_judged_is_there_too() -> None:
+    page = _page(periods=[Count("2025-12-01", 0, 0, 2)], services=[Count(None, 0, 0, 2)], labels=Counter())
+    assert '<bdi dir="auto">unknown</bdi></b> 0 calls' in page
+    assert "<b>2</b> billed" in page
+    assert "0 hits, 0.0 %; 2 billed" in page
 
 
 def test_columns_stand_where_their_days_are_and_are_as_high_as_their_calls() -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Allowed, Tally
-from moderate_cli.render.html.cards import Entry, card, label_names
+from moderate_cli.records import Allowed, GatePolicy, Tally, verdict_of
+from moderate_cli.render.html.cards import Entry, card, names_of
 from moderate_cli.render.html.page import Facts, bottom, top
 from moderate_cli.render.html.thumbnails import Thumbnails
 from moderate_cli.render.ignored import Ignored
 from moderate_cli.render.worst import Worst, place_of
-from moderate_cli.verdicts import Judged, Outcome, RiskLevel
+from moderate_cli.verdicts import Outcome, RiskLevel
 
 MOST_CARDS = 2_000
 """How many inputs the gallery shows."""
@@ -26,33 +26,34 @@ class HtmlRenderer:
     """
 
     def __init__(
-        self, stream: TextIO, environment: Environment, *, fail_on: RiskLevel | None, show_ignored: bool = False
+        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_ignored: bool = False
     ) -> None:
         self._stream = stream
         self._environment = environment
-        self._fail_on = fail_on
+        self._policy = policy
         self._ignored = Ignored(shown=show_ignored)
         self._worst: Worst[Entry] = Worst(MOST_CARDS)
 
     def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
         shown = self._ignored.shown(outcome, allowed)
-        flagged = isinstance(outcome, Judged) and outcome.verdict.gate_level is not RiskLevel.NONE
+        verdict = verdict_of(outcome)
+        flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
         self._worst.add(place_of(shown), Entry(shown, flagged))
 
     def finish(self, tally: Tally) -> None:
         """Write the page."""
         entries = self._worst.in_order()
-        names = Counter(name for entry in entries for name in label_names(entry.outcome))
+        names = Counter(name for entry in entries for name in names_of(entry.outcome))
         facts = Facts(
             written_at=self._environment.clock(),
-            fail_on=self._fail_on,
+            policy=self._policy,
             labels=[name for name, _ in names.most_common()],
             cards=len(entries),
         )
         thumbnails = Thumbnails(self._environment.monotonic)
         self._stream.write(top(tally, facts))
-        self._stream.writelines(card(entry, thumbnails.of(entry.outcome)) for entry in entries)
+        self._stream.writelines(card(entry, thumbnails.of(entry.outcome), self._policy) for entry in entries)
         self._stream.write(bottom(list(self._notes(thumbnails))))
         self._stream.flush()
 

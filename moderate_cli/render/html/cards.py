@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from moderate_cli.records import Finding, findings
+from moderate_cli.records import Finding, GatePolicy, findings
+from moderate_cli.render.coverage import remarks
 from moderate_cli.render.details import confidence, details
 from moderate_cli.render.html.text import name, text
-from moderate_cli.render.words import level_word, meaning, pending_words, problem, problem_words, where_words
-from moderate_cli.verdicts import Frame, Judged, Outcome, Pending, Verdict
+from moderate_cli.render.words import (
+    EXEMPT_WORD,
+    exempted,
+    label_names,
+    level_word,
+    meaning,
+    pending_words,
+    problem,
+    problem_words,
+    read_part,
+    where_words,
+)
+from moderate_cli.verdicts import Frame, Judged, Label, Outcome, Pending, Verdict, highest
 
 MOST_FRAMES = 100
 """How many frames of one input are shown."""
@@ -26,11 +38,12 @@ class Entry:
     flagged: bool
 
 
-def card(entry: Entry, picture: str | None) -> str:
+def card(entry: Entry, picture: str | None, policy: GatePolicy) -> str:
     """Return the card of an outcome; `picture` is the address of a small picture, if there is one."""
     outcome = entry.outcome
     word = level_word(outcome)
-    labels = label_names(outcome)
+    labels = names_of(outcome)
+    said = "".join(f'<p class="remark">{name(each)}</p>\n' for each in remarks(outcome, policy))
     words = [safe.lower() for safe in map(text, [outcome.item.source, *labels])]
     return (
         f'<article class="card" data-level="{word}" data-labels="{_SEPARATOR.join(map(text, labels))}"'
@@ -38,15 +51,14 @@ def card(entry: Entry, picture: str | None) -> str:
         f"{_picture(entry, picture, word)}\n"
         f"<h3>{name(outcome.item.source)}</h3>\n"
         f'<p class="level {word}">{word}</p>\n'
-        f"{''.join(_findings(outcome))}</article>\n"
+        f"{''.join(_findings(outcome))}{said}</article>\n"
     )
 
 
-def label_names(outcome: Outcome) -> list[str]:
-    """Return the names of the labels of an outcome, each once."""
-    if not isinstance(outcome, Judged):
-        return []
-    return list(dict.fromkeys(each.label.label for each in findings(outcome.verdict, with_none=True)))
+def names_of(outcome: Outcome) -> list[str]:
+    """Return the names of the labels of an outcome, each once, also of one that failed and could be read in part."""
+    verdict = outcome.verdict if isinstance(outcome, Judged) else read_part(outcome)
+    return label_names(verdict) if verdict else []
 
 
 def _picture(entry: Entry, picture: str | None, word: str) -> str:
@@ -67,16 +79,16 @@ def _findings(outcome: Outcome) -> Iterator[str]:
         yield f"<p>{text(pending_words(outcome))}</p>\n"
     elif error := problem(outcome):
         yield f"<p><code>{text(error.code)}</code> {text(problem_words(error))}</p>\n"
+        if verdict := read_part(outcome):
+            level = verdict.gate_level
+            yield f'<p>could be read: <span class="level {level}">{level}</span></p>\n'
+            yield from _found(verdict)
     elif isinstance(outcome, Judged):
         yield from _verdict(outcome.verdict)
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:
-    found = findings(verdict, with_none=True)
-    if found:
-        yield f'<ul class="findings">{"".join(map(_finding, found))}</ul>\n'
-    else:
-        yield f"<p>{_NOTHING}</p>\n"
+    yield from _found(verdict) or [f"<p>{_NOTHING}</p>\n"]
     known = list(details(verdict.ext)) + [pair for part in verdict.per_service for pair in details(part.ext)]
     if known:
         rows = "".join(f"<dt>{text(what)}</dt><dd>{name(value)}</dd>" for what, value in known)
@@ -84,11 +96,28 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
     yield from _frames(verdict)
 
 
+def _found(verdict: Verdict) -> list[str]:
+    """Return the list of what was found, and of exemptions; nothing where there are none."""
+    found = [*map(_finding, findings(verdict, with_none=True)), *map(_exemption, exempted(verdict))]
+    return [f'<ul class="findings">{"".join(found)}</ul>\n'] if found else []
+
+
 def _finding(finding: Finding) -> str:
-    label = finding.label
-    number = f" <b>{text(confidence(label.confidence))}</b>" if label.confidence is not None else ""
-    words = meaning(label) + where_words(finding)
-    return f"<li><code>{name(label.label)}</code>{number} {name(words) if words else ''}</li>"
+    words = meaning(finding.label) + where_words(finding)
+    return f"<li>{_code(finding.label)}{_number(finding.label)} {name(words) if words else ''}</li>"
+
+
+def _exemption(label: Label) -> str:
+    head = f'<span class="level none">{EXEMPT_WORD}</span>{_number(label)}'
+    return f"<li>{head} {_code(label)} {name(meaning(label)) if meaning(label) else ''}</li>"
+
+
+def _code(label: Label) -> str:
+    return f"<code>{name(label.label)}</code>"
+
+
+def _number(label: Label) -> str:
+    return f" <b>{text(confidence(label.confidence))}</b>" if label.confidence is not None else ""
 
 
 def _frames(verdict: Verdict) -> Iterator[str]:
@@ -102,8 +131,7 @@ def _frames(verdict: Verdict) -> Iterator[str]:
 
 
 def _frame(frame: Frame) -> str:
-    levels = [level for level in (frame.risk_level, *(label.risk_level for label in frame.labels)) if level]
-    word = max(levels, key=lambda level: level.rank, default=None)
+    word = highest([frame.risk_level, *(label.risk_level for label in frame.labels)])
     head = f'<span class="level {word or ""}">{frame.index + 1} {word or ""}</span>'
-    labels = "".join(f"<code>{name(label.label)}</code>" for label in frame.labels)
+    labels = "".join(_code(each) if each.is_finding else f"{EXEMPT_WORD}{_number(each)}" for each in frame.labels)
     return f"<li>{head}{labels or _NOTHING}</li>"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from moderate_cli import __version__
-from moderate_cli.records import Tally
+from moderate_cli.records import GatePolicy, Tally
 from moderate_cli.render.counts import counts
+from moderate_cli.render.coverage import coverage_lines, cut_off_words, sentence
 from moderate_cli.render.html.charts import bars, label_treemap
 from moderate_cli.render.html.document import closing, opening, resource
 from moderate_cli.render.html.text import text
-from moderate_cli.verdicts import RiskLevel
 
 _TITLE = "Content moderation"
 
@@ -22,7 +22,7 @@ class Facts:
     """What a page says beside the counts: when (Unix seconds), the gate, the labels to filter by, how many cards."""
 
     written_at: float
-    fail_on: RiskLevel | None
+    policy: GatePolicy
     labels: Sequence[str]
     cards: int
 
@@ -60,17 +60,18 @@ def _summary(tally: Tally, facts: Facts) -> Iterator[str]:
         f'<li><b>{count:,}</b> <span class="level {word}">{word}</span></li>' for word, count in counts(tally)
     )
     yield f'<ul class="totals"><li><b>{tally.inputs:,}</b> inputs</li>{found}</ul>\n'
-    if facts.fail_on is not None:
-        yield f"<p>The gate is at {facts.fail_on}: <b>{tally.at_or_above(facts.fail_on):,}</b> at or above it.</p>\n"
-    if tally.stopped_by is not None:
-        yield "<p><b>The run was cut off.</b></p>\n"
+    if (fail_on := facts.policy.fail_on) is not None:
+        yield f"<p>The gate is at {fail_on}: <b>{tally.at_or_above(fail_on):,}</b> at or above it.</p>\n"
+    if cut_off := cut_off_words(tally):
+        yield f"<p><b>{text(sentence(cut_off))}</b></p>\n"
+    yield from (f"<p>{text(sentence(line))}</p>\n" for line in coverage_lines(tally))
     if tally.local:
         yield "<p>The local engine judged these; there is no cloud verdict.</p>\n"
 
 
 def _filters(tally: Tally, facts: Facts) -> str:
     """Return the filters, which only show where the script runs that makes them work."""
-    levels = "".join(f'<option value="{word}">{word}</option>' for word in _words(tally))
+    levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(tally))
     labels = "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in facts.labels)
     return (
         '<form class="filters" id="filters" hidden>\n'
@@ -81,8 +82,3 @@ def _filters(tally: Tally, facts: Facts) -> str:
         f'<p class="quiet" role="status"><output id="shown">{facts.cards}</output> of {facts.cards:,} shown</p>\n'
         "</form>\n"
     )
-
-
-def _words(tally: Tally) -> list[str]:
-    found = [word for word, _ in counts(tally)]
-    return [*found, "unknown"] if RiskLevel.HIGH in found else found

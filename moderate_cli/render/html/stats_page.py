@@ -12,14 +12,14 @@ from moderate_cli.render.html.charts import Chart, label_treemap
 from moderate_cli.render.html.document import closing, opening, resource
 from moderate_cli.render.html.text import name
 from moderate_cli.render.html.usage_charts import columns, service_bars
-from moderate_cli.render.stats import Count, Grouping, percent
+from moderate_cli.render.stats import Count, Grouping, percent, ratio
 
 _TITLE = "Content moderation: usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsagePage:
-    """What the page shows: the calls and hits of each day or month and of each service, and the calls of each label.
+    """What the page shows: calls, hits and billed calls of each day or month and service, and the calls of each label.
 
     `limits` are words for what was asked for, and `written_at` is in Unix seconds.
     """
@@ -47,11 +47,12 @@ def _summary(page: UsagePage) -> Iterator[str]:
     yield f'<p class="quiet">{written}, moderate {__version__}</p>\n'
     if page.limits:
         yield f"<p>{', '.join(map(name, page.limits))}</p>\n"
-    calls = sum(count.calls for count in page.services)
-    if calls:
+    if page.services:
+        calls = sum(count.calls for count in page.services)
         hits = sum(count.hits or 0 for count in page.services)
-        found = f"<li><b>{hits:,}</b> with a finding, {percent(hits / calls)}</li>"
-        yield f'<ul class="totals"><li><b>{calls:,}</b> calls</li>{found}</ul>\n'
+        billed = sum(count.billed or 0 for count in page.services)
+        found = f"<li><b>{hits:,}</b> with a finding, {percent(ratio(hits, calls))}</li>"
+        yield f'<ul class="totals"><li><b>{calls:,}</b> calls</li>{found}<li><b>{billed:,}</b> billed</li></ul>\n'
 
 
 def _sections(page: UsagePage, labels: Chart) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from moderate_cli.render.html.text import name, text
-from moderate_cli.render.stats import Count, percent
+from moderate_cli.render.stats import Count, percent, ratio
 
 _HEIGHT = 100.0
 _FILLED = 0.8  # of the width of a day or month
@@ -20,10 +20,10 @@ LEGEND = '<ul class="legend"><li><i class="hits"></i>with a finding</li><li><i c
 
 def columns(counts: Sequence[Count], title: str) -> str:
     """Return the chart of at least one day or month, and its table; a time without calls is a gap."""
-    places = [_place(count.name) for count in counts]
+    places = [_place(count.title) for count in counts]
     most = max(count.calls for count in counts)
     drawn = "".join(_column(count, place - places[0], most) for count, place in zip(counts, places, strict=True))
-    first, last = text(counts[0].name), text(counts[-1].name)
+    first, last = text(counts[0].title), text(counts[-1].title)
     ends = f"<span>{first}</span>" + (f"<span>{last}</span>" if len(counts) > 1 else "")
     return (
         f'<p class="quiet">{most:,} calls at most</p>\n'
@@ -37,19 +37,19 @@ def service_bars(counts: Sequence[Count]) -> str:
     """Return a bar for each service, with its numbers."""
     most = max(count.calls for count in counts)
     rows = "".join(
-        f'<li><b>{name(count.name)}</b> {count.calls:,} calls, <span class="quiet">{_hits(count)}</span>'
+        f'<li><b>{name(count.title)}</b> {count.calls:,} calls, <span class="quiet">{_facts(count)}</span>'
         f"{_bar(count, most)}</li>\n"
         for count in counts
     )
     return f'<ul class="services">{rows}</ul>\n{LEGEND}'
 
 
-def _hits(count: Count) -> str:
-    return f"{count.hits or 0:,} hits, {percent(_share(count))}"
+def _facts(count: Count) -> str:
+    return f"{count.hits or 0:,} hits, {percent(_share(count))}; {count.billed or 0:,} billed"
 
 
 def _share(count: Count) -> float:
-    return (count.hits or 0) / count.calls
+    return ratio(count.hits or 0, count.calls)
 
 
 def _place(period: str) -> int:
@@ -61,9 +61,9 @@ def _place(period: str) -> int:
 
 
 def _column(count: Count, left: int, most: int) -> str:
-    hits, height = (_HEIGHT * value / most for value in (count.hits or 0, count.calls))
+    hits, height = (_HEIGHT * ratio(value, most) for value in (count.hits or 0, count.calls))
     x, width = f"{left + (1 - _FILLED) / 2:g}", f"{_FILLED:g}"
-    said = text(f"{count.name}: {count.calls:,} calls, {_hits(count)}")
+    said = text(f"{count.title}: {count.calls:,} calls, {_facts(count)}")
     parts = [("rest", _HEIGHT - height, height - hits), ("hits", _HEIGHT - hits, hits)]
     rectangles = (
         f'<rect class="{kind}" x="{x}" y="{top:.3f}" width="{width}" height="{size:.3f}"/>'
@@ -74,7 +74,7 @@ def _column(count: Count, left: int, most: int) -> str:
 
 
 def _bar(count: Count, most: int) -> str:
-    whole = 100 * count.calls / most
+    whole = 100 * ratio(count.calls, most)
     hits = whole * _share(count)
     return (
         '<svg class="parts" aria-hidden="true" preserveAspectRatio="none" viewBox="0 0 100 1">'
@@ -84,10 +84,11 @@ def _bar(count: Count, most: int) -> str:
 
 def _table(counts: Sequence[Count], title: str) -> str:
     rows = "".join(
-        f'<tr><td>{text(count.name)}</td><td class="number">{count.calls:,}</td>'
-        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td></tr>'
+        f'<tr><td>{text(count.title)}</td><td class="number">{count.calls:,}</td>'
+        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td>'
+        f'<td class="number">{count.billed or 0:,}</td></tr>'
         for count in counts
     )
-    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share"))
+    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share", "Billed"))
     head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
     return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
