@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
+from io import BufferedIOBase
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.callback.reception import Reply
+from moderate_cli.callback.body import BodyError, length_of, read_body
+from moderate_cli.callback.reception import LISTENING, Reply
 
 if TYPE_CHECKING:
     from moderate_cli.callback.server import Listener
 
 _FORM = "application/x-www-form-urlencoded"
-_LONGEST_NUMBER = 18  # digits of a length; Python itself refuses to read those with thousands
+_MOST_HEADERS = 64 * 1024  # bytes of all headers of a request; http.server itself takes 100 of this size
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -27,25 +30,28 @@ class Handler(BaseHTTPRequestHandler):
         """Wait for a request, but not for ever."""
         self.server.watch(self.connection)
         super().handle_one_request()
-        if self.server.stopping:
-            self.close_connection = True
 
     def parse_request(self) -> bool:
         """Give a request that has begun its full time, however long the connection was idle."""
         self.server.watch(self.connection)
-        return super().parse_request()
+        everything = self.rfile
+        self.rfile = _Head(everything)
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = everything
+
+    def do_GET(self) -> None:
+        """Answer a load balancer that wants to know whether we live."""
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        """Answer the same question, without a body."""
+        self._serve()
 
     def do_POST(self) -> None:
         """Answer a push."""
-        refusal = self._refusal()
-        form = self._body()  # read even where it is refused, so that the connection can be used again
-        if refusal:
-            self._write(refusal)
-        elif form is not None:
-            self.server.watch(self.connection, working=True)
-            reply = self.server.reception.receive(form)
-            self.server.watch(self.connection)
-            self._write(reply)
+        self._serve()
 
     def handle_expect_100(self) -> bool:
         """Tell a client that asks first whether its body is wanted."""
@@ -72,41 +78,52 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
         """Log nothing: standard error belongs to the command, which is told of refusals."""
 
+    def _serve(self) -> None:
+        """Answer a request whose head was read; the body is too, so that the connection can be used again."""
+        if self.request_version == "HTTP/1.0" and "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # RFC 9112, 6.1: whoever passed that on may not know where it ends
+        reply = self._refusal()
+        body = b""
+        try:
+            body = read_body(self.rfile, self._length(), self.server.max_body)
+        except BodyError as error:
+            self.close_connection = True
+            reply = reply or self.server.reception.refuse(error.status, error.reason)
+        self._write(reply or self._accept(body))
+
+    def _accept(self, body: bytes) -> Reply:
+        if self.command != "POST":
+            return LISTENING
+        self.server.watch(self.connection, working=True)
+        reply = self.server.reception.receive(body)
+        self.server.watch(self.connection)
+        return reply
+
     def _refusal(self) -> Reply | None:
         """Return what is wrong with the head of a request."""
         refuse = self.server.reception.refuse
-        if self.path.partition("?")[0] != self.server.path:
+        methods = self.server.methods.get(self.path.partition("?")[0])
+        if methods is None:
             return refuse(404, "nothing is here")
-        if self.command != "POST":
-            return refuse(405, "only POST", Allow="POST")
-        length = self._length()
-        if length is None:
-            return refuse(411, "no readable Content-Length")
-        if length > self.server.max_body:
-            return refuse(413, f"more than {self.server.max_body} bytes")
-        if self.headers.get_content_type() != _FORM:
+        if self.command not in methods:
+            allowed = ", ".join(methods)
+            return refuse(405, f"only {allowed}", Allow=allowed)
+        try:
+            self._length()
+        except BodyError as error:
+            return refuse(error.status, error.reason)
+        if self.command == "POST" and self.headers.get_content_type() != _FORM:
             return refuse(415, f"not {_FORM}")
         return None
 
-    def _body(self) -> bytes | None:
-        """Return the body, None where it is too long or of unknown length, cut off, or out of time."""
-        length = self._length()
-        if length is not None and length <= self.server.max_body:
-            body = self.rfile.read(length)
-            if len(body) == length:
-                return body
-        self.close_connection = True
-        return None
-
     def _length(self) -> int | None:
-        """Return the length of the body, None where none is told, or several, or one that nobody means."""
-        lengths = set(self.headers.get_all("Content-Length", []))
-        text = lengths.pop().strip() if len(lengths) == 1 else ""
-        readable = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER
-        return int(text) if readable and "Transfer-Encoding" not in self.headers else None
+        """Return the length of the body, None for one in chunks. Raises BodyError."""
+        return length_of(self.headers, self.server.max_body, is_required=self.command == "POST")
 
     def _write(self, reply: Reply) -> None:
         body = f"{reply.text}\n".encode()
+        if self.server.stopping:
+            self.close_connection = True
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -117,3 +134,19 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if getattr(self, "command", None) != "HEAD":
             self.wfile.write(body)
+
+
+class _Head(BufferedIOBase):
+    """The lines of a request's headers, up to a bound on all of them."""
+
+    def __init__(self, file: BufferedIOBase) -> None:
+        self._file = file
+        self._left = _MOST_HEADERS
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return the next line; http.server refuses the request with 431 where this raises."""
+        line = self._file.readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise HTTPException("the headers are too long")
+        return line

@@ -6,13 +6,12 @@ taken for the body, or the `Data` of the body, of DescribeImageModerationResult.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from moderate_cli.client.answers import IN_PROGRESS, field_of, read_body
+from moderate_cli.client.answers import IN_PROGRESS, field_of, parse_json, read_body
 from moderate_cli.client.exchange import Answer
 from moderate_cli.client.replies import read_verdict
 from moderate_cli.errors import ModerateError
@@ -33,14 +32,16 @@ class CallbackError(ModerateError):
 class Callback:
     """A callback that could be read; whether its checksum is right is another question.
 
-    `req_id` comes from the content where that names it, because the checksum covers the content and not the form.
-    `content` is the text that the checksum covers, `body` the JSON object in it.
+    `req_id` comes from the content where that names it, because the checksum covers the content and not the form: one
+    of the form alone, which has `is_signed` False, may be anybody's. `content` is the text that the checksum covers,
+    `body` the JSON object in it.
     """
 
     req_id: str | None
     checksum: str
     content: str
     body: Json = field(repr=False)
+    is_signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Form:
         data = field_of(body, "Data")
         inside = [part for part in (data, body) if isinstance(part, Mapping)]
         req_ids = (field_of(part, "ReqId", "TaskId") for part in inside)
-        req_id = next((str(value) for value in req_ids if value), self.req_id)
-        return Callback(req_id, self.checksum, self.content, body)
+        signed = next((value for value in req_ids if isinstance(value, str) and value), None)
+        return Callback(signed or self.req_id, self.checksum, self.content, body, is_signed=signed is not None)
 
 
 def parse_callback(form: bytes) -> Callback:
@@ -82,23 +83,23 @@ def parse_form(form: bytes) -> Form:
     return Form(fields.get("reqid") or None, fields["checksum"].strip(), fields["content"])
 
 
-def read_verdict_of(callback: Callback, call: Call) -> Verdict:
-    """Return the verdict that a callback brings.
+def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
+    """Return the verdict that a callback brings; `data_id` and `post` are those with which its task was queued.
 
-    Raises ServiceError for a body that tells of a failure, and CallbackError for one without any result: a shape that
-    nobody can read must not pass for an image without findings.
+    Raises ServiceError for a body that tells of a failure or cannot be read, and CallbackError for one without any
+    result: a shape that nobody can read must not pass for an image without findings.
     """
     body = callback.body
     if field_of(body, "Code") is not None:
-        read_body(Answer(200, {}, callback.content.encode(), 0.0))
-        if str(field_of(body, "Code")) == str(IN_PROGRESS):
+        code, _ = read_body(Answer(200, {}, callback.content.encode(), 0.0))
+        if code == IN_PROGRESS:
             raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
     data = field_of(body, "Data")
-    if not isinstance(data, Mapping):
+    if data is None:
         data = body
-    if all(field_of(data, name) is None for name in _RESULT_FIELDS):
+    if isinstance(data, Mapping) and all(field_of(data, name) is None for name in _RESULT_FIELDS):
         raise CallbackError("the callback holds no result", code="callback_without_result")
-    verdict = read_verdict({"Data": data, "RequestId": field_of(body, "RequestId")}, call)
+    verdict = read_verdict({"Data": data, "RequestId": field_of(body, "RequestId")}, call, data_id=data_id, post=post)
     return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=body)
 
 
@@ -111,8 +112,8 @@ def _decoded(part: bytes) -> str:
 
 def _json_object(content: str) -> dict[str, Any]:
     try:
-        body = json.loads(content, parse_constant=lambda _: None)  # NaN and Infinity are no JSON
-    except (ValueError, RecursionError) as error:
+        body = parse_json(content)
+    except ValueError as error:
         raise CallbackError("the callback's content is no JSON") from error
     if not isinstance(body, dict):
         raise CallbackError("the callback's content is no JSON object")

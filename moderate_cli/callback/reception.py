@@ -20,6 +20,10 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+LISTENING = Reply(200, "listening")
+"""What a load balancer is told that asks whether we live; nobody else hears of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A push that was not accepted, and why; `error` is what `save` raised."""
@@ -31,9 +35,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception:
-    """Who is believed, and who keeps what they say."""
+    """Who is believed, and who keeps what they say, and says in a few words what became of it."""
 
-    save: Callable[[Callback], bool]
+    save: Callable[[Callback], str]
     uid: str
     seed: str = field(repr=False)
     algorithms: tuple[Algorithm, ...]
@@ -50,11 +54,10 @@ class Reception:
         except CallbackError as error:
             return self.refuse(400, error.message)
         try:
-            is_new = self.save(callback)
+            return Reply(200, self.save(callback))
         except Exception as error:  # noqa: BLE001 - whatever kept it from being saved, the service shall push it again
             self.refused(Refusal(503, "not saved", error))
             return Reply(503, "not saved, push again", {"Retry-After": str(RETRY_AFTER)})
-        return Reply(200, "saved" if is_new else "seen before")
 
     def refuse(self, status: int, reason: str, **headers: str) -> Reply:
         """Return a refusal, having told the owner of the server about it."""

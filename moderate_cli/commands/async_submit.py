@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 import typer
 
+from moderate_cli.catalogue.billing import DEFAULT_FRAMES
 from moderate_cli.client import AsyncOptions, GreenClient, Submission
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.billing import async_cost
@@ -16,7 +17,7 @@ from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.session import Session, only_service
 from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import RefusedError, UsageError
-from moderate_cli.scanning import Ask, ask_async
+from moderate_cli.scanning import Ask, Sampling, ask_async
 from moderate_cli.verdicts import Outcome, RemoteImage
 
 app = typer.Typer(add_completion=False)
@@ -36,7 +37,7 @@ MaxFrames = Annotated[
     typer.Option(
         metavar="N",
         envvar="MODERATE_MAX_FRAMES",
-        help="Look at so many frames at most, 1 to 100; each is billed.",
+        help="Look at so many frames at most, 1 to 100; each is billed. With --interval 10 unless given.",
         rich_help_panel=_TASKS,
     ),
 ]
@@ -81,6 +82,8 @@ def async_submit(
 ) -> None:
     """Queue images, long images and animations."""
     command = ImageCommand(ctx, names or (), options)
+    if interval is not None and max_frames is None:
+        max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
     further = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
     prepare(wait)
     with command.open_session() as session:
@@ -99,8 +102,15 @@ def _question(session: Session, options: AsyncOptions) -> Question:
         ask=lambda recollection: _recorded(session, ask_async(service, info_types, options), recollection.question),
         cost=async_cost(options),
         more={"interval": options.interval, "max_frames": options.max_frames},
+        sampling=_sampling(options),
         queued=True,
     )
+
+
+def _sampling(options: AsyncOptions) -> Sampling | None:
+    if options.interval is None or options.max_frames is None:
+        return None
+    return Sampling(options.interval, options.max_frames)
 
 
 def _checked(options: AsyncOptions) -> AsyncOptions:

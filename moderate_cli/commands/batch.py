@@ -32,5 +32,5 @@ def _question(settings: Settings) -> Question:
         operation=Operation.IMAGE_BATCH_MODERATION,
         services=settings.services,
         ask=lambda recollection: ask_batch(settings.services, settings.info_types),
-        cost=lambda checked: image_calls(settings.services),
+        cost=lambda known: image_calls(settings.services),
     )

@@ -4,52 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from moderate_cli.catalogue.billing import Billed, frame_calls, post_calls, slices
+from moderate_cli.catalogue.billing import Billed, frame_calls, post_calls
 from moderate_cli.client import AsyncOptions
-from moderate_cli.preflight import Checked, Format
-from moderate_cli.verdicts import Json, Judged, Outcome, Pending, Planned, Post, QueuedTask
+from moderate_cli.verdicts import Failed, Json, Judged, LocalFile, Outcome, Pending, Planned, Post, QueuedTask, Verdict
 
 _NOTHING = Billed()
-_ANIMATED = frozenset({Format.GIF, Format.WEBP, Format.PNG})  # what can have frames, without decoding it
 
 
 def billed(outcome: Outcome) -> Billed:
     """Return what each service of an outcome's call charges: images or frames, and thousands of characters."""
-    if not _is_paid_for(outcome):
-        return _NOTHING
     post = _post(outcome)
-    if post is not None:
-        return post_calls(post)
-    if isinstance(outcome, Planned):
-        return Billed(images=outcome.calls // len(outcome.call.services))
-    return Billed(images=max(1, len(outcome.verdict.frames)) if isinstance(outcome, Judged) else 1)
+    match outcome:
+        case Judged(reused=True) | Pending(reused=True):
+            return _NOTHING
+        case Judged(verdict=verdict) | Failed(verdict=Verdict() as verdict):
+            if post is not None:
+                return post_calls(post) if verdict.engine == "cloud" else _NOTHING
+            return Billed(images=(verdict.billed_calls or 0) // max(1, len(outcome.call.services)))
+        case Pending():
+            return post_calls(post) if post is not None else Billed(images=1)
+        case Planned(calls=calls):
+            return post_calls(post) if post is not None else Billed(images=calls // len(outcome.call.services))
+    return _NOTHING
 
 
-def async_cost(options: AsyncOptions) -> Callable[[Checked | None], int]:
+def async_cost(options: AsyncOptions) -> Callable[[Outcome], int]:
     """Return what tells for how many frames or slices a queued image is billed at most."""
 
-    def cost(checked: Checked | None) -> int:
-        return frame_calls(_frames(checked), interval=options.interval, max_frames=options.max_frames)
+    def cost(known: Outcome) -> int:
+        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
 
     return cost
 
 
-def _frames(checked: Checked | None) -> int | None:
-    """Return into how many parts an image is cut, or None where nobody has counted its frames."""
-    if checked is None or checked.format in _ANIMATED or checked.width is None or checked.height is None:
+def _parts(known: Outcome) -> int | None:
+    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
+    if not isinstance(known.item.image, LocalFile):
         return None
-    return slices(checked.width, checked.height)
-
-
-def _is_paid_for(outcome: Outcome) -> bool:
-    """Tell whether an answer of the cloud, or one that is planned, is new; the local engine charges nothing."""
-    match outcome:
-        case Judged():
-            return not outcome.reused and outcome.verdict.engine == "cloud"
-        case Pending():
-            return not outcome.reused
-        case _:
-            return isinstance(outcome, Planned)
+    return known.extents[0].total if known.extents else 1
 
 
 def _post(outcome: Outcome) -> Json | None:

@@ -47,7 +47,7 @@ class FilterOptions:
     label: Annotated[
         list[str] | None,
         filter_option(
-            "One of these labels; '!=A,B' is none of them, and '!=nonLabel' is every result with a label. Repeatable.",
+            "One of these labels; '!=A,B' is none of them, '!=nonLabel' is every result with a finding. Repeatable.",
             metavar="NAME,...",
         ),
     ] = None

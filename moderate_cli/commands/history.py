@@ -17,12 +17,12 @@ from moderate_cli.commands.pruning import prune as forget
 from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.records import Allowed, Tally, all_labels, to_outcome
+from moderate_cli.records import Allowed, Tally, all_labels, to_outcome, verdict_of
 from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.notes import say
 from moderate_cli.render.output import open_output
-from moderate_cli.store import Entry, Feedback, FeedbackVerdict, Filters
-from moderate_cli.verdicts import Judged, Outcome
+from moderate_cli.store import UNREADABLE, Entry, Feedback, FeedbackVerdict, Filters
+from moderate_cli.verdicts import Outcome
 
 if TYPE_CHECKING:
     from moderate_cli.render.history_table import HistoryTable
@@ -33,8 +33,6 @@ MOST_LISTED = 1_000
 """How many results a table lists where no limit is given."""
 
 _FORGETTING = "Forgetting"
-# What a record of another version may lead to while it is read back.
-_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 @app.command()
@@ -93,7 +91,7 @@ def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -
                 break
             try:
                 outcome = to_outcome(entry.record)
-            except _UNREADABLE:
+            except UNREADABLE:
                 unreadable += 1
             else:
                 report.add(entry, outcome)
@@ -155,9 +153,10 @@ class _AsTable:
 
 def _found_falsely(feedback: Sequence[Feedback], outcome: Outcome) -> list[Allowed]:
     """Return what allows each finding of a verdict of which somebody said last that it is a false positive."""
-    if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or not isinstance(outcome, Judged):
+    verdict = verdict_of(outcome)
+    if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or verdict is None:
         return []
-    reason, labels = feedback[-1].note or "no note", all_labels(outcome.verdict)
+    reason, labels = feedback[-1].note or "no note", all_labels(verdict)
     return [Allowed(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
 
 

@@ -20,7 +20,7 @@ from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
 from moderate_cli.commands.session import Session, open_session
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Scan, Sender, plan, question_key
+from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Sampling, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 from moderate_cli.sources.objects import is_oss
@@ -134,6 +134,7 @@ class Question:
     ask: Callable[[Recollection], Ask]
     cost: Cost
     more: Mapping[str, object] = field(default_factory=dict)
+    sampling: Sampling | None = None
     queued: bool = False
 
     def recollection(self, session: Session, *, shows_all: bool) -> Recollection:
@@ -175,6 +176,7 @@ def open_scan(command: ImageCommand, session: Session, question: Question) -> tu
         call=session.call(question.operation, question.services),
         send=plan if command.options.cost.dry_run else command.sender(session, question.ask(recollection)),
         cost=question.cost,
+        sampling=question.sampling,
         preflight=not command.options.images.no_preflight,
         identify=data_id_from(command.options.images.data_id_from),
         memory=Plan(recollection) if command.options.cost.dry_run else recollection,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from moderate_cli.client import GreenClient, ModerateError, Submission
+from moderate_cli.commands.past import say_dropped
 from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import Tally, to_record
+from moderate_cli.errors import ExitCode, InputError, NotTriedError, ServiceError
+from moderate_cli.records import Tally, to_outcome, to_record
 from moderate_cli.render.notes import say, with_hint
-from moderate_cli.store import NewTask, SeenFile, Store, StoreError, Task, default_path
-from moderate_cli.verdicts import Failed, Item, Json, Outcome, Pending, QueuedTask, TaskKind
+from moderate_cli.store import UNREADABLE, NewTask, SeenFile, Store, StoreError, Task, Untold, default_path
+from moderate_cli.verdicts import Extent, Failed, Item, Json, Judged, Outcome, Pending, QueuedTask, TaskKind
 
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ class Ledger:
 
     def keep(self, outcome: Outcome, *, question: str | None = None, file: SeenFile | None = None) -> None:
         """Keep what became of an input that is no task, and how its file looked."""
-        record = to_record(outcome)
+        record = to_record(self.dated(outcome))
         self.attempt(lambda store: store.add_result(self.run, record, question=question, file=file))
 
     def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
@@ -49,12 +51,38 @@ class Ledger:
 
         if isinstance(outcome, Pending):
             return True
-        record = to_record(outcome)
-        if isinstance(outcome, Failed) and outcome.error.code == EXPIRED:
-            self.keep(outcome)  # one that comes after all is still taken
+        if isinstance(outcome, Failed) and (outcome.error.code == EXPIRED or outcome.verdict is not None):
+            self.keep(outcome)  # one that comes after all, or that can be read, is still taken
         if not is_final(outcome):
             return True
-        return self.attempt(lambda store: store.finish_task(task.req_id, record, self.run)) is not False
+        record, reusable = to_record(self.dated(outcome)), is_answer(outcome)
+        is_new = self.attempt(lambda store: store.finish_task(task.req_id, record, self.run, reusable=reusable))
+        return is_new is not False
+
+    def untold(self, kind: TaskKind | None = None) -> Iterator[Outcome]:
+        """Yield the results of tasks that no finished run has told of, each of which is this run's to tell now.
+
+        Where another run is just telling them, they are told twice: a live one looks like one that was killed.
+        """
+        store = self.store
+        try:
+            for found in store.untold() if store is not None else ():
+                outcome = _told_again(found)
+                task = outcome.item.image
+                is_meant = kind is None or (isinstance(task, QueuedTask) and task.kind == kind)
+                if is_meant and self.claim(found.req_id):
+                    yield outcome
+        except StoreError as error:
+            self.give_up(error)
+
+    def claim(self, req_id: str) -> bool:
+        """Make a result that nobody was told of this run's to tell; False where somebody was."""
+        run = self.run
+        return run is not None and bool(self.attempt(lambda store: store.claim(req_id, run)))
+
+    def dated(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with the time at which it became known."""
+        return outcome if outcome.at is not None else replace(outcome, at=self.environment.clock())
 
     def last_run(self, subject: str) -> int | None:
         """Return the number of the last run of the same command on the same subject."""
@@ -78,8 +106,13 @@ class Ledger:
         number = self.attempt(lambda store: store.begin_task(_new_task(kind, known, client, post, question)))
         try:
             submission = call()
+        except NotTriedError:
+            if number is not None:
+                self.attempt(lambda store: store.drop_task(number))
+            raise
         except ModerateError as error:
-            if number is not None and error.code not in _PERHAPS_TAKEN:
+            is_lost = error.code in _PERHAPS_TAKEN or (isinstance(error, ServiceError) and error.repeated)
+            if number is not None and not is_lost:
                 self.attempt(lambda store: store.drop_task(number))
             raise
         if number is None:
@@ -98,9 +131,9 @@ class Ledger:
         return submission
 
     def finish(self, tally: Tally, code: ExitCode) -> None:
-        """Note down how the run ended."""
+        """Note down how the run ended, and that it told of all its results, unless a report could not be written."""
         run = self.run
-        if run is not None:
+        if run is not None and not tally.unwritten:
             counts = {"judged": tally.judged, "skipped": tally.skipped, "failed": tally.failed}
             self.attempt(lambda store: store.finish_run(run, exit_code=code, **counts))
 
@@ -138,6 +171,7 @@ def open_ledger(path: Path | None, command: str, environment: Environment) -> It
         return
     with store:
         ledger = Ledger(store, command, environment)
+        say_dropped(store, environment)
         try:
             yield ledger
         finally:
@@ -149,13 +183,15 @@ def as_item(task: Task) -> Item:
     queued = QueuedTask(
         req_id=task.req_id or "",
         kind=task.kind,
-        services=tuple(task.service.split(",")),
+        services=tuple(filter(None, task.service.split(","))),
         region=task.region,
         endpoint=task.endpoint,
         sha256=task.sha256,
         size=task.size,
         expires_at=task.expires_at,
+        data_id=task.data_id,
         post=json.loads(task.post) if task.post else None,
+        extents=tuple(Extent(**extent) for extent in json.loads(task.extents or "[]")),
     )
     return Item(task.source, queued, data_id=task.data_id)
 
@@ -173,4 +209,23 @@ def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | 
         data_id=known.item.data_id,
         post=None if post is None else json.dumps(post),
         question=question,
+        extents=json.dumps([asdict(extent) for extent in known.extents]) if known.extents else None,
     )
+
+
+def _told_again(found: Untold) -> Outcome:
+    """Return a stored result as an outcome; one that cannot be read is a failure, and told too."""
+    from moderate_cli.scanning.polling import call_about  # not needed by those that queue nothing
+
+    item = as_item(found.task) if found.task else Item(found.req_id, QueuedTask(found.req_id, "image"))
+    try:
+        outcome = to_outcome(found.record)
+    except UNREADABLE:
+        problem = InputError("the stored result cannot be read", code="unreadable_record")
+        return Failed(item=item, call=call_about(cast(QueuedTask, item.image), ""), error=problem)
+    return replace(outcome, item=item) if found.task else outcome
+
+
+def is_answer(outcome: Outcome) -> bool:
+    """Tell whether an outcome answers its question for a second time too: only what was read whole does."""
+    return isinstance(outcome, Judged) and outcome.verdict.complete

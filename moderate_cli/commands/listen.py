@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -20,19 +20,25 @@ from moderate_cli.callback import (
     verify,
 )
 from moderate_cli.client.operations import Operation
-from moderate_cli.commands.ledger import as_item
+from moderate_cli.commands.ledger import Ledger, as_item, is_answer
 from moderate_cli.commands.log import show_log
+from moderate_cli.commands.options import WaitOptions
+from moderate_cli.commands.past import say_dropped
 from moderate_cli.commands.poll import kind_of
+from moderate_cli.commands.service import connect
+from moderate_cli.commands.session import Session
 from moderate_cli.commands.signals import stop_signals
+from moderate_cli.commands.waiting import ask_after
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, InputError, ModerateError, UsageError
-from moderate_cli.records import to_record
+from moderate_cli.records import to_record, verdict_of
 from moderate_cli.render.json import dump
-from moderate_cli.render.notes import say
-from moderate_cli.scanning.judging import open_file
-from moderate_cli.scanning.polling import call_about, is_final
+from moderate_cli.render.notes import say, with_hint
+from moderate_cli.scanning.judging import judged, open_file, without_verdict
+from moderate_cli.scanning.polling import call_about, is_final, sent_data_id
+from moderate_cli.settings import resolve
 from moderate_cli.store import Store, default_path
-from moderate_cli.verdicts import Failed, Item, Judged, Outcome, QueuedTask
+from moderate_cli.verdicts import Failed, Item, Outcome, QueuedTask
 
 app = typer.Typer(add_completion=False)
 
@@ -58,6 +64,14 @@ def listen(
     store: Annotated[
         Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Where results and tasks are kept.")
     ] = None,
+    accept_unverified: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unverified",
+            envvar="MODERATE_ACCEPT_UNVERIFIED",
+            help="Believe the form where the signed content names no task; anybody could have written that.",
+        ),
+    ] = False,
     verify_file: Annotated[
         Path | None, typer.Option("--verify", metavar="FILE", help="Check a recorded callback, and do not listen.")
     ] = None,
@@ -73,14 +87,16 @@ def listen(
         raise typer.Exit(ExitCode.OK)
     opening = Store.open(store or default_path(), clock=environment.clock, patience=_PATIENCE)
     with opening as opened, stop_signals() as stopped:
-        desk = _Desk(opened, environment)
+        say_dropped(opened, environment)
+        desk = _Desk(opened, environment, accept_unverified)
         with CallbackServer(
             desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused
         ) as server:
             desk.say(f"listening on {server.url}")
             while stopped.code is None and not desk.is_unread:
                 time.sleep(_STEP)
-        desk.say(f"stopped: {desk.saved} saved, {desk.repeated} seen before, {desk.turned_away} refused")
+        unverified = f", {desk.unverified} unverified" if desk.unverified else ""
+        desk.say(f"stopped: {desk.saved} saved, {desk.repeated} seen before{unverified}, {desk.turned_away} refused")
     if desk.is_unread:
         raise BrokenPipeError
     raise typer.Exit(stopped.code or ExitCode.OK)
@@ -92,24 +108,82 @@ class _Desk:
 
     store: Store
     environment: Environment
+    accepts_unverified: bool
     saved: int = 0
     repeated: int = 0
+    unverified: int = 0
     turned_away: int = 0
     is_unread: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def save(self, callback: Callback) -> bool:
-        """Store what a callback brings; False for one that was stored before. Raises where it cannot be stored."""
+    def save(self, callback: Callback) -> str:
+        """Store what a callback brings, and say whether that was new. Raises where it cannot be read or stored."""
         outcome = outcome_of(callback, self.store)
+        if callback.is_signed or self.accepts_unverified:
+            return self._finish(outcome)
+        return self._doubt(outcome)
+
+    def _finish(self, outcome: Outcome) -> str:
+        outcome = replace(outcome, at=outcome.at or self.environment.clock())
         record = to_record(outcome)
-        is_new = self.store.finish_task(str(record["req_id"]), record)
+        req_id = str(record["req_id"])
+        is_new = self.store.finish_task(req_id, record, reusable=is_answer(outcome))
         with self.lock:
             if is_new:
                 self.saved += 1
                 self._print(record)
             else:
                 self.repeated += 1
-        return is_new
+        if is_new and not self.is_unread:
+            self.store.mark_told(req_id)
+        return "saved" if is_new else "seen before"
+
+    def _doubt(self, outcome: Outcome) -> str:
+        """Keep what a callback says whose task is named outside of what was signed, and ask the service itself.
+
+        The content may be about another task of the account: only the service, or a poll, makes it final.
+        """
+        error = InputError(
+            "the signed content names no task, so that it may be about another one",
+            code="unverified_callback",
+            hint="moderate poll asks the service; --accept-unverified believes the form",
+        )
+        doubtful = Failed(
+            item=outcome.item,
+            call=outcome.call,
+            sha256=outcome.sha256,
+            size=outcome.size,
+            error=error,
+            verdict=verdict_of(outcome),
+            at=self.environment.clock(),
+        )
+        record = to_record(doubtful)
+        self.store.add_result(None, record)
+        with self.lock:
+            self.unverified += 1
+            self.say(f"{record['req_id']}: {with_hint(error)}")
+        confirmed = self._confirmed(outcome.item)
+        if confirmed is not None:
+            self._finish(confirmed)
+            return "confirmed by the service, and saved"
+        return "kept as unverified"
+
+    def _confirmed(self, item: Item) -> Outcome | None:
+        """Return what the service itself says of a task that the store knows, where there are keys to ask with."""
+        task = item.image
+        if not isinstance(task, QueuedTask) or task.endpoint is None:
+            return None
+        try:
+            settings = resolve({}, self.environment)
+            with connect(settings, self.environment) as connection:
+                session = Session(
+                    self.environment, settings, connection, Ledger(self.store, "listen", self.environment)
+                )
+                outcome = next(iter(ask_after(session, [item], WaitOptions())), None)
+        except ModerateError as error:
+            self.say(f"{task.req_id}: the service was not asked: {error.message}")
+            return None
+        return outcome if outcome is not None and is_final(outcome) else None
 
     def _print(self, record: dict[str, Any]) -> None:
         """Show a record that is stored by now; that nobody reads it any more ends the server, not the callback."""
@@ -140,14 +214,15 @@ def outcome_of(callback: Callback, store: Store | None) -> Outcome:
     item = as_item(task) if task else Item(req_id, QueuedTask(req_id, kind_of(req_id)))
     queued = cast(QueuedTask, item.image)
     call = call_about(queued, _operation(queued))
+    known = Outcome(item=item, call=call, sha256=queued.sha256, size=queued.size, extents=queued.extents)
     try:
-        verdict = read_verdict_of(callback, call)
+        verdict = read_verdict_of(callback, call, data_id=sent_data_id(queued), post=queued.post)
     except ModerateError as error:
-        failed = Failed(item=item, call=call, sha256=queued.sha256, size=queued.size, error=error)
+        failed = without_verdict(known, error)
         if not is_final(failed):
             raise
         return failed
-    return Judged(item=item, call=call, sha256=queued.sha256, size=queued.size, verdict=verdict)
+    return judged(known, verdict)
 
 
 def _operation(task: QueuedTask) -> str:

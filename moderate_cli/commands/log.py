@@ -8,8 +8,15 @@ from typing import TextIO
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
-def show_log(verbosity: int, stream: TextIO) -> None:
-    """Write this program's own log to a stream; those of the libraries can hold headers, and with them secrets."""
+_TRACEBACKS = "moderate_cli.scanning"  # where an error that nobody foresaw becomes the failure of one input
+
+
+def show_log(verbosity: int, stream: TextIO, *, debug: bool = False) -> None:
+    """Write this program's own log to a stream; those of the libraries can hold headers, and with them secrets.
+
+    With `debug` the tracebacks of what nobody foresaw are in it, however quiet it is otherwise.
+    """
+    logging.getLogger(_TRACEBACKS).setLevel(logging.DEBUG if debug else logging.NOTSET)
     log = logging.getLogger("moderate_cli")
     log.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])
     handler = logging.StreamHandler(stream)

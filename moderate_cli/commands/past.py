@@ -15,6 +15,7 @@ import typer
 from moderate_cli.commands.options import Color, ColorChoice, Debug, OutputFile, StoreFile
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
+from moderate_cli.render.notes import say
 from moderate_cli.settings.kinds import age
 from moderate_cli.store import Store, default_path
 
@@ -70,7 +71,16 @@ def open_store(path: Path | None, environment: Environment) -> Store:
     """
     if path is not None and not path.exists():
         raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
-    return Store.open(path or default_path(), clock=environment.clock)
+    store = Store.open(path or default_path(), clock=environment.clock)
+    say_dropped(store, environment)
+    return store
+
+
+def say_dropped(store: Store, environment: Environment) -> None:
+    """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
+    if store.dropped:
+        reason = "they cannot be told from misread answers"
+        say(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
 
 
 def several(name: str, values: Iterable[str] | None) -> tuple[str, ...]:

@@ -48,4 +48,4 @@ def show_plan(
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(tally, estimate, noun)):
             say(environment, line)
-    return tally.exit_code(fail_on=None, allow_empty=False)
+    return tally.exit_code(allow_empty=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import Annotated, Any, TextIO
@@ -16,11 +17,13 @@ from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOpt
 from moderate_cli.commands.session import Session, open_session
 from moderate_cli.commands.waiting import ask_after, prepare
 from moderate_cli.errors import InputError, UsageError
+from moderate_cli.records import Tally
 from moderate_cli.verdicts import Item, QueuedTask, TaskKind
 
 app = typer.Typer(add_completion=False)
 
 _SOON = 3600.0  # seconds before the service forgets a result, at which to warn
+_UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
 _CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was cut off
 
 
@@ -55,15 +58,15 @@ def poll(
     """Collect the results of queued tasks."""
     prepare(wait)
     with open_session(ctx, output) as session:
+        run = session.run(gate, output)
         if ids:
-            tasks = _named_tasks(ids, kind, session)
+            tasks = _Named(kind, session, run.tally).tasks(ids)
         else:
             tasks = _pending_tasks(session.ledger, kind)
+            run.untold = session.ledger.untold(None if kind is None else _word(kind))
             _warn(session)
-        run = session.run(gate, output)
         run.tally.awaited = True
         run.shares_tasks = not ids
-        run.bills = False
         run.noun = "pending task"
         code = run.finish(ask_after(session, tasks, wait))
     raise typer.Exit(code)
@@ -76,35 +79,44 @@ def _pending_tasks(ledger: Ledger, kind: Kind | None) -> Iterator[Item]:
     return map(as_item, chain(ledger.store.expire_tasks(), tasks))
 
 
-def _named_tasks(ids: Sequence[str], kind: Kind | None, session: Session) -> Iterator[Item]:
-    for word in ids:
-        if word == "-":
-            yield from _tasks_in(session.environment.stdin, kind, session)
-        else:
-            yield _named_task(word, kind, session)
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The tasks that a command line, or standard input, names; those that the store does not know are counted."""
 
+    kind: Kind | None
+    session: Session
+    tally: Tally
 
-def _named_task(req_id: str, kind: Kind | None, session: Session) -> Item:
-    task = session.ledger.store.find_task(req_id) if session.ledger.store else None
-    if task is not None:
-        return as_item(task)
-    return Item(req_id, QueuedTask(req_id, _word(kind) if kind else kind_of(req_id)))
+    def tasks(self, ids: Sequence[str]) -> Iterator[Item]:
+        """Yield the tasks behind some ids, and behind what standard input holds for each `-`."""
+        for word in ids:
+            if word == "-":
+                yield from self._tasks_in(self.session.environment.stdin)
+            else:
+                yield self._task(word)
 
+    def _task(self, req_id: str) -> Item:
+        store = self.session.ledger.store
+        task = store.find_task(req_id) if store else None
+        if task is not None:
+            return as_item(task)
+        self.tally.notes[_UNKNOWN] += 1
+        return Item(req_id, QueuedTask(req_id, _word(self.kind) if self.kind else kind_of(req_id)))
 
-def _tasks_in(stream: TextIO, kind: Kind | None, session: Session) -> Iterator[Item]:
-    """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
-    for number, line in enumerate(stream, start=1):
-        text = line.strip()
-        if not text.startswith(("{", "[", '"', "\ufeff")):
-            if text:
-                yield _named_task(text, kind, session)
-            continue
-        record = _record(text, number)
-        if record.get("req_id"):
-            yield _named_task(str(record["req_id"]), kind, session)
-        else:
-            problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
-            yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
+    def _tasks_in(self, stream: TextIO) -> Iterator[Item]:
+        """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
+        for number, line in enumerate(stream, start=1):
+            text = line.strip()
+            if not text.startswith(("{", "[", '"', "\ufeff")):
+                if text:
+                    yield self._task(text)
+                continue
+            record = _record(text, number)
+            if record.get("req_id"):
+                yield self._task(str(record["req_id"]))
+            else:
+                problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+                yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
 
 
 def _record(text: str, number: int) -> dict[str, Any]:
@@ -135,6 +147,11 @@ def _warn(session: Session) -> None:
     soon = sum(1 for task in store.pending_tasks() if (task.expires_at or now + _SOON) < now + _SOON)
     if soon:
         say(f"{soon} pending tasks expire within the hour")
-    cut_off = store.submitting_tasks(older_than=_CUT_OFF_AFTER)
-    if cut_off:
-        say(f"{cut_off} submissions were cut off: the service may have these tasks, and nobody knows their ids")
+    lost = store.close_lost(older_than=_CUT_OFF_AFTER)
+    if lost.count:
+        sources = ", ".join(task.source for task in lost.first)
+        more = f" and {lost.count - len(lost.first):,} more" if lost.count > len(lost.first) else ""
+        say(
+            f"{lost.count:,} submissions were cut off ({sources}{more}): the service may have these tasks, and nobody "
+            "knows their ids; look for them in the console's detection results, or submit them again"
+        )

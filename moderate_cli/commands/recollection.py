@@ -8,9 +8,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from typing import cast
 
-from moderate_cli.commands.ledger import Ledger
-from moderate_cli.records import all_labels, read_verdict
+from moderate_cli.commands.ledger import Ledger, as_item, is_answer
+from moderate_cli.records import notes, read_verdict
+from moderate_cli.scanning.judging import covered
 from moderate_cli.store import Answer, Seen, SeenFile, Task
 from moderate_cli.verdicts import (
     FileStat,
@@ -19,6 +21,7 @@ from moderate_cli.verdicts import (
     Outcome,
     Pending,
     Planned,
+    QueuedTask,
     RiskLevel,
 )
 
@@ -56,9 +59,16 @@ class Recollection:
         return None if task is None else _reused_task(known, task)
 
     def keep(self, outcome: Outcome, look: FileStat | None) -> None:
-        """Keep an outcome that is new; what is pending is kept as a task already."""
-        if not isinstance(outcome, Pending):
-            self.ledger.keep(outcome, question=self.question, file=self._seen(outcome, look))
+        """Keep an outcome that is new; what is pending is kept as a task already.
+
+        Only an answer that was read whole is one for the next time.
+        """
+        if isinstance(outcome, Pending):
+            return
+        answers = is_answer(outcome)
+        self.ledger.keep(
+            outcome, question=self.question if answers else None, file=self._seen(outcome, look) if answers else None
+        )
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         """Return what is known of the files of a folder, or of some of them."""
@@ -140,16 +150,19 @@ def since(reuse: float | None, now: float) -> float | None:
 
 
 def is_clean(outcome: Judged) -> bool:
-    """Tell whether a verdict holds no finding at all, so that it changes no table, no gate and no count of labels."""
+    """Tell whether nobody needs to hear of a verdict: it has no label and no note, and is about all of the image."""
     verdict = outcome.verdict
-    return verdict.gate_level is RiskLevel.NONE and not all_labels(verdict)
+    return verdict.gate_level is RiskLevel.NONE and not (verdict.labels or verdict.coverage) and not notes(outcome)
 
 
 def _reused(known: Outcome, answer: Answer) -> Judged:
     """Return an earlier answer as the outcome of an image, for which no attempt was made."""
     said = read_verdict(answer.record)
     call = replace(said.call, attempts=0, elapsed_ms=None)
-    verdict = replace(said, call=call, data_id=None)
+    # One of 0.1.0 does not tell how much of an image it is about.
+    told = {part.kind for part in said.coverage}
+    coverage = covered(said, [extent for extent in known.extents if extent.kind not in told])
+    verdict = replace(said, call=call, data_id=None, coverage=coverage)
     return Judged(
         item=known.item,
         call=call,
@@ -169,6 +182,7 @@ def _reused_task(known: Outcome, task: Task) -> Pending:
         sha256=known.sha256,
         size=known.size,
         notes=known.notes,
+        extents=known.extents or cast(QueuedTask, as_item(task).image).extents,
         req_id=task.req_id or "",
         request_id=task.request_id,
         expires_at=task.expires_at,

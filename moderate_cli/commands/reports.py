@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from moderate_cli.commands.options import GateOptions, OutputOptions
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
-from moderate_cli.records import Allowed, Tally
+from moderate_cli.records import Allowed, GatePolicy, Tally
 from moderate_cli.render import Format, Renderer, choose_format, renderer
-from moderate_cli.render.output import open_output
-from moderate_cli.settings import Settings
+from moderate_cli.render.notes import say, with_hint
+from moderate_cli.render.output import OutputError, open_output
 from moderate_cli.verdicts import Outcome
 
 _Show = Callable[[Renderer], None]
@@ -21,18 +21,50 @@ _Show = Callable[[Renderer], None]
 _AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """All the places where outcomes go; `main` is the one of --format."""
+class _Report:
+    """One place where outcomes go, until it takes no more."""
 
-    main: Format
-    shown: Sequence[Renderer]
-    to_terminal: bool
+    def __init__(self, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
+        self._opened = opened
+        self._renderer = make(opened.__enter__())
+        self.is_open = True
+
+    def show(self, show: _Show) -> None:
+        """Show something; raises OSError or OutputError where that cannot be written."""
+        show(self._renderer)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give the report its name, if no error of its own says that it is not whole."""
+        self.is_open = False
+        try:
+            self._opened.__exit__(type(error) if error else None, error, None)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+
+class Reports:
+    """All the places where outcomes go; `main` is the format of the first.
+
+    One that cannot be written any more is told, counted in `unwritten` and left out; the others go on.
+    """
+
+    def __init__(self, main: Format, environment: Environment, *, to_terminal: bool) -> None:
+        self.main = main
+        self.unwritten = 0
+        self._environment = environment
+        self._to_terminal = to_terminal
+        self._reports: list[_Report] = []
 
     @property
     def flows_over_terminal(self) -> bool:
         """Whether lines appear on the terminal while the run goes on."""
-        return self.to_terminal and self.main in _AT_ONCE
+        return self._to_terminal and self.main in _AT_ONCE
+
+    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
+        """Add a place; raises UsageError where it cannot be written."""
+        opened = open_output(path, self._environment.stdout, note=self._say)
+        self._reports.append(_Report(opened, make))
 
     def add(self, outcome: Outcome, allowed: Sequence[Allowed]) -> None:
         """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
@@ -42,20 +74,43 @@ class Reports:
         """Show what is left once the run is over."""
         self._each(lambda each: each.finish(tally))
 
+    def close(self, error: BaseException | None = None) -> None:
+        """Give each report its name; after an error of the run, each that holds anything."""
+        for report in self._reports:
+            if report.is_open:
+                try:
+                    report.close(error)
+                except (OSError, OutputError) as raised:
+                    self._give_up(report, raised)
+
     def _each(self, show: _Show) -> None:
         closed: BrokenPipeError | None = None
-        for each in self.shown:
+        for report in self._reports:
+            if not report.is_open:
+                continue
             try:
-                show(each)
+                report.show(show)
             except BrokenPipeError as error:
                 closed = error
+            except (OSError, OutputError) as error:
+                self._give_up(report, error)
         if closed is not None:
             raise closed
+
+    def _give_up(self, report: _Report, error: OSError | OutputError) -> None:
+        self.unwritten += 1
+        if report.is_open:
+            with suppress(OSError, OutputError):
+                report.close(error)
+        self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
+
+    def _say(self, text: str) -> None:
+        say(self._environment, text)
 
 
 @contextmanager
 def open_reports(
-    environment: Environment, settings: Settings, gate: GateOptions, output: OutputOptions
+    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
 ) -> Iterator[Reports]:
     """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
 
@@ -63,24 +118,34 @@ def open_reports(
     """
     further = _further(output)
     _refuse_same_file([output.output, *further.values()])
-    with ExitStack() as stack:
+    to_terminal = output.output is None and environment.stdout.isatty()
+    main = choose_format(output.format, to_terminal=to_terminal)
+    reports = Reports(main, environment, to_terminal=to_terminal)
+    try:
+        for choice, path in ((main, output.output), *further.items()):
+            reports.open(path, _maker(choice, environment, policy, gate, output))
+        yield reports
+    except BaseException as error:
+        reports.close(error)
+        raise
+    reports.close()
 
-        def opened(choice: Format, path: Path | None) -> Renderer:
-            stream = stack.enter_context(open_output(path, environment.stdout))
-            return renderer(
-                choice,
-                stream,
-                environment,
-                color=output.color,
-                raw=output.raw,
-                fail_on=settings.fail_on.level,
-                show_ignored=gate.show_ignored,
-            )
 
-        to_terminal = output.output is None and environment.stdout.isatty()
-        main = choose_format(output.format, to_terminal=to_terminal)
-        shown = [opened(main, output.output), *(opened(choice, path) for choice, path in further.items())]
-        yield Reports(main, shown, to_terminal)
+def _maker(
+    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+) -> Callable[[TextIO], Renderer]:
+    def make(stream: TextIO) -> Renderer:
+        return renderer(
+            choice,
+            stream,
+            environment,
+            color=output.color,
+            raw=output.raw,
+            policy=policy,
+            show_ignored=gate.show_ignored,
+        )
+
+    return make
 
 
 def _further(output: OutputOptions) -> dict[Format, Path]:

@@ -16,6 +16,7 @@ from moderate_cli.client import (
     RetryPolicy,
     Timeouts,
 )
+from moderate_cli.client.retry import Stop
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import Settings, find_credentials
@@ -24,10 +25,14 @@ from moderate_cli.store import default_path
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones."""
+    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
+
+    `stop` ends all waits.
+    """
 
     clients: Sequence[GreenClient]
     limits: RateLimits
+    stop: Stop
     open_client: Callable[[str | None], GreenClient]
 
 
@@ -46,7 +51,8 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Connection
             choice = settings.credentials
             source = find_credentials(environment, choice.source, choice.profile)
             endpoint = settings.endpoint
-        limits = RateLimits()
+        stop = Stop()
+        limits = RateLimits(sleep=stop.sleep, check=stop.check)
 
         def open_client(region: str | None) -> GreenClient:
             return stack.enter_context(
@@ -58,14 +64,14 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Connection
                     params_in=settings.params_in.value,
                     queries_per_second=_quota(settings),
                     timeouts=Timeouts(read=settings.timeout),
-                    retrier=Retrier(RetryPolicy(retries=settings.retries)),
+                    retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
                     limits=limits,
                     clock=environment.clock,
                 )
             )
 
         further = () if settings.local else settings.failover
-        yield Connection([open_client(region) for region in (settings.region, *further)], limits, open_client)
+        yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
 
 
 def _quota(settings: Settings) -> float | None:

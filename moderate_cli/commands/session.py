@@ -23,6 +23,7 @@ from moderate_cli.commands.service import Connection, connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.gate import open_gate
+from moderate_cli.records import GatePolicy, Tally
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.sources import Bucket, OpenBucket
@@ -114,7 +115,15 @@ class Session:
             ledger=self.ledger,
             findings=open_gate(gate.ignore_file, gate.baseline, clock=self.environment.clock),
             estimate=Estimate(self.settings.prices),
+            tally=Tally(policy=self.policy),
+            stop=self._connected.stop,
         )
+
+    @property
+    def policy(self) -> GatePolicy:
+        """What makes an input fail."""
+        settings = self.settings
+        return GatePolicy(settings.fail_on.level, settings.allow_partial, settings.require_full)
 
     def warn_if_not_offered(self, operation: Operation) -> None:
         """Say which services a region is not known to offer; our tables may lag behind, so they are asked anyway."""
@@ -141,7 +150,7 @@ def open_session(
     credentials, and is no run that the store knows of.
     """
     environment = replace(ctx.obj, stderr=SharedStream(ctx.obj.stderr))
-    show_log(output.verbose, environment.stderr)
+    show_log(output.verbose, environment.stderr, debug=output.debug)
     settings = resolve(given_settings(ctx), environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)

@@ -1,4 +1,4 @@
-"""`moderate stats`: how much was judged, and in how much something was found, by day, month, service or label."""
+"""`moderate stats`: how much was judged and billed, and in how much something was found, by day, service or label."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class ExportOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a .csv or .xlsx too, with the columns of the vendor's console: calls by service, and by day or,"
-            " with --by month, by month.",
+            help="Write a .csv or .xlsx too, with the columns of the vendor's console and the billed calls: by service,"
+            " and by day or, with --by month, by month.",
             rich_help_panel=_EXPORT,
         ),
     ] = None
@@ -109,8 +109,8 @@ def _statistics(found: _Found) -> Statistics:
             rows = by_service(found.used)
         case _:
             rows = by_period(found.used)
-    calls, hits = sum(each.calls for each in found.used), sum(each.hits for each in found.used)
-    return Statistics(by=found.by, calls=calls, hits=hits, rows=rows)
+    calls, hits, billed = (sum(getattr(each, name) for each in found.used) for name in ("calls", "hits", "billed"))
+    return Statistics(by=found.by, calls=calls, hits=hits, billed=billed, rows=rows)
 
 
 def _page(found: _Found, limits: list[str], now: float) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from moderate_cli.commands.past import SpanOptions, filter_option, several
-from moderate_cli.render.stats import Count
+from moderate_cli.render.stats import UNKNOWN, Count
 from moderate_cli.render.usage_export import UsageRow
 from moderate_cli.store import Period, Store, Usage
 from moderate_cli.verdicts import Engine
@@ -58,7 +58,7 @@ class Asked:
     engine: Engine | None
 
     def usage(self, store: Store, by: Period) -> list[Usage]:
-        """Return calls and hits by day or month and service."""
+        """Return calls, hits and billed calls by day or month and service."""
         found = store.usage(by, since=self.since, until=self.until, engine=self.engine)
         return [each for each in found if self._means(each.service)]
 
@@ -77,7 +77,7 @@ class Asked:
         found = store.usage(None, since=self.since, until=self.until, engine="local")
         return sum(each.calls for each in found if self._means(each.service))
 
-    def _means(self, service: str) -> bool:
+    def _means(self, service: str | None) -> bool:
         return not self.services or service in self.services
 
 
@@ -98,13 +98,16 @@ def by_label(labels: Counter[str]) -> list[Count]:
 
 def export_rows(used: Iterable[Usage], uid: str) -> list[UsageRow]:
     """Return what the export has of calls by day or month and service."""
-    return [UsageRow(uid, each.service, each.calls, each.period or "") for each in used]
+    return [UsageRow(uid, each.service or UNKNOWN, each.calls, each.period or "", each.billed) for each in used]
 
 
-def _sums(used: Iterable[Usage], name: Callable[[Usage], str]) -> list[Count]:
-    calls: Counter[str] = Counter()
-    hits: Counter[str] = Counter()
+def _sums(used: Iterable[Usage], name: Callable[[Usage], str | None]) -> list[Count]:
+    calls: Counter[str | None] = Counter()
+    hits: Counter[str | None] = Counter()
+    billed: Counter[str | None] = Counter()
     for each in used:
-        calls[name(each)] += each.calls
-        hits[name(each)] += each.hits
-    return [Count(key, number, hits[key]) for key, number in calls.items()]
+        key = name(each)
+        calls[key] += each.calls
+        hits[key] += each.hits
+        billed[key] += each.billed
+    return [Count(key, number, hits[key], billed[key]) for key, number in calls.items()]

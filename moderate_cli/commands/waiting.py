@@ -119,12 +119,9 @@ class _FrameSaver:
 
     def _save(self, client: GreenClient, address: str, path: Path) -> None:
         try:
-            answer = client.probe(address)
-            if answer.status != 200:
-                self.session.ledger.say(f"{path.name} was not saved: HTTP {answer.status} for its address")
-                return
+            content = client.download(address)
             temporary = path.with_name(f".{path.name}.partial")
-            temporary.write_bytes(answer.body)
+            temporary.write_bytes(content)
             temporary.replace(path)
         except (ModerateError, OSError) as error:
             self.session.ledger.say(f"{path.name} was not saved: {error}")
@@ -138,6 +135,16 @@ class SubmitAndWait:
         self._follow_up = follow_up
         self._polling: Polling | None = None
         self._stopping = False
+
+    @property
+    def not_tried(self) -> int:
+        """How many inputs were not submitted because the run came to an end."""
+        return self._scan.not_tried
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there may be more of them."""
+        return self._scan.at_least
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -184,6 +191,8 @@ def as_task(pending: Pending) -> Item:
         sha256=pending.sha256,
         size=pending.size,
         expires_at=pending.expires_at,
+        data_id=None if pending.reused else pending.item.data_id,  # another image's id was sent with that one
         post=content,
+        extents=pending.extents,
     )
     return replace(pending.item, image=queued)

@@ -116,17 +116,18 @@ def _run(service: Service, task_id: str, held: list[ImageParameters], work: Work
     _release(service, held)
     service.state.tasks.finish(task_id, outcome)
     if callback:
-        content = json.dumps(_pushed(outcome), ensure_ascii=False)
+        content = json.dumps(_pushed(task_id, outcome), ensure_ascii=False)
         send = partial(callbacks.push, callback, service.account_id, task_id, content, service.background.wait)
         service.background.push(send)
 
 
-def _pushed(outcome: Mapping[str, Any] | BodyError) -> Mapping[str, Any]:
-    """Return what a callback tells: the Data of the result; of a task that failed, the code.
+def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str, Any]:
+    """Return what a callback tells: the id of the task, and the Data of its result; of one that failed, the code.
 
-    The page shows neither, so both are our reading of it.
+    The page shows none of it, so all is our reading. Without the id the checksum would not say whose result it is.
     """
-    return {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
+    told = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
+    return {"ReqId": task_id, **told}
 
 
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:

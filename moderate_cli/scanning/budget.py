@@ -19,5 +19,10 @@ class Budget:
         """Count some calls that are about to be made; raises CallCapError, and counts none, where that is too many."""
         with self._lock:
             if self._cap is not None and self._taken + calls > self._cap:
-                raise CallCapError(self._cap)
+                raise CallCapError
             self._taken += calls
+
+    def give_back(self, calls: int) -> None:
+        """Take some calls out of the count that were not made after all."""
+        with self._lock:
+            self._taken -= calls

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from moderate_cli.client import AsyncOptions, GreenClient
+from moderate_cli.client.answers import UnreadableAnswerError
 from moderate_cli.client.failover import with_failover
-from moderate_cli.errors import CallCapError, InputError, ModerateError, RefusedError, ServiceError
-from moderate_cli.preflight import Checked, check_file
+from moderate_cli.client.upload import FileChangedError
+from moderate_cli.errors import BugError, InputError, ModerateError, NotTriedError, RefusedError, ServiceError
+from moderate_cli.preflight import Checked, check_file, extents_of
 from moderate_cli.scanning.budget import Budget
 from moderate_cli.scanning.in_flight import InFlight
 from moderate_cli.scanning.memory import Memory, Nothing
 from moderate_cli.verdicts import (
     BrokenInput,
     Call,
+    Coverage,
+    Extent,
     Failed,
     FileStat,
     ImageUrl,
     Item,
     Judged,
     LocalFile,
+    NotTried,
     OssObject,
     Outcome,
     Pending,
@@ -37,17 +45,31 @@ from moderate_cli.verdicts import (
     Verdict,
 )
 
+_ANIMATED = (".gif", ".webp", ".apng")  # suffixes of images that can move, and that only the service can open
+
+_QUERY = re.compile("[?#]")
+
+log = logging.getLogger(__name__)
+
 # What is sent about an image that the service can read: the verdict, or the id under which it is queued.
 Ask = Callable[[GreenClient, Outcome, RemoteImage], Verdict | Submission]
 # What is done about an image that is fit to be sent: its file if it is one of this machine, and its billed calls.
 Send = Callable[[Outcome, BufferedReader | None, int], Outcome]
 # The data id of an image, by what is known of it once it was read.
 Identify = Callable[[Outcome], str]
-# How many billed calls an image takes, by what the preflight knows of it.
-Cost = Callable[[Checked | None], int]
+# How many billed calls an image takes, by what is known of it once it was read.
+Cost = Callable[[Outcome], int]
 
 
-def one_call(checked: Checked | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which of the frames or slices of an image are asked for: every `interval`-th, and `most` of them at most."""
+
+    interval: int
+    most: int
+
+
+def one_call(known: Outcome) -> int:
     """Return the cost of an image that one service judges."""
     return 1
 
@@ -58,7 +80,7 @@ class ImageJudge:
 
     `call` describes a call that was not sent yet. What `memory` knows is not sent, images with the same content are
     sent one after the other, so that it knows the second one, and it is told of each outcome before anybody else.
-    `identify` makes the data id of an image that has none.
+    `identify` makes the data id of an image that has none, and `sampling` says which frames are asked for.
     """
 
     call: Call
@@ -66,36 +88,66 @@ class ImageJudge:
     cost: Cost = one_call
     preflight: bool = True
     identify: Identify | None = None
+    sampling: Sampling | None = None
     memory: Memory = field(default_factory=Nothing)
     in_flight: InFlight = field(default_factory=InFlight)
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one item; what goes wrong with it is an outcome too."""
         known = Outcome(item=item, call=self.call)
-        look: FileStat | None = None
         try:
-            if isinstance(item.image, LocalFile) and item.image.sha256 and item.image.stat:
-                look = item.image.stat
-                known = self._identified(replace(known, sha256=item.image.sha256, size=look.size))
+            try:
+                return self._judged(known, is_last=False)
+            except FileChangedError:  # once more, from the beginning: another content needs another hash
+                return self._judged(known, is_last=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other items shall have their outcomes
+            return self._kept(without_verdict(known, unforeseen(known, error)), None)
+
+    def _judged(self, known: Outcome, *, is_last: bool) -> Outcome:
+        look: FileStat | None = None
+        image = known.item.image
+        try:
+            if isinstance(image, LocalFile) and image.sha256 and image.stat:
+                look = image.stat
+                known = self._identified(replace(known, sha256=image.sha256, size=look.size))
                 remembered = self.memory.recall(known, look)
                 if remembered is not None:
                     return remembered
-            with _opened(item.image) as file:
-                checked = None
-                if file is not None:
+            with _opened(image) as file:
+                if file is None:
+                    known = replace(known, extents=self._sampled(unseen_extents(image)))
+                else:
                     look = file_stat(file)
                     known = replace(known, size=look.size)
-                    checked = checked_file(file, look.size) if self.preflight else None
-                    known = replace(known, sha256=sha256(file), notes=checked.notes if checked else ())
+                    known = self._read(known, file, look.size)
                     look = look if file_stat(file) == look else None
                 known = self._identified(known)
                 with self.in_flight.alone(known.sha256):
                     remembered = self.memory.recall(known, look)
                     if remembered is not None:
                         return remembered
-                    return self._kept(self.send(known, file, self.cost(checked)), look)
+                    outcome = self.send(known, file, self.cost(known))
+                    return self._kept(outcome, look if file is None or file_stat(file) == look else None)
+        except NotTriedError:
+            return NotTried(item=known.item, call=known.call)
         except ModerateError as error:
+            if isinstance(error, FileChangedError) and not is_last:
+                raise
             return self._kept(without_verdict(known, error), look)
+
+    def _read(self, known: Outcome, file: BufferedReader, size: int) -> Outcome:
+        """Return what is known of a file once all of it was read."""
+        checked = checked_file(file, size) if self.preflight else None
+        with _reading():
+            extents, notes = extents_of(file, size, checked)
+        notes = (checked.notes if checked else ()) + (() if self.sampling else notes)
+        return replace(known, sha256=sha256(file), notes=notes, extents=self._sampled(extents))
+
+    def _sampled(self, extents: tuple[Extent, ...]) -> tuple[Extent, ...]:
+        sampling = self.sampling
+        if sampling is None:
+            return extents
+        return tuple(replace(extent, interval=sampling.interval, most=sampling.most) for extent in extents)
 
     def _identified(self, known: Outcome) -> Outcome:
         if self.identify is None or known.item.data_id is not None:
@@ -130,7 +182,11 @@ class Sender:
                 return self.ask(client, known, image)
             raise InputError("not an image", code="not_an_image")
 
-        return answered(known, with_failover(self.clients, place_and_ask))
+        try:
+            return answered(known, with_failover(self.clients, place_and_ask))
+        except FileChangedError:
+            self.budget.give_back(calls)  # nothing was asked
+            raise
 
 
 def plan(known: Outcome, file: BufferedReader | None, calls: int) -> Planned:
@@ -162,27 +218,83 @@ def ask_async(service: str, info_types: Sequence[str], options: AsyncOptions) ->
 def answered(known: Outcome, answer: Verdict | Submission) -> Judged | Pending:
     """Return the outcome of an item about which the service said something."""
     if isinstance(answer, Verdict):
-        return Judged(
-            item=known.item, call=answer.call, sha256=known.sha256, size=known.size, notes=known.notes, verdict=answer
-        )
+        return judged(known, answer)
     return Pending(
-        item=known.item,
-        call=answer.call,
-        sha256=known.sha256,
-        size=known.size,
-        notes=known.notes,
+        **_about(known, answer.call),
         req_id=answer.req_id,
         request_id=answer.request_id,
         data_id=answer.data_id,
     )
 
 
+def judged(known: Outcome, verdict: Verdict) -> Judged:
+    """Return the outcome of an item that has a verdict, and how much of the item that is about."""
+    return Judged(**_about(known, verdict.call), verdict=replace(verdict, coverage=covered(verdict, known.extents)))
+
+
+def covered(verdict: Verdict, extents: Sequence[Extent]) -> tuple[Coverage, ...]:
+    """Return what of an input was not looked at: what its verdict leaves out, and what its images have beside it."""
+    unanswered = {part.kind: part for part in verdict.coverage}
+    found = dict(unanswered)
+    judged = max(len(verdict.frames), 1)
+    for extent in extents:
+        missing, before = unanswered.get(extent.kind), found.get(extent.kind)
+        if missing is not None:  # frames that were announced and are not there
+            found[extent.kind] = replace(missing, total=max(extent.total or 0, missing.total or 0))
+        elif not _is_full(extent, judged):
+            part = Coverage(extent.kind, judged, extent.total)
+            found[extent.kind] = part if before is None else _together(before, part)
+    return tuple(found.values())
+
+
+def _together(one: Coverage, other: Coverage) -> Coverage:
+    """Return how much of two images was looked at."""
+    total = None if one.total is None or other.total is None else one.total + other.total
+    return Coverage(one.kind, one.judged + other.judged, total)
+
+
+def _is_full(extent: Extent, judged: int) -> bool:
+    """Tell whether all that an image consists of was judged, or as much of it as was asked for."""
+    if extent.interval is not None:
+        return _is_sampled(extent, judged)
+    return extent.total is not None and judged >= extent.total
+
+
+def _is_sampled(extent: Extent, judged: int) -> bool:
+    """Tell whether as many frames were judged as the interval asks for; the maximum may cut off the rest."""
+    if extent.total is None:
+        return extent.most is not None and 1 < judged < extent.most
+    # How the service rounds is documented nowhere: where the interval leaves a rest, either count will do.
+    return judged >= max(1, extent.total // (extent.interval or 1))
+
+
 def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
-    """Return the outcome of an item that an error left without an answer."""
-    kind = Skipped if isinstance(error, RefusedError | CallCapError) else Failed
+    """Return the outcome of an item that an error left without an answer, with what could be read of one."""
     attempts = error.attempts if isinstance(error, ServiceError) else 0
-    call = replace(known.call, attempts=attempts)
-    return kind(item=known.item, call=call, sha256=known.sha256, size=known.size, notes=known.notes, error=error)
+    repeated = isinstance(error, ServiceError) and error.repeated
+    verdict = error.verdict if isinstance(error, UnreadableAnswerError) else None
+    call = replace(verdict.call if verdict else known.call, attempts=attempts, repeated=repeated)
+    if isinstance(error, RefusedError):
+        return Skipped(**_about(known, call), error=error)
+    return Failed(**_about(known, call), error=error, verdict=verdict)
+
+
+def _about(known: Outcome, call: Call) -> dict[str, Any]:
+    """Return what every outcome of an item says of it."""
+    return {
+        "item": known.item,
+        "call": call,
+        "sha256": known.sha256,
+        "size": known.size,
+        "notes": known.notes,
+        "extents": known.extents,
+    }
+
+
+def unforeseen(known: Outcome, error: Exception) -> BugError:
+    """Return what an error that nobody foresaw says of an item; the log has the traceback."""
+    log.debug("%s: an error that nobody foresaw", known.item.source, exc_info=error)
+    return BugError(error)
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -218,6 +330,17 @@ def _opened(image: object) -> Iterator[BufferedReader | None]:
         raise image.error
     with open_file(image.path) if isinstance(image, LocalFile) else nullcontext() as file:
         yield file
+
+
+def unseen_extents(image: object) -> tuple[Extent, ...]:
+    """Return what an image may consist of that only the service can open: the suffix is all that tells."""
+    if isinstance(image, ImageUrl):
+        name = _QUERY.split(image.url, maxsplit=1)[0]  # what is no address at all is refused later
+    elif isinstance(image, OssObject):
+        name = image.key
+    else:
+        return ()
+    return (Extent("frames", None),) if name.lower().endswith(_ANIMATED) else ()
 
 
 def _uploaded(client: GreenClient, file: BufferedReader, image: LocalFile, known: Outcome) -> OssObject:

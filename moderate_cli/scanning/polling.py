@@ -10,10 +10,10 @@ from typing import cast
 
 from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ExitCode, ModerateError, ServiceError
-from moderate_cli.scanning.judging import without_verdict
+from moderate_cli.errors import ExitCode, ModerateError, ServiceError, StoppedError
+from moderate_cli.scanning.judging import judged, unforeseen, without_verdict
 from moderate_cli.scanning.scan import Judge, Scan
-from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask
+from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
 
 _STEP = 0.2  # seconds between two looks at whether somebody asked to stop
 
@@ -60,6 +60,16 @@ class Polling:
         self._sleep = sleep
         self._stopping = False
         self._round: Scan | None = None
+
+    @property
+    def not_tried(self) -> int:
+        """How many tasks are left without an outcome: none, since those that nobody asked after are pending."""
+        return 0
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there are more that nobody has counted."""
+        return False
 
     def stop(self) -> None:
         """Ask after no further task."""
@@ -130,24 +140,40 @@ class TaskJudge:
         if not isinstance(task, QueuedTask):
             raise TypeError(f"{item.source} is no task")
         known = _known(item, task)
+        try:
+            return self._answer(known, task)
+        except StoppedError:
+            return _pending(known, task)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks shall have their outcomes
+            return without_verdict(known, unforeseen(known, error))
+
+    def _answer(self, known: Outcome, task: QueuedTask) -> Outcome:
         if task.problem is not None:
             return without_verdict(known, task.problem)
         client = self.client_for(task)
         known = replace(known, call=client.call(_OPERATIONS[task.kind], task.services))
         try:
-            if task.kind == "image":
-                verdict = client.describe_image_moderation_result(task.req_id)
-            else:
-                verdict = client.describe_multimodal_moderation_result(task.req_id)
+            verdict = _ask(client, task, sent_data_id(task))
         except ModerateError as error:
             return without_verdict(known, error)
         if verdict is None:
             return _pending(replace(known, call=replace(known.call, attempts=1)), task)
-        # The answer names neither the services nor the task.
-        verdict = replace(
-            verdict, call=replace(verdict.call, services=task.services), req_id=verdict.req_id or task.req_id
-        )
-        return Judged(item=item, call=verdict.call, sha256=task.sha256, size=task.size, verdict=verdict)
+        # The answer does not name the task.
+        return judged(known, replace(verdict, req_id=verdict.req_id or task.req_id))
+
+
+def _ask(client: GreenClient, task: QueuedTask, data_id: str | None) -> Verdict | None:
+    if task.kind == "image":
+        return client.describe_image_moderation_result(task.req_id, services=task.services, data_id=data_id)
+    return client.describe_multimodal_moderation_result(
+        task.req_id, services=task.services, data_id=data_id, post=task.post
+    )
+
+
+def sent_data_id(task: QueuedTask) -> str | None:
+    """Return the id that was sent with a task, where that is known; a post has its own."""
+    own = task.post.get("dataId") if task.post else None
+    return str(own) if own else task.data_id
 
 
 def call_about(task: QueuedTask, operation: str) -> Call:
@@ -157,7 +183,7 @@ def call_about(task: QueuedTask, operation: str) -> Call:
 
 def _known(item: Item, task: QueuedTask) -> Outcome:
     call = call_about(task, _OPERATIONS.get(task.kind, ""))
-    return Outcome(item=item, call=call, sha256=task.sha256, size=task.size)
+    return Outcome(item=item, call=call, sha256=task.sha256, size=task.size, extents=task.extents)
 
 
 def _pending(known: Outcome, task: QueuedTask) -> Pending:
@@ -166,6 +192,7 @@ def _pending(known: Outcome, task: QueuedTask) -> Pending:
         call=known.call,
         sha256=known.sha256,
         size=known.size,
+        extents=known.extents,
         req_id=task.req_id,
         data_id=known.item.data_id,
         expires_at=task.expires_at,

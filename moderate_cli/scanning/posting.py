@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,33 @@ from moderate_cli.catalogue.billing import post_calls
 from moderate_cli.client import GreenClient
 from moderate_cli.client.failover import with_failover
 from moderate_cli.client.parameters import image_fields, post_parameters
-from moderate_cli.errors import InputError, ModerateError, RefusedError
+from moderate_cli.client.upload import FileChangedError
+from moderate_cli.errors import InputError, ModerateError, NotTriedError, RefusedError
+from moderate_cli.preflight import extents_of
 from moderate_cli.scanning.budget import Budget
-from moderate_cli.scanning.judging import answered, checked_file, open_file, sha256, without_verdict
-from moderate_cli.verdicts import BrokenInput, Call, Item, Json, Outcome, Planned, Post, Submission
+from moderate_cli.scanning.judging import (
+    answered,
+    checked_file,
+    open_file,
+    sha256,
+    unforeseen,
+    unseen_extents,
+    without_verdict,
+)
+from moderate_cli.verdicts import (
+    BrokenInput,
+    Call,
+    Extent,
+    ImageUrl,
+    Item,
+    Json,
+    NotTried,
+    OssObject,
+    Outcome,
+    Planned,
+    Post,
+    Submission,
+)
 
 # What queues a post whose images the service can all read.
 Submit = Callable[[GreenClient, Outcome, Json], Submission]
@@ -55,22 +78,35 @@ class PostJudge:
         """Return the outcome of one post; what goes wrong with it is an outcome too."""
         known = Outcome(item=item, call=self.call)
         try:
-            if isinstance(item.image, Post):
-                return self._judged(known, item.image.content)
-            if isinstance(item.image, BrokenInput):
-                return without_verdict(known, item.image.error)
-            raise InputError("not a post", code="not_a_post")
+            return self._outcome(known)
+        except NotTriedError:
+            return NotTried(item=item, call=self.call)
         except ModerateError as error:
             return without_verdict(known, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other posts shall have their outcomes
+            return without_verdict(known, unforeseen(known, error))
+
+    def _outcome(self, known: Outcome) -> Outcome:
+        content = known.item.image
+        if isinstance(content, Post):
+            return self._judged(known, content.content)
+        if isinstance(content, BrokenInput):
+            raise content.error
+        raise InputError("not a post", code="not_a_post")
 
     def _judged(self, known: Outcome, post: Json) -> Outcome:
-        self._check(post)
+        extents, notes = self._check(post)
+        known = replace(known, extents=extents, notes=notes)
         billed = post_calls(post)
         calls = billed.images + billed.text_units
         if self.only_plans:
             return Planned(item=known.item, call=known.call, calls=calls)
         self.budget.take(calls)
-        return answered(known, self._queued(known, post))
+        try:
+            return answered(known, self._queued(known, post))
+        except InputError:  # of an image: nothing was asked
+            self.budget.give_back(calls)
+            raise
 
     def _queued(self, known: Outcome, post: Json) -> Submission:
 
@@ -79,8 +115,11 @@ class PostJudge:
 
         return with_failover(self.clients, upload_and_submit)
 
-    def _check(self, post: Json) -> None:
-        """Raise InputError for what would be refused or ignored, before anything is uploaded."""
+    def _check(self, post: Json) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
+        """Return what the images of a post consist of, and remarks on them.
+
+        Raises InputError for what would be refused or ignored, before anything is uploaded.
+        """
         if self.call.services == (_PROFILE,) and post.get("commentDatas"):
             # The vendor's page: "applicable only to post moderation scenarios".
             hint = f"ask {_SERVICES['post']}, or leave the comments out"
@@ -92,23 +131,44 @@ class PostJudge:
             return {}
 
         post_parameters(_with_files(post, stand_in))
-        for path in paths:
-            self._check_file(path)
+        found = [self._check_file(path) for path in paths]
+        unseen = [extent for image in _images(post) for extent in unseen_extents(image)]
+        notes = dict.fromkeys(note for _, noted in found for note in noted)
+        return (*(extent for extents, _ in found for extent in extents), *unseen), tuple(notes)
 
-    def _check_file(self, path: Path) -> None:
+    def _check_file(self, path: Path) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
         try:
             with open_file(path) as file:
-                if self.preflight:
-                    checked_file(file, os.fstat(file.fileno()).st_size)
+                size = os.fstat(file.fileno()).st_size
+                checked = checked_file(file, size) if self.preflight else None
+                return extents_of(file, size, checked)
         except InputError as error:
             raise _named(error, path) from error
+
+
+def _images(part: Json) -> Iterator[ImageUrl | OssObject]:
+    """Yield the images of a post that are not on this machine."""
+    for key in ("mainImages", "images"):
+        for image in part.get(key) or ():
+            if image.get("imageUrl"):
+                yield ImageUrl(str(image["imageUrl"]))
+            elif image.get("ossObjectName"):
+                yield OssObject(str(image.get("ossBucketName")), str(image["ossObjectName"]))
+    for below in (part.get("mainData"), *(part.get("commentDatas") or ())):
+        if below:
+            yield from _images(below)
 
 
 def _uploaded(client: GreenClient, path: Path) -> Json:
     """Upload an image of this machine, and return how it is named from now on."""
     try:
         with open_file(path) as file:
-            return image_fields(client.upload(file, extension=path.suffix.lower(), sha256=sha256(file)))
+            try:
+                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            except FileChangedError:  # once more, from the beginning: another content needs another hash
+                file.seek(0)
+                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            return image_fields(place)
     except InputError as error:
         raise _named(error, path) from error
 

@@ -9,13 +9,14 @@ from operator import itemgetter
 from queue import Empty, SimpleQueue
 
 from moderate_cli.scanning.load import Load
-from moderate_cli.verdicts import Failed, Item, Outcome, Skipped
+from moderate_cli.verdicts import Failed, Item, NotTried, Outcome
 
 _PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
 _PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
 # Seconds between two looks at whether another worker is of use. They come less often the more were in vain, and see
 # more of the past: in a short moment another program may have held this one up.
 _LONGEST_PAUSE = 2.0
+_SILENCE = 1.0  # seconds after which nobody waits for more items that are only counted
 _AHEAD = 2  # outcomes that may wait for the consumer, for each worker
 _AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
 
@@ -38,7 +39,7 @@ class Scan:
     one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
     do, and up to `jobs`; that one waits while the `load` is full. A failure that ends the run, or `stop`, lets no
     further item start: those that are on their way are finished and their outcomes still come out, and those that
-    stand in line are left.
+    stand in line are left. From the first item that is not tried on, the rest is only counted.
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class Scan:
         self._is_over = threading.Event()  # nothing is left to be taken
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
+        self._is_exhausted = False
+        self._not_tried: NotTried | None = None  # from this one on, items are only counted
+        self._counted = 0
         self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
 
     def stop(self) -> None:
@@ -87,6 +91,16 @@ class Scan:
         """Whether a thread is still asking for items, which it does after a stop if they keep it waiting."""
         return self._is_feeding
 
+    @property
+    def not_tried(self) -> int:
+        """How many items are known of that have no outcome because the scan came to an end before them."""
+        return self._counted + self._lined_up - self._taken
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there may be more of them, which nobody has counted."""
+        return self.not_tried > 0 and not self._is_exhausted
+
     def take_left(self) -> list[Item]:
         """Return, once, what was lined up and not judged because of a stop, in any order, when the scan is over."""
         numbered = [self._line.get() for _ in range(self._line.qsize())]
@@ -102,7 +116,10 @@ class Scan:
                 if self._is_full:
                     with self._room:
                         self._room.notify()
-                yield outcome
+                if isinstance(outcome, NotTried):
+                    self._counted += 1
+                else:
+                    yield outcome
         finally:
             self.stop()
 
@@ -122,13 +139,19 @@ class Scan:
     def _numbered(self) -> Iterator[_Numbered]:
         """Yield outcomes with the numbers of their items until the last thread is done.
 
-        After a stop nobody waits for further items: they may come from a pipe that says nothing.
+        After a stop nobody waits for further items, nor for long where they are only counted: they may come from a pipe
+        that says nothing.
         """
         finished = 0
+        silent = 0.0
         while finished < 1 + self._workers:
             try:
                 done = self._done.get(timeout=_PATIENCE)  # Windows hears no Ctrl-C in a wait without an end
+                silent = 0.0
             except Empty:
+                silent += _PATIENCE
+                if self._not_tried and silent >= _SILENCE and self._lined_up == self._taken:
+                    self.stop()
                 if self._stopping and self._is_feeding and finished == self._workers:
                     return
                 continue
@@ -150,6 +173,7 @@ class Scan:
             while self._has_room() and (item := next(numbered, None)) is not None:
                 self._lined_up += 1
                 self._line.put(item)
+            self._is_exhausted = not self._stopping
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             self._done.put(error)
         finally:
@@ -196,8 +220,10 @@ class Scan:
     def _work(self) -> None:
         while (numbered := self._next()) is not None:
             number, item = numbered
-            outcome = self._judge(item)
-            if isinstance(outcome, Failed | Skipped) and outcome.error.ends_run:
+            outcome = self._not_tried or self._judge(item)
+            if isinstance(outcome, NotTried):
+                self._not_tried = outcome
+            elif isinstance(outcome, Failed) and outcome.error.ends_run:
                 self.stop()
             self._done.put((number, outcome))
 

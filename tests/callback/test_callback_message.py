@@ -11,8 +11,9 @@ from builders import call
 from callback_builders import BODY, SEED, UID, content, push
 
 from moderate_cli.callback import Callback, CallbackError, parse_callback, read_verdict_of, verify
+from moderate_cli.client.answers import UnreadableAnswerError
 from moderate_cli.errors import ServiceError
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.verdicts import Coverage, RiskLevel
 
 REPLIES = Path(__file__).parents[1] / "vectors" / "replies"
 
@@ -40,7 +41,7 @@ def test_characters_with_a_meaning_in_forms_survive(text: str) -> None:
 def test_names_are_found_in_any_case(names: tuple[str, str, str]) -> None:
     values = ("T7", "AB", '{"a": 1}')
     form = "&".join(f"{name}={quote_plus(value)}" for name, value in zip(names, values, strict=True))
-    assert parse_callback(form.encode()) == Callback("T7", "AB", '{"a": 1}', {"a": 1})
+    assert parse_callback(form.encode()) == Callback("T7", "AB", '{"a": 1}', {"a": 1}, is_signed=False)
 
 
 def test_a_recording_may_end_with_a_newline() -> None:
@@ -64,6 +65,24 @@ def test_the_id_is_found_in_the_content(body: object, req_id: str | None) -> Non
 def test_the_id_under_the_checksum_counts_more_than_the_one_beside_it() -> None:
     assert _callback(BODY, req_id="FORGED").req_id == "T1"
     assert _callback({"RiskLevel": "none"}, req_id="T8").req_id == "T8"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_signed"),
+    [
+        (BODY, True),
+        ({"ReqId": "T1", "RiskLevel": "none"}, True),
+        ({"data": {"taskid": "T1"}}, True),
+        ({"RiskLevel": "none"}, False),
+        ({"Data": {"RiskLevel": "none"}, "RequestId": "T1", "DataId": "T1"}, False),
+        ({"Data": {"ReqId": "", "RiskLevel": "none"}}, False),
+        ({"Data": {"ReqId": ["T1"], "RiskLevel": "none"}}, False),
+        ({"Data": {"Ext": {"ReqId": "T1"}, "RiskLevel": "none"}}, False),
+    ],
+)
+def test_an_id_that_the_checksum_does_not_cover_is_anybodys(body: object, is_signed: bool) -> None:
+    callback = _callback(body, req_id="T1")
+    assert (callback.req_id, callback.is_signed) == ("T1", is_signed)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +123,62 @@ def test_the_verdict_on_a_post_is_read_too() -> None:
     verdict = read_verdict_of(_callback(json.loads(path.read_text(encoding="utf-8"))), call())
     assert verdict.risk_level is RiskLevel.HIGH
     assert verdict.labels
+
+
+def test_the_parts_of_a_post_without_an_answer_are_known_by_the_post() -> None:
+    clean = {"Result": [{"Label": "nonLabel"}]}
+    body = {"Data": {"RiskLevel": "none", "MainData": clean, "CommentDatas": [clean]}}
+    post = {"mainData": {"mainContent": "x"}, "commentDatas": [{"content": "a"}, {"content": "b"}]}
+    asked = call(operation="MultimodalAsyncModeration")
+    verdict = read_verdict_of(_callback(body), asked, post=post)
+    assert verdict.coverage == (Coverage("parts", 2, 3, unanswered=True),)
+    assert read_verdict_of(_callback(body), asked).coverage == ()
+
+
+@pytest.mark.parametrize(("sent", "is_right"), [("d", True), (None, True), ("", True), ("other", False)])
+def test_a_callback_about_another_object_is_no_verdict(sent: str | None, is_right: bool) -> None:
+    if is_right:
+        assert read_verdict_of(_callback(BODY), call(), data_id=sent).data_id == "d"
+        return
+    with pytest.raises(UnreadableAnswerError, match="about another object"):
+        read_verdict_of(_callback(BODY), call(), data_id=sent)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"Result": []},
+        {"Result": [{}]},
+        {"Result": "nonLabel"},
+        {"Frame": "[{broken"},
+        {"FrameNum": 3, "Frame": "[]"},
+        {"MainData": {}},
+        {"MainData": "text"},
+        {"CommentDatas": {}},
+        {"RiskLevel": "critical"},
+        {"RiskLevel": 3},
+        {"RiskLevel": "none", "Result": [{"Label": None}]},
+        {"RiskLevel": "none", "Labels": ["x"]},
+    ],
+)
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_a_result_that_cannot_be_read_is_never_taken_for_harmless(result: dict[str, object], is_inside: bool) -> None:
+    body = {"Code": 200, "Data": {"ReqId": "T1", **result}} if is_inside else {"ReqId": "T1", **result}
+    with pytest.raises(UnreadableAnswerError):
+        read_verdict_of(_callback(body), call(operation="ImageAsyncModeration"))
+
+
+@pytest.mark.parametrize(("code", "is_early"), [(280, True), ("280 ", True), (280.0, True), ("2800", False)])
+def test_a_code_is_read_as_a_number(code: object, is_early: bool) -> None:
+    with pytest.raises(CallbackError if is_early else ServiceError):
+        read_verdict_of(_callback({"Code": code, "Data": {"ReqId": "T1", "RiskLevel": "none"}}), call())
+
+
+@pytest.mark.parametrize("code", ["ok", [200], {}, True])
+def test_a_code_that_is_no_number_is_unreadable(code: object) -> None:
+    with pytest.raises(ServiceError) as caught:
+        read_verdict_of(_callback({"Code": code, "Data": {"RiskLevel": "none"}}), call())
+    assert caught.value.code == "unreadable_answer"
 
 
 def test_a_failure_is_an_error_and_no_verdict() -> None:

@@ -28,16 +28,16 @@ class Saver:
         self._during = during
         self._lock = threading.Lock()
 
-    def __call__(self, callback: Callback) -> bool:
+    def __call__(self, callback: Callback) -> str:
         self._during()
         with self._lock:
             is_new = callback not in self.saved
             self.saved.append(callback)
-        return is_new
+        return "saved" if is_new else "seen before"
 
 
 @contextmanager
-def serving(save: Callable[[Callback], bool], **options: Any) -> Iterator[CallbackServer]:
+def serving(save: Callable[[Callback], str], **options: Any) -> Iterator[CallbackServer]:
     with CallbackServer(save, **{"uid": UID, "seed": SEED, "path": "/moderate"} | options) as server:
         yield server
 
@@ -69,6 +69,18 @@ def _raw(server: CallbackServer, *pieces: bytes) -> bytes:
 
 def _head(*lines: str) -> bytes:
     return "\r\n".join(["POST /moderate HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+
+
+def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + end
+
+
+def _fill(server: CallbackServer, places: int) -> list[socket.socket]:
+    """Take so many places of a server, and keep them."""
+    return [socket.create_connection(server.address, timeout=10) for _ in range(places)]
+
+
+CHUNKED = _head(f"Content-Type: {FORM['Content-Type']}", "Transfer-Encoding: chunked", "Connection: close")
 
 
 def test_a_right_push_is_saved_and_then_accepted() -> None:
@@ -126,23 +138,43 @@ def test_what_is_wrong_is_refused_and_told(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
+    ("method", "path", "status", "allowed"),
     [
-        ("GET", "/moderate", 405),
-        ("PUT", "/moderate", 405),
-        ("HEAD", "/moderate", 405),
-        ("BREW", "/moderate", 405),
-        ("POST", "/", 404),
-        ("POST", "/moderate/x", 404),
-        ("GET", "/favicon.ico", 404),
-        ("POST", "/moderate?token=x", 200),
+        ("PUT", "/moderate", 405, "GET, HEAD, POST"),
+        ("BREW", "/moderate", 405, "GET, HEAD, POST"),
+        ("POST", "/healthz", 405, "GET, HEAD"),
+        ("POST", "/", 404, None),
+        ("POST", "/moderate/x", 404, None),
+        ("GET", "/favicon.ico", 404, None),
+        ("HEAD", "/health", 404, None),
+        ("POST", "/moderate?token=x", 200, None),
     ],
 )
-def test_one_method_at_one_path(method: str, path: str, status: int) -> None:
-    with serving(Saver()) as server:
+def test_one_method_at_one_path(method: str, path: str, status: int, allowed: str | None) -> None:
+    refusals: list[Refusal] = []
+    with serving(Saver(), refused=refusals.append) as server:
         answer, _, headers = _ask(server, method=method, path=path)
-    assert answer == status
-    assert (headers["Allow"] == "POST") == (status == 405)
+    assert (answer, headers["Allow"]) == (status, allowed)
+    assert [refusal.status for refusal in refusals] == [status] * (status != 200)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/moderate", "/healthz?from=balancer", "/moderate?x"])
+def test_a_load_balancer_is_told_that_we_live_and_nobody_else_hears_of_it(path: str) -> None:
+    save, refusals = Saver(), list[Refusal]()
+    with serving(save, refused=refusals.append) as server, closing(_connect(server)) as connection:
+        lengths = set()
+        for method, text in [("GET", b"listening\n"), ("HEAD", b""), ("GET", b"listening\n")]:
+            connection.request(method, path)  # all on one connection: a HEAD leaves nothing behind
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, text)
+            lengths.add(response.headers["Content-Length"])
+    assert (lengths, save.saved, refusals) == ({"10"}, [], [])
+
+
+def test_the_health_path_may_be_the_callbacks() -> None:
+    with serving(Saver(), path="healthz") as server:
+        assert _ask(server, path="/healthz")[0] == 200
+        assert _ask(server, b"", method="GET", path="/healthz")[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", "nonsense", ""])
@@ -160,8 +192,13 @@ def test_other_content_types_are_refused(kind: str) -> None:
         (("Content-Length: -1",), 411),
         (("Content-Length: " + "9" * 5000,), 411),
         (("Content-Length: 1", "Content-Length: 2"), 411),
-        (("Transfer-Encoding: chunked",), 411),
-        (("Transfer-Encoding: chunked", "Content-Length: 2"), 411),
+        (("Transfer-Encoding: chunked", "Content-Length: 2"), 400),
+        (("Content-Length: 2", "Transfer-Encoding: chunked", "Expect: 100-continue"), 400),
+        (("Transfer-Encoding: gzip, chunked",), 501),
+        (("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 501),
+        (("Transfer-Encoding: identity",), 501),
+        (("Content-Length: 2", "Transfer-Encoding : chunked"), 400),
+        (("no header", "Content-Length: 2"), 400),
         (("Content-Length: 52428800",), 413),
         (("Content-Length: 52428800", "Expect: 100-continue"), 413),
     ],
@@ -174,15 +211,101 @@ def test_bodies_of_no_or_too_great_length_are_refused_unread(lines: tuple[str, .
     assert answer.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        _chunked(push()),
+        _chunked(push()[:1], push()[1:40], push()[40:]),
+        _chunked(*(bytes([byte]) for byte in push())),
+        b"%04X \t;name=value\r\n%s\r\n000\r\nX-Trailer: y\r\n\r\n" % (len(push()), push()),
+    ],
+)
+def test_a_body_in_chunks_is_read(sent: bytes) -> None:
+    save = Saver()
+    with serving(save) as server:
+        assert _raw(server, CHUNKED, sent).startswith(b"HTTP/1.1 200 ")
+    assert save.saved[0].content == content()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\r\n", 400),
+        (b"x\r\n", 400),
+        (b"-1\r\n", 400),
+        (b"0x1\r\n", 400),
+        (b"+1\r\n", 400),
+        (b"1_0\r\n", 400),
+        (b"0\n\r\n", 400),
+        (b"1\na\n0\n\n", 400),
+        (b"2\r\nabc\r\n0\r\n\r\n", 400),
+        (b"f" * 16 + b"\r\n", 400),
+        (b"f" * 15 + b"\r\n", 413),
+        (_chunked(b"a" * 600, b"a" * 401), 413),
+        (b"1;" + b"x" * 70_000, 413),
+        (_chunked(b"a", end=b"0\r\n" + b"X: y\r\n" * 12_000), 413),
+        (_chunked(b"a" * 1000), 400),  # within the bound: it is read, and is no form
+    ],
+)
+def test_chunks_that_are_wrong_or_too_many_are_refused(sent: bytes, status: int) -> None:
+    save, refusals = Saver(), list[Refusal]()
+    with serving(save, max_body=1000, refused=refusals.append) as server:
+        answer = _raw(server, CHUNKED, sent)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert answer.count(b"HTTP/1.1") == 1
+    assert ([refusal.status for refusal in refusals], save.saved) == ([status], [])
+
+
+def test_chunks_leave_the_connection_usable() -> None:
+    with serving(Saver()) as server, closing(_connect(server)) as connection:
+        connection.connect()
+        kept = connection.sock
+        for path, status in [("/moderate", 200), ("/other", 404), ("/moderate", 200), ("/healthz", 405)]:
+            connection.request("POST", path, iter([push()[:9], push()[9:]]), FORM, encode_chunked=True)
+            response = connection.getresponse()
+            assert (response.status, bool(response.read())) == (status, True)
+            assert connection.sock is kept
+
+
+def test_chunks_of_http_1_0_end_the_connection() -> None:
+    head = CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Connection: close", b"Connection: keep-alive")
+    with serving(Saver()) as server:
+        assert b"Connection: close" in _raw(server, head, _chunked(push()))
+
+
+@pytest.mark.parametrize("sent", [b"", b"5", b"5\r\nab", b"5\r\nabcde", b"0\r\n", b"0\r\nX: y\r\n"])
+def test_chunks_that_stop_coming_are_hung_up_on(sent: bytes) -> None:
+    save, refusals = Saver(), list[Refusal]()
+    with serving(save, timeout=0.2, refused=refusals.append) as server:
+        before = time.monotonic()
+        assert _raw(server, CHUNKED, sent) == b""
+        assert time.monotonic() - before < 3
+    assert (save.saved, refusals) == ([], [])
+
+
+def test_headers_have_a_bound() -> None:
+    line = b"X-A: " + b"a" * 8000 + b"\r\n"
+    with serving(Saver()) as server:
+        assert _raw(server, _head()[:-2], line * 9, b"\r\n").startswith(b"HTTP/1.1 431 ")
+        assert _raw(server, _head("Connection: close")[:-2], line * 7, b"\r\n").startswith(b"HTTP/1.1 411 ")
+
+
 def test_fifty_megabytes_are_refused_before_they_are_sent() -> None:
     save, sent = Saver(), 0
     with serving(save) as server, socket.create_connection(server.address, timeout=10) as connection:
         connection.sendall(_head(f"Content-Type: {FORM['Content-Type']}", "Content-Length: 52428800"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
         with pytest.raises(ConnectionError):
             for _ in range(800):
                 sent += connection.send(b"x" * 65536)
-    assert sent < 20_000_000  # what the buffers of both sides took
+    assert sent < 20_000_000  # what the buffers of both sides took, and what was read while we waited
     assert not save.saved
+
+
+@pytest.mark.parametrize("path", ["/moderate", "/other"])
+def test_a_client_that_sends_all_before_it_reads_reads_its_refusal(path: str) -> None:
+    with serving(Saver(), max_body=1000) as server:
+        assert _ask(server, b"x" * 1_500_000, path=path)[0] == (413 if path == "/moderate" else 404)
 
 
 def test_a_client_that_asks_first_is_told_to_go_on() -> None:
@@ -210,7 +333,7 @@ def test_what_is_no_http_is_refused(noise: bytes) -> None:
 def test_a_save_that_fails_asks_for_another_push() -> None:
     problem = OSError("locked")
 
-    def fail(_: Callback) -> bool:
+    def fail(_: Callback) -> str:
         raise problem
 
     refusals: list[Refusal] = []
@@ -219,6 +342,12 @@ def test_a_save_that_fails_asks_for_another_push() -> None:
     assert (status, headers["Retry-After"]) == (503, "30")
     assert "locked" not in text
     assert refusals == [Refusal(503, "not saved", problem)]
+
+
+@pytest.mark.parametrize("said", ["kept as unverified", "confirmed by the service, and saved"])
+def test_what_became_of_a_push_is_told_to_whoever_pushed_it(said: str) -> None:
+    with serving(lambda _: said) as server:
+        assert _ask(server)[:2] == (200, said)
 
 
 def test_a_connection_serves_one_push_after_another() -> None:
@@ -275,7 +404,7 @@ def test_a_save_may_take_longer_than_a_client_may() -> None:
 
 def test_more_connections_than_allowed_are_turned_away() -> None:
     with serving(Saver(), max_connections=2) as server:
-        idle = [socket.create_connection(server.address) for _ in range(2)]
+        idle = _fill(server, 2)
         assert _raw(server).startswith(b"HTTP/1.1 503 ")
         for connection in idle:
             connection.close()
@@ -283,6 +412,75 @@ def test_more_connections_than_allowed_are_turned_away() -> None:
         while _raw(server, _head("Connection: close")).startswith(b"HTTP/1.1 503 "):
             assert time.monotonic() < end
         assert _ask(server)[0] == 200
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1_500_000])
+def test_who_is_turned_away_reads_when_to_come_again(size: int) -> None:
+    """Also where it sends before it reads, and again where it reads to the end: no reset takes the answer away."""
+    head = _head(f"Content-Type: {FORM['Content-Type']}", f"Content-Length: {size}")
+    with serving(Saver(), max_connections=1) as server, closing(_fill(server, 1)[0]):
+        for _ in range(20):
+            answer = _raw(server, head, b"x" * size)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nRetry-After: 30\r\n" in answer
+        assert _ask(server, method="GET", path="/healthz")[0] == 503  # the balancer shall ask another of us
+
+
+def test_who_is_turned_away_and_stays_keeps_nobody_waiting() -> None:
+    with serving(Saver(), max_connections=4) as server:
+        served = _fill(server, 4)
+        turned_away = _fill(server, 40)
+        before = time.monotonic()
+        for connection in turned_away:
+            assert connection.recv(65536).startswith(b"HTTP/1.1 503 ")
+            assert connection.recv(1) == b""
+        assert _raw(server).startswith(b"HTTP/1.1 503 ")
+        body = push()
+        served[0].sendall(
+            _head(f"Content-Type: {FORM['Content-Type']}", f"Content-Length: {len(body)}", "Connection: close") + body
+        )
+        assert served[0].recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert time.monotonic() - before < 10  # one after the other they would have taken 80
+        time.sleep(max(0.0, before + 2.5 - time.monotonic()))
+        with pytest.raises(ConnectionError):  # by now all are closed, whether they have gone or not
+            for _ in range(10):
+                turned_away[-1].sendall(b"x")
+                time.sleep(0.05)
+        for connection in served + turned_away:
+            connection.close()
+
+
+def test_slow_clients_bar_others_for_a_short_time_only() -> None:
+    """A byte now and then, in the head or in the body, buys no more time than the deadline."""
+    head = f"Content-Type: {FORM['Content-Type']}"
+    with serving(Saver(), max_connections=8, timeout=0.5) as server:
+        slow = _fill(server, 8)
+        for number, connection in enumerate(slow):
+            connection.sendall(_head(head, "Content-Length: 100000") if number % 2 else _head(head)[:-2])
+        over, before = threading.Event(), time.monotonic()
+
+        def drip() -> None:
+            left = list(slow)
+            while left and not over.wait(0.05):
+                for connection in list(left):
+                    try:
+                        connection.sendall(b"a")
+                    except OSError:
+                        left.remove(connection)
+
+        def come_again() -> int:
+            while (status := _ask(server)[0]) == 503:
+                assert time.monotonic() - before < 5
+                time.sleep(0.05)
+            return status
+
+        with ThreadPoolExecutor(5) as pool:
+            dripping = pool.submit(drip)
+            assert [each.result() for each in [pool.submit(come_again) for _ in range(4)]] == [200] * 4
+            over.set()
+            dripping.result()
+        for connection in slow:
+            connection.close()
 
 
 def test_stopping_waits_for_what_is_being_saved() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from builders import NO_EXT, failed, judged, skipped
+from builders import NO_EXT, call, failed, judged, skipped
 from results import Result, Terminal
 
 from moderate_cli.environment import Environment
 from moderate_cli.main import run
 from moderate_cli.records import to_record
 from moderate_cli.store import Store
+from moderate_cli.verdicts import Label, Outcome, RiskLevel, ServiceVerdict
 
 
 def at(text: str) -> float:
@@ -30,17 +32,20 @@ class Writer:
         self._now = 0.0
         self.store = Store.open(path, clock=lambda: self._now)
 
-    def add(self, when: str, source: str, *labels: str, level: str | None = "none", **changes: Any) -> None:
-        """Store a verdict; `changes` are the record's."""
+    def tell(self, when: str, outcome: Outcome, **changes: Any) -> None:
+        """Store an outcome; `changes` are the record's."""
         self._now = at(when)
-        said = to_record(judged(level, *labels, source=source)) | {"request_id": f"R-{source}"} | changes
-        self.store.add_result(None, said)
+        record = to_record(replace(outcome, at=self._now))
+        self.store.add_result(None, record | {"request_id": f"R-{record['source']}"} | changes)
+
+    def add(self, when: str, source: str, *labels: str, level: str | None = "none", **changes: Any) -> None:
+        """Store a verdict about one image that is billed for one call; `changes` are the record's."""
+        self.tell(when, judged(level, *labels, source=source, billed_calls=1), **changes)
 
     def add_failed(self, when: str) -> None:
         """Store an input that failed and one that was skipped."""
-        self._now = at(when)
-        self.store.add_result(None, to_record(failed("broken.png")) | {"request_id": None})
-        self.store.add_result(None, to_record(skipped("notes.txt")) | {"request_id": None})
+        self.tell(when, failed("broken.png"), request_id=None)
+        self.tell(when, skipped("notes.txt"), request_id=None)
 
 
 @contextmanager
@@ -53,23 +58,19 @@ def writing(path: Path) -> Iterator[Writer]:
 
 def write_past(path: Path) -> Path:
     """Write a store with the results of two months; two services, two engines, and inputs without a verdict."""
-    gun = {"label": "violent_gun", "confidence": 70.0, "description": None, "risk_level": None}
-    both = [
-        {"service": "baselineCheck", "labels": [], "risk_level": "none", "ext": NO_EXT},
-        {
-            "service": "tonalityImprove",
-            "labels": [gun | {"service": None, "where": None}],
-            "risk_level": "medium",
-            "ext": NO_EXT,
-        },
-    ]
-    batch = {"services": ["baselineCheck", "tonalityImprove"], "per_service": both}
+    both = (
+        ServiceVerdict("baselineCheck", RiskLevel.NONE, (), NO_EXT),
+        ServiceVerdict("tonalityImprove", RiskLevel.MEDIUM, (Label("violent_gun", 70.0),), NO_EXT),
+    )
+    services = call(operation="ImageBatchModeration", services=("baselineCheck", "tonalityImprove"))
+    batch = {"call": services, "per_service": both, "billed_calls": 2}
     with writing(path) as writer:
         writer.add("2025-11-30T23:59:59", "photos/gun.png", "violent_gun", level="high", data_id="d1")
         writer.add("2025-12-01T00:00:00", "photos/clean.png")
         writer.add("2025-12-01T10:00:00", "photos/both.png", "violent_gun", "contraband_drug", level="low")
-        writer.add("2025-12-01T11:00:00", "other/local.png", engine="local", data_id="d2")
-        writer.add("2025-12-02T00:00:00", "other/batch.png", level="medium", **batch)
+        writer.add("2025-12-01T11:00:00", "other/local.png", engine="local", data_id="d2", billed_calls=0)
+        label = Label("violent_gun", 70.0, service="tonalityImprove")
+        writer.tell("2025-12-02T00:00:00", judged("medium", label, source="other/batch.png", **batch))
         writer.add_failed("2025-12-02T01:00:00")
     return path
 

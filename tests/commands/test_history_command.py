@@ -12,14 +12,19 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from builders import call, item, service_error, verdict
 from jsonschema import Draft202012Validator
 from past_builders import asked, at, sources, write_past, writing
 
 from moderate_cli.commands import history as command
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import record_schema
+from moderate_cli.store import Store
+from moderate_cli.store.schema import MIGRATIONS
+from moderate_cli.verdicts import Failed, Label, RiskLevel
 
 ALL = [
     "notes.txt",
@@ -86,6 +91,86 @@ def test_records_are_those_of_the_run_and_fit_their_schema(moderate: Callable, s
     document = json.loads(moderate("history", "-f", "json", "--store", store).stdout)
     assert document["results"] == kept
     assert (document["summary"]["judged"], document["summary"]["failed"]) == (5, 1)
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Path:
+    """A store with a failed answer in which something could be read, and with an image of a library of exemptions."""
+    gun = Label("violent_gun", 70.0, risk_level=RiskLevel.HIGH, service="baselineCheck")
+    half = Failed(**_known("half.png"), error=service_error(), verdict=verdict("high", gun, billed_calls=1))
+    with writing(tmp_path / "partial.db") as writer:
+        writer.tell("2025-12-01", half)
+        writer.add("2025-12-02", "exempt.png", "nonLabel_lib")
+    return tmp_path / "partial.db"
+
+
+def _known(source: str) -> dict[str, Any]:
+    return {"item": item(source), "call": call()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--risk", "high"], ["half.png"]),
+        (["--label", "violent_gun"], ["half.png"]),
+        (["--label", "!=nonLabel"], ["half.png"]),
+        (["--label", "nonLabel_lib"], ["exempt.png"]),
+        (["--label", "nonLabel"], ["exempt.png"]),
+        (["--label", "!=nonLabel_lib"], ["half.png"]),
+    ],
+)
+def test_what_could_be_read_of_a_failed_answer_is_found(
+    moderate: Callable, partial: Path, arguments: list[str], found: list[str]
+) -> None:
+    done = moderate("history", *arguments, "--store", partial)
+    assert (done.code, sources(done.records)) == (ExitCode.OK, found)
+
+
+def test_a_finding_of_a_failed_answer_can_be_a_false_positive(moderate: Callable, partial: Path) -> None:
+    moderate("feedback", "R-half.png", "false-positive", "--note", "a toy", "--store", partial)
+    [record] = moderate("history", "--risk", "high", "--store", partial).records
+    assert (record["status"], record["risk_level"]) == ("failed", "high")
+    assert [label["suppressed"]["reason"] for label in record["labels"]] == ["a toy"]
+
+
+@pytest.mark.parametrize("choice", ["jsonl", "json", "csv", "markdown", "junit", "html", "table"])
+def test_it_is_shown_in_every_format(moderate: Callable, partial: Path, choice: str) -> None:
+    assert "half.png" in moderate("history", "-f", choice, "--store", partial).stdout
+
+
+def test_records_of_schema_1_are_shown_in_schema_2(moderate: Callable, store: Path) -> None:
+    with closing(sqlite3.connect(store)) as connection:
+        kept = [json.loads(text) for (text,) in connection.execute("SELECT record FROM results")]
+        for record in kept:
+            connection.execute("UPDATE results SET record = ? WHERE source = ?", (_old(record), record["source"]))
+        connection.commit()
+    done = moderate("history", "--store", store)
+    schema = Draft202012Validator(json.loads(record_schema()))
+    assert [error for record in done.records for error in schema.iter_errors(record)] == []
+    assert sorted(sources(done.records)) == sorted(sources(kept))
+    assert {record["source"]: record["judged_at"] for record in done.records} == {
+        record["source"]: record["judged_at"] for record in kept
+    }
+
+
+def _old(record: dict[str, Any]) -> str:
+    newer = {"judged_at", "reported_level", "gate", "coverage", "notes", "billed_calls", "decision"}
+    return json.dumps({name: value for name, value in record.items() if name not in newer} | {"schema": 1})
+
+
+def test_whoever_opens_an_older_store_first_is_told_what_is_not_reused(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("moderate_cli.store.migrations.MIGRATIONS", MIGRATIONS[:6])
+        Store.open(path).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        names = "judged_at, status, risk_level, question, record"
+        connection.execute(f"INSERT INTO results ({names}) VALUES (1.0, 'judged', 'none', 'Q', '{{}}')")
+    said = "moderate: 1 verdicts of none by an earlier version will not be reused"
+    assert said in moderate("stats", "--store", path).stderr
+    assert said not in moderate("stats", "--store", path).stderr
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,32 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import call, failed, item, judged, pending, skipped, unreadable_answer, verdict
 from copies import copies
+from PIL import Image
 
-from moderate_cli.client import AsyncOptions
+from moderate_cli.catalogue.billing import Billed
+from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.exchange import Answer
 from moderate_cli.client.transport import Transport
-from moderate_cli.commands.billing import async_cost
+from moderate_cli.commands.billing import async_cost, billed
 from moderate_cli.errors import ExitCode
-from moderate_cli.preflight import Checked, Format
+from moderate_cli.verdicts import Extent, ImageUrl, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
 
 DATA = Path(__file__).parents[1] / "data"
 JPEG = DATA / "landscape.jpg"
 LONG_AGO = 1_000_000_000
+POST = Post(
+    {
+        "mainData": {"mainContent": "x" * 3500, "mainImages": [{"imageUrl": "https://example.com/a.png"}]},
+        "commentDatas": [{"content": "c", "images": [{"imageUrl": "https://example.com/b.png"}]}],
+    }
+)
 
 
 @pytest.fixture
@@ -176,12 +186,64 @@ def test_a_dry_run_tells_what_a_call_costs(moderate: Callable, arguments: list[s
     assert [plan["calls"] for plan in result.records] == [calls]
 
 
-def test_an_animation_costs_as_many_frames_as_are_looked_at_most() -> None:
-    gif = Checked(Format.GIF, 100, 100)
-    long = Checked(Format.JPEG, 1000, 5000)
-    assert [async_cost(AsyncOptions(interval=1))(each) for each in (gif, long, None)] == [10, 5, 10]
-    assert async_cost(AsyncOptions(interval=1, max_frames=30))(gif) == 30
-    assert async_cost(AsyncOptions())(gif) == 1
+FILE, ADDRESS = LocalFile(Path("a.gif")), ImageUrl("https://example.com/a.gif")
+
+
+@pytest.mark.parametrize(
+    ("image", "extents", "costs"),
+    [
+        # by default, with an interval of 1 (10 frames at most), and with 30 at most
+        (FILE, (), [1, 1, 1]),
+        (FILE, (Extent("frames", 3),), [1, 3, 3]),
+        (FILE, (Extent("frames", 61),), [1, 10, 30]),
+        (FILE, (Extent("slices", 5),), [1, 5, 5]),
+        (FILE, (Extent("frames", None),), [1, 10, 30]),  # nobody has counted them
+        (ADDRESS, (), [1, 10, 30]),
+        (ADDRESS, (Extent("frames", None),), [1, 10, 30]),
+    ],
+)
+def test_an_animation_costs_as_many_frames_as_are_looked_at_most(
+    image: LocalFile | ImageUrl, extents: tuple[Extent, ...], costs: list[int]
+) -> None:
+    known = Outcome(item=item(image=image), call=call(), extents=extents)
+    options = [AsyncOptions(), AsyncOptions(interval=1), AsyncOptions(interval=1, max_frames=30)]
+    assert [async_cost(each)(known) for each in options] == costs
+
+
+def test_a_dry_run_counts_the_frames_of_an_animation(moderate: Callable, tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (300, 300), colour) for colour in ("red", "green", "blue")]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    arguments = ["async-submit", tmp_path / "a.gif", "--interval", "1", "--max-frames", "50", "-n"]
+    result = moderate(*arguments, "--max-calls", "10")
+    assert (result.code, [plan["calls"] for plan in result.records]) == (0, [3])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (judged(billed_calls=1), Billed(images=1)),
+        (judged(billed_calls=30), Billed(images=30)),
+        (judged(billed_calls=6, call=call(services=("a", "b"))), Billed(images=3)),  # frames, by each service
+        (judged(billed_calls=0, engine="local"), Billed()),
+        (judged(billed_calls=None), Billed()),
+        (replace(judged(billed_calls=3), reused=True), Billed()),
+        (pending(), Billed(images=1)),
+        (pending(reused=True), Billed()),
+        (skipped(), Billed()),
+        (failed(), Billed()),
+        (failed(error=unreadable_answer()), Billed()),
+        (failed(error=unreadable_answer(), verdict=verdict(billed_calls=3)), Billed(images=3)),
+        (replace(judged(), item=item(image=POST)), Billed(images=2, text_units=4)),
+        (replace(judged(engine="local"), item=item(image=POST)), Billed()),
+        (replace(judged(), item=item(image=QueuedTask("Q1", "multimodal", post=POST.content))), Billed(2, 4)),
+        (replace(judged(billed_calls=None), item=item(image=QueuedTask("Q1", "multimodal"))), Billed()),
+        (pending(item=item(image=POST)), Billed(images=2, text_units=4)),
+        (Planned(item=item(), call=call(services=("a", "b")), calls=2), Billed(images=1)),
+        (Planned(item=item(image=POST), call=call(), calls=6), Billed(images=2, text_units=4)),
+    ],
+)
+def test_what_each_service_charges(outcome: Outcome, expected: Billed) -> None:
+    assert billed(outcome) == expected
 
 
 def test_a_dry_run_of_a_post_counts_images_and_thousands_of_characters(moderate: Callable) -> None:
@@ -195,10 +257,42 @@ def test_the_cap_stops_the_run(moderate: Callable, account: dict[str, str], call
     result = moderate("sync", folder, "--max-calls", "2", "-j", "1", variables=account)
     assert result.code == ExitCode.INCOMPLETE
     assert calls["ImageModeration"] == 2
-    assert [record["status"] for record in result.records] == ["judged", "judged", "skipped"]
-    assert result.records[2]["error"]["code"] == "call_cap"
+    assert [record["status"] for record in result.records] == ["judged", "judged"]
+    assert "3 inputs were not tried" in result.stderr
     rest = moderate("sync", folder, "--max-calls", "3", "--reuse", "1d", variables=account)
     assert (rest.code, calls["ImageModeration"]) == (0, 5)
+    assert "not tried" not in rest.stderr
+
+
+def test_a_document_counts_what_the_cap_left(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+) -> None:
+    result = moderate("sync", folder, "--max-calls", "2", "-f", "json", "--fail-on", "high", variables=account)
+    document = json.loads(result.stdout)
+    assert (result.code, calls["ImageModeration"]) == (ExitCode.INCOMPLETE, 2)
+    assert (len(document["results"]), document["summary"]["inputs"]) == (2, 2)
+    assert document["summary"]["not_tried"] == 3
+
+
+def test_an_input_that_meets_a_bug_is_a_failure_and_the_others_are_judged(
+    moderate: Callable, account: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = GreenClient.image_moderation
+
+    def broken(self: GreenClient, service: str, image: Any, **options: Any) -> Verdict:
+        if options["data_id"] == "000003.jpg":
+            raise ZeroDivisionError("injected")
+        return real(self, service, image, **options)
+
+    monkeypatch.setattr(GreenClient, "image_moderation", broken)
+    arguments = ["sync", folder, "--data-id-from", "name", "--ordered"]
+    result = moderate(*arguments, variables=account)
+    assert result.code == ExitCode.BUG
+    assert [record["status"] for record in result.records] == [*["judged"] * 3, "failed", "judged"]
+    error = result.records[3]["error"]
+    assert (error["code"], error["message"]) == ("bug", "a bug in moderate: ZeroDivisionError: injected")
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in moderate(*arguments, "--debug", variables=account).stderr
 
 
 def test_three_bad_files_among_a_hundred_are_named_at_the_end(
@@ -292,6 +386,19 @@ def test_the_same_animation_twice_is_queued_once_and_told_twice(
     assert sorted(record["source"] for record in waited.records) == sorted(map(str, paths))
     assert {record["status"] for record in waited.records} == {"judged"}
     assert calls["ImageAsyncModeration"] == 1
+
+
+def test_the_same_animation_under_another_id_is_told_under_its_own(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
+) -> None:
+    paths = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    for path in paths:
+        path.write_bytes(JPEG.read_bytes())
+    options = ["--data-id-from", "name", "--poll-interval", "5"]
+    assert moderate("async-submit", paths[0], *options, variables=account).code == 0
+    result = moderate("async-submit", paths[1], *options, "--reuse", "1d", "--wait", variables=account)
+    assert [(record["status"], record["source"]) for record in result.records] == [("judged", str(paths[1]))]
+    assert (result.code, calls["ImageAsyncModeration"]) == (0, 1)
 
 
 def test_a_glob_that_matches_nothing_is_told(moderate: Callable, account: dict[str, str], folder: Path) -> None:

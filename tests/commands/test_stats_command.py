@@ -21,18 +21,18 @@ from moderate_cli.render import usage_export
 
 LOCAL = "moderate: 1 of these calls went to the local engine, and cost nothing (see --engine)\n"
 DAYS = [
-    {"day": "2025-11-30", "calls": 1, "hits": 1, "share": 1.0},
-    {"day": "2025-12-01", "calls": 3, "hits": 1, "share": 0.333333},
-    {"day": "2025-12-02", "calls": 2, "hits": 1, "share": 0.5},
+    {"day": "2025-11-30", "calls": 1, "hits": 1, "billed": 1, "share": 1.0},
+    {"day": "2025-12-01", "calls": 3, "hits": 1, "billed": 2, "share": 0.333333},
+    {"day": "2025-12-02", "calls": 2, "hits": 1, "billed": 2, "share": 0.5},
 ]
 MONTHS = [
-    {"month": "2025-11", "calls": 1, "hits": 1, "share": 1.0},
-    {"month": "2025-12", "calls": 5, "hits": 2, "share": 0.4},
+    {"month": "2025-11", "calls": 1, "hits": 1, "billed": 1, "share": 1.0},
+    {"month": "2025-12", "calls": 5, "hits": 2, "billed": 4, "share": 0.4},
 ]
 SERVICES = [
-    {"service": "baselineCheck_global", "calls": 4, "hits": 2, "share": 0.5},
-    {"service": "baselineCheck", "calls": 1, "hits": 0, "share": 0.0},
-    {"service": "tonalityImprove", "calls": 1, "hits": 1, "share": 1.0},
+    {"service": "baselineCheck_global", "calls": 4, "hits": 2, "billed": 3, "share": 0.5},
+    {"service": "baselineCheck", "calls": 1, "hits": 0, "billed": 1, "share": 0.0},
+    {"service": "tonalityImprove", "calls": 1, "hits": 1, "billed": 1, "share": 1.0},
 ]
 LABELS = [
     {"label": "violent_gun", "calls": 3, "share": 0.5},
@@ -66,7 +66,7 @@ def test_days_are_the_default(moderate: Callable, store: Path) -> None:
 @pytest.mark.parametrize(("by", "rows"), EVERY)
 def test_a_document_has_the_sums(moderate: Callable, store: Path, by: str, rows: Rows) -> None:
     document = json.loads(moderate("stats", "--by", by, "-f", "json", "--store", store).stdout)
-    assert document == {"by": by, "calls": 6, "hits": 3, "rows": rows}
+    assert document == {"by": by, "calls": 6, "hits": 3, "billed": 5, "rows": rows}
 
 
 @pytest.mark.parametrize(("by", "rows"), EVERY)
@@ -127,10 +127,48 @@ def test_an_empty_store_has_a_whole_document_too(moderate: Callable, empty: Path
     expected = {
         "table": "",
         "jsonl": "",
-        "json": '{"by":"day","calls":0,"hits":0,"rows":[]}\n',
-        "csv": '"day","calls","hits","share"\r\n',
+        "json": '{"by":"day","calls":0,"hits":0,"billed":0,"rows":[]}\n',
+        "csv": '"day","calls","hits","billed","share"\r\n',
     }
     assert done.stdout == expected[choice] if choice in expected else "There are no calls." in done.stdout
+
+
+@pytest.fixture
+def of_others(tmp_path: Path) -> Path:
+    """A store with the result of a task that another machine submitted, and a failed answer that is billed."""
+    with writing(tmp_path / "others.db") as writer:
+        writer.add("2025-12-01", "T1", "violent_gun", level="high", services=[], billed_calls=30)
+        writer.add("2025-12-01", "half.gif", level="high", status="failed", billed_calls=2)
+    return tmp_path / "others.db"
+
+
+def test_a_service_that_nobody_knows_is_null_and_unknown_to_people(moderate: Callable, of_others: Path) -> None:
+    by_service = ["stats", "--by", "service", "--store", str(of_others)]
+    assert moderate(*by_service).records == [
+        {"service": None, "calls": 1, "hits": 1, "billed": 30, "share": 1.0},
+        {"service": "baselineCheck_global", "calls": 0, "hits": 0, "billed": 2, "share": 0.0},
+    ]
+    assert '"unknown",1,1,30,1.0' in moderate(*by_service, "-f", "csv").stdout
+    assert "unknown " in moderate(*by_service, "-f", "table").stdout
+    assert '<bdi dir="auto">unknown</bdi>' in moderate(*by_service, "-f", "html").stdout
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_nor_has_it_an_empty_cell_in_the_export(moderate: Callable, of_others: Path, tmp_path: Path, kind: str) -> None:
+    moderate("stats", "--export", tmp_path / f"u.{kind}", "--store", of_others)
+    assert _sheet(tmp_path / f"u.{kind}")[1:] == [
+        ["", "unknown", 1, "2025-12-01", 30],
+        ["", "baselineCheck_global", 0, "2025-12-01", 2],
+    ]
+
+
+@pytest.mark.parametrize("choice", ["table", "html", "json"])
+def test_what_is_billed_and_not_judged_is_shown(moderate: Callable, tmp_path: Path, choice: str) -> None:
+    with writing(tmp_path / "store.db") as writer:
+        writer.add("2025-12-01", "half.gif", level="high", status="failed", billed_calls=2)
+    done = moderate("stats", "-f", choice, "--store", tmp_path / "store.db")
+    assert (done.code, done.stderr) == (ExitCode.OK, "")
+    assert "2" in done.stdout
 
 
 def test_an_unknown_service_is_explained_where_nothing_is_found(moderate: Callable, store: Path) -> None:
@@ -150,11 +188,11 @@ def test_the_export_has_the_columns_of_the_console(
     done = moderate("stats", "--by", way, "--export", path, "--uid", "1234567890123456", "--store", store)
     assert (done.code, len(done.records)) == (ExitCode.OK, len(dict(EVERY)[way]))
     day = "" if way == "month" else "-30"
-    first = ["1234567890123456", "baselineCheck_global", 1, f"2025-11{day}"]
+    first = ["1234567890123456", "baselineCheck_global", 1, f"2025-11{day}", 1]
     header, *rows = _sheet(path)
-    assert header == ["Account UID", "Service", "Usage", "Date"]
+    assert header == ["Account UID", "Service", "Usage", "Date", "Billed"]
     assert rows[0] == first
-    assert sum(row[2] for row in rows) == 6
+    assert [sum(row[column] for row in rows) for column in (2, 4)] == [6, 5]
     assert len(rows) == len({(row[1], row[3]) for row in rows})
     assert [row[3] for row in rows] == sorted(row[3] for row in rows)
 

@@ -78,7 +78,7 @@ def test_a_result_is_pushed(caller, draw, receiver, crypt_type, digest):
     data = caller.result(req_id).body["Data"]
     (form,) = receiver.forms
     assert set(form) == {"ReqId", "Checksum", "Content"}
-    assert (form["ReqId"], json.loads(form["Content"])) == (req_id, data)
+    assert (form["ReqId"], json.loads(form["Content"])) == (req_id, {"ReqId": req_id, **data})
     expected = digest(f"1000000000000000s_1{form['Content']}".encode())
     assert form["Checksum"] == (expected if isinstance(expected, str) else expected.hexdigest())
     assert receiver.types[0].startswith("application/x-www-form-urlencoded")
@@ -135,7 +135,7 @@ def test_a_failure_is_pushed(caller, receiver):
     assert reply.body["Code"] == 200
     assert receiver.arrived.acquire(timeout=10)
     content = json.loads(receiver.forms[0]["Content"])
-    assert (set(content), content["Code"]) == ({"Code", "Msg"}, 404)
+    assert (set(content), content["Code"]) == ({"ReqId", "Code", "Msg"}, 404)
 
 
 def test_limits():

@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -267,9 +268,10 @@ def test_an_upload_that_stays_refused_is_a_failure_with_the_code_of_oss() -> Non
 def test_the_same_bytes_are_uploaded_once() -> None:
     token = _token(lambda: server)
     with faults(token, OSS_OK) as server, _client(server) as client:
-        places = {client.upload(_file(), sha256="a" * 64) for _ in range(5)}
+        places = {client.upload(_file(), sha256=sha256(_file().read()).hexdigest()) for _ in range(5)}
         assert len(places) == 1
-        assert client.upload(_file(), sha256="b" * 64) not in places
+        other = sha256(b"other").hexdigest()
+        assert client.upload(io.BufferedReader(io.BytesIO(b"other")), sha256=other) not in places
         assert [command for command, _, _ in server.requests] == ["POST", "PUT", "PUT"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    *("requests", "urllib3", "oss2", "sqlite3", "yaml", "pathspec", "PIL", "numpy", "onnxruntime", "zxingcpp"),
+    *("requests", "urllib3", "oss2", "sqlite3", "yaml", "PIL", "numpy", "onnxruntime", "zxingcpp"),
     "http.server",
 }
 

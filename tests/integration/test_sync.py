@@ -77,7 +77,7 @@ def test_a_missing_extra_is_named_and_never_skipped(moderate: Callable, monkeypa
 def test_json_is_one_document_and_raw_keeps_the_answer(moderate: Callable, account: dict[str, str]) -> None:
     result = moderate("sync", DATA / "landscape.jpg", "-f", "json", "--raw", variables=account)
     document = json.loads(result.stdout)
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["summary"]["judged"] == 1
     (record,) = document["results"]
     assert record["raw"]["Code"] == 200

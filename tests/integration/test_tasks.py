@@ -155,7 +155,7 @@ def test_a_task_that_is_pending_at_the_deadline_is_exit_5(moderate: Callable, st
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--interval", "2"], "interval needs maxFrameNum"),
+        (["--interval", "0"], "interval is 0"),
         (["--max-frames", "101"], "maxFrameNum is 101"),
         (["--callback", "http://127.0.0.1:1/"], "seed is missing"),
         (["--crypt-type", "MD5"], "only SHA256 and SM3"),

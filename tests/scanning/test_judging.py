@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import call, fatal_error, item, service_error, verdict
+from builders import call, fatal_error, item, service_error, unreadable_answer, verdict
 
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import InputError, ModerateError
-from moderate_cli.scanning import Budget, ImageJudge, Sender, ask_sync, judging, plan
+from moderate_cli.client.upload import FileChangedError
+from moderate_cli.commands.log import show_log
+from moderate_cli.errors import ExitCode, InputError
+from moderate_cli.records import GatePolicy, Tally
+from moderate_cli.scanning import Budget, ImageJudge, Scan, Sender, ask_sync, judging, plan
 from moderate_cli.scanning.in_flight import InFlight
 from moderate_cli.verdicts import (
     BrokenInput,
@@ -27,10 +31,12 @@ from moderate_cli.verdicts import (
     Item,
     Judged,
     LocalFile,
+    NotTried,
     OssObject,
     Outcome,
     Planned,
     RemoteImage,
+    RiskLevel,
     Skipped,
     Verdict,
 )
@@ -41,7 +47,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\
 class FakeClient:
     """Remembers what it was asked; fails where it is told to."""
 
-    def __init__(self, *, upload_error: ModerateError | None = None, call_error: ModerateError | None = None) -> None:
+    def __init__(self, *, upload_error: Exception | None = None, call_error: Exception | None = None) -> None:
         self.upload_error = upload_error
         self.call_error = call_error
         self.uploads: list[tuple[bytes, str]] = []
@@ -217,10 +223,76 @@ def test_an_error_that_is_fatal_for_the_run_is_an_outcome_too() -> None:
     assert (outcome.error.code, outcome.call.attempts) == ("not_permitted", 1)
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError("peer"), ValueError("bug")])
-def test_an_error_of_the_upload_is_not_blamed_on_the_file(tmp_path: Path, error: Exception) -> None:
-    with pytest.raises(type(error)):
-        _judge(FakeClient(upload_error=error), _file(tmp_path / "a.png"))
+@pytest.mark.parametrize("error", [ConnectionResetError("peer"), ValueError("bug"), ZeroDivisionError("x\n" * 500)])
+@pytest.mark.parametrize("where", ["upload_error", "call_error"])
+def test_an_error_that_nobody_foresaw_is_a_bug_and_not_blamed_on_the_file(
+    tmp_path: Path, error: Exception, where: str
+) -> None:
+    memory = Remembered()
+    outcome = _judge(FakeClient(**{where: error}), _file(tmp_path / "a.png"), memory=memory)
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.error.exit_code, outcome.error.ends_run) == ("bug", ExitCode.BUG, False)
+    assert outcome.error.message.startswith(f"a bug in moderate: {type(error).__name__}: ")
+    assert "\n" not in outcome.error.message
+    assert len(outcome.error.message) < 400
+    assert "--debug" in (outcome.error.hint or "")
+    assert memory.kept == [(outcome, None)]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("verbosity", [0, 1, 2])
+def test_the_traceback_is_in_the_log_only_where_it_is_asked_for(tmp_path: Path, debug: bool, verbosity: int) -> None:
+    stream = io.StringIO()
+    show_log(verbosity, stream, debug=debug)
+    _judge(FakeClient(call_error=ZeroDivisionError("what nobody foresaw")), _file(tmp_path / "a.png"))
+    is_shown = debug or verbosity > 1
+    assert ("Traceback (most recent call last)" in stream.getvalue()) is is_shown
+    assert (f"moderate: {tmp_path / 'a.png'}: an error that nobody foresaw" in stream.getvalue()) is is_shown
+
+
+def test_a_memory_that_fails_about_one_image_is_that_images_failure(tmp_path: Path) -> None:
+    class Forgetful(Remembered):
+        def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+            raise KeyError("risk_level")
+
+    memory = Forgetful()
+    client = FakeClient()
+    outcome = _judge(client, _file(tmp_path / "a.png"), memory=memory)
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, len(memory.kept)) == ("bug", 1)
+    assert client.calls == client.uploads == []
+
+
+def test_one_bug_among_many_images_leaves_the_others_their_verdicts(tmp_path: Path) -> None:
+    class Picky(FakeClient):
+        def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
+            if file.name.endswith("17.png"):
+                raise RuntimeError("injected")
+            return super().upload(file, extension=extension, sha256=sha256)
+
+    client, policy = Picky(), GatePolicy(RiskLevel.HIGH)
+    judge = ImageJudge(
+        call=call(),
+        send=Sender(clients=[client], ask=ask_sync("baselineCheck", ())),  # type: ignore[list-item]
+    )
+    items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(60)]
+    tally = Tally(policy=policy)
+    outcomes = list(Scan(items, judge, jobs=4))
+    for outcome in outcomes:
+        tally.add(outcome)
+    assert (tally.judged, tally.failed, tally.bugs, tally.not_tried, len(client.calls)) == (59, 1, 1, 0, 59)
+    assert [outcome.item.source for outcome in outcomes if isinstance(outcome, Failed)] == [str(tmp_path / "17.png")]
+    assert tally.exit_code(allow_empty=False) is ExitCode.BUG
+
+
+def test_an_answer_that_cannot_be_read_keeps_what_could_be() -> None:
+    said = verdict("medium", "smoke", call=call(attempts=1, elapsed_ms=5, answered_at=7.0), billed_calls=1)
+    error = unreadable_answer("a label is 3", said)
+    error.attempts, error.repeated = 2, True
+    outcome = _judge(FakeClient(call_error=error), item())
+    assert isinstance(outcome, Failed)
+    assert (outcome.error, outcome.verdict) == (error, said)
+    assert (outcome.call.attempts, outcome.call.repeated, outcome.call.answered_at) == (2, True, 7.0)
 
 
 class Remembered:
@@ -284,23 +356,116 @@ def test_failures_and_refusals_are_kept_too(tmp_path: Path) -> None:
     _judge(FakeClient(), _file(tmp_path / "text.jpg", b"a text"), memory=memory)
     _judge(FakeClient(call_error=service_error()), _file(tmp_path / "a.png"), memory=memory)
     _judge(FakeClient(), _file(tmp_path / "b.png"), memory=memory, budget=Budget(0))
-    assert [type(outcome) for outcome, _ in memory.kept] == [Skipped, Failed, Skipped]
+    assert [type(outcome) for outcome, _ in memory.kept] == [Skipped, Failed]  # what is not tried is no result
 
 
 def test_no_call_is_made_beyond_the_cap(tmp_path: Path) -> None:
-    client, budget = FakeClient(), Budget(2)
-    outcomes = [_judge(client, _file(tmp_path / f"{index}.png"), budget=budget) for index in range(4)]
-    assert [type(outcome) for outcome in outcomes] == [Judged, Judged, Skipped, Skipped]
-    assert {outcome.error.code for outcome in outcomes[2:]} == {"call_cap"}
-    assert all(outcome.error.ends_run for outcome in outcomes[2:])
-    assert len(client.calls) == len(client.uploads) == 2
+    client, budget, memory = FakeClient(), Budget(2), Remembered()
+    items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(4)]
+    outcomes = [_judge(client, one, budget=budget, memory=memory) for one in items]
+    assert [type(outcome) for outcome in outcomes] == [Judged, Judged, NotTried, NotTried]
+    assert [outcome.item for outcome in outcomes] == items
+    assert len(client.calls) == len(client.uploads) == len(memory.kept) == 2
 
 
 def test_an_image_that_costs_more_than_is_left_is_not_sent(tmp_path: Path) -> None:
     client = FakeClient()
     outcome = _judge(client, _file(tmp_path / "a.png"), budget=Budget(2), cost=lambda checked: 3)
-    assert isinstance(outcome, Skipped)
+    assert isinstance(outcome, NotTried)
     assert client.uploads == []
+
+
+@pytest.mark.parametrize(("cap", "total"), [(3, 10), (0, 4), (10, 10), (1, 1)])
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_each_input_beyond_the_cap_is_counted(tmp_path: Path, cap: int, total: int, jobs: int) -> None:
+    client = FakeClient()
+    judge = ImageJudge(
+        call=call(),
+        send=Sender(clients=[client], ask=ask_sync("s", ()), budget=Budget(cap)),  # type: ignore[list-item]
+    )
+    scan = Scan((_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(total)), judge, jobs=jobs)
+    outcomes = list(scan)
+    assert len(outcomes) == len(client.calls) == cap
+    assert all(isinstance(outcome, Judged) for outcome in outcomes)
+    assert (scan.not_tried, scan.at_least) == (total - cap, False)
+
+
+# --- a file that changes meanwhile
+
+
+def _changing(client: FakeClient, path: Path, contents: list[bytes]) -> None:
+    """Let a file get another content each time that it is about to be uploaded, which is held against the hash."""
+    real = client.upload
+
+    def upload(file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
+        if contents:
+            path.write_bytes(contents.pop(0))
+        file.seek(0)
+        if hashlib.sha256(file.read()).hexdigest() != sha256:
+            raise FileChangedError
+        return real(file, extension=extension, sha256=sha256)
+
+    client.upload = upload  # type: ignore[method-assign]
+
+
+def test_a_file_that_changed_before_it_was_sent_is_judged_under_the_hash_of_what_was_sent(tmp_path: Path) -> None:
+    client, memory, budget = FakeClient(), Remembered(), Budget(1)
+    one, changed = _file(tmp_path / "a.png"), PNG + b"changed"
+    _changing(client, tmp_path / "a.png", [changed])
+    outcome = _judge(client, one, memory=memory, budget=budget)
+    assert isinstance(outcome, Judged)
+    assert (outcome.sha256, outcome.size) == (hashlib.sha256(changed).hexdigest(), len(changed))
+    assert client.uploads == [(changed, ".png")]
+    assert [kept.sha256 for kept, _ in memory.kept] == [outcome.sha256]
+
+
+def test_a_file_that_keeps_changing_fails_and_is_never_judged_under_another_hash(tmp_path: Path) -> None:
+    client, memory, budget = FakeClient(), Remembered(), Budget(1)
+    one = _file(tmp_path / "a.png")
+    _changing(client, tmp_path / "a.png", [PNG + bytes([index]) for index in range(10)])
+    outcome = _judge(client, one, memory=memory, budget=budget)
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.error.exit_code) == ("file_changed", ExitCode.INCOMPLETE)
+    assert client.calls == client.uploads == []
+    assert [type(kept) for kept, _ in memory.kept] == [Failed]
+    assert isinstance(_judge(client, _file(tmp_path / "b.png"), budget=budget), Judged)  # it has cost nothing
+
+
+def test_a_file_that_becomes_no_image_is_refused_the_second_time(tmp_path: Path) -> None:
+    client = FakeClient()
+    one = _file(tmp_path / "a.png")
+    _changing(client, tmp_path / "a.png", [b"a text"])
+    outcome = _judge(client, one)
+    assert isinstance(outcome, Skipped)
+    assert (outcome.error.code, client.calls) == ("not_an_image", [])
+
+
+def test_a_file_that_changed_since_it_was_walked_over_is_hashed_anew(tmp_path: Path) -> None:
+    client, memory = FakeClient(), Remembered()
+    path = tmp_path / "a.png"
+    _file(path)
+    stat = FileStat(len(PNG), path.stat().st_mtime_ns, path.stat().st_ino)
+    _changing(client, path, [PNG + b"changed"])
+    outcome = _judge(client, Item("a.png", LocalFile(path, stat, "0" * 64)), memory=memory)
+    assert isinstance(outcome, Judged)
+    assert outcome.sha256 == hashlib.sha256(PNG + b"changed").hexdigest()
+
+
+def test_a_file_that_changes_while_it_is_judged_is_not_known_by_its_looks(tmp_path: Path) -> None:
+    client, memory = FakeClient(), Remembered()
+    path = tmp_path / "a.png"
+    one = _file(path)
+    real = client.image_moderation
+
+    def image_moderation(*arguments: Any, **options: Any) -> Verdict:
+        path.write_bytes(b"something else")
+        return real(*arguments, **options)
+
+    client.image_moderation = image_moderation  # type: ignore[method-assign]
+    outcome = _judge(client, one, memory=memory)
+    assert isinstance(outcome, Judged)
+    assert outcome.sha256 == hashlib.sha256(PNG).hexdigest()
+    assert memory.kept == [(outcome, None)]
 
 
 def test_a_plan_sends_nothing(tmp_path: Path) -> None:

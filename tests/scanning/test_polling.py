@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from builders import call, verdict
+from builders import call, unreadable_answer, verdict
 
 from moderate_cli.client import GreenClient
-from moderate_cli.errors import ModerateError, RefusedError, ServiceError
-from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, is_final
-from moderate_cli.verdicts import Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
+from moderate_cli.client.operations import Operation
+from moderate_cli.client.replies import read_verdict
+from moderate_cli.errors import ExitCode, ModerateError, RefusedError, ServiceError
+from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, is_final, sent_data_id
+from moderate_cli.verdicts import (
+    Coverage,
+    Extent,
+    Failed,
+    Item,
+    Json,
+    Judged,
+    Outcome,
+    Pending,
+    QueuedTask,
+    TaskKind,
+    Verdict,
+)
 
 
 class Clock:
@@ -181,24 +197,33 @@ def test_nothing_to_ask_after_is_no_reason_to_wait() -> None:
 class Client(GreenClient):
     """Answers without a network."""
 
-    def __init__(self, answer: Verdict | ServiceError | None) -> None:
+    def __init__(self, answer: Verdict | Exception | None) -> None:
         self.answer = answer
         self.region = "cn-shanghai"
         self.asked: list[str] = []
+        self.told: list[dict[str, Any]] = []
 
     @property
     def endpoint(self) -> str:
         return "host"
 
-    def describe_image_moderation_result(self, req_id: str) -> Verdict | None:
-        self.asked.append(f"image {req_id}")
-        if isinstance(self.answer, ServiceError):
-            raise self.answer
-        return self.answer
+    def describe_image_moderation_result(
+        self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None
+    ) -> Verdict | None:
+        self.told.append({"services": services, "data_id": data_id})
+        return self._said(f"image {req_id}", services)
 
-    def describe_multimodal_moderation_result(self, req_id: str) -> Verdict | None:
-        self.asked.append(f"post {req_id}")
-        return None
+    def describe_multimodal_moderation_result(
+        self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None, post: Json | None = None
+    ) -> Verdict | None:
+        self.told.append({"services": services, "data_id": data_id, "post": post})
+        return self._said(f"post {req_id}", services)
+
+    def _said(self, question: str, services: Sequence[str]) -> Verdict | None:
+        self.asked.append(question)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer and replace(self.answer, call=replace(self.answer.call, services=tuple(services)))
 
 
 TASK = QueuedTask("T", "image", services=("s",), sha256="a" * 64, size=7, expires_at=99.0)
@@ -220,6 +245,151 @@ def test_an_error_is_a_failure() -> None:
     outcome = TaskJudge(lambda _task: Client(LASTING[0]))(Item("a.gif", TASK))
     assert isinstance(outcome, Failed)
     assert outcome.error is LASTING[0]
+
+
+def test_what_could_be_read_of_an_answer_is_kept_and_the_task_is_not_over() -> None:
+    said = verdict("medium", "smoke")
+    outcome = TaskJudge(lambda _task: Client(unreadable_answer("a label is 3", said)))(Item("a.gif", TASK))
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.verdict) == ("unreadable_answer", said)
+    assert not is_final(outcome)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError(), ValueError("x")])
+def test_an_error_that_nobody_foresaw_is_that_tasks_failure(error: Exception) -> None:
+    def client_for(task: QueuedTask) -> GreenClient:
+        return Client(error if task.req_id == "T2" else verdict())
+
+    judge, clock = TaskJudge(client_for), Clock()
+    outcomes = list(_polling(judge, clock, "T1", "T2", "T3"))
+    assert sorted(_words(outcomes)) == [("T1", "Judged"), ("T2", "Failed"), ("T3", "Judged")]
+    [bug] = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert (bug.error.code, bug.error.exit_code) == ("bug", ExitCode.BUG)
+    assert not is_final(bug)
+
+
+def test_no_client_for_a_task_is_that_tasks_failure_too() -> None:
+    def client_for(task: QueuedTask) -> GreenClient:
+        raise KeyError("endpoint")
+
+    outcome = TaskJudge(client_for)(Item("a.gif", TASK))
+    assert isinstance(outcome, Failed)
+    assert outcome.error.code == "bug"
+
+
+POST = {"mainData": {"mainContent": "text"}, "dataId": "its-own"}
+
+
+@pytest.mark.parametrize(
+    ("task", "sent"),
+    [
+        (replace(TASK, data_id="d"), "d"),
+        (TASK, None),
+        (replace(TASK, kind="multimodal", data_id="d"), "d"),
+        (replace(TASK, kind="multimodal", post=POST), "its-own"),
+        (replace(TASK, kind="multimodal", post=POST, data_id="d"), "its-own"),
+        (replace(TASK, kind="multimodal", post=POST | {"dataId": None}, data_id="d"), "d"),
+        (replace(TASK, kind="multimodal", post=POST | {"dataId": 7}), "7"),
+    ],
+)
+def test_the_id_that_was_sent_is_the_tasks_or_the_posts_own(task: QueuedTask, sent: str | None) -> None:
+    client = Client(verdict())
+    TaskJudge(lambda _task: client)(Item("a", task, data_id="of an image with the same content"))
+    assert sent_data_id(task) == sent
+    [told] = client.told
+    assert (told["data_id"], told["services"]) == (sent, ("s",))
+    assert told.get("post", task.post) == task.post
+
+
+def _describing(data: dict[str, Any]) -> TaskJudge:
+    """Ask a client that reads such an answer."""
+
+    class Reading(Client):
+        def describe_image_moderation_result(
+            self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None
+        ) -> Verdict | None:
+            asked = self.call(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, tuple(services))
+            return read_verdict({"Code": 200, "Data": data}, asked, data_id=data_id)
+
+        def describe_multimodal_moderation_result(
+            self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None, post: Json | None = None
+        ) -> Verdict | None:
+            asked = self.call(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, tuple(services))
+            return read_verdict({"Code": 200, "Data": data}, asked, data_id=data_id, post=post)
+
+    return TaskJudge(lambda _task: Reading(None))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "is_right"),
+    [("d", "d", True), ("d", None, True), ("d", "", True), (None, "x", True), ("d", "x", False), ("7", 7, True)],
+)
+@pytest.mark.parametrize("kind", ["image", "multimodal"])
+def test_an_answer_about_another_object_is_a_failure(
+    asked: str | None, answered: object, is_right: bool, kind: TaskKind
+) -> None:
+    data = {"RiskLevel": "none", "DataId": answered, "MainData": {"Result": [{"Label": "nonLabel"}]}}
+    outcome = _describing(data)(Item("a", replace(TASK, kind=kind, data_id=asked), data_id="another"))
+    assert isinstance(outcome, Judged if is_right else Failed)
+    if isinstance(outcome, Failed):
+        assert outcome.error.message.endswith("it is about another object: its DataId is 'x'")
+
+
+def test_the_parts_of_a_post_that_are_not_answered_are_known_by_the_post_that_was_sent() -> None:
+    replies = [{"content": "r"}, {"content": "r"}]
+    comments = [{"content": "c", "commentDatas": replies}, *({"content": "c"} for _ in range(6))]
+    task = replace(TASK, kind="multimodal", post={"mainData": {"mainContent": "text"}, "commentDatas": comments})
+    clean = {"Result": [{"Label": "nonLabel"}]}
+    said = [clean | {"CommentDatas": [clean, clean]}, clean, clean]
+    data = {"RiskLevel": "none", "MainData": clean, "CommentDatas": said}
+    outcome = _describing(data)(Item("post.yaml", task))
+    assert isinstance(outcome, Judged)
+    assert outcome.verdict.coverage == (Coverage("parts", 6, 10, unanswered=True),)
+    assert outcome.verdict.is_unanswered
+    [note] = outcome.verdict.notes
+    assert note == "not answered: $.commentDatas[3], $.commentDatas[4], $.commentDatas[5], $.commentDatas[6]"
+    assert outcome.verdict.billed_calls == 1
+
+
+@pytest.mark.parametrize(
+    ("extents", "frames", "expected"),
+    [
+        ((), 0, ()),
+        ((Extent("frames", 3),), 0, (Coverage("frames", 1, 3),)),
+        ((Extent("frames", 3, 1, 10),), 3, ()),
+        ((Extent("frames", 300, 1, 100),), 100, (Coverage("frames", 100, 300),)),
+    ],
+)
+def test_what_an_image_consists_of_is_known_from_its_submission(
+    extents: tuple[Extent, ...], frames: int, expected: tuple[Coverage, ...]
+) -> None:
+    found = [{"Result": [{"Label": "nonLabel"}]}] * frames
+    outcome = _describing({"RiskLevel": "none", "FrameNum": frames or 1, "Frame": found})(
+        Item("a.gif", replace(TASK, extents=extents))
+    )
+    assert isinstance(outcome, Judged)
+    assert (outcome.extents, outcome.verdict.coverage) == (extents, expected)
+
+
+def test_fewer_frames_than_announced_were_not_answered() -> None:
+    data = {"RiskLevel": "none", "FrameNum": 30, "Frame": [{"Result": [{"Label": "nonLabel"}]}] * 2}
+    for extents in ((), (Extent("frames", 30),), (Extent("frames", 30, 1, 100),)):
+        outcome = _describing(data)(Item("a.gif", replace(TASK, extents=extents)))
+        assert isinstance(outcome, Judged)
+        assert outcome.verdict.coverage == (Coverage("frames", 2, 30, unanswered=True),)
+
+
+def test_a_task_that_is_pending_keeps_what_its_image_consists_of() -> None:
+    extents = (Extent("frames", 3, 1, 10),)
+    outcome = TaskJudge(lambda _task: Client(None))(Item("a.gif", replace(TASK, extents=extents)))
+    assert isinstance(outcome, Pending)
+    assert outcome.extents == extents
+
+
+def test_polling_leaves_no_task_out_that_it_could_count() -> None:
+    polling = _polling(Service(Clock(), a=1), Clock(), "a")
+    assert len(list(polling)) == 1
+    assert (polling.not_tried, polling.at_least) == (0, False)
 
 
 def test_the_kind_decides_what_is_asked() -> None:

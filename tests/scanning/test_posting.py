@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ import pytest
 from builders import call, item, service_error
 
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import InputError, ModerateError
+from moderate_cli.client.upload import FileChangedError
+from moderate_cli.errors import ExitCode, InputError, RefusedError
+from moderate_cli.scanning import Budget, Scan
 from moderate_cli.scanning.posting import PostJudge, service_name
 from moderate_cli.verdicts import (
     BrokenInput,
@@ -18,6 +22,7 @@ from moderate_cli.verdicts import (
     Failed,
     Item,
     Json,
+    NotTried,
     OssObject,
     Outcome,
     Pending,
@@ -36,16 +41,20 @@ class FakeClient:
 
     endpoint = "green-cip.cn-shanghai.aliyuncs.com"
 
-    def __init__(self, *, region: str = "cn-shanghai", error: ModerateError | None = None) -> None:
+    def __init__(self, *, region: str = "cn-shanghai", error: Exception | None = None) -> None:
         self.region = region
         self.error = error
         self.uploads: list[tuple[bytes, str, str | None]] = []
         self.posts: list[tuple[str, Json]] = []
+        self.changes: list[Callable[[], object]] = []
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         return call(operation=operation.value, services=services)
 
     def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
+        if self.changes:
+            self.changes.pop()()
+            raise FileChangedError
         self.uploads.append((file.read(0), extension, sha256))
         return OssObject("bucket", f"key{len(self.uploads)}", self.region)
 
@@ -151,6 +160,63 @@ def test_a_post_over_its_limits_uploads_nothing(tmp_path: Path, changes: dict[st
     outcome = _judge(_item(_image(tmp_path), **changes), client)
     assert isinstance(outcome, Skipped)
     assert client.uploads == client.posts == []
+
+
+@pytest.mark.parametrize("only_plans", [True, False])
+def test_replies_to_replies_are_refused_before_anything_is_uploaded(tmp_path: Path, only_plans: bool) -> None:
+    client = FakeClient()
+    deepest = {"content": "third", "images": [_image(tmp_path)]}
+    comments = [{"content": "first", "commentDatas": [{"content": "second", "commentDatas": [deepest]}]}]
+    outcome = _judge(_item(_image(tmp_path), comments=comments), client, only_plans=only_plans)
+    assert isinstance(outcome, Skipped)
+    assert isinstance(outcome.error, RefusedError)
+    assert (outcome.error.code, outcome.error.api_code) == ("post_too_deep", 401)
+    assert "flatten" in (outcome.error.hint or "")
+    assert client.uploads == client.posts == []
+
+
+def test_an_image_that_changed_is_sent_under_the_hash_of_what_it_is_now(tmp_path: Path) -> None:
+    client = FakeClient()
+    image = _image(tmp_path)
+    changed = PNG + b"changed"
+    client.changes.append(lambda: (tmp_path / "A.PNG").write_bytes(changed))
+    assert isinstance(_judge(_item(image), client), Pending)
+    assert [sha256 for _, _, sha256 in client.uploads] == [hashlib.sha256(changed).hexdigest()]
+
+
+def test_a_post_of_which_an_image_keeps_changing_is_not_sent(tmp_path: Path) -> None:
+    client, budget = FakeClient(), Budget(2)
+    client.changes += [lambda: None, lambda: None]
+    outcome = _judge(_item(_image(tmp_path)), client, budget=budget)
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.error.message) == (
+        "file_changed",
+        f"{tmp_path / 'A.PNG'}: the file changed while it was sent",
+    )
+    assert client.posts == []
+    assert isinstance(_judge(_item(_image(tmp_path)), client, budget=budget), Pending)  # it has cost nothing
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), RecursionError()])
+def test_an_error_that_nobody_foresaw_is_that_posts_failure(error: Exception) -> None:
+    outcome = _judge(_item(), FakeClient(error=error))
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.error.exit_code) == ("bug", ExitCode.BUG)
+
+
+def test_a_post_beyond_the_cap_is_not_tried(tmp_path: Path) -> None:
+    client, budget = FakeClient(), Budget(3)
+    outcomes = [_judge(_item(_image(tmp_path)), client, budget=budget) for _ in range(3)]  # text and image: two calls
+    assert [type(outcome) for outcome in outcomes] == [Pending, NotTried, NotTried]
+    assert len(client.posts) == len(client.uploads) == 1
+
+
+def test_posts_beyond_the_cap_are_counted() -> None:
+    client = FakeClient()
+    judge = PostJudge(clients=[client], call=call(services=(SERVICE,)), budget=Budget(3))  # type: ignore[list-item]
+    scan = Scan((_item() for _ in range(10)), judge, jobs=1)
+    assert [type(outcome) for outcome in scan] == [Pending] * 3
+    assert (scan.not_tried, scan.at_least) == (7, False)
 
 
 def test_comments_of_a_profile_would_not_be_judged() -> None:

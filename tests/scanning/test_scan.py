@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
-from builders import failed, fatal_error, item, judged, sources_of
+from builders import call, failed, fatal_error, item, judged, sources_of
 
+from moderate_cli.errors import BugError
 from moderate_cli.scanning import Scan
-from moderate_cli.verdicts import Item, Outcome
+from moderate_cli.verdicts import Item, NotTried, Outcome
 
 PATIENCE = 10.0  # seconds: far more than any step here takes
 
@@ -140,6 +141,7 @@ def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
 
     scan = Scan(items, judge, jobs=jobs)
     judged = sources_of(list(scan))
+    assert (scan.not_tried, scan.at_least) == (items.taken - len(judged), items.taken > len(judged))
     left = [one.source for one in scan.take_left()]
     assert sorted(judged + left, key=int) == [str(index) for index in range(items.taken)]
     assert 6 <= items.taken <= 6 + 4 * jobs
@@ -323,3 +325,130 @@ def test_a_stop_waits_for_no_item() -> None:
     assert scan.is_feeding
     said.set()
     _wait_until(lambda: not scan.is_feeding)
+
+
+class Capped:
+    """Judges as many items as it may, and tries none after them."""
+
+    def __init__(self, cap: int) -> None:
+        self._lock = threading.Lock()
+        self.left = cap
+        self.asked = 0
+
+    def __call__(self, one: Item) -> Outcome:
+        with self._lock:
+            self.asked += 1
+            if not self.left:
+                return NotTried(item=one, call=call())
+            self.left -= 1
+        return _judge(one)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("jobs", [1, 8])
+@pytest.mark.parametrize(
+    ("cap", "number", "not_tried"), [(3, 10, 7), (0, 10, 10), (10, 10, 0), (11, 10, 0), (500, 5_000, 4_500), (0, 0, 0)]
+)
+def test_what_is_beyond_the_cap_is_counted_to_the_end(
+    cap: int, number: int, not_tried: int, jobs: int, ordered: bool
+) -> None:
+    judge = Capped(cap)
+    scan = Scan((item(str(index)) for index in range(number)), judge, jobs=jobs, ordered=ordered)
+    outcomes = list(scan)
+    assert len(outcomes) == min(cap, number)
+    assert not any(isinstance(outcome, NotTried) for outcome in outcomes)
+    assert (scan.not_tried, scan.at_least) == (not_tried, False)
+    assert judge.asked <= cap + jobs  # the rest is only counted
+    assert scan.take_left() == []
+
+
+def test_items_beyond_the_cap_from_a_pipe_that_stays_open_are_at_least_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moderate_cli.scanning.scan._SILENCE", 0.2)
+    closed = threading.Event()
+
+    def pipe() -> Iterator[Item]:
+        yield from map(item, map(str, range(10)))
+        assert closed.wait(PATIENCE)
+
+    scan = Scan(pipe(), Capped(3), jobs=2)
+    started = time.monotonic()
+    assert len(list(scan)) == 3
+    assert time.monotonic() - started < PATIENCE / 2
+    assert (scan.not_tried, scan.at_least) == (7, True)
+    closed.set()
+
+
+def test_a_pipe_that_pauses_before_the_cap_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moderate_cli.scanning.scan._SILENCE", 0.1)
+
+    def pipe() -> Iterator[Item]:
+        yield item("0")
+        time.sleep(0.5)
+        yield item("1")
+
+    scan = Scan(pipe(), Capped(2), jobs=2)
+    assert sources_of(scan) == ["0", "1"]
+    assert (scan.not_tried, scan.at_least) == (0, False)
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_a_stop_leaves_at_least_what_was_read(jobs: int) -> None:
+    items = Endless()
+    scan = Scan(items, _judge, jobs=jobs)
+    seen = []
+    for outcome in scan:
+        seen.append(outcome)
+        if len(seen) == 20:
+            scan.stop()
+    assert scan.not_tried == items.taken - len(seen)
+    assert scan.at_least is (scan.not_tried > 0)
+    before = scan.not_tried
+    assert len(scan.take_left()) == before  # what is left has no outcome, and stays counted
+    assert scan.not_tried == before
+
+
+def test_a_stop_when_all_has_been_read_leaves_exactly_what_stands_in_line() -> None:
+    is_read = threading.Event()
+
+    def items() -> Iterator[Item]:
+        yield from map(item, map(str, range(2)))
+        is_read.set()
+
+    def judge(one: Item) -> Outcome:
+        assert is_read.wait(PATIENCE)
+        _wait_until(lambda: not scan.is_feeding)
+        scan.stop()
+        return _judge(one)
+
+    scan = Scan(items(), judge, jobs=1)
+    assert sources_of(scan) == ["0"]
+    assert (scan.not_tried, scan.at_least) == (1, False)
+
+
+def test_a_fatal_failure_after_a_short_list_tells_the_exact_rest() -> None:
+    is_read = threading.Event()
+
+    def items() -> Iterator[Item]:
+        yield from map(item, map(str, range(2)))
+        is_read.set()
+
+    def judge(one: Item) -> Outcome:
+        assert is_read.wait(PATIENCE)
+        _wait_until(lambda: not scan.is_feeding)
+        return failed(one.source, error=fatal_error())
+
+    scan = Scan(items(), judge, jobs=1)
+    assert sources_of(scan) == ["0"]
+    assert (scan.not_tried, scan.at_least) == (1, False)
+
+
+def test_a_failure_of_ours_does_not_end_the_run() -> None:
+    outcomes = list(
+        Scan(map(item, "abc"), lambda one: failed(one.source, error=BugError(ZeroDivisionError("x"))), jobs=1)
+    )
+    assert sources_of(outcomes) == ["a", "b", "c"]
+
+
+def test_a_run_that_was_not_begun_leaves_nothing() -> None:
+    scan = Scan(Endless(), _judge, jobs=4)
+    assert (scan.not_tried, scan.at_least) == (0, False)

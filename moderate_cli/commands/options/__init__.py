@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from moderate_cli.commands.options.gate import GateOptions
+from moderate_cli.commands.options.gate import GateOptions, PolicyFrom
 from moderate_cli.commands.options.output import (
     Color,
     ColorChoice,
@@ -36,6 +36,7 @@ __all__ = [
     "ImageOptions",
     "OutputFile",
     "OutputOptions",
+    "PolicyFrom",
     "ProfileName",
     "ReuseOptions",
     "ServiceOptions",

@@ -11,12 +11,30 @@ from moderate_cli.settings import FailOn
 
 _PANEL = "Gate"
 
+PolicyFrom = Annotated[
+    str | None,
+    option(
+        _PANEL,
+        "POLICY_FROM",
+        "Read moderate.yaml, ignore files, allowed findings and the baseline at a git revision, such as the base of a "
+        "pull request, so that a change cannot allow itself.",
+        metavar="REF",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class GateOptions:
     """What makes a run fail."""
 
     fail_on: Annotated[FailOn | None, setting_option("fail_on", panel=_PANEL)] = None
+    allow_partial: Annotated[
+        bool | None, setting_option("allow_partial", "--allow-partial/--no-allow-partial", panel=_PANEL)
+    ] = None
+    require_full: Annotated[
+        bool | None, setting_option("require_full", "--require-full/--no-require-full", panel=_PANEL)
+    ] = None
+    policy_from: PolicyFrom = None
     ignore_file: Annotated[
         Path | None,
         option(

@@ -33,13 +33,7 @@ OutputFile = Annotated[
 ]
 StoreFile = Annotated[
     Path | None,
-    option(
-        _PANEL,
-        "STORE",
-        "Where runs, results and tasks are kept.",
-        metavar="FILE",
-        show_default="store.db in the platform's folder for state",
-    ),
+    setting_option("store", panel=_PANEL, metavar="FILE"),
 ]
 ColorChoice = Annotated[Color, option(_PANEL, "COLOR", "Use colour; NO_COLOR is honoured.")]
 Debug = Annotated[bool, option(_PANEL, "DEBUG", "Show the traceback of an error.", "--debug")]

@@ -30,13 +30,14 @@ def option(panel: str, variable: str, text: str, *flags: str, **more: Any) -> An
 
 
 def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
-    """Return the settings among a command's options, each with the option it came from.
+    """Return the settings among a command's options, and what says where others are, each with its option.
 
     Their variables are left to `resolve`, which reads those of settings without an option too.
     """
     names = {setting.parameter: setting.name for setting in SETTINGS.values()} | {
         "profile": "profile",
         "config": "config",
+        "policy_from": "policy_from",
     }
     given = {}
     for parameter in ctx.command.params:

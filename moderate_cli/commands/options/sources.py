@@ -41,11 +41,11 @@ class SourceOptions:
     ] = None
     include: Annotated[
         list[str] | None,
-        option(_SOURCES, "INCLUDE", "Of folders take only what matches; repeatable.", metavar="GLOB"),
+        setting_option("include", panel=_SOURCES, metavar="GLOB"),
     ] = None
     exclude: Annotated[
         list[str] | None,
-        option(_SOURCES, "EXCLUDE", "Leave out what matches in folders; repeatable.", metavar="GLOB"),
+        setting_option("exclude", panel=_SOURCES, metavar="GLOB"),
     ] = None
     no_ignore: Annotated[
         bool,
@@ -115,5 +115,5 @@ class CostOptions:
     ] = False
     max_calls: Annotated[
         int | None,
-        option(_COST, "MAX_CALLS", "Stop before the run makes more billed calls than this.", min=0, metavar="N"),
+        setting_option("max_calls", panel=_COST, metavar="N"),
     ] = None
