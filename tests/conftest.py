@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from results import Result, Terminal
 
 from moderate_cli.emulator import AccessKey, Emulator
 from moderate_cli.environment import Environment
 from moderate_cli.main import run
+
+# `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_replies.py` takes some minutes.
+settings.register_profile("thorough", max_examples=100_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Secrets with which most tests run; none of them may ever be seen again.
 CANARIES = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")

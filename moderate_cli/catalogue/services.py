@@ -113,6 +113,12 @@ def is_offered(service: str, operation: str, region: str) -> bool | None:
     return None if is_doubtful else False
 
 
+def regions_of(operation: str) -> list[str]:
+    """Return the regions in which an operation is documented to take some service, in our order."""
+    found = {name for each in services().values() if (offer := each.offer(operation)) for name in offer.regions}
+    return [name for name in regions() if name in found]
+
+
 def queries_per_second(operation: str, service: str | None = None) -> int:
     """Return how many calls a second an account may make, by default; `service` may be a comma list."""
     limits: dict[str, int] = data.load(_FILE)["calls_per_second"]

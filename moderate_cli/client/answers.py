@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from html import unescape
 from math import isfinite
 from typing import Any
 
 from moderate_cli.catalogue.codes import body_code, gateway_code
 from moderate_cli.client.exchange import Answer
 from moderate_cli.errors import ServiceError
+from moderate_cli.masking import mask_tree
 from moderate_cli.verdicts import Json, Verdict
 
 _LONGEST_QUOTE = 200
 _LONGEST_MESSAGE = 1_000
+_LONGEST_WORD = 100
+_MOST_XML = 65_536  # bytes
 _LONGEST_NUMBER = 18  # digits: Python itself refuses to read a number with thousands
 _DEEPEST = 100  # objects and lists inside each other; the service's own answers have ten or so
 _OK = 200
@@ -99,10 +104,25 @@ def _json_object(answer: Answer) -> dict[str, Any]:
     try:
         body = parse_json(answer.body)
     except ValueError as error:
+        if answer.status >= 400 and (said := _xml_error(answer.body)):
+            return said
         raise _unreadable(answer, "no JSON" if answer.body.strip() else "empty") from error
     if not isinstance(body, dict):
         raise _unreadable(answer, "no JSON object")
-    return body
+    # Most secrets are masked in the bytes already; an escape can hide one from that look.
+    return dict(mask_tree(body, answer.secrets)) if b"\\" in answer.body else body
+
+
+def _xml_error(body: bytes) -> dict[str, Any]:
+    """Return what an error in XML says, as the gateway answers where it does not think of JSON; nothing for no error.
+
+    Its three fields are looked for and nothing is parsed: what is between may be anything.
+    """
+    text = body[:_MOST_XML].decode("utf-8", "replace")
+    if "<Error" not in text:
+        return {}
+    found = {name: re.search(rf"<{name}>([^<]*)</{name}>", text) for name in ("Code", "Message", "RequestId")}
+    return {name: unescape(match[1].strip()) for name, match in found.items() if match}
 
 
 def _unreadable(answer: Answer, what: str) -> ServiceError:
@@ -158,6 +178,11 @@ def quoted(value: object) -> str:
     return repr(words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}...")
 
 
+def _word(value: object) -> str | None:
+    """Return the code of an error as the one word that it should be: it becomes a part of lines, rows and ids."""
+    return re.sub(r"[^\w.-]+", "_", _text(value) or "", flags=re.ASCII)[:_LONGEST_WORD].strip("_") or None
+
+
 def _text(value: object) -> str | None:
     """Return a text or a number of an error as text; anything else says nothing."""
     is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
@@ -183,7 +208,7 @@ def _body_error(code: int, body: dict[str, Any], answer: Answer) -> ServiceError
 
 
 def _gateway_error(answer: Answer, body: dict[str, Any]) -> ServiceError:
-    code = _text(field_of(body, "Code")) or f"http_{answer.status}"
+    code = _word(field_of(body, "Code")) or f"http_{answer.status}"
     facts = gateway_code(code, answer.status)
     # The gateway's text on a bad signature repeats the signed request, security token and all.
     said = "" if code.startswith("SignatureDoesNotMatch") else _said(field_of(body, "Message"))

@@ -21,16 +21,26 @@ class Credentials:
     expiration: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that no key has."""
+        """Refuse values that no key has, and a temporary key without its token, which no service would accept."""
         for name, value in (("ID", self.access_key_id), ("secret", self.access_key_secret)):
             if not _is_plain(value):
                 raise CredentialsError(f"the AccessKey {name} is empty or has characters that no key has")
         if self.security_token is not None and not _is_plain(self.security_token):
             raise CredentialsError("the security token is empty or has characters that no token has")
+        if self.access_key_id.startswith(_TEMPORARY) and self.security_token is None:
+            hint = "set ALIBABA_CLOUD_SECURITY_TOKEN too, or use a permanent key"
+            raise CredentialsError(
+                "the AccessKey is a temporary one (STS.), and its security token is missing", hint=hint
+            )
+
+
+_TEMPORARY = "STS."
+# Quotes are what a file of variables leaves around a value that some other program would have taken them off.
+_NEVER = frozenset(" \"'`")
 
 
 def _is_plain(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value
+    return bool(value) and value.isascii() and value.isprintable() and _NEVER.isdisjoint(value)
 
 
 class CredentialSource(Protocol):

@@ -24,12 +24,16 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for."""
+    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for.
+
+    `secrets` are those with which it was asked for, which no answer may repeat.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     sent_at: float
+    secrets: tuple[str | None, ...] = field(default=(), repr=False)
 
     @property
     def clock_skew(self) -> float | None:

@@ -19,14 +19,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SHARE = 0.98
+_FIRST_SHARE = 0.9  # of the quota in the first second: a window may hold calls of another run
 _WINDOW = 1.0  # seconds in which services count calls
 _ENOUGH = 0.95  # of a window: with less, the calls accepted in it say little about the quota
-_BLIND_BRAKE = 0.7  # of the rate, where little is known
+_GENTLE_BRAKE = 0.9  # of the rate, after a first refusal of which little is known; it may have had another cause
+_BLIND_BRAKE = 0.7  # of the rate, after further ones
 _SMALL_BRAKE = 0.96  # of the rate, where nearly all calls were accepted
 _DEEPEST_BRAKE = 0.5  # of the rate, at once
 _PAUSE = 2.0  # seconds, times the share that the rate loses: a second where it is halved
 _HOLD = 5.0  # seconds at a lowered rate before it grows
 _GROWTH = 0.02  # of the lowered rate, a second
+_GENTLE_HOLD, _GENTLE_GROWTH = 1.0, 0.1  # the same after a gentle brake: one refusal shall not cost a short run much
 _LOWEST = 0.05  # of the full rate
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,9 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._next = float("-inf")
         self._resumed_at: float | None = None
+        self._first_at: float | None = None
+        self._refusals = 0
+        self._was_gentle = False
         self._entered = 0
         self._started = 0
         self._accepted: deque[float] = deque()
@@ -88,7 +94,7 @@ class RateLimiter:
                 now = self._monotonic()
                 if now >= self._next:
                     return self._start(now, late_by_at_most)
-                interval = 1 / self._rate_at(now)
+                interval = 1 / self._full  # the rate may rise meanwhile, and who wakes up late makes a burst
                 delay = self._next - now + max(0, place - self._started) * interval
             self._sleep(delay)
             self._check()
@@ -97,9 +103,10 @@ class RateLimiter:
     def _start(self, now: float, late_by_at_most: float) -> float:
         """Take the present place; who waited and woke up late takes nothing from those behind."""
         if self._resumed_at is None:
-            self._resumed_at = now
+            self._resumed_at = self._first_at = now
         self._started += 1
-        self._next = max(self._next, now - late_by_at_most) + 1 / self._rate_at(now)
+        interval = 1 / self._rate_at(now)
+        self._next = max(self._next, now - min(late_by_at_most, interval)) + interval
         return now
 
     def refused(self, started: float) -> None:
@@ -108,6 +115,7 @@ class RateLimiter:
             now = self._monotonic()
             if self._resumed_at is None or started < self._resumed_at:
                 return
+            self._refusals += 1
             before = self._rate_at(started)
             lowered = self._lowered(before, self._resumed_at)
             self._base = max(lowered, before * _DEEPEST_BRAKE, self._full * _LOWEST)
@@ -130,15 +138,20 @@ class RateLimiter:
         newest = max(self._accepted, default=since)
         span = min(_WINDOW, newest - since)
         if span < _ENOUGH * _WINDOW:
-            return rate * _BLIND_BRAKE
+            self._was_gentle = self._refusals == 1
+            return rate * (_GENTLE_BRAKE if self._was_gentle else _BLIND_BRAKE)
+        self._was_gentle = False
         borne = sum(start > newest - span for start in self._accepted) / span * SHARE
         return min(borne, rate * _SMALL_BRAKE)
 
     def _rate_at(self, now: float) -> float:
         if self._resumed_at is None:
             return self._full
-        growing = max(0.0, now - self._resumed_at - _HOLD)
-        return min(self._full, self._base * (1 + _GROWTH * growing))
+        hold, growth = (_GENTLE_HOLD, _GENTLE_GROWTH) if self._was_gentle else (_HOLD, _GROWTH)
+        rate = min(self._full, self._base * (1 + growth * max(0.0, now - self._resumed_at - hold)))
+        if self._first_at is not None and now < self._first_at + _WINDOW:
+            return min(rate, self._full / SHARE * _FIRST_SHARE)
+        return rate
 
 
 @dataclass(frozen=True, slots=True)

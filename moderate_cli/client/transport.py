@@ -32,6 +32,7 @@ from moderate_cli.client.signing import (
     signed_headers,
 )
 from moderate_cli.errors import ServiceError
+from moderate_cli.masking import mask_bytes
 
 API_VERSION = "2022-03-02"
 USER_AGENT = f"moderate-cli/{__version__}"
@@ -92,7 +93,9 @@ class Transport:
             except (OSError, HTTPError) as error:  # what requests raises is an OSError, as is a missing CA bundle
                 raise self._unanswered(error, self.endpoint.host, deadline, seconds) from error
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(content))
-        return Answer(response.status_code, response.headers, content, sent_at)
+        signature = str(request.headers["authorization"]).rpartition("=")[2]
+        secrets_ = (credentials.access_key_secret, credentials.security_token, signature)
+        return Answer(response.status_code, response.headers, mask_bytes(content, secrets_), sent_at, secrets_)
 
     def get(self, address: str | None = None, *, limit: int = MAX_ANSWER) -> Answer:
         """Get an address, or else the endpoint, without a signature, and at most `limit` bytes of it.

@@ -25,6 +25,7 @@ from moderate_cli.client.answers import field_of
 from moderate_cli.client.endpoint import Endpoint, is_loopback
 from moderate_cli.client.retry import Retrier
 from moderate_cli.errors import InputError, ServiceError, UsageError
+from moderate_cli.masking import mask_text
 from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
@@ -32,6 +33,19 @@ KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further
 SLOWEST = 64 * 1024  # bytes a second: an upload may take the time of a call, and so much more
 CONNECTIONS = 64  # kept open for further uploads: one for each worker, however many `--jobs` allows
 _REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
+_LONGEST_CODE = 100
+# OSS's page of error codes (read 2026-11): what passes, and what every further upload would meet with too.
+_PASSING = frozenset({"RequestTimeout"})
+_FATAL = {
+    "RequestTimeTooSkewed": (
+        "this machine's clock is more than 15 minutes off, by OSS's (RequestTimeTooSkewed)",
+        "set the clock, for example with NTP",
+    ),
+    "UserDisable": (
+        "the account behind the upload storage is disabled (UserDisable)",
+        "the account may be overdue: look at it in the vendor's console",
+    ),
+}
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
 
@@ -369,12 +383,16 @@ def _upload_error(error: Any, token: UploadToken) -> ServiceError:
     if error.status < 0:  # oss2's mark for a request without an answer
         message = f"the upload to {token.bucket} found no answer"
         return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)
-    said = error.code or f"HTTP {error.status}"
+    secrets = (token.access_key_secret, token.security_token)
+    code = re.sub(r"[^\w.-]+", "_", mask_text(str(error.code or ""), secrets), flags=re.ASCII)[:_LONGEST_CODE]
+    request_id = mask_text(str(error.request_id or ""), secrets)[:_LONGEST_CODE]
+    meaning, hint = _FATAL.get(code, (f"OSS refused the upload ({code or f'HTTP {error.status}'})", "try again later"))
     return ServiceError(
-        f"OSS refused the upload ({said})",
-        code=f"oss_{error.code}" if error.code else "upload_failed",
+        meaning,
+        code=f"oss_{code}" if code else "upload_failed",
         http_status=error.status,
-        request_id=error.request_id or None,
-        hint="try again later",
-        retryable=error.status >= 500,
+        request_id=request_id or None,
+        hint=hint,
+        retryable=error.status >= 500 or error.status == 429 or code in _PASSING,
+        fatal=code in _FATAL,
     )

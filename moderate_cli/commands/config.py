@@ -1,4 +1,4 @@
-"""`moderate config`: the settings, where each comes from, and a file to start from."""
+"""`moderate config`: the settings, where each comes from, a file to start from, and which folders are trusted."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from typing import Annotated, Any
 
 import typer
 
-from moderate_cli.commands.options import ConfigFile, ProfileName, given_settings
+from moderate_cli.commands.options import ConfigFile, PolicyFrom, ProfileName, given_settings
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ModerateError
+from moderate_cli.render.notes import say
 from moderate_cli.render.safe import safe_json, safe_text
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
-from moderate_cli.settings.files import PROJECT_FILE, locations, user_file
+from moderate_cli.settings.files import PROJECT_FILE, locations, nearest, user_file
+from moderate_cli.settings.policy import open_policy
 from moderate_cli.settings.resolving import DEFAULT_ORIGIN
 from moderate_cli.settings.starter import starter_text, write_new
+from moderate_cli.settings.telling import words_about
 
 app = typer.Typer(name="config", add_completion=False)
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR]", help="The folder.", show_default="that of the nearest moderate.yaml, else the working folder"
+    ),
+]
 
 
 class ShowFormat(StrEnum):
@@ -38,13 +48,14 @@ def show(
     ctx: typer.Context,
     profile: ProfileName = None,
     config: ConfigFile = None,
+    policy_from: PolicyFrom = None,
     format: Annotated[  # noqa: A002 - the option's name
         ShowFormat, typer.Option("-f", "--format", help="A table for people, or JSON.")
     ] = ShowFormat.TABLE,
 ) -> None:
-    """Print each setting with its value and its origin; never a secret."""
+    """Print each setting with its value and its origin, and which files were read; never a secret."""
     settings = resolve(given_settings(ctx), ctx.obj)
-    rows = _rows(settings) | {"access key": _access_key(settings, ctx.obj)}
+    rows = _rows(settings) | {"access key": _access_key(settings, ctx.obj)} | _files(settings)
     ctx.obj.stdout.write(_json(rows) if format is ShowFormat.JSON else _table(rows))
 
 
@@ -61,11 +72,36 @@ def init(
 
 
 @app.command()
-def path(ctx: typer.Context, config: ConfigFile = None) -> None:
+def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom = None) -> None:
     """Print the settings files, the first to count first, each with `read` or `missing`."""
-    for location in locations(given_settings(ctx), ctx.obj):
+    given = given_settings(ctx)
+    for location in locations(given, ctx.obj, open_policy(given, ctx.obj)):
         state = "read" if location.exists else "missing"
-        ctx.obj.stdout.write(f"{safe_text(str(location.path))}\t{state}\n")
+        name = location.path if location.revision is None else location.name
+        ctx.obj.stdout.write(f"{safe_text(str(name))}\t{state}\n")
+        for line in location.refused:
+            say(ctx.obj, line)
+
+
+@app.command()
+def trust(ctx: typer.Context, folder: Folder = None) -> None:
+    """Let a folder's moderate.yaml count in full, and all below it; it is noted in your own file."""
+    from moderate_cli.settings.trusted_folders import trust  # loads PyYAML
+
+    say(ctx.obj, trust(_chosen(folder)))
+
+
+@app.command()
+def untrust(ctx: typer.Context, folder: Folder = None) -> None:
+    """Undo `moderate config trust`."""
+    from moderate_cli.settings.trusted_folders import distrust
+
+    say(ctx.obj, distrust(_chosen(folder)))
+
+
+def _chosen(folder: Path | None) -> Path:
+    """Return a folder, or the one with the nearest moderate.yaml, the working folder where there is none."""
+    return folder or nearest(PROJECT_FILE).path.parent
 
 
 def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
@@ -73,6 +109,19 @@ def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     values = {name: setting.kind.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
     rows = {"profile": settings.profile} | values
     return {name: (value, settings.origins[name]) for name, value in rows.items()}
+
+
+def _files(settings: Settings) -> dict[str, tuple[str | None, str]]:
+    """Return which files were read, why the project's counts, and what was refused."""
+    files = settings.files
+    missing = f"missing; {files.trusted}" if files.trusted else "missing; its folder is not trusted"
+    rows: dict[str, tuple[str | None, str]] = {
+        "project file": (files.project.name, words_about(files.project)) if files.project else (None, missing),
+        "user file": (files.user, "your own") if files.user else (None, "missing"),
+    }
+    overruled = settings.policy.overruled if settings.policy else ()
+    refused = (*files.refused, *overruled)
+    return rows | ({"refused": (None, "; ".join(refused))} if refused else {})
 
 
 def _access_key(settings: Settings, environment: Environment) -> tuple[str, str]:

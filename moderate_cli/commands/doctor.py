@@ -11,13 +11,14 @@ import typer
 from moderate_cli.client.checkup import Check, check_up
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.log import show_log
-from moderate_cli.commands.options import Color, ServiceOptions, given_settings
+from moderate_cli.commands.options import Color, PolicyFrom, ServiceOptions, given_settings
 from moderate_cli.commands.service import connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, ModerateError
 from moderate_cli.render.checks import check_line
 from moderate_cli.render.json import dump
 from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.settings.telling import words_about
 
 app = typer.Typer(add_completion=False)
 
@@ -34,6 +35,7 @@ class CheckFormat(StrEnum):
 def doctor(
     ctx: typer.Context,
     asked: ServiceOptions,
+    policy_from: PolicyFrom = None,
     format: Annotated[  # noqa: A002 - the option's name
         CheckFormat, typer.Option("-f", "--format", help="A line a check for people, or JSON.")
     ] = CheckFormat.TABLE,
@@ -60,7 +62,9 @@ def doctor(
 
 def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     where = settings.endpoint or settings.region or "the local engine"
-    yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}")
+    origin = f" (the region of {settings.origins['region']})" if settings.region_is_the_accounts else ""
+    yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
+    yield from _check_files(settings)
     if settings.local:
         yield Check("credentials", "ok", "the local engine's own")
     else:
@@ -75,6 +79,16 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     with connect(settings, environment) as connection:
         for client in connection.clients:
             yield from check_up(client, internal=settings.vpc)
+
+
+def _check_files(settings: Settings) -> Iterator[Check]:
+    """Say which settings files were read and which were not, where a project has any."""
+    files = settings.files
+    if files.project is not None:
+        yield Check("project file", "ok", f"{files.project.name} ({words_about(files.project)})")
+    refused = (*files.refused, *(settings.policy.overruled if settings.policy else ()))
+    if refused:
+        yield Check("refused", "skipped", "; ".join(refused))
 
 
 def _as_json(check: Check) -> dict[str, Any]:

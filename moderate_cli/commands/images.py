@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +18,15 @@ from moderate_cli.commands.identifying import check_option, data_id_from
 from moderate_cli.commands.options import ImageCommandOptions
 from moderate_cli.commands.recollection import Plan, Recollection, since
 from moderate_cli.commands.run import Run
-from moderate_cli.commands.session import Session, open_session
+from moderate_cli.commands.session import Session, check_region, open_session
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Sampling, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
-from moderate_cli.sources import Sources
+from moderate_cli.settings.policy import Policy
+from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.objects import is_oss
+from moderate_cli.sources.patterns import Patterns, read_patterns
+from moderate_cli.sources.selection import IGNORE_FILES, Rules
 from moderate_cli.verdicts import Item, RiskLevel
 
 SourceNames = Annotated[
@@ -64,11 +67,11 @@ class ImageCommand:
 
     def open_sources(self, session: Session, recollection: Recollection | None = None) -> Sources:
         """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
-        options = self.options.sources
+        options, settings = self.options.sources, session.settings
         return Sources(
             self.names,
             lists=options.lists,
-            selection=options.selection,
+            selection=_selection(options.selection, settings),
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
             recall=recollection if recollection and recollection.since is not None else None,
@@ -98,7 +101,7 @@ class ImageCommand:
 
     def sender(self, session: Session, ask: Ask) -> Sender:
         """Return what sends images, as many as the options allow."""
-        return Sender(clients=session.clients, ask=ask, budget=Budget(self.options.cost.max_calls))
+        return Sender(clients=session.clients, ask=ask, budget=Budget(session.settings.max_calls))
 
     def run(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
@@ -119,6 +122,29 @@ class ImageCommand:
             self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
         ) as session:
             yield session
+
+
+@dataclass(frozen=True, slots=True)
+class _SelectionAtRevision(Selection):
+    """A selection whose ignore files are those of a git revision."""
+
+    policy: Policy | None = None
+
+    def rules(self) -> Rules:
+        """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
+        return replace(Selection.rules(self), read=self._read)
+
+    def _read(self, folder: str) -> Patterns | None:
+        contents = [self.policy.read_ignore_file(folder + name) for name in IGNORE_FILES] if self.policy else []
+        patterns = [pattern for content in contents if content is not None for pattern in read_patterns(content)]
+        return Patterns(patterns) if patterns else None
+
+
+def _selection(asked: Selection, settings: Settings) -> Selection:
+    """Return what is wanted of folders: settings files have a say in it, and a revision, where one has the policy."""
+    facts = {each.name: getattr(asked, each.name) for each in fields(asked)}
+    facts |= {"include": settings.include, "exclude": settings.exclude}
+    return _SelectionAtRevision(**facts, policy=settings.policy) if settings.policy else Selection(**facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +185,8 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
     """Judge the images of a command line by one question, show them, and return the exit code."""
     with command.open_session() as session:
         question = ask(session.settings)
+        if not command.options.cost.dry_run:
+            check_region(session.settings, question.operation)
         scan, sources = open_scan(command, session, question)
         if command.options.cost.dry_run:
             from moderate_cli.commands.planning import show_plan
@@ -169,7 +197,7 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
 
 def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Scan, Sources]:
     """Return what works a command off, and the sources that it takes from."""
-    session.warn_if_not_offered(question.operation)
+    session.check_offers(question.operation, question.services)
     recollection = question.recollection(session, shows_all=command.shows_all)
     sources = command.open_sources(session, recollection)
     judge = ImageJudge(

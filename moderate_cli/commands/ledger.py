@@ -51,8 +51,12 @@ class Ledger:
 
         if isinstance(outcome, Pending):
             return True
-        if isinstance(outcome, Failed) and (outcome.error.code == EXPIRED or outcome.verdict is not None):
-            self.keep(outcome)  # one that comes after all, or that can be read, is still taken
+        if isinstance(outcome, Failed) and outcome.error.code == EXPIRED:
+            if self.attempt(lambda store: store.expire_task(task.req_id)) is False:
+                return False
+            self.keep(outcome)  # one that comes after all is still taken
+        elif isinstance(outcome, Failed) and outcome.verdict is not None:
+            self.keep(outcome)
         if not is_final(outcome):
             return True
         record, reusable = to_record(self.dated(outcome)), is_answer(outcome)

@@ -13,7 +13,7 @@ from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.ledger import Ledger
 from moderate_cli.commands.options import CostOptions, GateOptions, OutputOptions, ServiceOptions, WaitOptions
 from moderate_cli.commands.planning import show_plan
-from moderate_cli.commands.session import Session, only_service, open_session
+from moderate_cli.commands.session import Session, check_region, only_service, open_session
 from moderate_cli.commands.waiting import prepare, run_submission
 from moderate_cli.errors import UsageError
 from moderate_cli.scanning import Budget, Judge, Scan
@@ -66,13 +66,16 @@ def multimodal(
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     prepare(wait)
     with open_session(ctx, output, region=_REGION, only_looks=cost.dry_run) as session:
+        if not cost.dry_run:
+            check_region(session.settings, Operation.MULTIMODAL_ASYNC_MODERATION)
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
         name = service_name(_chosen_service(session.settings))
+        session.check_offers(Operation.MULTIMODAL_ASYNC_MODERATION, (name,))
         judge = PostJudge(
             clients=() if cost.dry_run else session.clients,
             call=session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,)),
             submit=_recorded(session),
-            budget=Budget(cost.max_calls),
+            budget=Budget(session.settings.max_calls),
             only_plans=cost.dry_run,
         )
         if cost.dry_run:

@@ -16,6 +16,7 @@ from moderate_cli.commands.options import Color, ColorChoice, Debug, OutputFile,
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.render.notes import say
+from moderate_cli.settings import resolve
 from moderate_cli.settings.kinds import age
 from moderate_cli.store import Store, default_path
 
@@ -69,6 +70,7 @@ def open_store(path: Path | None, environment: Environment) -> Store:
 
     Asking makes no store: a name with a mistake in it would be an empty past.
     """
+    path = path or resolve({}, environment, with_account=False).store
     if path is not None and not path.exists():
         raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
     store = Store.open(path or default_path(), clock=environment.clock)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -24,6 +23,7 @@ app = typer.Typer(add_completion=False)
 
 _SOON = 3600.0  # seconds before the service forgets a result, at which to warn
 _UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
+_LONGEST_LINE = 4_000_000  # characters: a record with the frames of a whole animation has some 100,000
 _CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was cut off
 
 
@@ -75,8 +75,7 @@ def poll(
 def _pending_tasks(ledger: Ledger, kind: Kind | None) -> Iterator[Item]:
     if ledger.store is None:
         raise UsageError("there is no store that could name pending tasks", hint="name their ids")
-    tasks = ledger.store.pending_tasks(kind=None if kind is None else _word(kind))
-    return map(as_item, chain(ledger.store.expire_tasks(), tasks))
+    return map(as_item, ledger.store.pending_tasks(kind=None if kind is None else _word(kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,9 @@ class _Named:
 
     def _tasks_in(self, stream: TextIO) -> Iterator[Item]:
         """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), ""), start=1):
+            if len(line) > _LONGEST_LINE:
+                raise UsageError(f"line {number} of standard input is longer than any id or record")
             text = line.strip()
             if not text.startswith(("{", "[", '"', "\ufeff")):
                 if text:

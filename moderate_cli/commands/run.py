@@ -17,7 +17,7 @@ from moderate_cli.commands.options import GateOptions, OutputOptions
 from moderate_cli.commands.reports import Reports, open_reports
 from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode
+from moderate_cli.errors import ExitCode, ModerateError
 from moderate_cli.gate import Gate
 from moderate_cli.records import Allowed, Tally, counted_level
 from moderate_cli.render import Format
@@ -61,13 +61,19 @@ class Unreachable:
 
     def is_so_after(self, outcome: Outcome) -> bool:
         """Tell whether, with this one, enough inputs failed alike for want of a connection, and none found one."""
-        if not isinstance(outcome, Failed) or outcome.error.code not in _NO_CONNECTION:
+        if not isinstance(outcome, Failed) or not _found_no_connection(outcome.error):
             self.was_reached |= outcome.call.attempts > 0
             return False
         if outcome.error.message != self.reason:
             self.reason, self.failures = outcome.error.message, 0
         self.failures += 1
         return not self.was_reached and self.failures >= _ENOUGH_FAILURES
+
+
+def _found_no_connection(error: ModerateError) -> bool:
+    if error.code == "upload_failed":
+        return getattr(error, "http_status", None) is None
+    return error.code in _NO_CONNECTION
 
 
 def nobody_knows() -> None:

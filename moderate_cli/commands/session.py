@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import typer
 
 from moderate_cli.catalogue.prices import Estimate
-from moderate_cli.catalogue.regions import DEFAULT_REGION
+from moderate_cli.catalogue.regions import DEFAULT_REGION, regions
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
-from moderate_cli.catalogue.services import is_offered
+from moderate_cli.catalogue.services import find_service, is_offered, regions_of
 from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.ledger import Ledger, open_ledger
@@ -24,8 +24,10 @@ from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.gate import open_gate
 from moderate_cli.records import GatePolicy, Tally
+from moderate_cli.render.notes import say
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.settings.telling import lines_about, unknown_services
 from moderate_cli.sources import Bucket, OpenBucket
 from moderate_cli.verdicts import Call
 
@@ -113,7 +115,9 @@ class Session:
             gate=gate,
             output=output,
             ledger=self.ledger,
-            findings=open_gate(gate.ignore_file, gate.baseline, clock=self.environment.clock),
+            findings=open_gate(
+                gate.ignore_file, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
+            ),
             estimate=Estimate(self.settings.prices),
             tally=Tally(policy=self.policy),
             stop=self._connected.stop,
@@ -125,11 +129,22 @@ class Session:
         settings = self.settings
         return GatePolicy(settings.fail_on.level, settings.allow_partial, settings.require_full)
 
-    def warn_if_not_offered(self, operation: Operation) -> None:
-        """Say which services a region is not known to offer; our tables may lag behind, so they are asked anyway."""
-        for region in filter(None, (self.settings.region, *self.settings.failover)):
-            for service in self.settings.services:
-                if is_offered(service, operation.value, region) is False:
+    def check_offers(self, operation: Operation, services: Sequence[str]) -> None:
+        """Say which services are unknown, or not known to be offered; our tables may lag behind, so they are asked.
+
+        Raises UsageError where nobody chose the region: it is that of the aliyun profile.
+        """
+        settings = self.settings
+        for line in unknown_services(services):
+            self.ledger.say(line)
+        for region in filter(None, (settings.region, *settings.failover)):
+            for service in services:
+                is_known = region in regions()
+                if is_known and is_offered(service, operation.value, region) is not False:
+                    continue
+                if region == settings.region and settings.region_is_the_accounts and settings.endpoint is None:
+                    raise _not_offered(settings, operation, service)
+                if is_known:
                     self.ledger.say(
                         f"{region} is not known to offer {service} for {operation.value}; asking all the same"
                     )
@@ -154,12 +169,42 @@ def open_session(
     settings = resolve(given_settings(ctx), environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
+    for line in lines_about(settings, quiet=output.quiet):
+        say(environment, line)
+    if settings.policy is not None:
+        settings.policy.tell(lambda line: say(environment, line))
     with ExitStack() as stack:
         connection = None if only_looks else stack.enter_context(connect(settings, environment))
-        ledger = stack.enter_context(open_ledger(output.store, str(ctx.info_name), environment))
+        ledger = stack.enter_context(open_ledger(settings.store, str(ctx.info_name), environment))
         if not only_looks:
             ledger.begin(subject)
         yield Session(environment, settings, connection, ledger)
+
+
+def _not_offered(settings: Settings, operation: Operation, service: str) -> UsageError:
+    known = find_service(service)
+    offer = known.offer(operation.value) if known else None
+    where = ", ".join(offer.regions if offer and offer.regions else regions())
+    message = f"{settings.region} is not known to offer {service} for {operation.value}"
+    return UsageError(
+        f"{message}; it is the region of {settings.origins['region']}", hint=f"choose one with --region: {where}"
+    )
+
+
+# The vendor offers these in some regions only, and our default is not among them.
+_NOT_EVERYWHERE = frozenset({Operation.IMAGE_BATCH_MODERATION, Operation.MULTIMODAL_ASYNC_MODERATION})
+
+
+def check_region(settings: Settings, operation: Operation) -> None:
+    """Refuse an operation that the default region does not have, before anything is sent; raises UsageError.
+
+    A region that somebody chose is asked, whatever our table says.
+    """
+    is_chosen = settings.local or settings.endpoint is not None or settings.origins["region"] != "default"
+    if operation not in _NOT_EVERYWHERE or is_chosen:
+        return
+    known = ", ".join(regions_of(operation.value))
+    raise UsageError(f"{operation} is not offered in every region: choose one", hint=f"--region, one of {known}")
 
 
 def only_service(settings: Settings) -> str:

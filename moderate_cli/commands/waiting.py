@@ -17,7 +17,7 @@ from moderate_cli.commands.run import Run
 from moderate_cli.commands.session import Session
 from moderate_cli.errors import ExitCode, InputError, UsageError
 from moderate_cli.scanning import Scan
-from moderate_cli.scanning.polling import EXPIRED, Patience, Polling, TaskJudge
+from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, expired, has_expired
 from moderate_cli.verdicts import Item, Judged, Outcome, Pending, Post, QueuedTask
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
@@ -33,7 +33,7 @@ def patience(session: Session, wait: WaitOptions) -> Patience:
 def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Polling:
     """Return what asks after some tasks, each at the endpoint where it was submitted."""
     clients = _Clients(session)
-    judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for)
+    judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
     if wait.save_frames is not None:
         judge = _FrameSaver(judge, session, clients, wait.save_frames)
     return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, patience=patience(session, wait))
@@ -72,9 +72,9 @@ class _Clients:
             return item
         if task.kind not in {"image", "multimodal"}:
             problem = InputError(f"a task about {task.kind!r} is unknown here", code="unknown_task")
-        elif task.expires_at is not None and task.expires_at <= self._session.environment.clock():
-            problem = InputError("the service keeps the result no longer", code=EXPIRED, hint="submit it again")
         elif task.endpoint is not None and not self._can_ask(task):
+            if has_expired(task, self._session.environment.clock()):
+                return replace(item, image=replace(task, problem=expired()))
             hint = "--profile local asks the local engine" if task.region is None else f"--endpoint {task.endpoint}"
             problem = InputError(f"the task belongs to {task.endpoint}", code="other_service", hint=hint)
         else:

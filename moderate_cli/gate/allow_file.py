@@ -8,7 +8,7 @@ from datetime import date
 
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allowances import ANY_LABEL, Allowance, Allowances
-from moderate_cli.gate.globs import compile_glob
+from moderate_cli.globs import compile_glob, is_glob
 from moderate_cli.settings.document import Entry, Scalar, describe, parse, unknown_key
 from moderate_cli.settings.files import Location, text_of
 
@@ -29,12 +29,13 @@ def read_text(location: Location) -> str:
     """Return the text of an ignore file; raises UsageError for what cannot be read, or is no text in UTF-8."""
     name = location.name
     try:
-        if not stat.S_ISREG(location.path.stat().st_mode):
+        if location.revision is None and not stat.S_ISREG(location.path.stat().st_mode):
             raise UsageError(f"cannot read {name}: not a regular file")
-        with location.path.open("rb") as stream:
+        with location.open() as stream:
             data = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
-        raise UsageError(f"there is no ignore file {name}", hint="`moderate allow` begins one") from error
+        hint = location.how_to_name or "`moderate allow` begins one"
+        raise UsageError(f"there is no ignore file {name}", hint=hint) from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > _MOST_BYTES:
@@ -106,7 +107,7 @@ def _wrong(key: str, text: str) -> str | None:
             return "relative to the folder of this file"
         case "path" if text.endswith("/") and "://" not in text:
             return "one of files, such as folder/** for all that is below it"
-        case "path" if not _is_glob(text):
+        case "path" if is_glob(text) and compile_glob(text).is_hopeless:
             return "a path or a glob"
         case "label" if ANY_LABEL in text and text != ANY_LABEL:
             return f"a whole label, or {ANY_LABEL!r} for each"
@@ -114,11 +115,3 @@ def _wrong(key: str, text: str) -> str | None:
             return "a date such as 2027-01-31"
         case _:
             return None
-
-
-def _is_glob(text: str) -> bool:
-    try:
-        compile_glob(text)
-    except re.error:
-        return False
-    return True

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from moderate_cli.gate.globs import compile_glob, is_glob
+from moderate_cli.globs import Matcher, compile_glob, is_glob
 from moderate_cli.records.allowed import Allowed
 from moderate_cli.verdicts import LocalFile, Outcome
 
@@ -41,13 +40,13 @@ class Allowances:
     """The entries of one file, which messages call by its `name`; its paths start at `folder`."""
 
     def __init__(self, entries: Sequence[Allowance], *, name: str, folder: Path, today: date) -> None:
-        self._name = name
+        self.name = name
         self._folder = folder
         self._expired = [entry for entry in entries if entry.has_expired(today)]
         self._unused = dict.fromkeys(entry for entry in entries if not entry.has_expired(today))
         self._by_sha256: defaultdict[str | None, list[Allowance]] = defaultdict(list)
         self._by_path: defaultdict[str, list[Allowance]] = defaultdict(list)
-        self._by_glob: list[tuple[re.Pattern[str], Allowance]] = []
+        self._by_glob: list[tuple[Matcher, Allowance]] = []
         for entry in self._unused:
             if entry.path is None:
                 self._by_sha256[entry.sha256].append(entry)
@@ -61,7 +60,7 @@ class Allowances:
         found = self._by_sha256.get(outcome.sha256, [])
         if self._by_path or self._by_glob:
             place = self._place(outcome)
-            globbed = [entry for pattern, entry in self._by_glob if pattern.fullmatch(place)]
+            globbed = [entry for glob, entry in self._by_glob if glob.matches(place)]
             found = sorted([*found, *self._by_path.get(place, []), *globbed], key=lambda entry: entry.line)
         return found
 
@@ -72,7 +71,9 @@ class Allowances:
             self._unused.pop(entry, None)
         if not matching:
             return None
-        return Allowed(label, None, matching[0].reason, f"{self._name}:{matching[0].line}")
+        entry = matching[0]
+        expires = entry.expires.isoformat() if entry.expires else None
+        return Allowed(label, None, entry.reason, f"{self.name}:{entry.line}", expires)
 
     def notes(self, *, complete: bool) -> Iterator[str]:
         """Yield what is to be said about entries that have expired, and after a complete run about unused ones."""
@@ -85,7 +86,7 @@ class Allowances:
     def _note(self, words: str, lines: Sequence[str]) -> str:
         entries = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"
         more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
-        return f"{entries} of {self._name} {words}: {', '.join(lines[:_MOST_LINES])}{more}"
+        return f"{entries} of {self.name} {words}: {', '.join(lines[:_MOST_LINES])}{more}"
 
     def _place(self, outcome: Outcome) -> str:
         """Return what a path of the file is held against: an address as it is, a file's path from the file's folder."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from pathlib import Path
+from operator import attrgetter
 from typing import IO
 
 from moderate_cli.errors import UsageError
-from moderate_cli.records import SCHEMA, to_outcome
+from moderate_cli.records import SCHEMAS, to_outcome
+from moderate_cli.settings.files import Location
 from moderate_cli.verdicts import Judged, Label, Outcome, Verdict
 
 _HINT = "give what an earlier run with -f jsonl wrote"
@@ -21,9 +22,10 @@ class Baseline:
     A finding is known again by the image's SHA-256, or by its name where that is not known, the label and the service.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, location: Location) -> None:
         """Read a file; raises UsageError with the line of what is no record."""
-        self._keys = set(_keys(path))
+        self.name = location.name
+        self._keys = set(_keys(location))
 
     def knows(self, outcome: Outcome, label: str, services: Iterable[str | None]) -> bool:
         """Tell whether the earlier run had a label too, of each service that gives it now."""
@@ -39,20 +41,21 @@ def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
     parts += [(only, frame.labels) for frame in verdict.frames]
     found: dict[str, set[str | None]] = {}
     for service, labels in parts:
-        for label in labels:
+        for label in filter(attrgetter("is_finding"), labels):
             found.setdefault(label.label, set()).add(label.service or service)
     return found
 
 
-def _keys(path: Path) -> Iterator[bytes]:
+def _keys(location: Location) -> Iterator[bytes]:
+    name = location.name
     try:
-        with path.open("rb") as file:
+        with location.open() as file:
             for number, line in _lines(file):
-                yield from _keys_in(line, f"{path}:{number}")
+                yield from _keys_in(line, f"{name}:{number}")
     except FileNotFoundError as error:
-        raise UsageError(f"there is no baseline {path}", hint=_HINT) from error
+        raise UsageError(f"there is no baseline {name}", hint=location.how_to_name or _HINT) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -75,9 +78,10 @@ def _outcome(line: bytes, where: str) -> Outcome:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: broken JSON", hint=_HINT) from error
     schema = record.get("schema") if isinstance(record, dict) else None
-    if schema != SCHEMA:
+    if schema not in SCHEMAS:
+        readable = " and ".join(map(str, SCHEMAS))
         is_other = isinstance(schema, int)
-        what = f"a record of schema {schema}, and this version reads {SCHEMA}" if is_other else "not a record"
+        what = f"a record of schema {schema}, and this version reads {readable}" if is_other else "not a record"
         raise UsageError(f"{where}: {what}", hint=_HINT)
     try:
         return to_outcome(record)

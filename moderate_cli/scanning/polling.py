@@ -10,7 +10,7 @@ from typing import cast
 
 from moderate_cli.client import GreenClient
 from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ExitCode, ModerateError, ServiceError, StoppedError
+from moderate_cli.errors import ExitCode, InputError, ModerateError, ServiceError, StoppedError
 from moderate_cli.scanning.judging import judged, unforeseen, without_verdict
 from moderate_cli.scanning.scan import Judge, Scan
 from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
@@ -129,10 +129,12 @@ def _is_passing(error: ModerateError) -> bool:
 class TaskJudge:
     """Asks after one task; many threads may call it at once.
 
-    `client_for` returns the client of the region to which a task belongs.
+    `client_for` returns the client of the region to which a task belongs. By `clock` the service may have forgotten a
+    result; it is asked all the same, since a clock can be wrong, and only its refusal makes the task an expired one.
     """
 
     client_for: Callable[[QueuedTask], GreenClient]
+    clock: Callable[[], float] = time.time
 
     def __call__(self, item: Item) -> Outcome:
         """Return the verdict on a task, that it is pending, or why nobody can tell."""
@@ -155,11 +157,28 @@ class TaskJudge:
         try:
             verdict = _ask(client, task, sent_data_id(task))
         except ModerateError as error:
-            return without_verdict(known, error)
+            is_over = _is_refused(error) and has_expired(task, self.clock())
+            return without_verdict(known, expired() if is_over else error)
         if verdict is None:
             return _pending(replace(known, call=replace(known.call, attempts=1)), task)
         # The answer does not name the task.
         return judged(known, replace(verdict, req_id=verdict.req_id or task.req_id))
+
+
+def _is_refused(error: ModerateError) -> bool:
+    """Tell whether the service says by a code that it has nothing to tell of a task."""
+    has_code = isinstance(error, ServiceError) and error.api_code is not None
+    return has_code and not error.ends_run and not _is_passing(error)
+
+
+def has_expired(task: QueuedTask, now: float) -> bool:
+    """Tell whether the service has forgotten the result of a task by now, as far as this machine's clock tells."""
+    return task.expires_at is not None and task.expires_at <= now
+
+
+def expired() -> InputError:
+    """Return the error of a task whose result the service keeps no longer."""
+    return InputError("the service keeps the result no longer", code=EXPIRED, hint="submit it again")
 
 
 def _ask(client: GreenClient, task: QueuedTask, data_id: str | None) -> Verdict | None:

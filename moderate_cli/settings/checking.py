@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from moderate_cli.errors import UsageError
@@ -12,10 +13,16 @@ from moderate_cli.settings.kinds import is_name
 from moderate_cli.settings.leaks import refuse_secret_keys, refuse_secret_texts
 from moderate_cli.settings.model import LOCAL_PROFILE, Layer, SettingsFile, Sourced
 from moderate_cli.settings.table import SETTINGS, Setting
+from moderate_cli.settings.trust import TRUSTED_KEY
+
+_FILE_KEYS = ("profile", "profiles", TRUSTED_KEY)
 
 
-def check_text(text: str, name: str) -> SettingsFile:
-    """Read the text of a settings file; `name` is how errors and origins call it."""
+def check_text(text: str, name: str, folder: Path | None = None) -> SettingsFile:
+    """Read the text of a settings file; `name` is how errors and origins call it, `folder` is where its paths start.
+
+    Raises UsageError with the line of what is wrong.
+    """
     refuse_secret_texts(text, name)
     root = parse(text, name)
     if root is None or _is_null(root):
@@ -23,7 +30,7 @@ def check_text(text: str, name: str) -> SettingsFile:
     if not isinstance(root, dict):
         raise UsageError(f"{name}:1: the file must hold settings as KEY: VALUE, not {describe(root)}")
     refuse_secret_keys(root, name)
-    return _Checker(name).file(root)
+    return _Checker(name, folder or Path()).file(root)
 
 
 def _is_null(part: Part) -> bool:
@@ -33,16 +40,18 @@ def _is_null(part: Part) -> bool:
 class _Checker:
     """Checks the parts of one file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self._name = name
+        self._folder = folder
 
     def file(self, root: dict[str, Entry]) -> SettingsFile:
         """Check the whole file."""
-        own = {key: entry for key, entry in root.items() if key not in {"profile", "profiles"}}
+        own = {key: entry for key, entry in root.items() if key not in _FILE_KEYS}
         return SettingsFile(
-            top=self._layer(own, also=("profile", "profiles")),
+            top=self._layer(own, also=_FILE_KEYS),
             profiles=self._profiles(root.get("profiles")),
             profile=self._default_profile(root.get("profile")),
+            trusted=self._trusted(root.get(TRUSTED_KEY)),
         )
 
     def _layer(self, entries: dict[str, Entry], *, profile: str | None = None, also: Iterable[str] = ()) -> Layer:
@@ -71,7 +80,15 @@ class _Checker:
 
     def _checked(self, setting: Setting, value: object, entry: Entry) -> Any:
         subject = f"{self._name}:{entry.line}: {setting.name}"
-        return setting.check(value, subject=subject, written=describe(entry.part))
+        checked = setting.check(value, subject=subject, written=describe(entry.part))
+        return self._path(checked, entry) if isinstance(checked, Path) else checked
+
+    def _path(self, path: Path, entry: Entry) -> Path:
+        """Return a path that starts at the file's folder, or at a home folder where it begins with ~."""
+        try:
+            return self._folder / path.expanduser()
+        except RuntimeError as error:
+            raise self._error(entry, f"nobody knows the home folder in {str(path)!r}") from error
 
     def _know_keys(self, setting: Setting, entry: Entry) -> None:
         if setting.kind.keys and isinstance(entry.part, dict):
@@ -103,6 +120,16 @@ class _Checker:
         if not isinstance(entry.part, Scalar) or not is_name(entry.part.text):
             raise self._error(entry, f"profile must be the name of a profile, not {describe(entry.part)}")
         return Sourced(entry.part.text, f"{self._name}:{entry.line}")
+
+    def _trusted(self, entry: Entry | None) -> tuple[str, ...]:
+        if entry is None or _is_null(entry.part):
+            return ()
+        parts = plain(entry.part)
+        folders = parts if isinstance(parts, list) else [None]
+        if not all(isinstance(each, str) and Path(each).is_absolute() for each in folders):
+            message = f"{TRUSTED_KEY} must be a list of absolute paths, not {describe(entry.part)}"
+            raise self._error(entry, message, hint="`moderate config trust` writes it")
+        return tuple(folders)
 
     def _know(self, key: str, known: Iterable[str], entry: Entry) -> None:
         known = tuple(known)

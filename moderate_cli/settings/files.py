@@ -1,45 +1,78 @@
-"""Which settings files are read, and how: the project's, then the user's."""
+"""Where settings files are, and what is in them: the project's, which may be a stranger's, and the user's own."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.model import Layer
 
+if TYPE_CHECKING:
+    from moderate_cli.settings.policy import Policy
+
 PROJECT_FILE = "moderate.yaml"
 USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 _BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place of a settings file: its path, what messages call it, and whether it was asked for by name."""
+    """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
+
+    With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where
+    it does not exist. `refused` says which nearer files do not count, and why.
+    """
 
     path: Path
     name: str
     required: bool = False
+    refused: tuple[str, ...] = ()
+    revision: str | None = None
+    content: bytes | None = None
 
     @property
     def exists(self) -> bool:
         """Whether there is anything at this place."""
-        return os.path.lexists(self.path)
+        return os.path.lexists(self.path) if self.revision is None else self.content is not None
+
+    @property
+    def how_to_name(self) -> str | None:
+        """What to do where a file that was named is missing at a revision."""
+        at = "name a file that is committed there, or one outside of the repository"
+        return None if self.revision is None else at
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading; raises OSError."""
+        if self.revision is None:
+            return self.path.open("rb")
+        if self.content is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.name)
+        return BytesIO(self.content)
 
 
-def locations(given: Layer, environment: Environment) -> tuple[Location, Location]:
+def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
     """Return the places of the project's file and of the user's, whose values count in this order.
 
-    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder.
+    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. A
+    policy has the files of the repository, whichever of the two they are, as they are at its revision.
     """
     asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
-    project = Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)
     path = user_file()
-    return project, Location(path, _under_home(path))
+    user = Location(path, under_home(path))
+    if policy is None:
+        return (Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)), user
+    project = policy.named(Path(asked)) if asked else policy.nearest(PROJECT_FILE)
+    return project, (policy.named(path, required=False) if policy.holds(path) else user)
 
 
 def user_file() -> Path:
@@ -52,20 +85,52 @@ def user_file() -> Path:
 def nearest(name: str) -> Location:
     """Return the nearest file of a name, from the working folder upward, or where it would be in that folder.
 
-    The search ends at the top of the repository, the first folder that holds `.git`, because what lies above belongs to
-    somebody else; outside a repository it ends at the root.
+    The search ends at the top of the repository, the first folder that holds `.git`, or at the home folder, because
+    what lies above belongs to somebody else. Files that anybody could have put there are passed over.
     """
     try:
         start = Path.cwd()
     except FileNotFoundError:  # the working folder was removed
         return Location(Path(name), name)
-    for folder in (start, *start.parents):
+    refused: list[str] = []
+    for folder in _upward(start):
         found = folder / name
-        if os.path.lexists(found):
-            return Location(found, os.path.relpath(found, start))
-        if os.path.lexists(folder / ".git"):
-            break
-    return Location(start / name, name)
+        if not os.path.lexists(found):
+            continue
+        shown = os.path.relpath(found, start)
+        reason = why_unsafe(found)
+        if reason is None:
+            return Location(found, shown, refused=tuple(refused))
+        refused.append(f"{shown} does not count: {reason}")
+    return Location(start / name, name, refused=tuple(refused))
+
+
+def _upward(start: Path) -> Iterator[Path]:
+    """Yield a folder and those above it, up to where somebody else's begin."""
+    try:
+        home = Path(os.path.realpath(Path.home()))
+    except RuntimeError:  # nobody knows where home is
+        home = None
+    for folder in (start, *start.parents):
+        yield folder
+        if folder == home or os.path.lexists(folder / ".git"):
+            return
+
+
+def why_unsafe(path: Path) -> str | None:
+    """Return why a file or a folder may be somebody else's work, None where only this user and root could make it."""
+    if os.name != "posix":  # Windows says who may write in lists that Python does not read
+        return None
+    try:
+        links = [("its folder", path.parent.stat()), ("it", path.lstat()), ("it", path.stat())]
+    except OSError:  # whoever reads it says what is wrong
+        return None
+    for what, status in links:
+        if status.st_uid not in {0, os.geteuid()}:
+            return f"{what} belongs to another user"
+        if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode):
+            return f"{what} is writable for all"
+    return None
 
 
 def read(location: Location) -> str | None:
@@ -75,18 +140,18 @@ def read(location: Location) -> str | None:
     """
     name = location.name
     try:
-        if not location.required and _is_odd(location.path):
+        if location.revision is None and not location.required and _is_odd(location.path):
             raise UsageError(f"cannot read {name}: not a regular file")
-        with location.path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
+        with location.open() as stream:
+            data = stream.read(_MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         if location.required:
             hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a file to start from"
-            raise UsageError(f"there is no settings file {name}", hint=hint) from error
+            raise UsageError(f"there is no settings file {name}", hint=location.how_to_name or hint) from error
         return None
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror or error}") from error
-    if len(data) > _MOST_BYTES:
+    if len(data) > _MAX_BYTES:
         raise UsageError(f"{name}: larger than 1 MB, which no settings file is")
     return text_of(data, name).removeprefix(_BYTE_ORDER_MARK)
 
@@ -105,7 +170,8 @@ def _is_odd(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
-def _under_home(path: Path) -> str:
+def under_home(path: Path) -> str:
+    """Return a path for people, with ~ for the home folder."""
     try:
         return str("~" / path.relative_to(Path.home()))
     except (ValueError, RuntimeError):  # it lies elsewhere, or nobody knows where home is

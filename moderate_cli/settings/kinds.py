@@ -5,16 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
+from moderate_cli.errors import UsageError
 from moderate_cli.settings.model import CredentialsChoice, CredentialsSource
+
+INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
+"""What an answer can hold beside its verdict (the vendor's page of the sync operation, parameter infoType)."""
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
@@ -49,15 +56,16 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def whole_number(low: int, high: int) -> Kind:
-    """Return the kind of whole numbers between two."""
+def whole_number(low: int, high: int | None = None) -> Kind:
+    """Return the kind of whole numbers from one on, maybe up to another."""
 
     def check(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
             raise ValueError
         return value
 
-    return Kind(f"a whole number from {low} to {high}", check, parse=int, low=low, high=high)
+    end = "on" if high is None else f"to {high}"
+    return Kind(f"a whole number from {low} {end}", check, parse=int, low=low, high=high)
 
 
 def number(low: float, high: float) -> Kind:
@@ -109,6 +117,49 @@ def names(*, at_least: int) -> Kind:
 
     expected = "names, in a list or with commas between them"
     return Kind(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
+
+
+def info_types() -> Kind:
+    """Return the kind of the details that can be asked for, in any case."""
+    several = names(at_least=0)
+    by_folded = {name.casefold(): name for name in INFO_TYPES}
+
+    def known(name: str) -> str:
+        if name.casefold() in by_folded:
+            return by_folded[name.casefold()]
+        near = get_close_matches(name.casefold(), by_folded, n=1)
+        words = f", did you mean {by_folded[near[0]]!r}?" if near else ""
+        raise UsageError(f"unknown info type {name!r}{words}", hint=f"one of {', '.join(INFO_TYPES)}")
+
+    def check(value: object) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(known, several.check(value))))
+
+    return replace(several, check=check)
+
+
+def patterns() -> Kind:
+    """Return the kind of patterns of files, which may have commas in them."""
+
+    def check(value: object) -> tuple[str, ...]:
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple) or not all(map(_is_plain, parts)):
+            raise ValueError
+        return tuple(parts)
+
+    return Kind("a pattern, or a list of them", check, parse=str.split, show=list)
+
+
+def path() -> Kind:
+    """Return the kind of paths of files."""
+
+    def check(value: object) -> Path:
+        if isinstance(value, str) and _is_plain(value):
+            return Path(value)
+        if not isinstance(value, Path):
+            raise ValueError  # noqa: TRY004
+        return value
+
+    return Kind("the path of a file", check, show=lambda value: None if value is None else str(value))
 
 
 def region() -> Kind:
@@ -173,6 +224,11 @@ def credentials() -> Kind:
 
     expected = f"{_either(CredentialsSource)}, or a mapping with source and profile"
     return Kind(expected, check, show=show, keys=("source", "profile"))
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether something is a text that says anything, without control characters."""
+    return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
 
 
 def _either(words: Iterable[str]) -> str:

@@ -1,39 +1,131 @@
-"""From all layers to one Settings: for each key the first layer that has it."""
+"""From all layers to one Settings: for each key the first layer that has it and may have a say."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from moderate_cli.catalogue.regions import default_service
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
-from moderate_cli.settings.files import locations, read
-from moderate_cli.settings.model import LOCAL_PROFILE, Layer, Settings, SettingsFile, Sourced
+from moderate_cli.settings.files import Location, locations, read
+from moderate_cli.settings.model import (
+    LOCAL_PROFILE,
+    FilesRead,
+    Layer,
+    ProjectFile,
+    Settings,
+    SettingsFile,
+    Sourced,
+)
+from moderate_cli.settings.policy import Policy, open_policy
 from moderate_cli.settings.table import SETTINGS, Setting
+from moderate_cli.settings.trust import TRUSTED_KEY, strangers, why_trusted, why_trusted_folder
+from moderate_cli.settings.variables import refuse_unknown
 
 PROFILE_VARIABLE = "MODERATE_PROFILE"
 DEFAULT_ORIGIN = "default"
 
 
-def resolve(given: Layer, environment: Environment) -> Settings:
+def resolve(given: Layer, environment: Environment, *, with_account: bool = True) -> Settings:
     """Merge the options given with the environment, the settings files and the defaults.
 
-    `given` holds settings by their names, `profile` and `config` too, each with its option as origin. For each key the
-    first of these counts: option, MODERATE_ variable, ALIBABA_CLOUD_REGION_ID (region), project file (the profile, then
-    the top), user file (alike), default. Raises UsageError for whatever is wrong in any of them.
+    `given` holds settings by their names, `profile`, `config` and `policy_from` too, each with its option as origin.
+    For each key the first of these counts: option, MODERATE_ variable, ALIBABA_CLOUD_REGION_ID (region), project file
+    (the profile, then the top), user file (alike), the region of the aliyun profile whose keys are used, default. What
+    counts of a project file that is not trusted is in `trust`. Commands that ask nobody do without the account's
+    region. Raises UsageError for whatever is wrong in any of them.
     """
+    refuse_unknown(environment)
     options, variables = _options(given), _variables(environment)
-    files = _read_files(given, environment)
+    policy = open_policy(given, environment)
+    files = _Files.read(given, environment, policy)
     profile = _choose_profile(given, environment, files)
-    found = {name: Sourced(setting.default, DEFAULT_ORIGIN) for name, setting in SETTINGS.items()}
-    for layer in reversed([options, variables, *_file_layers(profile.value, files)]):
-        found.update(_with_its_own_endpoint(layer))
+    above, below = [options, variables], _layers(profile.value, files.user)
+    counted: Layer = {} if files.is_trusted else strangers(files.project.top, _merged([*above, *below]))
+    between = _layers(profile.value, files.project) if files.is_trusted else [counted]
+    found = _merged([*above, *between, *below])
+    account: Layer = {}
+    if with_account and profile.value != LOCAL_PROFILE and found["region"].origin == DEFAULT_ORIGIN:
+        account = _region_of_the_account(found, environment)
+        found.update(account)
     if found["services"].value is None:
         found["services"] = Sourced((default_service(found["region"].value),), DEFAULT_ORIGIN)
     if profile.value == LOCAL_PROFILE:
         found.update(_local_layer({**variables, **options}))
-    return _settings(found, profile)
+    settings = _settings(found, profile)
+    return replace(settings, region_is_the_accounts=bool(account), files=files.told(counted), policy=policy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The project's file and the user's own, empty where there are none."""
+
+    project: SettingsFile
+    user: SettingsFile
+    places: tuple[Location, Location]
+    are_there: tuple[bool, bool]
+
+    @classmethod
+    def read(cls, given: Layer, environment: Environment, policy: Policy | None) -> _Files:
+        """Read them; raises UsageError."""
+        places = locations(given, environment, policy)
+        project, user = map(_read_file, places)
+        return cls(project or SettingsFile(), user or SettingsFile(), places, (project is not None, user is not None))
+
+    @property
+    def trust(self) -> str | None:
+        """Why the project's file counts in full, None where it does not."""
+        return why_trusted(self.places[0], self.user.trusted)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the project's file counts in full."""
+        return self.trust is not None
+
+    @property
+    def trusted(self) -> Sequence[SettingsFile]:
+        """Those that count in full, the first to count first."""
+        return [self.project, self.user] if self.is_trusted else [self.user]
+
+    def told(self, counted: Layer) -> FilesRead:
+        """Return what is to be told of them; `counted` is what counts of a project's file that is not trusted."""
+        place, own = self.places
+        project = self.project
+        said = [*project.top, *(["profile"] if project.profile else ()), *(["profiles"] if project.profiles else ())]
+        ignored = [] if self.is_trusted else [name for name in said if name not in counted]
+        if project.trusted:  # else a project could trust itself
+            ignored.append(TRUSTED_KEY)
+        counts = bool(said) if self.is_trusted else bool(counted)
+        return FilesRead(
+            project=ProjectFile(name=place.name, trust=self.trust, counts=counts, ignored=tuple(ignored))
+            if self.are_there[0]
+            else None,
+            user=own.name if self.are_there[1] else None,
+            refused=place.refused,
+            trusted=why_trusted_folder(place.path.parent, self.user.trusted),
+        )
+
+
+def _merged(layers: Sequence[Layer]) -> dict[str, Sourced]:
+    found = {name: Sourced(setting.default, DEFAULT_ORIGIN) for name, setting in SETTINGS.items()}
+    for layer in reversed(layers):
+        found.update(_with_its_own_endpoint(layer))
+    return found
+
+
+def _region_of_the_account(found: Layer, environment: Environment) -> Layer:
+    """Return the region that goes with the keys, where these are of a profile of the aliyun CLI."""
+    from moderate_cli.settings.credentials.region import region_of_keys  # looks for keys, which costs what it costs
+
+    choice = found["credentials"].value
+    region = region_of_keys(environment, choice.source, choice.profile)
+    if region is None:
+        return {}
+    subject = f"{region.origin}: region_id"
+    return {"region": Sourced(SETTINGS["region"].check(region.value, subject=subject, written=""), region.origin)}
 
 
 def _with_its_own_endpoint(layer: Layer) -> Layer:
@@ -83,35 +175,36 @@ def _from_text(setting: Setting, text: str, variable: str) -> Any:
     return setting.check(value, subject=variable, written=repr(text))
 
 
-def _read_files(given: Layer, environment: Environment) -> list[SettingsFile]:
-    files = []
-    for location in locations(given, environment):
-        text = read(location)
-        if text is not None:
-            from moderate_cli.settings.checking import check_text  # loads PyYAML, for a file that is there alone
+def _read_file(location: Location) -> SettingsFile | None:
+    text = read(location)
+    if text is None:
+        return None
+    from moderate_cli.settings.checking import check_text  # loads PyYAML, for a file that is there alone
 
-            files.append(check_text(text, location.name))
-    return files
+    return check_text(text, location.name, location.path.parent)
 
 
-def _choose_profile(given: Layer, environment: Environment, files: list[SettingsFile]) -> Sourced:
+def _choose_profile(given: Layer, environment: Environment, files: _Files) -> Sourced:
     variable = environment.variable(PROFILE_VARIABLE)
     choices = [given.get("profile"), Sourced(variable, PROFILE_VARIABLE) if variable else None]
-    choices += [file.profile for file in files]
+    choices += [file.profile for file in files.trusted]
     chosen = next((choice for choice in choices if choice is not None), Sourced(None, DEFAULT_ORIGIN))
-    known = sorted({name for file in files for name in file.profiles})
+    known = sorted({name for file in files.trusted for name in file.profiles})
     if chosen.value in {None, LOCAL_PROFILE, *known}:
         return chosen
+    if chosen.value in files.project.profiles:
+        message = f"the profile {chosen.value!r} is one of {files.places[0].name}, which is not trusted"
+        raise UsageError(message, hint="`moderate config trust` trusts its folder, --config names a file")
     near = get_close_matches(chosen.value, [*known, LOCAL_PROFILE], n=1)
-    where = f"{chosen.origin}: " if any(chosen is file.profile for file in files) else ""
+    where = f"{chosen.origin}: " if any(chosen is file.profile for file in files.trusted) else ""
     message = f"{where}there is no profile {chosen.value!r}" + (f", did you mean {near[0]!r}?" if near else "")
     others = f"the profiles of your files are {', '.join(map(repr, known))}; " if known else ""
     raise UsageError(message, hint=f"{others}the built-in profile is {LOCAL_PROFILE!r}")
 
 
-def _file_layers(profile: str | None, files: list[SettingsFile]) -> list[Layer]:
-    """Return what the files say, the first layer first."""
-    return [layer for file in files for layer in (file.profiles.get(profile or "", {}), file.top)]
+def _layers(profile: str | None, file: SettingsFile) -> list[Layer]:
+    """Return what a file says, the first layer first."""
+    return [file.profiles.get(profile or "", {}), file.top]
 
 
 def _local_layer(asked: Layer) -> Layer:

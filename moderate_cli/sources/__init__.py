@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TextIO
 
 from moderate_cli.errors import InputError, ModerateError
+from moderate_cli.globs import is_glob
 from moderate_cli.sources.folders import Chunk, walk
-from moderate_cli.sources.globs import Glob, is_glob
+from moderate_cli.sources.globs import Glob
 from moderate_cli.sources.images import has_image_content, has_image_name
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix
 from moderate_cli.sources.recall import Recall, Seen
-from moderate_cli.sources.selection import Selection
+from moderate_cli.sources.selection import NamedFiles, Selection
 from moderate_cli.sources.stats import Stats
 from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
@@ -33,9 +34,10 @@ class Sources:
 
     `passed_over` counts what was found and is no image: by its name or its content in a folder, by its name alone in
     OSS, where the content could not be read without a download. `ignored` counts the files and folders that the
-    selection left out, and `spared` the clean files that an earlier run knows, which are left out with `spare_clean`.
-    `unmatched` are globs that matched nothing. What was named is never passed over, left out or spared.
-    Raises UsageError for a selection that makes no sense.
+    selection left out, `links` the links that lead out of a folder and were not followed, and `spared` the clean files
+    that an earlier run knows, which are left out with `spare_clean`. `unmatched` are globs that matched nothing. What
+    was named is never passed over or spared, and of its files the selection leaves out only those that a list names,
+    unless it is forced on all. Raises UsageError for a selection that makes no sense.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Sources:
     ) -> None:
         self._names = names
         self._rules = selection.rules()
+        self._named = NamedFiles(self._rules)
+        self._is_forced = selection.force_exclude
         self._lists = lists
         self._stdin = stdin
         self._open_bucket = open_bucket
@@ -58,6 +62,7 @@ class Sources:
         self._spare_clean = spare_clean
         self.passed_over = 0
         self.ignored = 0
+        self.links = 0
         self.spared = 0
         self._unread = 0  # of those that were passed over
         self.unmatched: list[str] = []
@@ -69,28 +74,39 @@ class Sources:
             elif is_glob(name) and not _is_remote(name) and not os.path.lexists(name):
                 yield from self._matches(name)
             else:
-                yield from self._items([(name, None, None)])
+                yield from self._items([(name, None, None)], select=self._is_forced)
         for listing in self._lists:
             yield from self._listed(listing)
 
     def _listed(self, listing: SourceList) -> Iterator[Item]:
         stdin = sys.stdin if self._stdin is None else self._stdin
-        return self._items(read_list(listing, stdin))
+        return self._items(read_list(listing, stdin), select=True)
 
-    def _items(self, entries: Iterable[Listed | Item]) -> Iterator[Item]:
-        """Yield what each source stands for; its name is taken as it is."""
+    def _items(self, entries: Iterable[Listed | Item], *, select: bool) -> Iterator[Item]:
+        """Yield what each source stands for, and of those of this machine only what is wanted if they `select`.
+
+        A name is taken as it is.
+        """
         for entry in entries:
             if isinstance(entry, Item):
                 yield entry
                 continue
             source, data_id, referer = entry
             image = _one_image(source)
+            if select and self._is_unwanted(source, image):
+                self.ignored += 1
+                continue
             if image is not None:
                 yield Item(source, image, data_id, referer)
                 continue
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
+
+    def _is_unwanted(self, source: str, image: Image | BrokenInput | None) -> bool:
+        if isinstance(image, LocalFile):
+            return self._named.leave_out(source, is_folder=False)
+        return image is None and not is_oss(source) and self._named.leave_out(source, is_folder=True)
 
     def _below(self, folder: str) -> Iterator[Item]:
         # Where clean files are not spared, the walk is the least of the work.
@@ -104,7 +120,7 @@ class Sources:
         for chunk in walk(folder, self._rules, glob):
             if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
                 break
-            is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.error)
+            is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.links or chunk.error)
             yield from self._images(chunk)
         if not is_matched and len(self.unmatched) < _UNMATCHED:
             self.unmatched.append(name)
@@ -112,6 +128,7 @@ class Sources:
     def _images(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images of a folder, unless it looks as it did when nothing in it was worth a look."""
         self.ignored += chunk.ignored
+        self.links += chunk.links
         if self._recall and self._spare_clean and chunk.is_whole and chunk.files:
             yield from self._unless_clean(chunk, self._recall)
         else:
@@ -177,11 +194,13 @@ class Sources:
             if self._open_bucket is None:
                 raise InputError("no bucket can be listed here", code="oss_unavailable", hint="name the objects")
             for found in self._open_bucket(name).objects(prefix):
+                if is_prefix(found.key):  # the console marks a folder by an object of its name
+                    continue
                 if self._rules.is_unselected(found.key.removeprefix(prefix)):
                     self.ignored += 1
                 elif has_image_name(found.key.rpartition("/")[2]):
                     yield Item(f"oss://{name}/{found.key}", found)
-                elif not is_prefix(found.key):  # the console marks a folder by an object of its name
+                else:
                     self.passed_over += 1
         except ModerateError as error:
             yield Item(source, BrokenInput(error))

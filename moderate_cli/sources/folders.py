@@ -13,7 +13,7 @@ from stat import S_ISDIR, S_ISREG
 
 from moderate_cli.sources.globs import Glob, Places
 from moderate_cli.sources.last_names import ANY_NAME, NO_NAME
-from moderate_cli.sources.selection import Rules
+from moderate_cli.sources.selection import Rules, with_separator
 from moderate_cli.sources.stat_process import Found
 from moderate_cli.sources.stats import Stats
 
@@ -33,8 +33,8 @@ class Chunk:
 
     `folder` is its absolute path; `prefix` and a name make a path as it is shown. `files` are in the order of their
     names, and `odd` the names of what is no file or has no stat. `is_whole` tells whether that is all of the folder,
-    `ignored` how much of it was left out, and `error` why the rest cannot be listed. `names` are files that nobody has
-    looked at yet.
+    `ignored` how much of it was left out, `links` how many lead out of the tree, and `error` why the rest cannot be
+    listed. `names` are files that nobody has looked at yet.
     """
 
     folder: str
@@ -43,6 +43,7 @@ class Chunk:
     odd: list[str] = field(default_factory=list)
     is_whole: bool = True
     ignored: int = 0
+    links: int = 0
     error: OSError | None = None
     names: list[str] = field(default_factory=list)
 
@@ -61,8 +62,9 @@ def walk(
     """Yield what is below a folder, the files of each folder before its subfolders; "" is the working folder.
 
     With `stats` a second process looks at a part of the files. Links to files are followed. So are links to folders,
-    once each, but never into a folder that the walk is in. What is below the root and vanished since its name was read
-    is passed. The folders of version control are left out.
+    once each, but never into a folder that the walk is in. Those that lead out of the root are counted instead, unless
+    the rules follow them; the root itself may be a link. What is below the root and vanished since its name was read is
+    passed. The folders of version control are left out.
     """
     chunks = _walk(_Folder.root(root, rules, glob), glob, stats)
     return chunks if stats is None else stats.in_order(chunks)
@@ -123,16 +125,12 @@ class _Folder:
 
     @classmethod
     def root(cls, root: str, rules: Rules, glob: Glob | None) -> _Folder:
-        path = _with_separator(os.path.abspath(root))  # noqa: PTH100 - Path.resolve follows links
-        prefix = _with_separator(root) if root else ""
+        path = with_separator(os.path.abspath(root))  # noqa: PTH100 - Path.resolve follows links
+        prefix = with_separator(root) if root else ""
         return cls(prefix, path, rules.at(path), glob.start if glob else frozenset())
 
     def chunk(self, error: OSError | None = None) -> Chunk:
         return Chunk(os.path.dirname(self.path), self.prefix, error=error)  # noqa: PTH120 - a Path a folder is slow
-
-
-def _with_separator(path: str) -> str:
-    return os.path.join(path, "")  # noqa: PTH118 - a Path has no separator at its end
 
 
 class _Level:
@@ -217,6 +215,9 @@ class _Level:
 
     def _add_target(self, entry: os.DirEntry[str], chunk: Chunk) -> None:
         """Add what a link leads to; one that leads nowhere is odd, and so are pipes and devices."""
+        if entry.is_symlink() and self._rules.leads_out(chunk.prefix + entry.name):
+            chunk.links += entry.name not in _SKIPPED_FOLDERS
+            return
         try:
             seen = entry.stat()
         except OSError:

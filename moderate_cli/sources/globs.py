@@ -8,18 +8,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from fnmatch import translate
+
+from moderate_cli.globs import SIGN, Matcher, compile_glob
 
 # How many parts of a pattern a path may have used up; several at once, since `**` stands for any number of folders.
 Places = frozenset[int]
 
-_MAGIC = re.compile(r"[*?[]")
 _SEPARATORS = re.compile(r"[\\/]+" if os.sep == "\\" else "/+")
-
-
-def is_glob(name: str) -> bool:
-    """Tell whether a name has a character that means something in a glob."""
-    return _MAGIC.search(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +24,18 @@ class Glob:
     A folder that matches counts with all below it. Names that start with a dot are names as others are.
     """
 
-    parts: tuple[re.Pattern[str] | None, ...]
+    parts: tuple[Matcher | None, ...]
 
     @classmethod
     def parse(cls, text: str) -> tuple[str, Glob]:
         """Return the folder in which a glob begins, as it is written, and the pattern of what is below."""
-        magic = _MAGIC.search(text)
-        fixed = text[: magic.start()] if magic else text
+        sign = SIGN.search(text)
+        fixed = text[: sign.start()] if sign else text
         folder = fixed[: len(fixed) - len(os.path.basename(fixed))]  # noqa: PTH119 - a Path would rewrite it
         names = _SEPARATORS.split(text[len(folder) :])
         if not names[-1]:  # only folders are meant, and all that they hold
             names[-1] = "**"
-        return folder, cls(tuple(None if name == "**" else re.compile(translate(name)) for name in names))
+        return folder, cls(tuple(None if name == "**" else compile_glob(name) for name in names))
 
     @property
     def start(self) -> Places:
@@ -57,7 +52,7 @@ class Glob:
             part = self.parts[place]
             if part is None:
                 reached.add(place)
-            elif part.match(name):
+            elif part.matches(name):
                 reached.add(place + 1)
         return self._closed(reached)
 

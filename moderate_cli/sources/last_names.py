@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_MAGIC = re.compile(r"[*?\[\]\\]")
+from moderate_cli.globs import Matcher
+
+# A pattern may cut a character into its bytes: only what is ASCII is sure to be whole.
+_BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +22,17 @@ class LastNames:
     ends: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> LastNames:
-        """Return those of patterns in the words of gitignore; their last names have to match a path's last name."""
+    def of(cls, patterns: Iterable[Matcher]) -> LastNames:
+        """Return those of Git's patterns."""
         names, starts, ends = set(), set(), set()
-        for text in texts:
-            last = text.removeprefix("!").rstrip().rstrip("/").rpartition("/")[2]
-            fixed = _MAGIC.split(last)
-            if len(fixed) == 1:
-                names.add(last)
-            elif fixed[-1] and "\\" not in last:
-                ends.add(fixed[-1])
+        for pattern in patterns:
+            start, end, is_whole = pattern.last_name
+            if is_whole:
+                names.add(os.fsdecode(start.encode("latin-1")))
+            elif end:
+                ends.add(_BEYOND_ASCII.split(end)[-1])
             else:
-                starts.add(fixed[0])  # maybe "", with which every name starts
+                starts.add(_BEYOND_ASCII.split(start)[0])
         return cls(frozenset(names), tuple(starts), tuple(ends))
 
     def __or__(self, other: LastNames) -> LastNames:

@@ -14,7 +14,7 @@ from typing import Any
 
 from moderate_cli.sources.post_text import TEXT_KEYS, Place, PostError, from_json
 
-MAX_DEPTH = 10  # comments in comments; our limit, the service names none
+MAX_DEPTH = 10  # comments in comments that are read; what the service does not document is refused before it is sent
 
 _LEVELS = {
     "a post": ("mainData", "commentDatas", "dataId"),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from moderate_cli.sources.last_names import ANY_NAME, NO_NAME, LastNames
-
-if TYPE_CHECKING:
-    from moderate_cli.sources.patterns import Patterns
+from moderate_cli.sources.patterns import Pattern, Patterns, given_patterns, read_patterns
 
 # In the order in which they are read: where two lines contradict each other, the later one counts.
 IGNORE_FILES = (".gitignore", ".moderateignore")
 _MAX_BYTES = 1024 * 1024  # of an ignore file
+_REMEMBERED = 256  # folders of named files whose ignore files need not be read again
 
 log = logging.getLogger(__name__)
 
@@ -27,104 +26,167 @@ class Selection:
     Where something is to be included, nothing else is; what is excluded never is. `ignore_files` are `.gitignore` and
     `.moderateignore`: those below the folder, and those above it up to the folder that holds `.git`. The user's own
     `core.excludesFile` and `.git/info/exclude` say nothing here.
+
+    What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
+    patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
+
+    Links that lead out of a folder are followed with `follow_links` only.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     ignore_files: bool = True
+    follow_links: bool = False
+    force_exclude: bool = False
 
     def rules(self) -> Rules:
         """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
-        include, exclude = _given(self.include), _given(self.exclude)
-        return Rules(include, exclude, self.ignore_files, names=ANY_NAME if include or exclude else NO_NAME)
+        include = given_patterns(self.include) if self.include else None
+        exclude = given_patterns(self.exclude) if self.exclude else None
+        names = ANY_NAME if include else exclude.names if exclude else NO_NAME
+        return Rules(include, exclude, self.ignore_files, self.follow_links, names=names)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Decide about what is below one root.
-
-    `root` is the length of what paths have before their part that is relative to it. `layers` are the patterns of
-    ignore files, the deepest first, each with the length of its folder. Only what has one of the `names` needs a
-    decision.
-    """
-
-    include: Patterns | None = None
-    exclude: Patterns | None = None
-    ignore_files: bool = True
-    root: int = 0
-    layers: tuple[tuple[int, Patterns], ...] = ()
-    names: LastNames = NO_NAME
-
-    def at(self, root: str) -> Rules:
-        """Return the rules for a root, with the ignore files above it; its absolute path ends with a separator.
-
-        Where those would leave out the root itself, it was named all the same, and they count for nothing.
-        """
-        rules = here = replace(self, root=len(root))
-        for folder in _up_to_repository(root) if self.ignore_files else ():
-            rules = rules.inside(folder)
-        decisions = (patterns.decide(root[length:]) for length, patterns in rules.layers)
-        is_ignored = next((decision for decision in decisions if decision is not None), False)
-        return here if is_ignored else rules
-
-    def inside(self, folder: str) -> Rules:
-        """Return the rules for what a folder holds; its absolute path ends with a separator."""
-        lines = _lines(folder) if self.ignore_files else []
-        if not lines:
-            return self
-        from moderate_cli.sources.patterns import Patterns
-
-        layers = ((len(folder), Patterns(lines)), *self.layers)
-        return replace(self, layers=layers, names=self.names | LastNames.of(lines))
-
-    def leave_out(self, folder: str, name: str, *, is_folder: bool) -> bool:
-        """Tell whether something in a folder that is wanted is not wanted itself, with all below it."""
-        name = f"{name}/" if is_folder else name
-        if self.is_unselected(folder[self.root :] + name, is_folder=is_folder):
-            return True
-        decisions = (patterns.decide_alone(folder[length:], name) for length, patterns in self.layers)
-        return next((decision for decision in decisions if decision is not None), False)
-
-    def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
-        """Tell whether `include` and `exclude` leave out a path relative to the root."""
-        if self.exclude and self.exclude.decide(path):
-            return True
-        return self.include is not None and not is_folder and not self.include.decide(path)
-
-
-def _given(texts: Sequence[str]) -> Patterns | None:
-    if not texts:
-        return None
-    from moderate_cli.sources.patterns import given_patterns
-
-    return given_patterns(texts)
-
-
-def _up_to_repository(root: str) -> list[str]:
-    """Return the folders above a root from the one that holds `.git`; none where there is no such folder."""
-    above: list[str] = []
-    folder = root
-    while not os.path.lexists(f"{folder}.git"):
-        parent = os.path.join(os.path.dirname(os.path.dirname(folder)), "")  # noqa: PTH118, PTH120 - ends with one
-        if parent == folder:
-            return []
-        folder = parent
-        above.append(folder)
-    return above[::-1]
-
-
-def _lines(folder: str) -> list[str]:
-    """Return the lines of a folder's ignore files."""
-    lines: list[str] = []
+def _read(folder: str) -> Patterns | None:
+    """Return the patterns of a folder's ignore files, None where there are none."""
+    patterns: list[Pattern] = []
     for name in IGNORE_FILES:
         path = folder + name
         if not os.access(path, os.F_OK):  # the quickest way to ask, which every folder of a walk has to go
             continue
         try:
             if os.path.isfile(path):  # noqa: PTH113 - a named pipe would never end
-                with open(path, "rb") as file:  # noqa: PTH123
-                    text = file.read(_MAX_BYTES).decode("utf-8-sig", "surrogateescape")
-                lines += text.split("\n")
+                patterns += read_patterns(_content(path))
         except OSError as error:
             log.warning("%s cannot be read: %s", path, error.strerror)
-    return lines
+    return Patterns(patterns) if patterns else None
+
+
+def _content(path: str) -> bytes:
+    """Return the content of an ignore file as far as it counts; no line of it is cut."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) <= _MAX_BYTES:
+        return content
+    log.warning("%s is larger than 1 MB, and what is behind that does not count", path)
+    return content[: content.rfind(b"\n") + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Decide about what is below one root.
+
+    `root` is the length of what paths have before their part that is relative to it, and `tree` its real path, out of
+    which no link is followed; "" where all are. `layers` are the patterns of ignore files, the deepest first, each with
+    the length of its folder, and `read` returns those of a folder. Only what has one of the `names` needs a decision.
+    Each folder is an absolute path with a separator at its end.
+    """
+
+    include: Patterns | None = None
+    exclude: Patterns | None = None
+    ignore_files: bool = True
+    follow_links: bool = False
+    root: int = 0
+    tree: str = ""
+    layers: tuple[tuple[int, Patterns], ...] = ()
+    names: LastNames = NO_NAME
+    read: Callable[[str], Patterns | None] = _read
+
+    def at(self, root: str) -> Rules:
+        """Return the rules for a root, with the ignore files above it.
+
+        Where those would leave out the root itself, it was named all the same, and they count for nothing.
+        """
+        tree = "" if self.follow_links else with_separator(os.path.realpath(root))
+        here = replace(self, root=len(root), tree=tree)
+        top = _repository(root) if self.ignore_files else None
+        return here if top is None else here.below(top, root) or here
+
+    def below(self, top: str, folder: str) -> Rules | None:
+        """Return the rules with the ignore files from a folder down to another; None where they leave that out."""
+        rules = self
+        start = len(top)
+        while (end := folder.find(os.sep, start)) >= 0:
+            rules = rules.inside(folder[:start])
+            if rules.is_ignored(folder[:start], folder[start:end], is_folder=True):
+                return None
+            start = end + 1
+        return rules
+
+    def inside(self, folder: str) -> Rules:
+        """Return the rules for what a folder holds."""
+        patterns = self.read(folder) if self.ignore_files else None
+        if patterns is None:
+            return self
+        return replace(self, layers=((len(folder), patterns), *self.layers), names=self.names | patterns.names)
+
+    def leave_out(self, folder: str, name: str, *, is_folder: bool) -> bool:
+        """Tell whether something in a folder that is wanted is not wanted itself, with all below it."""
+        inside = folder[self.root :]
+        if self.exclude and self.exclude.decide(inside, name, is_folder=is_folder):
+            return True
+        if self.include and not is_folder and not self.include.decide_last(inside + name):
+            return True
+        return self.is_ignored(folder, name, is_folder=is_folder)
+
+    def is_ignored(self, folder: str, name: str, *, is_folder: bool) -> bool:
+        """Tell whether ignore files leave out something in a folder that they do not leave out."""
+        for length, patterns in self.layers:
+            decision = patterns.decide(folder[length:], name, is_folder=is_folder)
+            if decision is not None:
+                return decision
+        return False
+
+    def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
+        """Tell whether `include` and `exclude` leave out a path relative to the root, wherever it was found."""
+        if self.exclude and self.exclude.decide_first(path, is_folder=is_folder):
+            return True
+        return self.include is not None and not is_folder and not self.include.decide_last(path)
+
+    def leads_out(self, link: str) -> bool:
+        """Tell whether a link leads out of the tree that was named, and is not to be followed."""
+        return bool(self.tree) and not with_separator(os.path.realpath(link)).startswith(self.tree)
+
+
+class NamedFiles:
+    """Tells which of the files and folders that somebody named are not wanted."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = replace(rules, read=lru_cache(_REMEMBERED)(rules.read))
+        self._inside = lru_cache(_REMEMBERED)(self._rules_inside)
+
+    def leave_out(self, path: str, *, is_folder: bool) -> bool:
+        """Tell whether patterns or ignore files leave out a path, or a folder that it is in."""
+        try:
+            here = with_separator(os.getcwd())  # noqa: PTH109 - a Path has no separator at its end
+            path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+            if self._rules.is_unselected(path.removeprefix(here).lstrip(os.sep), is_folder=is_folder):
+                return True
+            folder, name = os.path.split(path)
+            folder = with_separator(folder)
+            rules = self._inside(folder, here)
+            return rules is None or rules.is_ignored(folder, name, is_folder=is_folder)
+        except (OSError, ValueError):  # the working folder was removed, or no file can have such a name
+            return False
+
+    def _rules_inside(self, folder: str, here: str) -> Rules | None:
+        if not self._rules.ignore_files:
+            return self._rules
+        top = _repository(folder) or (here if folder.startswith(here) else folder)
+        rules = self._rules.below(top, folder)
+        return rules and rules.inside(folder)
+
+
+def with_separator(folder: str) -> str:
+    """Return the path of a folder with a separator at its end."""
+    return os.path.join(folder, "")  # noqa: PTH118 - a Path has none there
+
+
+def _repository(folder: str) -> str | None:
+    """Return the closest folder above another, or that one itself, that holds `.git`; None where there is none."""
+    while not os.path.lexists(f"{folder}.git"):
+        parent = with_separator(os.path.dirname(os.path.dirname(folder)))  # noqa: PTH120 - a Path a folder is slow
+        if parent == folder:
+            return None
+        folder = parent
+    return folder

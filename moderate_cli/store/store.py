@@ -262,20 +262,13 @@ class Store:
         with self._database.write() as connection:
             connection.execute(_TELL, (to_column(req_id),))
 
-    def expire_tasks(self) -> Iterator[Task]:
-        """Mark the pending tasks whose results the service has deleted by now, and yield each.
+    def expire_task(self, req_id: str) -> bool:
+        """Mark a pending task whose result the service has forgotten; False where it was marked or finished before.
 
-        Each is marked just before it is yielded, so that of several processes one gets it. No result is stored: where
-        one should come all the same, `finish_task` still takes it.
+        No result is stored: where one should come all the same, `finish_task` still takes it.
         """
-        now = self._clock()
-        while rows := self._database.read(tasks.DUE, (now, _PAGE)):
-            for row in rows:
-                with self._database.write() as connection:
-                    is_ours = connection.execute(tasks.EXPIRE, (row["number"],)).rowcount
-                    changed = connection.execute(tasks.BY_NUMBER, (row["number"],)).fetchone()
-                if is_ours:
-                    yield tasks.to_task(changed)
+        with self._database.write() as connection:
+            return connection.execute(tasks.EXPIRE, (to_column(req_id),)).rowcount > 0
 
     def close_lost(self, *, older_than: float) -> LostTasks:
         """Mark the submissions, begun more than so many seconds ago, that were cut off before their answer as lost.

@@ -78,7 +78,7 @@ COMPLETE = """
 """
 DROP = "DELETE FROM tasks WHERE number = ? AND state IN ('submitting', 'lost')"
 FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
-EXPIRE = "UPDATE tasks SET state = 'expired' WHERE number = ? AND state = 'pending'"
+EXPIRE = "UPDATE tasks SET state = 'expired' WHERE req_id = ? AND state = 'pending'"
 BY_ID = f"{_SELECT} WHERE req_id = ? ORDER BY number DESC LIMIT 1"
 BY_NUMBER = f"{_SELECT} WHERE number = ?"
 PENDING = f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? ORDER BY number LIMIT ?"
@@ -90,7 +90,6 @@ OF_CONTENT = f"""{_SELECT}
     WHERE state = 'pending' AND sha256 = ? AND question = ? AND +expires_at > ? ORDER BY number DESC LIMIT 1
 """
 QUESTION = "SELECT question FROM tasks WHERE req_id = ? ORDER BY number DESC LIMIT 1"
-DUE = f"{_SELECT} WHERE state = 'pending' AND expires_at <= ? ORDER BY expires_at, number LIMIT ?"
 _CUT_OFF = "WHERE state = 'submitting' AND begun_at <= ?"
 CUT_OFF = f"{_SELECT} {_CUT_OFF} ORDER BY number LIMIT ?"
 CLOSE_LOST = f"UPDATE tasks SET state = 'lost', finished_at = ? {_CUT_OFF}"  # noqa: S608

@@ -30,6 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def _trust(moderate: Callable, folder: Path) -> None:
+    assert moderate("config", "trust", folder).code == ExitCode.OK
+
+
 def _shown(result: Any) -> dict[str, tuple[Any, str]]:
     assert result.code == ExitCode.OK, result.stderr
     assert result.stderr == ""
@@ -37,6 +41,7 @@ def _shown(result: Any) -> dict[str, tuple[Any, str]]:
 
 
 def test_every_value_is_shown_with_its_origin(moderate: Callable, folder: Path) -> None:
+    _trust(moderate, folder)
     (folder / "moderate.yaml").write_text(
         "jobs: 3\nreuse: 7d\nprofiles:\n  p:\n    vpc: on\n    credentials: {source: ini, profile: green}\n"
     )
@@ -49,7 +54,7 @@ def test_every_value_is_shown_with_its_origin(moderate: Callable, folder: Path) 
     }
     table = moderate("config", "show", "-p", "p", variables=variables)
     shown = _shown(moderate("config", "show", "-p", "p", "-f", "json", variables=variables))
-    assert list(shown) == ["profile", *SETTINGS, "access key"]
+    assert list(shown) == ["profile", *SETTINGS, "access key", "project file", "user file"]
     assert shown["profile"] == ("p", "--profile")
     assert shown["jobs"] == (3, "moderate.yaml:1")
     assert shown["reuse"] == ("7d", "moderate.yaml:2")
@@ -83,6 +88,10 @@ def test_the_table(moderate: Callable) -> None:
         "timeout        2.5                      MODERATE_TIMEOUT",
         "failover       none                     default",
         "reuse          never                    default",
+        "max_calls      any number               default",
+        "store          store.db in the platform's folder for state  default",
+        "include        all images               default",
+        "exclude        none                     default",
         "prices         the list prices          default",
         "params_in      query                    default",
         "credentials    auto                     default",
@@ -90,6 +99,8 @@ def test_the_table(moderate: Callable) -> None:
             "access key     not found                no credentials: ALIBABA_CLOUD_ACCESS_KEY_ID and "
             "ALIBABA_CLOUD_ACCESS_KEY_SECRET are not set"
         ),
+        "project file   -                        missing; its folder is not trusted",
+        "user file      -                        missing",
     ]
 
 
@@ -99,14 +110,16 @@ def test_the_place_of_the_access_key_is_told_and_not_the_key(moderate: Callable,
 
 
 def test_the_table_for_the_local_profile_and_for_a_choice_of_credentials(moderate: Callable, folder: Path) -> None:
+    _trust(moderate, folder)
     (folder / "moderate.yaml").write_text("credentials: {source: cli, profile: mine}\n")
     lines = moderate("config", "show", "-p", "local").stdout.splitlines()
     assert lines[2].split() == ["region", "-", "profile", "local"]
-    assert lines[-1] == "access key     found                     the local engine's own"
-    assert re.split(" {2,}", lines[-2]) == ["credentials", "source cli, profile mine", "moderate.yaml:1"]
+    assert re.split(" {2,}", lines[-3]) == ["access key", "found", "the local engine's own"]
+    assert re.split(" {2,}", lines[-4]) == ["credentials", "source cli, profile mine", "moderate.yaml:1"]
 
 
 def test_own_prices_are_shown_as_they_were_written(moderate: Callable, folder: Path) -> None:
+    _trust(moderate, folder)
     (folder / "moderate.yaml").write_text("prices: {a: {amount: 0.5, currency: USD, per: 1000}}\n")
     [line] = [line for line in moderate("config", "show").stdout.splitlines() if line.startswith("prices")]
     assert " a amount 0.5, currency USD, per 1000  moderate.yaml:1" in line
@@ -148,10 +161,12 @@ def test_control_characters_do_not_reach_the_terminal(moderate: Callable, folder
 
 
 def test_init_writes_a_file_that_changes_nothing(moderate: Callable, folder: Path) -> None:
-    before = moderate("config", "show").stdout
+    before = _shown(moderate("config", "show", "-f", "json"))
     result = moderate("config", "init")
     assert (result.code, result.stdout, result.stderr) == (ExitCode.OK, "", "moderate: wrote moderate.yaml\n")
-    assert moderate("config", "show").stdout == before
+    after = _shown(moderate("config", "show", "-f", "json"))
+    assert after.pop("project file") == ("moderate.yaml", "not trusted: nothing in it is ignored")
+    assert after == {name: row for name, row in before.items() if name != "project file"}
     assert [path.name for path in folder.iterdir() if path.name != ".git"] == ["moderate.yaml"]
 
 

@@ -14,11 +14,13 @@ from builders import SHA256, call, failed, judged, skipped
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderate_cli.client.answers import UnreadableAnswerError
+from moderate_cli.client.replies import read_verdict
 from moderate_cli.errors import UsageError
 from moderate_cli.gate import Gate, open_gate
 from moderate_cli.gate.allowances import Allowance, Allowances
 from moderate_cli.records import Allowed, counted_level, to_record
-from moderate_cli.verdicts import Frame, Item, Judged, Label, LocalFile, RiskLevel, ServiceVerdict, Verdict
+from moderate_cli.verdicts import Item, Json, Judged, Label, LocalFile, RiskLevel, ServiceVerdict
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NONE, LOW, MEDIUM, HIGH = RiskLevel
@@ -166,44 +168,76 @@ def test_the_level_of_labels(labels: list[tuple[str, RiskLevel | None]], allowed
 @pytest.mark.parametrize("in_frames", [True, False])
 def test_the_level_of_parts(allowed: str, level: RiskLevel, in_frames: bool) -> None:
     levels = {"a": HIGH, "b": MEDIUM, "c": LOW}
-    names = [Label(name) for name in levels]
-    services = tuple(ServiceVerdict(f"s{n}", levels[n], (Label(n),), {}) for n in levels)
-    frames = tuple(Frame(index, None, levels[n], (Label(n),), {}) for index, n in enumerate(levels))
-    parts: dict[str, object] = {"frames": frames} if in_frames else {"per_service": services}
-    assert _level(_allowing(allowed), judged("high", *names, **parts)) is level
-    assert _level(_allowing(allowed), judged("high", **parts)) is level
+    parts = [
+        {"Service": f"s{name}", "RiskLevel": own, "Result": [{"Label": name}, {"Label": "nonLabel_lib"}]}
+        for name, own in levels.items()
+    ]
+    whole: list[Json] = [{"Label": name} for name in levels]
+    key = "Frame" if in_frames else "Results"
+    assert _level(_allowing(allowed), _answered({"RiskLevel": "high", key: parts})) is level
+    assert _level(_allowing(allowed), _answered({key: parts})) is level
+    # Where the whole names them too, those of services take their place, and those of frames stand beside them.
+    repeated = _level(_allowing(allowed), _answered({"RiskLevel": "high", "Result": whole, key: parts}))
+    assert repeated is (HIGH if in_frames and allowed != "*" else level)
 
 
-def test_what_is_left_never_counts_more_than_the_verdict() -> None:
-    outcome = judged("low", Label("a", risk_level=HIGH), Label("b"))
-    assert _level(_allowing("b"), outcome) is LOW
+def _answered(data: Json) -> Judged:
+    """The outcome of an image about which a service said this, readable or not."""
+    operation = "ImageBatchModeration" if "Results" in data else "DescribeImageModerationResult"
+    asked = call(operation=operation, services=tuple(part["Service"] for part in data.get("Results", ())) or ("s",))
+    try:
+        verdict = read_verdict({"Code": 200, "Data": data}, asked)
+    except UnreadableAnswerError as error:
+        assert error.verdict
+        verdict = error.verdict
+    return Judged(item=judged().item, call=asked, verdict=verdict)
 
 
-_LEVELS = st.sampled_from([*RiskLevel, None])
-_LABELS = st.lists(st.builds(Label, st.sampled_from("abc"), risk_level=_LEVELS), max_size=3).map(tuple)
-_FRAMES = st.builds(Frame, st.integers(0, 3), st.none(), _LEVELS, _LABELS, st.just({}))
-_SERVICES = st.builds(ServiceVerdict, st.sampled_from("AB"), _LEVELS, _LABELS, st.just({}))
+@pytest.mark.parametrize(
+    ("data", "allowed", "level"),
+    [
+        ({"RiskLevel": "low", "Result": [{"Label": "a", "RiskLevel": "high"}, {"Label": "b"}]}, ["b"], HIGH),
+        ({"RiskLevel": "low", "Result": [{"Label": "a", "RiskLevel": "high"}, {"Label": "b"}]}, ["a"], LOW),
+        ({"RiskLevel": "high", "Result": [{"Label": "a", "RiskLevel": "low"}]}, ["a"], HIGH),
+        ({"RiskLevel": "high", "Result": [{"Label": "a"}]}, ["a"], NONE),
+        ({"RiskLevel": "critical", "Result": [{"Label": "a"}]}, ["a"], HIGH),
+        ({"RiskLevel": "medium", "Result": [{"Label": "a"}], "Frame": [{"RiskLevel": "high"}]}, ["a"], HIGH),
+        ({"RiskLevel": "none", "Result": [{"Label": "nonLabel_lib"}]}, ["*"], NONE),
+        ({"RiskLevel": "high", "Result": [{"Label": "nonLabel_lib"}]}, ["nonLabel_lib", "*"], HIGH),
+    ],
+)
+def test_what_no_entry_names_still_counts(data: Json, allowed: list[str], level: RiskLevel) -> None:
+    assert _level(_allowing(*allowed), _answered(data)) is level
+
+
+_LEVELS = st.sampled_from([*RiskLevel, None, "critical"])
+_LABELS = st.lists(
+    st.fixed_dictionaries(
+        {"Label": st.sampled_from(["a", "b", "c", "nonLabel", "nonLabel_lib"]), "RiskLevel": _LEVELS}
+    ),
+    max_size=3,
+)
+_FRAMES = st.lists(st.fixed_dictionaries({"RiskLevel": _LEVELS, "Result": _LABELS}), max_size=2)
+_SERVICES = st.lists(
+    st.fixed_dictionaries({"Service": st.sampled_from("AB"), "RiskLevel": _LEVELS, "Result": _LABELS}),
+    max_size=2,
+    unique_by=lambda part: part["Service"],
+)
+_WHOLE = {"RiskLevel": _LEVELS, "Result": _LABELS}
 
 
 @given(
-    level=_LEVELS,
-    labels=_LABELS,
-    per_service=st.lists(_SERVICES, max_size=2).map(tuple),
-    frames=st.lists(_FRAMES, max_size=2).map(tuple),
+    data=st.one_of(
+        st.fixed_dictionaries({**_WHOLE, "Frame": _FRAMES}), st.fixed_dictionaries({**_WHOLE, "Results": _SERVICES})
+    ),
     allowed=st.lists(st.sampled_from("abcd"), unique=True),
 )
-def test_allowing_more_never_raises_the_level(
-    level: RiskLevel | None,
-    labels: tuple[Label, ...],
-    per_service: tuple[ServiceVerdict, ...],
-    frames: tuple[Frame, ...],
-    allowed: list[str],
-) -> None:
-    verdict = Verdict(call=call(), risk_level=level, labels=labels, per_service=per_service, frames=frames)
-    outcome = replace(judged(), verdict=verdict)
+def test_allowing_more_never_raises_the_level(data: Json, allowed: list[str]) -> None:
+    outcome = _answered(data)
     levels = [_level(_allowing(*allowed[:count]), outcome) for count in range(len(allowed) + 1)]
-    assert levels[0] is verdict.gate_level
+    assert levels[0] is outcome.verdict.gate_level
     assert levels == sorted(levels, key=lambda each: each.rank, reverse=True)
+    assert _level(_allowing("*"), outcome).rank >= outcome.verdict.unexplained.rank
 
 
 # --- what it costs

@@ -14,10 +14,15 @@ from builders import SHA256, call, failed, item, judged, skipped
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.gate.baseline import Baseline, services_by_label
 from moderate_cli.records import to_record
+from moderate_cli.settings.files import Location
 from moderate_cli.verdicts import Frame, ImageUrl, Judged, Label, Outcome, RiskLevel, ServiceVerdict
 
 A, B = "serviceA", "serviceB"
 HIGH = RiskLevel.HIGH
+
+
+def _read(path: Path) -> Baseline:
+    return Baseline(Location(path, str(path), required=True))
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def baseline(tmp_path: Path) -> Callable[..., Baseline]:
     def baseline(*outcomes: Outcome) -> Baseline:
         path = tmp_path / "before.jsonl"
         path.write_text("".join(json.dumps(to_record(outcome)) + "\n" for outcome in outcomes))
-        return Baseline(path)
+        return _read(path)
 
     return baseline
 
@@ -77,6 +82,60 @@ def test_the_labels_of_frames_count_too(baseline: Callable[..., Baseline]) -> No
     assert baseline(outcome).knows(outcome, "y", {"baselineCheck_global"})
 
 
+def test_an_exemption_is_no_finding_that_could_be_known() -> None:
+    assert services_by_label(judged("none", "nonLabel_lib").verdict) == {}
+
+
+# A record that 0.1.0 wrote: the level of the whole is lower than that of its label, and a frame alone has another.
+OF_SCHEMA_1: dict[str, Any] = {
+    "schema": 1,
+    "source": "a.png",
+    "sha256": None,
+    "bytes": None,
+    "operation": "ImageModeration",
+    "services": ["baselineCheck_global"],
+    "status": "judged",
+    "risk_level": "low",
+    "labels": [
+        {"label": "a", "confidence": 81.22, "description": None, "risk_level": "high", "service": A, "where": None}
+    ],
+    "per_service": [],
+    "frames": [
+        {
+            "index": 0,
+            "url": None,
+            "risk_level": None,
+            "labels": [
+                {"label": "b", "confidence": 9, "description": None, "risk_level": None, "service": None, "where": None}
+            ],
+            "ext": None,
+        }
+    ],
+    "ext": {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []},
+    "usage": None,
+    "request_id": "R1",
+    "req_id": None,
+    "data_id": None,
+    "region": "ap-southeast-1",
+    "endpoint": "green-cip.ap-southeast-1.aliyuncs.com",
+    "engine": "cloud",
+    "reused": False,
+    "attempts": 1,
+    "elapsed_ms": 312,
+    "error": None,
+}
+
+
+def test_the_output_of_0_1_0_is_a_baseline_too(tmp_path: Path) -> None:
+    path = tmp_path / "before.jsonl"
+    path.write_text(json.dumps(OF_SCHEMA_1) + "\n" + json.dumps(to_record(judged("high", "c"))) + "\n")
+    before = _read(path)
+    assert before.knows(judged(), "a", {A})
+    assert before.knows(judged(), "b", {"baselineCheck_global"})
+    assert before.knows(judged(), "c", {"baselineCheck_global"})
+    assert not before.knows(judged(), "a", {"baselineCheck_global"})
+
+
 def test_a_service_that_nobody_knows_is_none() -> None:
     outcome = judged("high", "x", call=call(services=(A, B)))
     assert services_by_label(outcome.verdict) == {"x": {None}}
@@ -86,7 +145,7 @@ def test_a_service_that_nobody_knows_is_none() -> None:
 def _broken(path: Path, content: bytes) -> UsageError:
     path.write_bytes(content)
     with pytest.raises(UsageError) as caught:
-        Baseline(path)
+        _read(path)
     assert caught.value.exit_code is ExitCode.USAGE
     assert caught.value.hint == "give what an earlier run with -f jsonl wrote"
     return caught.value
@@ -110,7 +169,9 @@ def _line(**changes: Any) -> bytes:
         (b"{}", "not a record"),
         (b'{"schema": "\\u001b[31m"}', "not a record"),
         (b'{"schema": 1}', "not a whole record"),
-        (_line(schema=2), "a record of schema 2, and this version reads 1"),
+        (b'{"schema": 2}', "not a whole record"),
+        (_line(schema=3), "a record of schema 3, and this version reads 1 and 2"),
+        (_line(schema=0), "a record of schema 0, and this version reads 1 and 2"),
         (_line(labels=None), "not a whole record"),
         (_line(labels=["a"]), "not a whole record"),
         (_line(labels=[{}]), "not a whole record"),
@@ -133,9 +194,9 @@ def test_a_json_document_is_no_jsonl(tmp_path: Path) -> None:
 def test_empty_lines_and_a_byte_order_mark_are_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "before.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + _line() + b"\r\n\r\n  \n")
-    assert Baseline(path).knows(judged(), "a", {"baselineCheck_global"})
+    assert _read(path).knows(judged(), "a", {"baselineCheck_global"})
     path.write_bytes(b"")
-    assert not Baseline(path).knows(judged(), "a", {"baselineCheck_global"})
+    assert not _read(path).knows(judged(), "a", {"baselineCheck_global"})
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -145,7 +206,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         tmp_path / "\0": "cannot read",
     }.items():
         with pytest.raises(UsageError) as caught:
-            Baseline(path)
+            _read(path)
         assert caught.value.message.startswith(message)
 
 

@@ -24,6 +24,7 @@ import pytest
 from answer_shapes import DATA_ID, RISKY, SERVICES, SHAPES, Channel, Shape, Want, as_json, cells, clean_body
 from faults import Answer, FaultServer, faults
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 from moderate_cli.callback import CallbackServer, checksum
 from moderate_cli.commands import lazy
@@ -130,7 +131,7 @@ class World:
         path.write_text(json.dumps(entries), encoding="utf-8")
         return path
 
-    def queue(self, channel: Channel, shape: Shape) -> str:
+    def queue(self, channel: Channel, shape: Shape, **extent: Any) -> str:
         """Put a task into the store as `async-submit` and `multimodal` do, and return its id."""
         self.tasks += 1
         req_id = f"{'task_' if channel == 'post' else 'T'}{self.tasks}"
@@ -143,6 +144,7 @@ class World:
             endpoint=self.service.endpoint.removeprefix("http://"),
             data_id=shape.sent,
             post=json.dumps(post) if channel == "post" else None,
+            extents=json.dumps([extent]) if extent else None,
         )
         number = self.store.begin_task(task)
         self.store.accept_task(number, req_id=req_id, submitted_at=0, expires_at=4e9, request_id=None)
@@ -309,6 +311,51 @@ def test_what_was_not_answered_may_be_allowed_and_is_told(world: World) -> None:
 
 def test_a_contradiction_is_told(world: World) -> None:
     assert "contradicts itself" in world.see(_shape("V8", "none beside a label"), "sync").stderr
+
+
+PARTLY_LOOKED_AT: dict[str, tuple[str, int, int | None]] = {
+    "moving.gif": ("frames", 1, 3),
+    "pages.tiff": ("pages", 1, 3),
+    "long.png": ("slices", 1, 4),
+    "https://example.com/a.gif": ("frames", 1, None),
+}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    one = [Image.new("RGB", (300, 300), colour) for colour in ("red", "green", "blue")]
+    one[0].save(tmp_path / "moving.gif", save_all=True, append_images=one[1:])
+    one[0].save(tmp_path / "pages.tiff", save_all=True, append_images=one[1:])
+    Image.new("RGB", (250, 1000)).save(tmp_path / "long.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("channel", ["sync", "batch"])
+@pytest.mark.parametrize("name", PARTLY_LOOKED_AT)
+def test_a_clean_answer_about_a_part_of_an_image(world: World, pictures: Path, channel: Channel, name: str) -> None:
+    world.answer = _shape("clean", "the plain answer").make(channel)
+    asked = [] if channel == "sync" else ["-s", ",".join(SERVICES)]
+    source = name if "://" in name else pictures / name
+    for options, code in (([], ExitCode.OK), (["--require-full", "--allow-partial"], ExitCode.INCOMPLETE)):
+        ended, (record,), _ = world.moderate(channel, source, *asked, "--data-id", DATA_ID, *options)
+        assert [tuple(part.values()) for part in record["coverage"]] == [PARTLY_LOOKED_AT[name]]
+        assert ended == code
+
+
+@pytest.mark.parametrize(
+    ("interval", "total", "coverage"),
+    [(1, 2, []), (1, 300, [("frames", 2, 300)]), (2, 4, []), (2, None, [])],
+)
+def test_a_clean_answer_about_some_frames(
+    world: World, interval: int, total: int | None, coverage: list[tuple[str, int, int]]
+) -> None:
+    shape = _shape("V6", "two frames as text")
+    world.answer = shape.make("image")
+    extent = {"kind": "frames", "total": total, "interval": interval, "most": 10}
+    for options in ([], ["--require-full"]):
+        code, (record,), _ = world.moderate("poll", world.queue("image", shape, **extent), *options)
+        assert [tuple(part.values()) for part in record["coverage"]] == coverage
+        assert code == (ExitCode.INCOMPLETE if coverage and options else ExitCode.OK)
 
 
 def _shape(row: str, name: str) -> Shape:

@@ -440,7 +440,7 @@ def test_an_account_that_may_not_ask_gives_no_task_up(moderate: Callable, store_
 def test_an_expired_task_is_an_outcome(moderate: Callable, store_path: Path) -> None:
     moderate("async-submit", DATA / "landscape.jpg", *LOCAL)
     with sqlite3.connect(store_path) as database:
-        database.execute("UPDATE tasks SET expires_at = 1")
+        database.execute("UPDATE tasks SET expires_at = 1, req_id = 'forgotten'")
     result = moderate("poll", *LOCAL)
     assert result.code == ExitCode.INCOMPLETE
     assert result.records[0]["source"] == str(DATA / "landscape.jpg")

@@ -242,9 +242,19 @@ def test_no_verdict_is_pending() -> None:
 
 
 def test_an_error_is_a_failure() -> None:
-    outcome = TaskJudge(lambda _task: Client(LASTING[0]))(Item("a.gif", TASK))
+    outcome = TaskJudge(lambda _task: Client(LASTING[0]), lambda: 98.0)(Item("a.gif", TASK))
     assert isinstance(outcome, Failed)
     assert outcome.error is LASTING[0]
+
+
+def test_a_task_is_over_only_once_the_service_says_so() -> None:
+    """A clock that is ahead makes every task look forgotten (faults.md, R13)."""
+    judged = TaskJudge(lambda _task: Client(verdict()), lambda: 1e9)(Item("a.gif", TASK))
+    assert isinstance(judged, Judged)
+    assert isinstance(TaskJudge(lambda _task: Client(None), lambda: 1e9)(Item("a.gif", TASK)), Pending)
+    refused = TaskJudge(lambda _task: Client(LASTING[0]), lambda: 1e9)(Item("a.gif", TASK))
+    assert isinstance(refused, Failed)
+    assert refused.error.code == "expired"
 
 
 def test_what_could_be_read_of_an_answer_is_kept_and_the_task_is_not_over() -> None:

@@ -24,7 +24,8 @@ from standins import ROLE_PATH, TOKEN_PATH, StandIn, handed_out, stand_in, utc
 from moderate_cli.client.credentials import Credentials, CredentialSource
 from moderate_cli.environment import Environment
 from moderate_cli.errors import CredentialsError
-from moderate_cli.settings.credentials import ecs, find_credentials, library
+from moderate_cli.installation import install_command
+from moderate_cli.settings.credentials import ecs, find_credentials
 
 SECRET, TOKEN = "CANARYsecret0123456789", "CANARYtoken0123456789"
 STS = "https://sts.aliyuncs.com"
@@ -418,7 +419,7 @@ def test_without_the_extra_the_error_names_it_and_what_was_found(
         _find(**variables)
     assert found in caught.value.message
     assert "extra 'ram'" in caught.value.message
-    assert caught.value.hint == "pip install 'moderate-cli[ram]'"
+    assert caught.value.hint == install_command("ram")
 
 
 def test_plain_keys_need_no_extra(
@@ -432,7 +433,7 @@ def test_plain_keys_need_no_extra(
         monkeypatch.setattr(ecs, "METADATA_ADDRESS", service.address)
         with caplog.at_level("INFO"), pytest.raises(CredentialsError):
             _find()
-    assert "ECS role: a metadata service may be there, pip install" in caplog.text
+    assert f"ECS role: a metadata service may be there, {install_command('ram')}" in caplog.text
 
 
 def test_a_damaged_library(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,7 +442,7 @@ def test_a_damaged_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("alibabacloud_credentials.provider", raising=False)
     with pytest.raises(CredentialsError, match="alibabacloud-credentials is damaged") as caught:
         source.current()
-    assert caught.value.hint == library.INSTALL_COMMAND
+    assert caught.value.hint == install_command("ram")
 
 
 def test_the_library_prints_nothing_and_starts_no_threads(tmp_path: Path) -> None:

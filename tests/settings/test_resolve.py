@@ -39,8 +39,16 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
     "endpoint": [(f"h{n}.example", f"h{n}.example", f"h{n}.example") for n in range(6)],
     "vpc": [("yes", True, True), ("0", False, False), ("ON", True, True), ("no", False, False)] * 2,
     "services": [(f"a{n}, b", [f"a{n}", "b"], (f"a{n}", "b")) for n in range(6)],
-    "info_types": [(f"a{n}", f"a{n}", (f"a{n}",)) for n in range(6)],
+    "info_types": [
+        (text, text, (name,))
+        for text, name in (
+            *(("customImage", "customImage"), ("textinimage", "textInImage"), ("PUBLICFIGURE", "publicFigure")),
+            *(("logoData", "logoData"), ("LogoData", "logoData"), ("textInImage", "textInImage")),
+        )
+    ],
     "fail_on": [(word.value, word.value, word) for word in FailOn] * 2,
+    "allow_partial": [("yes", True, True), ("0", False, False), ("ON", True, True), ("no", False, False)] * 2,
+    "require_full": [("true", True, True), ("off", False, False), ("1", True, True), ("NO", False, False)] * 2,
     "min_level": [(word.value, word.value, word) for word in RiskLevel] * 2,
     "qps": [(f"{n}.5", n + 0.5, n + 0.5) for n in range(6)],
     "jobs": [(str(n), n, n) for n in range(1, 7)],
@@ -51,6 +59,10 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
         for region in ("eu-west-1", "us-east-1", "us-west-1", "cn-beijing", "cn-hangzhou", "cn-x")
     ],
     "reuse": [("7d", "7d", 604_800.0), ("forever", "forever", math.inf), ("never", "never", None)] * 2,
+    "max_calls": [(str(n), n, n) for n in range(6)],
+    "store": [(f"/x/{n}.db", f"/x/{n}.db", Path(f"/x/{n}.db")) for n in range(6)],
+    "include": [(f"*.a{n} b,c", [f"*.a{n}", "b,c"], (f"*.a{n}", "b,c")) for n in range(6)],
+    "exclude": [(f"a{n}", f"a{n}", (f"a{n}",)) for n in range(6)],
     "prices": [
         (json.dumps(price), price, {"a": Price(amount=Decimal(n), currency="USD", per=10, source="the setting prices")})
         for n in range(6)
@@ -103,6 +115,8 @@ def test_the_defaults_need_nothing(world: World) -> None:
         services=("baselineCheck_global",),
         info_types=("customImage", "textInImage"),
         fail_on=FailOn.NEVER,
+        allow_partial=False,
+        require_full=False,
         min_level=RiskLevel.NONE,
         qps=None,
         jobs=64,
@@ -110,6 +124,10 @@ def test_the_defaults_need_nothing(world: World) -> None:
         timeout=10.0,
         failover=(),
         reuse=None,
+        max_calls=None,
+        store=None,
+        include=(),
+        exclude=(),
         prices={},
         params_in=ParamsIn.QUERY,
         credentials=CredentialsChoice(CredentialsSource.AUTO),

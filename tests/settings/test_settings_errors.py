@@ -101,6 +101,14 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         ("services: [1, a]", "services must be names, in a list or with commas between them, not [1, 'a']"),
         ("services: [[a]]", "services must be names, in a list or with commas between them, not [...]"),
         ("services: a b", "services must be names, in a list or with commas between them, not 'a b'"),
+        ("info_types: [logoDate]", "info_types: unknown info type 'logoDate', did you mean 'logoData'?"),
+        ("info_types: faces", "info_types: unknown info type 'faces'"),
+        ("max_calls: -1", "max_calls must be a whole number from 0 on, not -1"),
+        ("max_calls: some", "max_calls must be a whole number from 0 on, not 'some'"),
+        ("store: ''", "store must be the path of a file, not the text ''"),
+        ("store: ~nobody-at-all/x", "nobody knows the home folder in '~nobody-at-all/x'"),
+        ("exclude: 3", "exclude must be a pattern, or a list of them, not 3"),
+        ("include: ['']", "include must be a pattern, or a list of them, not [the text '']"),
         ("info_types: {a: b}", "info_types must be names, in a list or with commas between them, not a mapping"),
         ("failover: 3", "failover must be ids of regions, in a list or with commas between them, not 3"),
         ("failover: [eu-west-1, x/y]", "failover: 'x/y' is not a region id"),
@@ -202,7 +210,7 @@ def test_the_values_of_options(world: World, option: str, value: Any, message: s
 
 @each_setting
 def test_no_setting_takes_what_fits_nowhere(world: World, setting: Setting) -> None:
-    for odd in ("[[]]", "{x: {y: z}}", "[{a: b}]", "'\\x00'", '"\\x1b[31m"', "[~]"):
+    for odd in ("[[]]", "{x: {y: z}}", "[{a: b}]", '"\\x00"', '"\\x1b[31m"', "[~]"):
         world.project(f"{setting.name}: {odd}")
         assert world.refused().message.startswith("moderate.yaml:1: ")
 

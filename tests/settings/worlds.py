@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +18,31 @@ from moderate_cli.settings.files import user_file
 
 @dataclass(frozen=True)
 class World:
-    """Where settings come from in a test."""
+    """Where settings come from in a test; the user trusts the project unless it is a stranger's."""
 
     folder: Path
+    is_trusted: bool
 
     @classmethod
-    def begin(cls, place: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-        """Work in an empty repository below a folder, with an empty home beside it."""
+    def begin(cls, place: Path, monkeypatch: pytest.MonkeyPatch, *, is_trusted: bool = True) -> World:
+        """Work in an empty repository below a folder, with a home beside it that is empty but for the trust."""
         folder = place / "project"
         (folder / ".git").mkdir(parents=True)
         monkeypatch.chdir(folder)
         for variable in ("HOME", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"):
             monkeypatch.setenv(variable, str(place / "home"))
-        return cls(folder)
+        world = cls(folder, is_trusted)
+        if is_trusted:
+            world.user("")
+        return world
 
     def project(self, text: str | bytes) -> None:
         (self.folder / "moderate.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
 
     def user(self, text: str) -> None:
         user_file().parent.mkdir(parents=True, exist_ok=True)
-        user_file().write_text(text, encoding="utf-8")
+        trust = f"\ntrusted_folders: {json.dumps([str(self.folder)])}\n" if self.is_trusted else ""
+        user_file().write_text(text + trust, encoding="utf-8")
 
     def resolve(self, variables: Mapping[str, str] | None = None, **options: Any) -> Settings:
         given = {name: Sourced(value, f"--{name}") for name, value in options.items()}

@@ -167,35 +167,20 @@ def test_of_many_threads_one_finishes_a_task(path: Path, store: Store) -> None:
     assert rows(path, "SELECT count(*) FROM results") == [(20,)]
 
 
-def test_tasks_past_their_time_are_expired_and_told_once(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("moderate_cli.store.store._PAGE", 2)
-    for number in range(5):
-        pending(store, f"T{number}", expires_at=5000.0 - number)
-    pending(store, "T9", expires_at=6000.0)
-    clock.now = 5000.0
-    expired = list(store.expire_tasks())
-    assert [task.req_id for task in expired] == ["T4", "T3", "T2", "T1", "T0"]
-    assert {task.state for task in expired} == {TaskState.EXPIRED}
-    assert not list(store.expire_tasks())
+def test_a_task_is_expired_once(path: Path, store: Store, clock: Clock) -> None:
+    pending(store, "T1")
+    pending(store, "T9")
+    with Store.open(path, clock=clock) as other:
+        assert [store.expire_task("T1"), other.expire_task("T1")] == [True, False]
+    found = store.find_task("T1")
+    assert found is not None
+    assert found.state is TaskState.EXPIRED
     assert [task.req_id for task in store.pending_tasks()] == ["T9"]
 
 
-def test_a_task_that_two_expire_is_told_to_one(path: Path, store: Store, clock: Clock) -> None:
-    for number in range(4):
-        pending(store, f"T{number}")
-    clock.now = 10_000.0
-    with Store.open(path, clock=clock) as other:
-        first, second = store.expire_tasks(), other.expire_tasks()
-        told = [next(first), next(second), *first, *second]
-    assert sorted(str(task.req_id) for task in told) == ["T0", "T1", "T2", "T3"]
-
-
-def test_a_result_that_comes_after_all_revives_an_expired_task(store: Store, clock: Clock) -> None:
+def test_a_result_that_comes_after_all_revives_an_expired_task(store: Store) -> None:
     pending(store, "T1")
-    clock.now = 10_000.0
-    assert len(list(store.expire_tasks())) == 1
+    assert store.expire_task("T1")
     assert store.finish_task("T1", record())
     found = store.find_task("T1")
     assert found is not None
@@ -232,7 +217,6 @@ def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Pat
         (tasks.BY_ID, ("T1",), "tasks_by_id"),
         (tasks.PENDING, (0, 9, 200), "tasks_by_state"),
         (tasks.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
-        (tasks.DUE, (1.0, 200), "tasks_by_expiry"),
         (tasks.CUT_OFF, (1.0, 10), "tasks_by_"),
         (tasks.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
         (tasks.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),

@@ -16,23 +16,36 @@ from moderate_cli.settings.credentials.files import Section, read_config
 from moderate_cli.settings.credentials.links import BrokenError, MissingProfileError, NothingHereError, Search
 from moderate_cli.settings.credentials.oauth import oauth
 from moderate_cli.settings.credentials.plans import Plan
+from moderate_cli.settings.model import Sourced
 
 DISABLED = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"
 
 
 def find_cli(search: Search) -> CredentialSource:
     """Return the credentials of a profile of the aliyun CLI; raises NothingHereError or CredentialsError."""
+    config = _config(search)
+    name = search.profile or config.current  # stays this one during a run, whatever becomes the current one
+    mode = _mode(config.section(name))
+    origin = f"{config.place}, profile {name} ({mode.name})"
+    return plans.source(search, origin, lambda: Config.read(config.path, search).plan(name))
+
+
+def find_region(search: Search) -> Sourced | None:
+    """Return the region of the profile whose credentials `find_cli` returns, None where it has none; raises as that."""
+    find_cli(search)
+    config = _config(search)
+    section = config.section(search.profile or config.current)
+    region = section.optional("region_id")
+    return None if region is None else Sourced(region, section.place)
+
+
+def _config(search: Search) -> Config:
     place = "~/.aliyun/config.json"
     if search.is_true(DISABLED):
         raise NothingHereError(place, f"{DISABLED} is true")
     if search.home is None:
         raise NothingHereError(place, "there is no home folder")
-    path = search.home / ".aliyun" / "config.json"
-    config = Config.read(path, search)
-    name = search.profile or config.current  # stays this one during a run, whatever becomes the current one
-    mode = _mode(config.section(name))
-    origin = f"{config.place}, profile {name} ({mode.name})"
-    return plans.source(search, origin, lambda: Config.read(path, search).plan(name))
+    return Config.read(search.home / ".aliyun" / "config.json", search)
 
 
 @dataclass(frozen=True, slots=True)

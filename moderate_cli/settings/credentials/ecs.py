@@ -6,6 +6,7 @@ import socket
 
 from moderate_cli.client.credentials import CredentialSource
 from moderate_cli.errors import CredentialsError
+from moderate_cli.installation import install_command
 from moderate_cli.settings.credentials import library, plans
 from moderate_cli.settings.credentials.links import NothingHereError, Search
 
@@ -39,7 +40,7 @@ def _probe() -> None:
     except OSError:
         raise NothingHereError("ECS role", "no metadata service answers") from None
     if not library.is_installed():
-        raise NothingHereError("ECS role", f"a metadata service may be there, {library.INSTALL_COMMAND} to ask it")
+        raise NothingHereError("ECS role", f"a metadata service may be there, {install_command('ram')} to ask it")
 
 
 def _ask(source: CredentialSource) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 from moderate_cli.client.credentials import Credentials
 from moderate_cli.errors import CredentialsError
-
-INSTALL_COMMAND = "pip install 'moderate-cli[ram]'"
+from moderate_cli.installation import install_command
 
 Build = Callable[[Any], Any]
 """Makes a provider, given the library's module of provider classes."""
@@ -39,7 +38,7 @@ def is_installed() -> bool:
 def require(origin: str) -> None:
     """Raise CredentialsError, which names what was found, where the extra is missing."""
     if not is_installed():
-        raise CredentialsError(f"{origin}: found, but its use needs the extra 'ram'", hint=INSTALL_COMMAND)
+        raise CredentialsError(f"{origin}: found, but its use needs the extra 'ram'", hint=install_command("ram"))
 
 
 def obtain(build: Build, origin: str) -> Credentials:
@@ -64,7 +63,7 @@ def _providers(origin: str) -> Any:
         from alibabacloud_credentials import provider
     except ImportError as error:
         message = f"{origin}: the package alibabacloud-credentials is damaged, {error.name} cannot be imported"
-        raise CredentialsError(message, hint=INSTALL_COMMAND) from None
+        raise CredentialsError(message, hint=install_command("ram")) from None
     for name in _LOUD_LOGGERS:
         logging.getLogger(name).disabled = True
     return provider

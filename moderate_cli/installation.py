@@ -1,0 +1,57 @@
+"""How this program was installed, so that a hint names the command that adds to that very installation."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+_NAME = "moderate-cli"
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra where this program runs, from where it came."""
+    from importlib import metadata  # 10 ms that only a hint needs
+
+    try:
+        distribution = metadata.distribution(_NAME)
+    except metadata.PackageNotFoundError:  # frozen programs often carry modules without their metadata
+        return f"pip install {shlex.quote(f'{_NAME}[{extra}]')}"
+    what = _requirement(json.loads(distribution.read_text("direct_url.json") or "{}"), extra)
+    return f"{_installer((distribution.read_text('INSTALLER') or '').strip())} {what}"
+
+
+def _installer(name: str) -> str:
+    """Return the program that keeps this environment; pipx and `uv tool` leave a file of their own at its top."""
+    top = Path(sys.prefix)
+    if (top / "pipx_metadata.json").exists():
+        return "pipx install --force"
+    if (top / "uv-receipt.toml").exists():
+        return "uv tool install --force"
+    return "uv pip install" if name == "uv" else "pip install"
+
+
+def _requirement(origin: dict[str, Any], extra: str) -> str:
+    """Return what to install, by the record of where it came from.
+
+    That record is direct_url.json of the packaging user guide, "Recording the Direct URL Origin of installed
+    distributions"; without one it came from an index.
+    """
+    url = _without_account(origin.get("url", ""))
+    name = f"{_NAME}[{extra}]"
+    if "dir_info" in origin:
+        editable = "-e " if origin["dir_info"].get("editable") else ""
+        return editable + shlex.quote(f"{url2pathname(urlsplit(url).path)}[{extra}]")
+    if "vcs_info" in origin:
+        facts = origin["vcs_info"]
+        return shlex.quote(f"{name} @ {facts.get('vcs', 'git')}+{url}@{facts.get('commit_id', 'HEAD')}")
+    return shlex.quote(f"{name} @ {url}" if url else name)
+
+
+def _without_account(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

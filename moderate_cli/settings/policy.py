@@ -1,0 +1,227 @@
+"""The files of a git revision that decide what counts, in place of the working tree's: a change cannot allow itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from moderate_cli.environment import Environment
+from moderate_cli.errors import UsageError
+from moderate_cli.settings.files import Location
+from moderate_cli.settings.model import Layer
+
+POLICY_VARIABLE = "MODERATE_POLICY_FROM"
+IGNORE_FILES = (".gitignore", ".moderateignore")
+_TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHOWN_DIGITS = 12  # of a hash, in messages
+_MAX_TOLD = 20  # files of the working tree that are named
+# What git reads here is objects, by plumbing commands: they run no hook, filter, pager or file system monitor. The
+# repository must not be a bare one inside of the working tree, whose config a change could bring along; git knows
+# `safe.bareRepository` from 2.38 on. Objects are taken as they are, without refs/replace.
+_SAFE = (
+    *("--no-replace-objects", "--literal-pathspecs"),
+    *("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false"),
+)
+_ENTRY = re.compile(rb"(?P<mode>\d+) (?P<kind>\w+) (?P<hash>[0-9a-f]+)\t(?P<path>[^\0]+)\0")
+_FILE_MODES = frozenset({b"100644", b"100755"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file of the revision, or a link or folder, which is none."""
+
+    hash: str
+    is_file: bool
+
+
+class Policy:
+    """The files of one revision; `revision` is how messages call it.
+
+    What the working tree has at the same places does not count, and where it differs that is told.
+    """
+
+    def __init__(self, revision: str, commit: str, top: Path) -> None:
+        self.revision = revision[:_SHOWN_DIGITS] if _HASH.fullmatch(revision) else revision
+        self._commit = commit
+        self._top = top
+        self._overruled: list[str] = []
+        self._say: Callable[[str], None] | None = None
+
+    @classmethod
+    def open(cls, revision: str) -> Policy:
+        """Find a revision in the repository around the working folder; raises UsageError where there is none."""
+        if not revision.strip() or revision.startswith("-") or "\0" in revision:
+            raise UsageError(f"--policy-from: {revision!r} is not a revision", hint="name a commit, a branch or a tag")
+        top = os.fsdecode(_git("rev-parse", "--show-toplevel")).removesuffix("\n")
+        commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", may_fail=True).decode().strip()
+        if not commit:
+            hint = "fetch it first: a shallow clone holds only its tip; fetch-depth: 0 or GIT_DEPTH: 0 fetch the rest"
+            raise UsageError(f"--policy-from: there is no revision {revision!r} here", hint=hint)
+        return cls(revision, commit, Path(os.path.realpath(top)))
+
+    @property
+    def overruled(self) -> Sequence[str]:
+        """What is to be said of files of the working tree that do not count, as far as they are known by now."""
+        names = self._overruled[:_MAX_TOLD]
+        more = [] if len(self._overruled) == len(names) else [self._words("further files do")]
+        return [self._words(f"{name} does") for name in names] + more
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Say which files of the working tree do not count: those known by now, and each that is found from now on."""
+        for line in self.overruled:
+            say(line)
+        self._say = say
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether a path lies in the repository, so that the revision decides what it holds."""
+        return self._inside(path) is not None
+
+    def nearest(self, name: str) -> Location:
+        """Return the nearest file of a name at the revision, from the working folder up to the top of the repository.
+
+        Where there is none, it would be in the working folder. Raises UsageError for a link.
+        """
+        start = Path(os.path.realpath(os.curdir))
+        paths = {inside: folder / name for folder in (start, *start.parents) if (inside := self._inside(folder / name))}
+        entries = self._entries(paths)
+        found = next((inside for inside in paths if inside in entries), None)
+        nearer = [path for inside, path in paths.items() if os.path.lexists(path) and inside not in entries]
+        if nearer:
+            self._overrule(nearer[0])
+        return self._location(paths[found], found, entries) if found else self._location(start / name, b"", {})
+
+    def named(self, path: Path, *, required: bool = True) -> Location:
+        """Return the place of a file that was asked for by name: at the revision, if it lies in the repository.
+
+        Raises UsageError for a link.
+        """
+        inside = self._inside(path)
+        if inside is None:
+            return Location(path, str(path), required=required)
+        return self._location(path, inside, self._entries([inside]), required=required)
+
+    def read_ignore_file(self, path: str) -> bytes | None:
+        """Return what an ignore file holds at the revision, None where there is none.
+
+        Outside of the repository files are as they are. As in Git, a link is no ignore file.
+        """
+        folder, name = os.path.split(path)
+        inside = _inside(folder, self._top)
+        if inside is None:
+            return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113 - each folder of a walk
+        entry = self._ignore_files.get(inside + os.fsencode(name))
+        content = self._blob(entry.hash) if entry is not None and entry.is_file else None
+        self._compare(path, content)
+        return content
+
+    def _location(
+        self, path: Path, inside: bytes, entries: Mapping[bytes, _Entry], *, required: bool = False
+    ) -> Location:
+        name = f"{self.revision}:{os.fsdecode(inside) or path.name}"
+        entry = entries.get(inside)
+        if entry is not None and not entry.is_file:
+            raise UsageError(f"{name} is not a regular file", hint="write the file itself in the place of the link")
+        content = None if entry is None else self._blob(entry.hash)
+        self._compare(path, content)
+        return Location(path, name, required=required, revision=self.revision, content=content)
+
+    def _compare(self, path: str | Path, content: bytes | None) -> None:
+        """Note where the working tree has something else."""
+        if not os.path.lexists(path):
+            return
+        if content is None or not _is_same(Path(path), content):
+            self._overrule(path)
+
+    def _overrule(self, path: str | Path) -> None:
+        name = os.path.relpath(path)
+        if name not in self._overruled:
+            self._overruled.append(name)
+            if self._say is not None and len(self._overruled) <= _MAX_TOLD + 1:
+                self._say(self.overruled[-1])
+
+    def _words(self, which: str) -> str:
+        return f"the working tree's {which} not count: policy from {self.revision}"
+
+    def _inside(self, path: Path) -> bytes | None:
+        """Return a file's path from the top of the repository, as git names it; None outside of it."""
+        folder = _inside(os.path.abspath(path.parent), self._top)  # noqa: PTH100 - it follows no link yet
+        return folder + os.fsencode(path.name) if folder is not None and path.name else None
+
+    @cached_property
+    def _ignore_files(self) -> dict[bytes, _Entry]:
+        """All ignore files of the revision, by their path from its top."""
+        names = set(map(os.fsencode, IGNORE_FILES))
+        return {path: entry for path, entry in self._tree("-r") if path.rpartition(b"/")[2] in names}
+
+    def _entries(self, paths: Mapping[bytes, Path] | list[bytes]) -> dict[bytes, _Entry]:
+        return dict(self._tree("--", *map(os.fsdecode, paths))) if paths else {}
+
+    def _tree(self, *what: str) -> Iterator[tuple[bytes, _Entry]]:
+        """Yield the files of the revision: all with -r, else those at the paths behind --."""
+        options = [word for word in what[:1] if word == "-r"]
+        listed = _git("ls-tree", "-z", "--full-tree", *options, self._commit, *what[len(options) :])
+        for found in _ENTRY.finditer(listed):
+            yield found["path"], _Entry(found["hash"].decode(), found["mode"] in _FILE_MODES)
+
+    def _blob(self, name: str) -> bytes:
+        return _git("cat-file", "blob", name)
+
+
+def open_policy(given: Layer, environment: Environment) -> Policy | None:
+    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
+    option = given.get("policy_from")
+    revision = option.value if option else environment.variable(POLICY_VARIABLE)
+    return None if revision is None else Policy.open(str(revision))
+
+
+@lru_cache(maxsize=4096)
+def _inside(folder: str, top: Path) -> bytes | None:
+    """Return a folder's path from the top of the repository, with / at its end; None outside of it."""
+    try:
+        path = Path(os.path.realpath(folder)).relative_to(top).as_posix()
+    except ValueError:
+        return None
+    return b"" if path == "." else os.fsencode(f"{path}/")
+
+
+def _is_same(path: Path, content: bytes) -> bool:
+    """Tell whether a file holds a content; the ends of its lines are git's to change."""
+    try:
+        if not path.is_file() or path.stat().st_size > 2 * len(content):
+            return False
+        return _with_newlines(path.read_bytes()) == _with_newlines(content)
+    except OSError:
+        return False
+
+
+def _with_newlines(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n")
+
+
+def _git(*arguments: str, may_fail: bool = False) -> bytes:
+    """Return what a command of git answers; raises UsageError with its own words where it fails."""
+    program = shutil.which("git")
+    if program is None or not Path(program).is_absolute():  # on Windows that may be one in the working folder
+        raise UsageError("--policy-from needs git", hint="install it")
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and a revision is never an option
+            [program, *_SAFE, *arguments],
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"--policy-from: git cannot be asked: {error}") from error
+    if done.returncode and not may_fail:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
+        raise UsageError(f"--policy-from: git says {words[-1]!r}", hint="run it in the repository, as its owner")
+    return done.stdout
