@@ -49,10 +49,11 @@ class Service:
 
     def answer(self, handler: Any) -> Answer | type[Reset]:
         """Answer one request."""
-        name = "PUT" if handler.command == "PUT" else handler.headers["x-acs-action"]
+        name = handler.headers["x-acs-action"] or handler.command
         with self._lock:
             self.asked[name] += 1
             headers = {"number": str(self.asked[name]), "path": handler.path, "form": handler.form}
+            headers["authorization"] = handler.headers["authorization"] or ""
         reply = self.replies.get(name)
         if reply is None and name == "PUT":
             return Answer(200, b"", {"ETag": '"1"', "x-oss-request-id": "O"})

@@ -1,0 +1,303 @@
+"""Nothing is sent to anybody who was not named, and no secret leaves (faults.md, N1, N2, N6 to N9, N11, N13, N14)."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from actions import CLEAN, service, upload_token
+from faults import Answer, body, gateway
+from results import Result
+
+from moderate_cli.errors import ExitCode
+
+DATA = Path(__file__).parents[1] / "data"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+SECRET, TOKEN = "CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij/+="
+UPLOAD_SECRET, UPLOAD_TOKEN = "CanaryUploadSecret0123456789", "CanaryUploadToken0123456789/+"
+REPORTS = ("csv", "html", "json", "jsonl", "junit", "markdown", "sarif")
+
+
+@contextmanager
+def logging_proxy() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that refuses everything, and remembers what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if not name.startswith("do_"):
+                raise AttributeError(name)
+            return self._refuse
+
+        def _refuse(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_exceptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies are for everything here: this machine is excepted by the program, or not at all."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+
+def test_this_machine_is_never_reached_through_a_proxy(moderate: Callable[..., Result], tmp_path: Path) -> None:
+    with logging_proxy() as (proxy, asked):
+        variables = dict.fromkeys(PROXIES, proxy)
+        local = moderate("sync", DATA / "landscape.jpg", "--profile", "local", variables=variables)
+        assert (local.code, local.records[0]["status"]) == (ExitCode.OK, "judged")
+        queued = moderate(
+            *("async-submit", DATA.parent / "animation.gif", "--interval", "1", "--wait", "--profile", "local"),
+            *("--save-frames", tmp_path / "frames"),
+            variables=variables,
+        )
+        assert queued.code == ExitCode.OK
+        assert list((tmp_path / "frames").iterdir())
+        with service(ImageModeration=CLEAN) as served:
+            assert moderate("sync", DATA / "landscape.jpg", variables={**served.variables, **variables}).code == 0
+        assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://127.0.0.1:1", "SOCKS"),
+        ("http://", "proxy of the environment"),
+        ("http://127.0.0.1:port", "proxy of the environment"),
+        ("ftp://127.0.0.1:1", "proxy of the environment"),
+        ("http://[", "proxy of the environment"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_one_clear_error(
+    proxy: str, words: str, moderate: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderate_cli.client.transport.find_spec", lambda _name: None)
+    with service() as served:
+        keys = {name: value for name, value in served.variables.items() if name != "MODERATE_ENDPOINT"}
+    names = [f"https://example.com/{number}.jpg" for number in range(20)]
+    result = moderate("sync", *names, "-f", "jsonl", variables={**keys, "https_proxy": proxy, "ALL_PROXY": proxy})
+    assert result.code == ExitCode.FATAL
+    assert len([line for line in result.stderr.splitlines() if words in line]) == 1
+    assert "HTTPS_PROXY" in result.stderr
+
+
+def test_an_upload_follows_no_redirect(moderate: Callable[..., Result]) -> None:
+    with service() as stranger, service(ImageModeration=CLEAN) as served:
+        away = Answer(302, b"", {"Location": f"{stranger.server.endpoint}/bucket/x"})
+        served.replies["PUT"] = away
+        result = moderate("sync", DATA / "landscape.jpg", "--retries", "0", variables=served.variables)
+        assert not stranger.asked
+    assert (result.code, result.records[0]["error"]["code"]) == (ExitCode.INCOMPLETE, "upload_redirected")
+
+
+@pytest.mark.parametrize("address", ["oss-cn-shanghai.aliyuncs.com", "OSS-cn-shanghai.aliyuncs.com"])
+def test_an_upload_endpoint_without_a_scheme_is_asked_over_tls(address: str) -> None:
+    from moderate_cli.client.upload import check_oss_endpoint
+
+    assert check_oss_endpoint(address) == "https://oss-cn-shanghai.aliyuncs.com"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "attempts", "exit_code"),
+    [
+        (400, "RequestTimeout", 2, ExitCode.OK),
+        (429, "TooManyRequests", 2, ExitCode.OK),
+        (403, "RequestTimeTooSkewed", 2, ExitCode.FATAL),
+        (403, "UserDisable", 2, ExitCode.FATAL),
+        (400, "InvalidDigest", 1, ExitCode.INCOMPLETE),
+    ],
+)
+def test_the_errors_of_oss_are_known_by_their_codes(
+    status: int, code: str, attempts: int, exit_code: ExitCode, moderate: Callable[..., Result]
+) -> None:
+    wrong = Answer(status, f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode())
+
+    def put(request: dict[str, str]) -> Answer:
+        is_passing = exit_code is ExitCode.OK
+        return Answer(200, b"", {"ETag": '"1"'}) if is_passing and request["number"] == "2" else wrong
+
+    with service(ImageModeration=CLEAN, PUT=put) as served:
+        result = moderate("sync", DATA / "landscape.jpg", "--retries", "1", variables=served.variables)
+        assert served.asked["PUT"] <= attempts + 1
+    assert result.code == exit_code
+    if exit_code is ExitCode.FATAL:
+        assert "try again" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ALIBABA_CLOUD_ACCESS_KEY_ID": "STS.abc"}, "security token is missing"),
+        ({"ALIBABA_CLOUD_ACCESS_KEY_SECRET": '"quoted"'}, "characters that no key has"),
+        ({"ALIBABA_CLOUD_ACCESS_KEY_ID": "'LTAIquoted'"}, "characters that no key has"),
+    ],
+)
+def test_keys_that_cannot_be_right_are_told_before_any_call(
+    changes: dict[str, str], words: str, moderate: Callable[..., Result]
+) -> None:
+    with service(ImageModeration=CLEAN) as served:
+        result = moderate("sync", DATA / "landscape.jpg", variables={**served.variables, **changes})
+        assert not served.asked
+    assert result.code == ExitCode.FATAL
+    assert words in result.stderr
+
+
+def test_an_error_in_xml_is_read(moderate: Callable[..., Result]) -> None:
+    said = (
+        b'<?xml version="1.0"?><Error><RequestId>R-1</RequestId><Code>Throttling.User</Code>'
+        b"<Message>Too many &amp; too fast</Message></Error>"
+    )
+    with service(ImageModeration=Answer(400, said, {"Content-Type": "text/xml"})) as served:
+        result = moderate("sync", "https://example.com/a.jpg", "--retries", "0", variables=served.variables)
+    error = result.records[0]["error"]
+    assert error["code"] == "Throttling.User"
+    assert "Too many & too fast" in error["message"]
+    assert result.records[0]["request_id"] == "R-1"
+
+
+def test_words_of_the_gateway_are_one_safe_line(moderate: Callable[..., Result]) -> None:
+    evil = json.dumps({"Code": "Bad\n::error::x\x1b[31m", "Message": "m\n::error::y\r\x1b]0;z\x07"}).encode()
+    with service(ImageModeration=Answer(503, evil)) as served:
+        result = moderate(
+            "sync", "https://example.com/a.jpg", "--retries", "1", "-vv", "--debug", variables=served.variables
+        )
+    for text in (result.stdout, result.stderr):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert not [line for line in text.splitlines() if line.lstrip().startswith("::")]
+    assert re.fullmatch(r"[\w.-]+", result.records[0]["error"]["code"])
+
+
+@pytest.mark.parametrize("way", ["an answer", "an unreadable answer", "an OSS error", "a gateway error", "XML"])
+def test_what_echoes_a_secret_leaves_no_trace(
+    way: str, moderate: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signatures: list[str] = []
+
+    def reply(request: dict[str, str]) -> Answer:
+        found = re.search(r"Signature=([0-9a-f]{64})", request["authorization"])
+        if found:
+            signatures.append(found[1])
+        echo = f"{SECRET} {TOKEN} {signatures[-1] if signatures else ''}"
+        hidden = json.dumps(echo)[1:-1].replace("/", "\\/").replace("+", "\\u002b")
+        match way:
+            case "an answer":
+                label = f'{{"Label": "x {echo}", "Description": "{hidden}"}}'
+                return Answer(200, f'{{"Code":200,"Data":{{"RiskLevel":"high","Result":[{label}]}}}}'.encode())
+            case "an unreadable answer":
+                return Answer(200, f'{{"Code":200,"RequestId":"{hidden}","Data":{{"RiskLevel":"{echo}"}}}}'.encode())
+            case "a gateway error":
+                return Answer(400, f'{{"Code":"Bad.{echo}","Message":"{hidden}","RequestId":"{echo}"}}'.encode())
+            case "XML":
+                return Answer(400, f"<Error><Code>X{echo}</Code><Message>{echo}</Message></Error>".encode())
+        return CLEAN
+
+    oss = f"<Error><Code>{UPLOAD_TOKEN}</Code><Message>{UPLOAD_SECRET} {UPLOAD_TOKEN}</Message></Error>"
+    with service(ImageModeration=reply) as served:
+        served.replies["DescribeUploadToken"] = upload_token(
+            served.server.endpoint, AccessKeySecret=UPLOAD_SECRET, SecurityToken=UPLOAD_TOKEN
+        )
+        if way == "an OSS error":
+            served.replies["PUT"] = Answer(400, oss.encode(), {"x-oss-request-id": UPLOAD_TOKEN})
+        reports = [word for name in REPORTS for word in (f"--{name}-output", tmp_path / name)]
+        store = tmp_path / "store.db"
+        texts = []
+        for choice in ("jsonl", "table", "github"):
+            monkeypatch.setattr("conftest.CANARIES", ())  # they are looked for below, all of them
+            result = moderate(
+                *("sync", DATA / "landscape.jpg", "--raw", "-vv", "--debug", "--retries", "0", "-f", choice),
+                *(reports if choice == "jsonl" else ()),
+                *("--store", store),
+                variables={
+                    **served.variables,
+                    "ALIBABA_CLOUD_ACCESS_KEY_ID": "STS.AKID",
+                    "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET,
+                    "ALIBABA_CLOUD_SECURITY_TOKEN": TOKEN,
+                },
+            )
+            texts += [result.stdout, result.stderr]
+    texts += [(tmp_path / name).read_text(encoding="utf-8") for name in REPORTS]
+    with sqlite3.connect(store) as database:
+        texts += [str(row) for row in database.execute("SELECT * FROM results")]
+    canaries = [SECRET, TOKEN, UPLOAD_SECRET, UPLOAD_TOKEN, *signatures]
+    canaries += [quote(each, safe="") for each in canaries] + [each.replace("/", "\\/") for each in canaries]
+    for text in texts:
+        assert not [canary for canary in canaries if canary in text], text[:2000]
+
+
+def test_a_signed_address_is_named_without_its_signature(moderate: Callable[..., Result], tmp_path: Path) -> None:
+    sent: list[str] = []
+
+    def reply(request: dict[str, str]) -> Answer:
+        sent.append(request["form"])
+        return CLEAN
+
+    address = "https://b.oss-cn-shanghai.aliyuncs.com/a.jpg?OSSAccessKeyId=A&Expires=1&Signature=CanarySignature%3D"
+    amazon = "https://b.s3.amazonaws.com/a.jpg?X-Amz-Signature=CanaryAmazon&X-Amz-Security-Token=CanaryAmzToken"
+    with service(ImageModeration=reply) as served:
+        result = moderate("sync", address, amazon, "--store", tmp_path / "store.db", "-vv", variables=served.variables)
+    assert any("CanarySignature" in form for form in sent)  # the service needs it
+    store = (tmp_path / "store.db").read_bytes()
+    for canary in ("CanarySignature", "CanaryAmazon", "CanaryAmzToken"):
+        assert canary not in result.stdout + result.stderr
+        assert canary.encode() not in store
+    assert {record["source"].split("?")[0] for record in result.records} == {
+        address.split("?")[0],
+        amazon.split("?")[0],
+    }
+
+
+def test_a_netrc_is_never_read(
+    moderate: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password CanaryNetrc\n")
+    (tmp_path / "netrc").chmod(0o600)
+    seen: list[str] = []
+    with service(ImageAsyncModeration=body(200, {"ReqId": "T1"})) as served:
+
+        def frame(request: dict[str, str]) -> Answer:
+            seen.append(request["authorization"])
+            return Answer(200, b"picture")
+
+        frames = json.dumps([{"TempUrl": f"{served.server.endpoint}/f.jpg", "Result": [{"Label": "nonLabel"}]}])
+        served.replies["DescribeImageModerationResult"] = body(
+            200, {"RiskLevel": "none", "Result": [{"Label": "nonLabel"}], "Frame": frames, "FrameNum": 1}
+        )
+        served.replies["GET"] = frame
+        result = moderate("poll", "T1", "--save-frames", tmp_path / "frames", variables=served.variables)
+    assert result.code == ExitCode.OK, result.stderr
+    assert seen == [""]
+    assert [path.read_bytes() for path in (tmp_path / "frames").iterdir()] == [b"picture"]
+
+
+@pytest.mark.parametrize("command", ["batch", "multimodal"])
+def test_an_operation_that_not_every_region_has_wants_a_region(command: str, moderate: Callable[..., Result]) -> None:
+    keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "AKID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "AKSECRET"}
+    what = [DATA / "landscape.jpg", "-s", "a,b"] if command == "batch" else ["--title", "t", "--text", "x"]
+    result = moderate(command, *what, variables=keys)
+    assert (result.code, result.stdout) == (ExitCode.USAGE, "")
+    assert "cn-shanghai" in result.stderr
+    gone = gateway("InvalidAccessKeyId.NotFound", 404)
+    with service(ImageBatchModeration=gone, MultimodalAsyncModeration=gone) as served:
+        assert moderate(command, *what, variables=served.variables).code == ExitCode.FATAL  # an endpoint was named
