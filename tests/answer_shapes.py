@@ -60,7 +60,7 @@ class Want:
 class Shape:
     """An answer for each way to ask, and what it means there; ways that cannot have it are left out.
 
-    `sent` is the id that was sent with the input, `sent_post` the post; `allowed` are labels that an ignore file allows.
+    `sent` is the id that was sent with the input, `sent_post` the post; `allowed` are labels that a file allows.
     """
 
     row: str

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +13,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from emulating import emulating
+from pipelines import SAMPLES, Pipeline, github, gitlab, jenkins, text_of, yaml_of
+from repositories import Repository
 
 from moderate_cli.commands import COMMANDS
 from moderate_cli.commands.lazy import load
@@ -23,17 +22,14 @@ from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
 from moderate_cli.settings import SETTINGS, Sourced, resolve
 from moderate_cli.settings.checking import check_text
+from moderate_cli.settings.trusted_folders import trust
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = ROOT / "sample_configs"
 DATA = Path(__file__).parent / "data"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 POSTER, LANDSCAPE = DATA / "poster-qr.png", DATA / "landscape.jpg"
+LOCAL = {"MODERATE_PROFILE": "local"}
 OURS = ("gitlab-ci.yml", "github-actions.yaml", "Jenkinsfile")
-
-
-def _text(name: str) -> str:
-    return (SAMPLES / name).read_text(encoding="utf-8")
 
 
 def _yaml(path: Path) -> Any:
@@ -68,7 +64,7 @@ def _commands() -> list[tuple[str, list[str]]]:
     found = []
     for path in [*SAMPLES.iterdir(), HOOKS]:
         text = re.sub(r"\\+\n\s*|\n +(?=--)", " ", path.read_text(encoding="utf-8"))
-        for line in re.findall(r"(?:^|[ `/])moderate ([a-z-]+(?: [^`\n|]+)?)", text, re.MULTILINE):
+        for line in re.findall(r"""(?:^|[ `/])moderate"? ([a-z-]+(?: [^`\n|]+)?)""", text, re.MULTILINE):
             words = shlex.split(line, comments=True)
             if words[0] in {entry.name for entry in COMMANDS}:
                 found.append((path.name, words))
@@ -94,13 +90,14 @@ def test_the_full_settings_have_every_setting_and_no_other(tmp_path: Path, monke
     given = {"config": Sourced(str(SAMPLES / "moderate.full.yaml"), "--config")}
     settings = resolve(given, Environment(variables={}))
     assert settings.profile == "production"
-    assert set(SETTINGS) == set(check_text(_text("moderate.full.yaml"), "moderate.yaml").top)
+    assert set(SETTINGS) == set(check_text(text_of("moderate.full.yaml"), "moderate.yaml").top)
     assert not [name for name, origin in settings.origins.items() if origin == "default"]
 
 
 def test_the_small_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "moderate.yaml").write_text(_text("moderate.yaml"))
+    (tmp_path / "moderate.yaml").write_text(text_of("moderate.yaml"))
     monkeypatch.chdir(tmp_path)
+    trust(tmp_path)
     settings = resolve({}, Environment(variables={}))
     assert (settings.region, settings.fail_on, settings.reuse) == ("eu-central-1", "high", 7 * 86_400)
     mainland = resolve({"profile": Sourced("mainland", "--profile")}, Environment(variables={}))
@@ -137,50 +134,17 @@ def test_the_rules(moderate: Callable) -> None:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path) -> Repository:
     """A repository with a clean image in its first commit, and others and a text in its second."""
-    folder = tmp_path / "repository"
-    (folder / "assets").mkdir(parents=True)
-    (folder / "assets" / "old.jpg").write_bytes(LANDSCAPE.read_bytes())
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _commit(folder)
-    (folder / "assets" / "new poster.PNG").write_bytes(POSTER.read_bytes())
-    (folder / "assets" / "old.jpg").unlink()
-    (folder / "readme.txt").write_text("no image")
-    _commit(folder)
-    return folder
+    repository = Repository.begin(tmp_path / "repository")
+    repository.commit(**{"assets/old.jpg": LANDSCAPE.read_bytes()})
+    added = {"assets/new poster.PNG": POSTER.read_bytes(), "readme.txt": "no image"}
+    repository.commit(**added, **{"assets/old.jpg": None})
+    return repository
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    who = ["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def _commit(folder: Path) -> None:
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--message=x")
-
-
-def _run(folder: Path, shell: Sequence[str], script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the script of a pipeline as its runner does, but without installing anything and with the local engine."""
-    program = Path(sys.executable).parent
-    script = "\n".join(line for line in script.splitlines() if "pip install" not in line and "-m venv" not in line)
-    return subprocess.run(
-        [*shell, script.replace(".venv/bin/", f"{program}/")],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
-            "MODERATE_PROFILE": "local",
-            "BASE": _git(folder, "rev-parse", "HEAD~1").strip(),
-            "CI_MERGE_REQUEST_DIFF_BASE_SHA": _git(folder, "rev-parse", "HEAD~1").strip(),
-            **variables,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def _base(repository: Repository) -> str:
+    return repository.git("rev-parse", "HEAD~1")
 
 
 def _cases(path: Path) -> list[tuple[str, bool]]:
@@ -188,56 +152,65 @@ def _cases(path: Path) -> list[tuple[str, bool]]:
     return [(str(case.get("name")), case.find("failure") is not None) for case in cases]
 
 
-def test_the_github_workflow(repository: Path, tmp_path: Path) -> None:
-    workflow = _yaml(SAMPLES / "github-actions.yaml")
+def test_the_github_workflow(repository: Repository) -> None:
+    workflow = yaml_of("github-actions.yaml")
     assert set(workflow[True]) == {"pull_request"}  # YAML reads `on` as true
     (job,) = workflow["jobs"].values()
-    steps = [step for step in job["steps"] if "moderate sync" in step.get("run", "")]
-    assert len(steps) == 1
-    assert all("secrets." in value for name, value in steps[0]["env"].items() if name.startswith("ALIBABA"))
-    summary = tmp_path / "summary.md"
-    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
-    done = _run(repository, shell, steps[0]["run"], GITHUB_STEP_SUMMARY=str(summary))
+    (step,) = [step for step in job["steps"] if "moderate sync" in step.get("run", "")]
+    assert all("secrets." in value for name, value in step["env"].items() if name.startswith("ALIBABA"))
+    assert "base.sha" in step["env"]["BASE"]
+    done = github(_base(repository)).run(repository, **LOCAL)
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("::error file=assets/new poster.PNG,")
-    assert "QRCode" in summary.read_text(encoding="utf-8")
+    assert "QRCode" in Path(f"{repository.folder}-summary.md").read_text(encoding="utf-8")
     uploads = [step for step in job["steps"] if "upload-sarif" in step.get("uses", "")]
-    report = json.loads((repository / uploads[0]["with"]["sarif_file"]).read_text(encoding="utf-8"))
+    report = json.loads((repository.folder / uploads[0]["with"]["sarif_file"]).read_text(encoding="utf-8"))
     assert [result["ruleId"] for result in report["runs"][0]["results"]] == ["QRCode"]
 
 
-def test_a_pull_request_without_images_passes(repository: Path) -> None:
-    (repository / "readme.txt").write_text("still none")
-    _commit(repository)
-    (step,) = [
-        step
-        for step in _yaml(SAMPLES / "github-actions.yaml")["jobs"]["images"]["steps"]
-        if "moderate sync" in step.get("run", "")
-    ]
-    done = _run(repository, ["bash", "-eo", "pipefail", "-c"], step["run"])
+def test_a_pull_request_without_images_passes(repository: Repository) -> None:
+    repository.commit(**{"readme.txt": "still none"})
+    done = github(_base(repository)).run(repository, **LOCAL)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_gitlab_job(repository: Path) -> None:
-    job = _yaml(SAMPLES / "gitlab-ci.yml")["moderate"]
-    done = _run(repository, ["bash", "-eo", "pipefail", "-c"], "\n".join(job["script"]))
+def test_the_gitlab_job(repository: Repository) -> None:
+    job = yaml_of("gitlab-ci.yml")["moderate"]
+    done = gitlab(_base(repository)).run(repository, **LOCAL)
     assert done.returncode == 1, done.stderr
     assert "QRCode" in done.stdout
-    assert _cases(repository / job["artifacts"]["reports"]["junit"]) == [("assets/new poster.PNG", True)]
-    assert all((repository / name).stat().st_size for name in job["artifacts"]["paths"])
+    assert _cases(repository.folder / job["artifacts"]["reports"]["junit"]) == [("assets/new poster.PNG", True)]
+    assert all((repository.folder / name).stat().st_size for name in job["artifacts"]["paths"])
 
 
-def test_the_jenkins_stage(repository: Path) -> None:
-    text = _text("Jenkinsfile")
-    (script,) = re.findall(r"sh '''(.+?)'''", text, re.DOTALL)
-    done = _run(repository, ["sh", "-xe", "-c"], script.replace("\\\\", "\\"))
+@pytest.mark.parametrize("target", [None, "main"])
+def test_the_jenkins_stage(repository: Repository, target: str | None) -> None:
+    text = text_of("Jenkinsfile")
+    repository.git("update-ref", "refs/remotes/origin/main", _base(repository))
+    done = jenkins(target).run(repository, **LOCAL)
     assert done.returncode == 1, done.stderr
     assert "QRCode" in done.stdout
     (results,), (kept,) = re.findall(r"testResults: '(.+?)'", text), re.findall(r"artifacts: '(.+?)'", text)
-    assert _cases(repository / results) == [("assets/new poster.PNG", True)]
-    assert (repository / kept).stat().st_size
+    assert _cases(repository.folder / results) == [("assets/new poster.PNG", True)]
+    assert (repository.folder / kept).stat().st_size
     assert text.count("{") == text.count("}")
     assert text.count("(") == text.count(")")
+
+
+def test_a_base_that_is_missing_fails_the_pipeline(repository: Repository) -> None:
+    for pipeline in (jenkins("main"), github("0" * 40), gitlab("0" * 40)):
+        assert pipeline.run(repository, **LOCAL).returncode not in {0, 1}
+
+
+@pytest.mark.parametrize("sample", OURS)
+def test_nothing_is_installed_by_a_name_that_anybody_could_take(sample: str) -> None:
+    """One variable at the top says what: no index has a package of ours."""
+    text = text_of(sample)
+    installs = [line.strip() for line in text.splitlines() if re.search(r"\bpip\b.*install", line)]
+    assert len(installs) == 1
+    assert installs[0].endswith('install "$INSTALL_FROM"')
+    assert len(re.findall(r"INSTALL_FROM\W+moderate-cli @ git\+https://github\.com/OWNER/moderate@COMMIT", text)) == 1
+    assert text.index("INSTALL_FROM") < text.index(installs[0])
 
 
 # ----------------------------------------------------------------------------------------------------- pre-commit
@@ -245,21 +218,21 @@ def test_the_jenkins_stage(repository: Path) -> None:
 
 def test_the_sample_names_a_hook_with_its_own_arguments() -> None:
     (hook,) = _yaml(HOOKS)
-    (repository,) = _yaml(SAMPLES / "pre-commit-config.yaml")["repos"]
+    (repository,) = yaml_of("pre-commit-config.yaml")["repos"]
     assert repository["hooks"] == [{"id": hook["id"], "args": hook["args"]}]
     assert hook["args"][-1] == "--"
 
 
 @pytest.mark.parametrize(("change", "code"), [("poster", 1), ("landscape", 0), ("--endpoint=nowhere.png", 1)])
-def test_the_hook_in_a_repository(repository: Path, change: str, code: int) -> None:
+def test_the_hook_in_a_repository(repository: Repository, change: str, code: int) -> None:
     (hook,) = _yaml(HOOKS)
     name = change if change.endswith(".png") else f"{change}.png"
-    (repository / name).write_bytes((LANDSCAPE if change == "landscape" else POSTER).read_bytes())
-    _git(repository, "add", "--all")
-    staged = _git(repository, "diff", "--cached", "--name-only", "-z").strip("\0").split("\0")
+    repository.write(name, (LANDSCAPE if change == "landscape" else POSTER).read_bytes())
+    repository.git("add", "--all")
+    staged = repository.git("diff", "--cached", "--name-only", "-z").strip("\0").split("\0")
     assert staged == [name]
     # pre-commit puts the names of files behind the entry and its arguments.
     script = shlex.join([*shlex.split(hook["entry"]), *hook["args"], *staged])
-    done = _run(repository, ["sh", "-c"], script)
+    done = Pipeline(script, ("sh", "-c"), {}).run(repository, **LOCAL)
     assert done.returncode == code, done.stderr
     assert ("QRCode" in done.stdout) == bool(code)

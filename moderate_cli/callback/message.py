@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from moderate_cli.client.answers import IN_PROGRESS, field_of, parse_json, read_body
+from moderate_cli.client.answers import IN_PROGRESS, field_of, fields_of, parse_json, read_body
 from moderate_cli.client.exchange import Answer
 from moderate_cli.client.replies import read_verdict
 from moderate_cli.errors import ModerateError
 from moderate_cli.verdicts import Call, Json, Verdict
 
 _MOST_FIELDS = 32
-_RESULT_FIELDS = ("RiskLevel", "Result", "Results", "Frame", "Frames", "MainData", "CommentDatas")
 
 
 class CallbackError(ModerateError):
@@ -86,21 +85,18 @@ def parse_form(form: bytes) -> Form:
 def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
     """Return the verdict that a callback brings; `data_id` and `post` are those with which its task was queued.
 
-    Raises ServiceError for a body that tells of a failure or cannot be read, and CallbackError for one without any
-    result: a shape that nobody can read must not pass for an image without findings.
+    Raises ServiceError for a body that tells of a failure, or in which no verdict can be read: a shape that nobody can
+    read must not pass for an image without findings.
     """
     body = callback.body
     if field_of(body, "Code") is not None:
         code, _ = read_body(Answer(200, {}, callback.content.encode(), 0.0))
         if code == IN_PROGRESS:
             raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
-    data = field_of(body, "Data")
-    if data is None:
-        data = body
-    if isinstance(data, Mapping) and all(field_of(data, name) is None for name in _RESULT_FIELDS):
-        raise CallbackError("the callback holds no result", code="callback_without_result")
-    verdict = read_verdict({"Data": data, "RequestId": field_of(body, "RequestId")}, call, data_id=data_id, post=post)
-    return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=body)
+    if not fields_of(body, "Data"):
+        body = {"Data": body, "RequestId": field_of(body, "RequestId")}
+    verdict = read_verdict(body, call, data_id=data_id, post=post)
+    return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=callback.body)
 
 
 def _decoded(part: bytes) -> str:

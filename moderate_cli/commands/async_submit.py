@@ -13,6 +13,7 @@ from moderate_cli.commands.billing import async_cost
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, open_scan
 from moderate_cli.commands.options import ImageCommandOptions, WaitOptions
+from moderate_cli.commands.options.seed import seed_of, tell_of_open_seed
 from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.session import Session, only_service
 from moderate_cli.commands.waiting import prepare, run_submission
@@ -52,7 +53,7 @@ Seed = Annotated[
     typer.Option(
         metavar="TEXT",
         envvar="MODERATE_SEED",
-        help="What the callback's checksum is made with.",
+        help="What the callback's checksum is made with; @FILE reads it from a file.",
         rich_help_panel=_TASKS,
     ),
 ]
@@ -84,7 +85,8 @@ def async_submit(
     command = ImageCommand(ctx, names or (), options)
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
-    further = _checked(AsyncOptions(interval, max_frames, callback, seed, crypt_type))
+    further = _checked(AsyncOptions(interval, max_frames, callback, seed_of(seed), crypt_type))
+    tell_of_open_seed(ctx)
     prepare(wait)
     with command.open_session() as session:
         scan, found = open_scan(command, session, _question(session, further))

@@ -63,6 +63,7 @@ class ImageCommand:
         """A key of what the command line asks to judge; names are relative to the working folder."""
         options = self.options.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
+        lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
     def open_sources(self, session: Session, recollection: Recollection | None = None) -> Sources:

@@ -23,6 +23,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.ledger import Ledger, as_item, is_answer
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.options import WaitOptions
+from moderate_cli.commands.options.seed import seed_of, tell_of_open_seed
 from moderate_cli.commands.past import say_dropped
 from moderate_cli.commands.poll import kind_of
 from moderate_cli.commands.service import connect
@@ -51,7 +52,9 @@ _LARGEST = 1024 * 1024  # bytes of a recorded callback, as of one that is pushed
 def listen(
     ctx: typer.Context,
     uid: Annotated[str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="The account's id, not a RAM user's.")],
-    seed: Annotated[str, typer.Option(metavar="TEXT", envvar="MODERATE_SEED", help="The seed that was submitted.")],
+    seed: Annotated[
+        str, typer.Option(metavar="TEXT", envvar="MODERATE_SEED", help="The seed that was submitted; @FILE reads it.")
+    ],
     host: Annotated[
         str, typer.Option(metavar="HOST", envvar="MODERATE_HOST", help="The address to listen on.")
     ] = "127.0.0.1",
@@ -80,6 +83,7 @@ def listen(
     """Receive callbacks, verify their checksums, and store what they bring."""
     environment = ctx.obj
     show_log(verbose, environment.stderr)
+    seed = seed_of(seed) or ""
     if not uid.strip() or not seed.strip():
         raise UsageError("--uid and --seed may not be empty: anybody could make the checksum")
     if verify_file is not None:
@@ -93,6 +97,7 @@ def listen(
             desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused
         ) as server:
             desk.say(f"listening on {server.url}")
+            tell_of_open_seed(ctx)
             while stopped.code is None and not desk.is_unread:
                 time.sleep(_STEP)
         unverified = f", {desk.unverified} unverified" if desk.unverified else ""

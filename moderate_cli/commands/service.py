@@ -22,6 +22,10 @@ from moderate_cli.errors import UsageError
 from moderate_cli.settings import Settings, find_credentials
 from moderate_cli.store import default_path
 
+_LOCAL_TIMEOUT = 3_600.0
+"""Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
+only give up an image that it still works on, or that waits behind 63 large ones, and have it judged a second time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -63,7 +67,7 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Connection
                     vpc=settings.vpc,
                     params_in=settings.params_in.value,
                     queries_per_second=_quota(settings),
-                    timeouts=Timeouts(read=settings.timeout),
+                    timeouts=Timeouts(read=_timeout(settings)),
                     retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
                     limits=limits,
                     clock=environment.clock,
@@ -77,6 +81,11 @@ def connect(settings: Settings, environment: Environment) -> Iterator[Connection
 def _quota(settings: Settings) -> float | None:
     """Return the calls a second, which the emulator in this process leaves to the machine."""
     return settings.qps or (1e6 if settings.local else None)
+
+
+def _timeout(settings: Settings) -> float:
+    """Return how long to wait for an answer, in seconds."""
+    return max(settings.timeout, _LOCAL_TIMEOUT) if settings.local else settings.timeout
 
 
 @contextmanager

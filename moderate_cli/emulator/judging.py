@@ -11,6 +11,7 @@ from moderate_cli.emulator.engine import (
     FrameExamination,
     ImageTooLargeError,
     LocalEngine,
+    TooLargeForEngineError,
     UnreadableImageError,
 )
 from moderate_cli.emulator.faults import BodyError
@@ -50,6 +51,8 @@ def _as_body_errors() -> Iterator[None]:
     """Turn the engine's errors into codes."""
     try:
         yield
+    except TooLargeForEngineError as error:
+        raise BodyError(406, f"image is too large for the local engine: {error}") from error
     except ImageTooLargeError as error:
         raise BodyError(406, f"image is too large: {error}") from error
     except UnreadableImageError as error:

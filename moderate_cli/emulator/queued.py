@@ -110,7 +110,8 @@ def _run(service: Service, task_id: str, held: list[ImageParameters], work: Work
     try:
         outcome = work(held)
     except BodyError as error:
-        outcome = error
+        # A new one: where it was raised, the image is still in memory, and outcomes are kept for days.
+        outcome = BodyError(error.code, error.message)
     except Exception:  # noqa: BLE001  (the boundary of the emulated service: a task always has an outcome)
         outcome = BodyError(500, "a system error occurred")
     _release(service, held)

@@ -126,6 +126,8 @@ def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
     own = [label for label in verdict.labels if not (label.where or "").startswith("$.frames[")]
     stated = stated_level(verdict)
     misread = stated is not None and RiskLevel.parse(verdict.reported_level or "") is None
+    if misread and not any(label.is_finding for label in verdict.labels):  # of an answer that failed for it
+        stated, misread = None, False
     if is_old:
         labels = gathered(Part(stated, tuple(own)), services, frames)
         verdict = replace(verdict, labels=labels)

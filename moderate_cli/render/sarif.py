@@ -123,7 +123,7 @@ class SarifRenderer:
         content = outcome.sha256 or self._places.uri(outcome.item).text
         where = "" if is_of_frame(finding.label) else finding.label.where or ""
         text = "\n".join([content, finding.label.label, where])
-        return f"{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:32]}:1"
+        return f"{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}:1"
 
     def _add_problem(self, outcome: Outcome) -> None:
         if isinstance(outcome, Pending):

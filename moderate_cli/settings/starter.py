@@ -13,6 +13,8 @@ _HEAD = """\
 # Settings of moderate. Every key is optional{remark}.
 # For each key the first of these counts: the option, the variable, the project's moderate.yaml, the user's file,
 # the default; within a file, first the chosen profile, then the keys at its top.
+# Of a project's file that nobody trusts (`moderate config trust`, --config, --policy-from) only what makes a run
+# stricter counts, and info_types.
 # `moderate config show` tells where each value comes from.
 # No settings file may hold a secret: AccessKeys stay in the environment, or where the aliyun CLI keeps them.
 """

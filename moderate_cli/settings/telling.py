@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from moderate_cli.catalogue.regions import endpoint, regions
 from moderate_cli.catalogue.services import find_service, services
@@ -27,10 +27,10 @@ def lines_about(settings: Settings, *, quiet: bool = False) -> Iterator[str]:
 
 def words_about(project: ProjectFile) -> str:
     """Return why a project's file counts, and which of its keys do not."""
-    ignored = f"{', '.join(project.ignored)} ignored" if project.ignored else "nothing in it is ignored"
-    if project.trust is None:
-        return f"not trusted: {ignored}; {HOW_TO_TRUST}" if project.ignored else f"not trusted: {ignored}"
-    return f"{project.trust}; {ignored}" if project.ignored else project.trust
+    if not project.ignored:
+        return project.trust or "not trusted, but nothing in it is ignored"
+    ignored = f"{', '.join(project.ignored)} ignored"
+    return f"{project.trust}; {ignored}" if project.trust else f"not trusted: {ignored}; {HOW_TO_TRUST}"
 
 
 def unknown_services(names: Iterable[str]) -> Iterator[str]:
@@ -47,9 +47,13 @@ def _unknown_regions(settings: Settings) -> Iterator[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a question about the known name that looks most like another, or about several that do so alike."""
+    folded = name.casefold()
     by_folded = {candidate.casefold(): candidate for candidate in known}
-    near = get_close_matches(name.casefold(), by_folded, n=1)
-    return f", did you mean {by_folded[near[0]]}?" if near else ""
+    near = get_close_matches(folded, by_folded)
+    likeness = {other: SequenceMatcher(None, other, folded).ratio() for other in near}
+    alike = [by_folded[other] for other in sorted(near) if likeness[other] == likeness[near[0]]]
+    return f", did you mean {' or '.join(alike)}?" if alike else ""
 
 
 def _whom(settings: Settings) -> str:

@@ -6,7 +6,8 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from stat import S_ISLNK, S_ISREG
 
 from moderate_cli.sources.last_names import ANY_NAME, NO_NAME, LastNames
 from moderate_cli.sources.patterns import Pattern, Patterns, given_patterns, read_patterns
@@ -16,7 +17,40 @@ IGNORE_FILES = (".gitignore", ".moderateignore")
 _MAX_BYTES = 1024 * 1024  # of an ignore file
 _REMEMBERED = 256  # folders of named files whose ignore files need not be read again
 
+ReadIgnoreFile = Callable[[str], bytes | None]
+"""Returns what an ignore file of some path holds, None where there is none; raises OSError."""
+
 log = logging.getLogger(__name__)
+
+
+def read_ignore_file(path: str) -> bytes | None:
+    """Return what an ignore file holds, None where there is none; as in Git, a link is none."""
+    if not os.access(path, os.F_OK):  # the quickest way to ask, which every folder of a walk has to go
+        return None
+    mode = os.lstat(path).st_mode
+    if S_ISLNK(mode):
+        log.warning("%s is a link, and does not count", path)
+    if not S_ISREG(mode):
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read(_MAX_BYTES + 1)
+
+
+def _patterns_in(folder: str, read: ReadIgnoreFile = read_ignore_file) -> Patterns | None:
+    """Return the patterns of a folder's ignore files, None where there are none."""
+    patterns: list[Pattern] = []
+    for name in IGNORE_FILES:
+        path = folder + name
+        try:
+            content = read(path)
+        except OSError as error:
+            log.warning("%s cannot be read: %s", path, error.strerror)
+            continue
+        if content is not None and len(content) > _MAX_BYTES:
+            log.warning("%s is larger than 1 MB, and what is behind that does not count", path)
+            content = content[: content.rfind(b"\n", 0, _MAX_BYTES) + 1]
+        patterns += read_patterns(content) if content else []
+    return Patterns(patterns) if patterns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +64,7 @@ class Selection:
     What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
     patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
 
-    Links that lead out of a folder are followed with `follow_links` only.
+    Links that lead out of a folder are followed with `follow_links` only. `read_ignore_file` reads the ignore files.
     """
 
     include: tuple[str, ...] = ()
@@ -38,38 +72,15 @@ class Selection:
     ignore_files: bool = True
     follow_links: bool = False
     force_exclude: bool = False
+    read_ignore_file: ReadIgnoreFile = read_ignore_file
 
     def rules(self) -> Rules:
         """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
         include = given_patterns(self.include) if self.include else None
         exclude = given_patterns(self.exclude) if self.exclude else None
         names = ANY_NAME if include else exclude.names if exclude else NO_NAME
-        return Rules(include, exclude, self.ignore_files, self.follow_links, names=names)
-
-
-def _read(folder: str) -> Patterns | None:
-    """Return the patterns of a folder's ignore files, None where there are none."""
-    patterns: list[Pattern] = []
-    for name in IGNORE_FILES:
-        path = folder + name
-        if not os.access(path, os.F_OK):  # the quickest way to ask, which every folder of a walk has to go
-            continue
-        try:
-            if os.path.isfile(path):  # noqa: PTH113 - a named pipe would never end
-                patterns += read_patterns(_content(path))
-        except OSError as error:
-            log.warning("%s cannot be read: %s", path, error.strerror)
-    return Patterns(patterns) if patterns else None
-
-
-def _content(path: str) -> bytes:
-    """Return the content of an ignore file as far as it counts; no line of it is cut."""
-    with open(path, "rb") as file:  # noqa: PTH123
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) <= _MAX_BYTES:
-        return content
-    log.warning("%s is larger than 1 MB, and what is behind that does not count", path)
-    return content[: content.rfind(b"\n") + 1]
+        read = partial(_patterns_in, read=self.read_ignore_file)
+        return Rules(include, exclude, self.ignore_files, self.follow_links, names=names, read=read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +101,7 @@ class Rules:
     tree: str = ""
     layers: tuple[tuple[int, Patterns], ...] = ()
     names: LastNames = NO_NAME
-    read: Callable[[str], Patterns | None] = _read
+    read: Callable[[str], Patterns | None] = _patterns_in
 
     def at(self, root: str) -> Rules:
         """Return the rules for a root, with the ignore files above it.

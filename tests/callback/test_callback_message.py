@@ -12,7 +12,7 @@ from callback_builders import BODY, SEED, UID, content, push
 
 from moderate_cli.callback import Callback, CallbackError, parse_callback, read_verdict_of, verify
 from moderate_cli.client.answers import UnreadableAnswerError
-from moderate_cli.errors import ServiceError
+from moderate_cli.errors import ModerateError, ServiceError
 from moderate_cli.verdicts import Coverage, RiskLevel
 
 REPLIES = Path(__file__).parents[1] / "vectors" / "replies"
@@ -190,13 +190,13 @@ def test_a_failure_is_an_error_and_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({}, "callback_without_result"),
-        ({"Code": 200, "Data": {"ReqId": "T1"}}, "callback_without_result"),
-        ({"Code": 200, "Data": None}, "callback_without_result"),
+        ({}, "unreadable_answer"),
+        ({"Code": 200, "Data": {"ReqId": "T1"}}, "unreadable_answer"),
+        ({"Code": 200, "Data": None}, "unreadable_answer"),
         ({"Code": 280, "Data": {"ReqId": "T1"}}, "callback_too_early"),
     ],
 )
 def test_an_unknown_shape_is_never_taken_for_harmless(body: object, code: str) -> None:
-    with pytest.raises(CallbackError) as caught:
+    with pytest.raises(ModerateError) as caught:
         read_verdict_of(_callback(body), call())
     assert caught.value.code == code

@@ -40,14 +40,6 @@ URL = "https://example.com/a.png"
 UID, SEED = "100", "s"
 VALIDATOR = Draft202012Validator(json.loads(record_schema()))
 CELLS = list(cells())
-# callback/message.py takes the first Data alone, and no hit in a library for a result.
-NOT_YET = {
-    ("V1: a result at the top level beside Data", "listen"),
-    ("V8: Data in two cases", "listen"),
-    ("V7: only a hit in a library of images", "listen"),
-    ("V7: only a hit in a library of texts", "listen"),
-    ("V7: a hit in lower case", "listen"),
-}
 
 
 @dataclass(frozen=True)
@@ -212,13 +204,7 @@ def _name(cell: object) -> str:
     return f"{cell.row}: {cell.name}" if isinstance(cell, Shape) else str(cell)
 
 
-def _cases() -> Iterator[Any]:
-    for shape, channel in CELLS:
-        marks = [pytest.mark.xfail] if (_name(shape), channel) in NOT_YET else []
-        yield pytest.param(shape, channel, marks=marks)
-
-
-@pytest.mark.parametrize(("shape", "channel"), list(_cases()), ids=_name)
+@pytest.mark.parametrize(("shape", "channel"), CELLS, ids=_name)
 def test_each_shape_means_what_it_says(world: World, shape: Shape, channel: Channel) -> None:
     want, ran = shape.wants[channel], world.see(shape, channel)
     if channel == "listen":
@@ -269,7 +255,7 @@ def test_nothing_passes_that_is_not_rightly_clean(world: World) -> None:
         for shape, channel in CELLS
         if world.see(shape, channel).code == ExitCode.OK and not shape.wants[channel].clean
     ]
-    assert set(passed) <= NOT_YET
+    assert passed == []
     assert len(SHAPES) >= 120
     assert len(CELLS) >= 5 * 120
 

@@ -301,3 +301,25 @@ def test_an_operation_that_not_every_region_has_wants_a_region(command: str, mod
     gone = gateway("InvalidAccessKeyId.NotFound", 404)
     with service(ImageBatchModeration=gone, MultimodalAsyncModeration=gone) as served:
         assert moderate(command, *what, variables=served.variables).code == ExitCode.FATAL  # an endpoint was named
+
+
+def test_a_seed_comes_from_a_variable_or_a_file_and_is_told_of_elsewhere(
+    moderate: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "seed").write_text("canary_seed_file\n")
+    forms: list[str] = []
+
+    def submitted(request: dict[str, str]) -> Answer:
+        forms.append(request["path"])
+        return body(200, {"ReqId": "T1"})
+
+    command = ["async-submit", "https://example.com/a.gif", "--callback", "https://example.com/cb"]
+    with service(ImageAsyncModeration=submitted) as served:
+        from_file = moderate(*command, "--seed", f"@{tmp_path / 'seed'}", variables=served.variables)
+        by_variable = moderate(*command, variables={**served.variables, "MODERATE_SEED": "canary_seed_var"})
+        on_the_line = moderate(*command, "--seed", "open_seed", variables=served.variables)
+        missing = moderate(*command, "--seed", "@/no/such/file", variables=served.variables)
+    assert ["canary_seed_file" in forms[0], "canary_seed_var" in forms[1], "open_seed" in forms[2]] == [True] * 3
+    assert "list of processes" not in from_file.stderr + by_variable.stderr
+    assert "list of processes" in on_the_line.stderr
+    assert missing.code == ExitCode.USAGE

@@ -249,9 +249,10 @@ def _push(url: str, content: bytes, **headers: str) -> int:
 @pytest.fixture
 def listener(store_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A `moderate listen` for the account 100 and the seed s, and its address."""
-    command = [MODERATE, "listen", "--uid", "100", "--seed", "s", "--port", "0"]
+    command = [MODERATE, "listen", "--uid", "100", "--port", "0"]
+    environment = {**os.environ, "MODERATE_SEED": "s"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stderr
         yield process, process.stderr.readline().split()[-1]

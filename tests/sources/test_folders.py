@@ -15,7 +15,7 @@ import pytest
 from trees import PNG, found, put, stat_of
 
 from moderate_cli.errors import InputError
-from moderate_cli.sources import Sources, folders
+from moderate_cli.sources import Selection, Sources, folders
 from moderate_cli.sources.folders import walk
 from moderate_cli.verdicts import BrokenInput, Item, LocalFile
 
@@ -123,17 +123,84 @@ def test_a_file_that_cannot_be_read_is_an_image_by_its_name_only(
 
 @pytest.mark.usefixtures("way")
 def test_links_to_files_are_followed(tmp_path: Path) -> None:
-    put(tmp_path, "a.png")
+    put(tmp_path, "a.png", "sub/b.png")
     (tmp_path / "link").symlink_to("a.png")
-    assert found(tmp_path) == ["a.png", "link"]
+    (tmp_path / "sub/link").symlink_to(tmp_path / "link")
+    assert found(tmp_path) == ["a.png", "link", "sub/b.png", "sub/link"]
 
 
 @pytest.mark.usefixtures("way")
-def test_links_to_folders_are_followed(tmp_path: Path) -> None:
-    put(tmp_path, "elsewhere/deep/a.png")
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root/link").symlink_to("../elsewhere")
-    assert found(tmp_path / "root") == ["link/deep/a.png"]
+def test_links_to_folders_are_followed_once_each(tmp_path: Path) -> None:
+    put(tmp_path, "z/deep/a.png")
+    for name in ("a", "b"):
+        (tmp_path / name).symlink_to("z/deep")
+    sources = Sources([str(tmp_path)])
+    assert [os.path.relpath(item.source, tmp_path) for item in sources] == ["a/a.png", "z/deep/a.png"]
+    assert sources.links == 0
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with two images and six links, of which four lead out of it, beside what they lead to."""
+    put(tmp_path, "root/a.png", "root/sub/b.png", "rootless/c.png", "elsewhere/deep/d.png")
+    root = tmp_path / "root"
+    (root / "pics").symlink_to("../elsewhere")
+    (root / "root.png").symlink_to("/")
+    (root / "sub/pic").symlink_to(tmp_path / "rootless/c.png")
+    (root / "sub/nowhere.png").symlink_to("../../nothing/there.png")
+    (root / "inside").symlink_to("../root/sub/../a.png")
+    (root / "sub/up").symlink_to("..")
+    return root
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("name", ["root", "./root/", "named", "{}/root", "root/sub/.."])
+def test_links_out_of_the_named_folder_are_counted_and_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outside: Path, name: str
+) -> None:
+    (tmp_path / "named").symlink_to("root")  # which was named, and is followed
+    monkeypatch.chdir(tmp_path)
+    sources = Sources([name.format(tmp_path)])
+    assert [Path(item.source).name for item in sources] == ["a.png", "inside", "b.png"]
+    assert (sources.links, sources.passed_over, sources.ignored) == (4, 0, 0)
+    monkeypatch.chdir(outside)
+    sources = Sources(["sub", "."])
+    assert [item.source for item in sources] == ["sub/b.png", "./a.png", "./inside", "./sub/b.png"]
+    assert sources.links == 3 + 4  # `up` leads out of `sub`
+
+
+@pytest.mark.usefixtures("way")
+def test_a_link_that_was_named_is_followed_wherever_it_leads(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(outside)
+    sources = Sources(["pics", "sub/pic", "pics/*/*.png"])
+    assert [item.source for item in sources] == ["pics/deep/d.png", "sub/pic", "pics/deep/d.png"]
+    assert sources.links == 0
+
+
+def test_a_link_that_a_glob_matches_was_not_named(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(outside)
+    for glob, links in (("pic?", 1), ("sub/pi*", 1), ("*/deep/*", 2)):
+        sources = Sources([glob])
+        assert list(sources) == []
+        assert (sources.links, sources.unmatched) == (links, [])
+
+
+@pytest.mark.usefixtures("way")
+def test_links_out_of_the_folder_can_be_followed(tmp_path: Path, outside: Path) -> None:
+    (outside / "root.png").unlink()
+    (tmp_path / "elsewhere/back").symlink_to("../root")
+    (tmp_path / "elsewhere/again").symlink_to("deep")
+    sources = Sources([str(outside)], selection=Selection(follow_links=True))
+    names = [os.path.relpath(item.source, outside) for item in sources]
+    assert names == ["a.png", "inside", "pics/again/d.png", "pics/deep/d.png", "sub/b.png", "sub/pic", "sub/nowhere.png"]
+    assert sources.links == 0
+
+
+def test_what_is_left_out_is_not_counted_as_a_link(outside: Path) -> None:
+    (outside / ".git").symlink_to("../elsewhere")
+    sources = Sources([str(outside)], selection=Selection(exclude=("pics", "pic")))
+    assert len(list(sources)) == 3
+    assert (sources.links, sources.ignored) == (2, 2)
 
 
 @pytest.mark.usefixtures("way")
@@ -145,7 +212,9 @@ def test_links_do_not_lead_into_circles(tmp_path: Path) -> None:
     (tmp_path / "root/out").symlink_to("../outside")
     (tmp_path / "outside/back").symlink_to("../root")
     (tmp_path / "outside/above").symlink_to("..")
-    assert found(tmp_path / "root") == ["out/b.png", "sub/a.png"]
+    everywhere = Selection(follow_links=True)
+    assert found(tmp_path / "root", selection=everywhere) == ["out/b.png", "sub/a.png"]
+    assert found(tmp_path / "root") == ["sub/a.png"]
 
 
 def test_links_that_lead_to_each_other_are_followed_once_each(tmp_path: Path) -> None:
@@ -155,7 +224,7 @@ def test_links_that_lead_to_each_other_are_followed_once_each(tmp_path: Path) ->
         for name in ("left", "right"):
             (tmp_path / f"pool/{number}/{name}").symlink_to(f"../{number + 1}")
     (tmp_path / "root").symlink_to("pool/0")
-    names = [Path(name).name for name in found(tmp_path / "root")]
+    names = [Path(name).name for name in found(tmp_path / "root", selection=Selection(follow_links=True))]
     assert sorted(names) == sorted(f"{number}.png" for number in range(40))
 
 

@@ -51,6 +51,19 @@ class SourceOptions:
         bool,
         option(_SOURCES, "NO_IGNORE", "Look at what .moderateignore and .gitignore leave out too.", "--no-ignore"),
     ] = False
+    force_exclude: Annotated[
+        bool,
+        option(
+            _SOURCES,
+            "FORCE_EXCLUDE",
+            "Leave out named files too that --exclude or an ignore file matches.",
+            "--force-exclude",
+        ),
+    ] = False
+    follow_links: Annotated[
+        bool,
+        option(_SOURCES, "FOLLOW_LINKS", "Follow links that lead out of a folder.", "--follow-links"),
+    ] = False
     ordered: Annotated[
         bool,
         option(_SOURCES, "ORDERED", "Tell of images in the order in which they were given.", "--ordered"),
@@ -69,7 +82,13 @@ class SourceOptions:
     @property
     def selection(self) -> Selection:
         """What is wanted of folders."""
-        return Selection(tuple(self.include or ()), tuple(self.exclude or ()), ignore_files=not self.no_ignore)
+        return Selection(
+            tuple(self.include or ()),
+            tuple(self.exclude or ()),
+            ignore_files=not self.no_ignore,
+            follow_links=self.follow_links,
+            force_exclude=self.force_exclude,
+        )
 
 
 @dataclass(frozen=True, slots=True)

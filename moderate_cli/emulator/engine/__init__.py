@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator.engine import frames, packages
+from moderate_cli.emulator.engine import frames, needs, packages
 from moderate_cli.emulator.engine.adult_content import AdultContentDetector
 from moderate_cli.emulator.engine.detector import Detector, DetectorUnavailableError, Finding
 from moderate_cli.emulator.engine.levels import highest
-from moderate_cli.emulator.engine.pixels import ImageTooLargeError, UnreadableImageError, decode
+from moderate_cli.emulator.engine.limits import ImageTooLargeError, TooLargeForEngineError, UnreadableImageError
+from moderate_cli.emulator.engine.pixels import decoded, opened, telling
 from moderate_cli.emulator.engine.qr_code import QrCodeDetector
+from moderate_cli.emulator.engine.room import Room
 from moderate_cli.verdicts import RiskLevel
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ __all__ = [
     "ImageTooLargeError",
     "LocalEngine",
     "NotChecked",
+    "TooLargeForEngineError",
     "UnreadableImageError",
     "merge",
     "strongest",
@@ -39,7 +43,7 @@ __all__ = [
 INSTALL_COMMAND = "pip install 'moderate-cli[local]'"
 
 _AT_ONCE = 2
-"""Images examined at one time: the largest that is allowed (164 million pixels) took 1.5 GB in November 2026."""
+"""Images examined at one time; those that are large wait for each other before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class LocalEngine:
 
     def __init__(self, detectors: Sequence[Detector] | None = None) -> None:
         self._detectors = (QrCodeDetector(), AdultContentDetector()) if detectors is None else tuple(detectors)
+        self._room = Room(needs.MEMORY)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def is_available(self) -> bool:
@@ -116,8 +121,12 @@ class LocalEngine:
 
         Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
         """
-        with self._slots:
-            return self._look_at(decode(content))
+        image = opened(content)
+        with telling():
+            memory = needs.to_decode(image)
+        # Closed before the memory is given back.
+        with self._room.held(memory), closing(image), self._slots:
+            return self._look_at(decoded(image))
 
     def examine_frames(self, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
         """Look at the frames of an animation, or at the slices of a long image; any other image has none.
@@ -125,14 +134,17 @@ class LocalEngine:
         Every `interval`-th one is examined, and `most` at most. Raises as `examine` does.
         """
         captured = frames.capture(content, interval, most)
-        while True:
-            # One at a time, so that a long animation does not keep the images of other calls waiting.
-            with self._slots:
-                image = next(captured, None)
-                if image is None:
-                    return
-                frame = FrameExamination(self._look_at(image), frames.as_jpeg(image))
-            yield frame
+        if captured is None:
+            return
+        with self._room.held(captured.memory), closing(captured.image):
+            while True:
+                # One at a time, so that a long animation does not keep the images of other calls waiting.
+                with self._slots:
+                    picture = next(captured.pictures, None)
+                    if picture is None:
+                        return
+                    frame = FrameExamination(self._look_at(picture), frames.as_jpeg(picture))
+                yield frame
 
     def _look_at(self, image: Image) -> Examination:
         """Show an image to every detector that can run."""
