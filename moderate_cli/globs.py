@@ -54,37 +54,22 @@ class _OneOf:
         return not self.negated and all(span[0] > span[1] or span == "//" for span in self.ranges)
 
 
-_Token = str | _OneOf
+_Piece = str | _OneOf
 _ANY = _OneOf(negated=True)
 _NOTHING = _OneOf()
 
 
 @dataclass(slots=True)
 class _Row:
-    """The tokens of a pattern, and the places among them where a star is.
+    """The texts and sets of a pattern, and the places among them where a star is.
 
     `stars` tells for each such place whether its star goes on across slashes. At the `optional` places the star and the
     slash after it may stand for nothing.
     """
 
-    tokens: list[_Token] = field(default_factory=list)
+    pieces: list[_Piece] = field(default_factory=list)
     stars: dict[int, bool] = field(default_factory=dict)
     optional: set[int] = field(default_factory=set)
-
-    def is_text(self, place: int) -> bool:
-        """Tell whether the token at a place is a character."""
-        return isinstance(self.tokens[place], str)
-
-    def text(self, start: int, end: int) -> str:
-        """Return characters."""
-        return "".join(token for token in self.tokens[start:end] if isinstance(token, str))
-
-    def end_of_text(self, start: int) -> int:
-        """Return where the characters from a place on end, at a star if not before."""
-        end = start
-        while end < len(self.tokens) and end not in self.stars and self.is_text(end):
-            end += 1
-        return end
 
     def add_stars(self, text: str, at: int, *, may_be_deep: bool) -> int:
         """Add the stars at a place of a text, and return where they end."""
@@ -92,13 +77,29 @@ class _Row:
         end = found.end() if found else at
         is_deep = may_be_deep and end - at > 1
         if not is_deep or not text.startswith("/", end):
-            self.stars[len(self.tokens)] = is_deep
+            self.stars[len(self.pieces)] = is_deep
             return end
-        if len(self.tokens) - 1 not in self.optional:  # any folders and then any folders are any folders
-            self.stars[len(self.tokens)] = True
-            self.optional.add(len(self.tokens))
-            self.tokens.append("/")
+        if len(self.pieces) - 1 not in self.optional:  # any folders and then any folders are any folders
+            self.stars[len(self.pieces)] = True
+            self.optional.add(len(self.pieces))
+            self.pieces.append("/")
         return end + 1
+
+    def text_from(self, start: int) -> tuple[str, int]:
+        """Return the text that begins at a place, as far as it is fixed, and where it ends."""
+        end = start
+        while end < len(self.pieces) and end not in self.stars and isinstance(self.pieces[end], str):
+            end += 1
+        return "".join(map(str, self.pieces[start:end])), end
+
+    def text_to_end(self, start: int) -> tuple[str, int]:
+        """Return the fixed text at the end, as far as it is behind a place, and where it begins."""
+        place = len(self.pieces)
+        while place > start and place not in self.stars and place - 1 not in self.optional:
+            if not isinstance(self.pieces[place - 1], str):
+                break
+            place -= 1
+        return "".join(map(str, self.pieces[place:])), place
 
 
 def is_glob(text: str) -> bool:
@@ -113,19 +114,7 @@ def compile_glob(text: str) -> Matcher:
     other, and `**` any text, across folders too; `**/` also stands for no folder at all. Nothing is an escape, and a
     bracket that is not closed is itself.
     """
-    row = _Row()
-    at = 0
-    while at < len(text):
-        sign = text[at]
-        if sign == "*":
-            at = row.add_stars(text, at, may_be_deep=True)
-            continue
-        at += 1
-        token: _Token = _ANY if sign == "?" else sign
-        if sign == "[":
-            token, at = _brackets(text, at, git=False) or (sign, at)
-        row.tokens.append(token)
-    return Matcher(row)
+    return _compile(text, git=False)
 
 
 def compile_git(text: str) -> Matcher:
@@ -135,23 +124,36 @@ def compile_git(text: str) -> Matcher:
     only between slashes. As in dir.c, what stands before the first sign is compared on its own, and the rest begins
     after it: `a**/b` is `a` and then `**/b`.
     """
-    first = _GIT_SIGN.search(text)
-    start = at = first.start() if first else len(text)
-    row = _Row(list(text[:start]))
-    while at < len(text):
-        sign = text[at]
-        if sign == "*":
-            is_alone = (at == start or text[at - 1] == "/") and _STARS_TO_SLASH.match(text, at) is not None
-            at = row.add_stars(text, at, may_be_deep=is_alone)
-            continue
-        at += 1
-        token: _Token = _ANY if sign == "?" else sign
-        if sign == "[":
-            token, at = _brackets(text, at, git=True) or (_NOTHING, len(text))
-        elif sign == "\\":
-            token, at = text[at : at + 1] or _NOTHING, at + 1
-        row.tokens.append(token)
+    return _compile(text, git=True)
+
+
+def _compile(text: str, *, git: bool) -> Matcher:
+    row = _Row()
+    signs = _GIT_SIGN if git else SIGN
+    at, first = 0, None
+    while sign := signs.search(text, at):
+        if sign.start() > at:
+            row.pieces.append(text[at : sign.start()])
+        at = sign.start()
+        first = at if first is None else first
+        if sign[0] == "*":
+            is_alone = (at == first or text[at - 1] == "/") and _STARS_TO_SLASH.match(text, at) is not None
+            at = row.add_stars(text, at, may_be_deep=is_alone or not git)
+        else:
+            piece, at = _piece(text, at + 1, sign[0], git=git)
+            row.pieces.append(piece)
+    if at < len(text):
+        row.pieces.append(text[at:])
     return Matcher(row)
+
+
+def _piece(text: str, at: int, sign: str, *, git: bool) -> tuple[_Piece, int]:
+    """Return what a sign stands for, from behind it, and where that ends; behind what takes nothing nothing counts."""
+    if sign == "?":
+        return _ANY, at
+    if sign == "[":
+        return _brackets(text, at, git=git) or ((_NOTHING, len(text)) if git else (sign, at))
+    return text[at : at + 1] or _NOTHING, at + 1
 
 
 def _brackets(text: str, at: int, *, git: bool) -> tuple[_OneOf, int] | None:
@@ -188,32 +190,34 @@ class Matcher:
 
     def __init__(self, row: _Row) -> None:
         self._row = row
-        start = row.end_of_text(0)
-        end = len(row.tokens)
-        while start < end and end not in row.stars and end - 1 not in row.optional and row.is_text(end - 1):
-            end -= 1
-        self._start, self._end = start, end
-        self._head, self._tail = row.text(0, start), row.text(end, len(row.tokens))
-        self._is_exact = not row.stars and start == len(row.tokens)
-        self._star = row.stars.get(start) if start == end else None
-        self._least = len(row.tokens) - len(row.optional)
+        self._head, self._start = row.text_from(0)
+        self._tail, self._end = row.text_to_end(self._start)
+        self._is_exact = not row.stars and self._start == len(row.pieces)
+        self._star = row.stars.get(self._start) if self._start == self._end else None
+        inner = row.pieces[self._start : self._end]
+        self._least = len(self._head) + len(self._tail) - len(row.optional)
+        self._least += sum(len(piece) if isinstance(piece, str) else 1 for piece in inner)
         self._machine: _Machine | None = None
 
     @property
     def is_hopeless(self) -> bool:
         """Whether no text can match."""
-        return any(isinstance(token, _OneOf) and token.is_empty for token in self._row.tokens)
+        return any(isinstance(piece, _OneOf) and piece.is_empty for piece in self._row.pieces)
 
     @property
     def last_name(self) -> tuple[str, str, bool]:
         """How the last name of each path that matches starts and ends, and whether its start is the whole name."""
         row = self._row
-        begin = max((place + 1 for place, each in enumerate(row.tokens) if each == "/"), default=0)
-        is_glued = begin - 1 in row.optional and begin > 1 and row.tokens[begin - 2] != "/"
-        if is_glued or any(is_deep for place, is_deep in row.stars.items() if place >= begin):
+        slash, rest, is_glued = -1, "", False
+        for place, piece in enumerate(row.pieces):
+            if isinstance(piece, str) and "/" in piece:
+                before = row.pieces[place - 1] if place else "/"
+                is_glued = place in row.optional and not (isinstance(before, str) and before.endswith("/"))
+                slash, rest = place, piece.rpartition("/")[2]
+        if is_glued or any(is_deep for place, is_deep in row.stars.items() if place > slash):
             return "", self._tail, False
-        end = row.end_of_text(begin)
-        return row.text(begin, end), self._tail, end == len(row.tokens) and end not in row.stars
+        start, end = row.text_from(slash + 1)
+        return rest + start, self._tail, end == len(row.pieces) and end not in row.stars
 
     def matches(self, text: str) -> bool:
         """Tell whether the whole of a text matches."""
@@ -230,23 +234,29 @@ class Matcher:
 
 
 class _Machine:
-    """A part of a pattern; bit N of its numbers is its token N, or the star before that."""
+    """A part of a pattern; bit N of its numbers is its Nth character or set, or the star before that."""
 
     def __init__(self, row: _Row, start: int, end: int) -> None:
-        self._literal: defaultdict[str, int] = defaultdict(int)
+        self._texts: defaultdict[str, int] = defaultdict(int)
         self._sets: list[tuple[int, _OneOf]] = []
-        for place, token in enumerate(row.tokens[start:end]):
-            if isinstance(token, str):
-                self._literal[token] |= 1 << place
-            else:
-                self._sets.append((1 << place, token))
+        self._stars = self._deep = self._optional = 0
+        bit = 1
+        for place in range(start, end + 1):
+            self._stars |= bit if place in row.stars else 0
+            self._deep |= bit if row.stars.get(place) else 0
+            self._optional |= bit if place in row.optional else 0
+            piece = row.pieces[place] if place < end else ""
+            if isinstance(piece, _OneOf):
+                self._sets.append((bit, piece))
+                bit <<= 1
+                continue
+            for character in piece:
+                self._texts[character] |= bit
+                bit <<= 1
+        self._end = bit
+        fixed = (row.pieces[place] for place in range(start, end) if place not in row.optional)
+        self._longest = max((piece for piece in fixed if isinstance(piece, str)), key=len, default="")
         self._known: dict[str, int] = {}
-        self._stars = sum(1 << place - start for place in row.stars)
-        self._deep = sum(1 << place - start for place, is_deep in row.stars.items() if is_deep)
-        self._optional = sum(1 << place - start for place in row.optional)
-        self._end = 1 << end - start
-        texts = (row.text(place, row.end_of_text(place)) for place in {start, *row.stars} - row.optional)
-        self._longest = max(texts, key=len, default="")
 
     def accepts(self, text: str) -> bool:
         """Tell whether a text is what the tokens and stars take from the first to the last."""
@@ -266,9 +276,9 @@ class _Machine:
         return places & self._end != 0
 
     def _takers(self, character: str) -> int:
-        takers = self._literal.get(character, 0)
-        for bit, token in self._sets:
-            if token.takes(character):
+        takers = self._texts.get(character, 0)
+        for bit, one_of in self._sets:
+            if one_of.takes(character):
                 takers |= bit
         if character <= _LAST_CACHED:
             self._known[character] = takers

@@ -15,8 +15,7 @@ from moderate_cli.errors import ModerateError
 from moderate_cli.render.notes import say
 from moderate_cli.render.safe import safe_json, safe_text
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
-from moderate_cli.settings.files import PROJECT_FILE, locations, nearest, user_file
-from moderate_cli.settings.policy import open_policy
+from moderate_cli.settings.files import PROJECT_FILE, locations, nearest, open_policy, user_file
 from moderate_cli.settings.resolving import DEFAULT_ORIGIN
 from moderate_cli.settings.starter import starter_text, write_new
 from moderate_cli.settings.telling import words_about
@@ -73,10 +72,10 @@ def init(
 
 @app.command()
 def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom = None) -> None:
-    """Print the settings files, the first to count first, each with `read` or `missing`."""
+    """Print the settings files, the first to count first, each with `read`, `missing` or `refused`."""
     given = given_settings(ctx)
     for location in locations(given, ctx.obj, open_policy(given, ctx.obj)):
-        state = "read" if location.exists else "missing"
+        state = "read" if location.exists else "refused" if location.is_refused else "missing"
         name = location.path if location.revision is None else location.name
         ctx.obj.stdout.write(f"{safe_text(str(name))}\t{state}\n")
         for line in location.refused:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,12 +22,14 @@ from moderate_cli.commands.session import Session, check_region, open_session
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Sampling, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
-from moderate_cli.settings.policy import Policy
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.objects import is_oss
 from moderate_cli.sources.patterns import Patterns, read_patterns
 from moderate_cli.sources.selection import IGNORE_FILES, Rules
-from moderate_cli.verdicts import Item, RiskLevel
+from moderate_cli.verdicts import Item, OssObject, RiskLevel
+
+if TYPE_CHECKING:
+    from moderate_cli.settings.policy import Policy
 
 SourceNames = Annotated[
     list[str] | None,
@@ -85,6 +87,8 @@ class ImageCommand:
         items: Iterable[Item] = sources
         if self.options.reuse.retry_failed:
             items = self._failed(session, items)
+        if (region := self.options.images.oss_region) is not None:
+            items = (_in_region(item, region) for item in items)
         if data_id is None and referer is None:
             return iter(items)
         return (replace(item, data_id=item.data_id or data_id, referer=item.referer or referer) for item in items)
@@ -214,6 +218,14 @@ def open_scan(command: ImageCommand, session: Session, question: Question) -> tu
     options = command.options.sources
     scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
     return scan, sources
+
+
+def _in_region(item: Item, region: str) -> Item:
+    """Return an item with the region of its bucket, where it names none."""
+    image = item.image
+    if not isinstance(image, OssObject) or image.region is not None:
+        return item
+    return replace(item, image=replace(image, region=region))
 
 
 def local_engine_key() -> list[str]:

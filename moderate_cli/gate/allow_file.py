@@ -8,8 +8,8 @@ from datetime import date
 
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allowances import ANY_LABEL, Allowance, Allowances
-from moderate_cli.globs import compile_glob, is_glob
-from moderate_cli.settings.document import Entry, Scalar, describe, parse, unknown_key
+from moderate_cli.globs import compile_glob
+from moderate_cli.settings.document import Entry, Part, Scalar, describe, no_collections, parse, unknown_key
 from moderate_cli.settings.files import Location, text_of
 
 _KEYS = ("sha256", "path", "label", "reason", "expires")
@@ -45,7 +45,11 @@ def read_text(location: Location) -> str:
 
 def read_allowances(text: str, name: str) -> tuple[Allowance, ...]:
     """Return the entries of an ignore file's text; `name` is how errors call it. Raises UsageError."""
-    root = parse(text, name)
+    with no_collections():
+        return _entries(parse(text, name), name)
+
+
+def _entries(root: Part | None, name: str) -> tuple[Allowance, ...]:
     if root is None or (isinstance(root, Scalar) and root.value is None):
         return ()
     if not isinstance(root, tuple):
@@ -84,17 +88,16 @@ def _allowance(item: Entry, name: str) -> Allowance:
 
 def _text(key: str, entry: Entry, name: str) -> str | None:
     """Return the text behind a key as it is written, whatever YAML makes of it; None where there is none."""
-    where = f"{name}:{entry.line}"
     if key not in _KEYS:
-        raise unknown_key(where, key, _KEYS)
+        raise unknown_key(f"{name}:{entry.line}", key, _KEYS)
     if not isinstance(entry.part, Scalar):
-        raise UsageError(f"{where}: {key} must be a text, not {describe(entry.part)}")
+        raise UsageError(f"{name}:{entry.line}: {key} must be a text, not {describe(entry.part)}")
     text = entry.part.text.strip()
     if entry.part.value is None or not text:
         return None
     wrong = _wrong(key, text)
     if wrong:
-        raise UsageError(f"{where}: {key} must be {wrong}, not {describe(entry.part)}")
+        raise UsageError(f"{name}:{entry.line}: {key} must be {wrong}, not {describe(entry.part)}")
     return text
 
 
@@ -107,7 +110,7 @@ def _wrong(key: str, text: str) -> str | None:
             return "relative to the folder of this file"
         case "path" if text.endswith("/") and "://" not in text:
             return "one of files, such as folder/** for all that is below it"
-        case "path" if is_glob(text) and compile_glob(text).is_hopeless:
+        case "path" if "[" in text and compile_glob(text).is_hopeless:
             return "a path or a glob"
         case "label" if ANY_LABEL in text and text != ANY_LABEL:
             return f"a whole label, or {ANY_LABEL!r} for each"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from moderate_cli.globs import Matcher, compile_glob, is_glob
+from moderate_cli.globs import SIGN, Matcher, compile_glob
 from moderate_cli.records.allowed import Allowed
 from moderate_cli.verdicts import LocalFile, Outcome
 
@@ -46,23 +46,34 @@ class Allowances:
         self._unused = dict.fromkeys(entry for entry in entries if not entry.has_expired(today))
         self._by_sha256: defaultdict[str | None, list[Allowance]] = defaultdict(list)
         self._by_path: defaultdict[str, list[Allowance]] = defaultdict(list)
-        self._by_glob: list[tuple[Matcher, Allowance]] = []
+        self._by_folder: defaultdict[str, list[Allowance]] = defaultdict(list)
+        self._globs: dict[str, list[tuple[Matcher, Allowance]]] = {}
         for entry in self._unused:
             if entry.path is None:
                 self._by_sha256[entry.sha256].append(entry)
-            elif is_glob(entry.path):
-                self._by_glob.append((compile_glob(entry.path), entry))
+            elif sign := SIGN.search(entry.path):
+                self._by_folder[entry.path[: entry.path.rfind("/", 0, sign.start()) + 1]].append(entry)
             else:
                 self._by_path[entry.path].append(entry)
 
     def about(self, outcome: Outcome) -> list[Allowance]:
         """Return the entries in force about an image, in the order of the file."""
         found = self._by_sha256.get(outcome.sha256, [])
-        if self._by_path or self._by_glob:
+        if self._by_path or self._by_folder:
             place = self._place(outcome)
-            globbed = [entry for glob, entry in self._by_glob if glob.matches(place)]
-            found = sorted([*found, *self._by_path.get(place, []), *globbed], key=lambda entry: entry.line)
+            found = sorted([*found, *self._by_path.get(place, []), *self._globbed(place)], key=lambda entry: entry.line)
         return found
+
+    def _globbed(self, place: str) -> Iterator[Allowance]:
+        """Yield the entries whose glob matches, of those that begin in a folder of the place."""
+        end = 0
+        while end <= len(place):
+            folder = place[:end]
+            if folder in self._by_folder:
+                if folder not in self._globs:
+                    self._globs[folder] = [(compile_glob(str(each.path)), each) for each in self._by_folder[folder]]
+                yield from (entry for glob, entry in self._globs[folder] if glob.matches(place))
+            end = place.find("/", end) + 1 or len(place) + 1
 
     def allow(self, label: str, about: Sequence[Allowance]) -> Allowed | None:
         """Return what allows a label by entries about its image, None where nothing does."""

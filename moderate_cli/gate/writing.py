@@ -32,6 +32,8 @@ def add_allowance(location: Location, allowance: Allowance, comment: str | None 
 
     `comment` stands behind a sha256. Raises UsageError for a file that is broken, or cannot be added to.
     """
+    if location.is_refused:
+        raise UsageError(location.refused[0], hint="take it away, or name another file with --ignore-file")
     with _alone_in(location.path):
         before = read_text(location) if location.exists else _HEAD
         known = read_allowances(before, location.name)

@@ -49,6 +49,8 @@ _ANIMATED = (".gif", ".webp", ".apng")  # suffixes of images that can move, and 
 
 _QUERY = re.compile("[?#]")
 
+_NOT_DOWNLOADED = 404  # the code in a body that says that the service could not fetch the image
+
 log = logging.getLogger(__name__)
 
 # What is sent about an image that the service can read: the verdict, or the id under which it is queued.
@@ -178,8 +180,10 @@ class Sender:
         def place_and_ask(client: GreenClient) -> Verdict | Submission:
             if file is not None and isinstance(image, LocalFile):
                 return self.ask(client, known, _uploaded(client, file, image, known))
-            if isinstance(image, ImageUrl | OssObject):
+            if isinstance(image, ImageUrl):
                 return self.ask(client, known, image)
+            if isinstance(image, OssObject):
+                return _asked_about_object(self.ask, client, known, image)
             raise InputError("not an image", code="not_an_image")
 
         try:
@@ -187,6 +191,18 @@ class Sender:
         except FileChangedError:
             self.budget.give_back(calls)  # nothing was asked
             raise
+
+
+def _asked_about_object(ask: Ask, client: GreenClient, known: Outcome, image: OssObject) -> Verdict | Submission:
+    """Ask about an object of the account's own, which is in the region of the call unless its user says otherwise."""
+    try:
+        return ask(client, known, image if image.region else replace(image, region=client.region))
+    except ServiceError as error:
+        if error.api_code == _NOT_DOWNLOADED:
+            error.hint = (
+                "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
+            )
+        raise
 
 
 def plan(known: Outcome, file: BufferedReader | None, calls: int) -> Planned:

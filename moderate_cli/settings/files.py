@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "moderate.yaml"
 USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
+POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 _MAX_BYTES = 1_000_000
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -30,20 +31,23 @@ class Location:
     """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
 
     With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where
-    it does not exist. `refused` says which nearer files do not count, and why.
+    it does not exist. `refused` says which nearer files do not count, and why; where `is_refused`, this is one of them.
     """
 
     path: Path
     name: str
     required: bool = False
     refused: tuple[str, ...] = ()
+    is_refused: bool = False
     revision: str | None = None
     content: bytes | None = None
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything at this place."""
-        return os.path.lexists(self.path) if self.revision is None else self.content is not None
+        """Whether there is anything at this place that may have a say."""
+        if self.revision is not None:
+            return self.content is not None
+        return not self.is_refused and os.path.lexists(self.path)
 
     @property
     def how_to_name(self) -> str | None:
@@ -53,11 +57,11 @@ class Location:
 
     def open(self) -> IO[bytes]:
         """Open it for reading; raises OSError."""
-        if self.revision is None:
-            return self.path.open("rb")
-        if self.content is None:
+        if self.content is not None:
+            return BytesIO(self.content)
+        if self.is_refused or self.revision is not None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.name)
-        return BytesIO(self.content)
+        return self.path.open("rb")
 
 
 def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
@@ -73,6 +77,17 @@ def locations(given: Layer, environment: Environment, policy: Policy | None = No
         return (Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)), user
     project = policy.named(Path(asked)) if asked else policy.nearest(PROJECT_FILE)
     return project, (policy.named(path, required=False) if policy.holds(path) else user)
+
+
+def open_policy(given: Layer, environment: Environment) -> Policy | None:
+    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
+    option = given.get("policy_from")
+    revision = option.value if option else environment.variable(POLICY_VARIABLE)
+    if revision is None:
+        return None
+    from moderate_cli.settings.policy import Policy  # runs git, for those who ask for it alone
+
+    return Policy.open(str(revision))
 
 
 def user_file() -> Path:
@@ -102,7 +117,7 @@ def nearest(name: str) -> Location:
         if reason is None:
             return Location(found, shown, refused=tuple(refused))
         refused.append(f"{shown} does not count: {reason}")
-    return Location(start / name, name, refused=tuple(refused))
+    return Location(start / name, name, refused=tuple(refused), is_refused=os.path.lexists(start / name))
 
 
 def _upward(start: Path) -> Iterator[Path]:
@@ -140,7 +155,7 @@ def read(location: Location) -> str | None:
     """
     name = location.name
     try:
-        if location.revision is None and not location.required and _is_odd(location.path):
+        if location.exists and location.revision is None and not location.required and _is_odd(location.path):
             raise UsageError(f"cannot read {name}: not a regular file")
         with location.open() as stream:
             data = stream.read(_MAX_BYTES + 1)

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.files import Location
-from moderate_cli.settings.model import Layer
 
-POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 IGNORE_FILES = (".gitignore", ".moderateignore")
 _TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -91,11 +88,11 @@ class Policy:
         start = Path(os.path.realpath(os.curdir))
         paths = {inside: folder / name for folder in (start, *start.parents) if (inside := self._inside(folder / name))}
         entries = self._entries(paths)
-        found = next((inside for inside in paths if inside in entries), None)
-        nearer = [path for inside, path in paths.items() if os.path.lexists(path) and inside not in entries]
-        if nearer:
-            self._overrule(nearer[0])
-        return self._location(paths[found], found, entries) if found else self._location(start / name, b"", {})
+        for inside, path in paths.items():
+            if inside in entries:
+                return self._location(path, inside, entries)
+            self._compare(path, None)
+        return self._location(start / name, b"", {})
 
     def named(self, path: Path, *, required: bool = True) -> Location:
         """Return the place of a file that was asked for by name: at the revision, if it lies in the repository.
@@ -172,13 +169,6 @@ class Policy:
 
     def _blob(self, name: str) -> bytes:
         return _git("cat-file", "blob", name)
-
-
-def open_policy(given: Layer, environment: Environment) -> Policy | None:
-    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
-    option = given.get("policy_from")
-    revision = option.value if option else environment.variable(POLICY_VARIABLE)
-    return None if revision is None else Policy.open(str(revision))
 
 
 @lru_cache(maxsize=4096)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moderate_cli.catalogue.regions import default_service
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
-from moderate_cli.settings.files import Location, locations, read
+from moderate_cli.settings.files import Location, locations, open_policy, read
 from moderate_cli.settings.model import (
     LOCAL_PROFILE,
     FilesRead,
@@ -20,10 +20,12 @@ from moderate_cli.settings.model import (
     SettingsFile,
     Sourced,
 )
-from moderate_cli.settings.policy import Policy, open_policy
 from moderate_cli.settings.table import SETTINGS, Setting
 from moderate_cli.settings.trust import TRUSTED_KEY, strangers, why_trusted, why_trusted_folder
 from moderate_cli.settings.variables import refuse_unknown
+
+if TYPE_CHECKING:
+    from moderate_cli.settings.policy import Policy
 
 PROFILE_VARIABLE = "MODERATE_PROFILE"
 DEFAULT_ORIGIN = "default"

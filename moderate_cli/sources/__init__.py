@@ -12,11 +12,12 @@ from typing import TextIO
 
 from moderate_cli.errors import InputError, ModerateError
 from moderate_cli.globs import is_glob
+from moderate_cli.masking import mask_address
 from moderate_cli.sources.folders import Chunk, walk
 from moderate_cli.sources.globs import Glob
 from moderate_cli.sources.images import has_image_content, has_image_name
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
-from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix
+from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix, split_region
 from moderate_cli.sources.recall import Recall, Seen
 from moderate_cli.sources.selection import NamedFiles, Selection
 from moderate_cli.sources.stats import Stats
@@ -97,7 +98,7 @@ class Sources:
                 self.ignored += 1
                 continue
             if image is not None:
-                yield Item(source, image, data_id, referer)
+                yield Item(mask_address(source), image, data_id, referer)
                 continue
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
@@ -216,12 +217,13 @@ def _one_image(source: str) -> Image | BrokenInput | None:
         return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
     if not is_oss(source):
         return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
+    source, region = split_region(source)
     bucket, key = bucket_and_key(source)
     if not bucket:
         return _broken("no bucket is named", "write oss://BUCKET/KEY")
     if not _is_text(source):
         return _broken("not UTF-8 text", "write the key in UTF-8")
-    return None if is_prefix(key) else OssObject(bucket, key)
+    return None if is_prefix(key) else OssObject(bucket, key, region)
 
 
 def _is_text(source: str) -> bool:

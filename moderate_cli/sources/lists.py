@@ -34,8 +34,9 @@ Listed = tuple[str, str | None, str | None]
 def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
     """Yield each source of a list as soon as it was read; what cannot be read is an item that names its place.
 
-    A line that starts with `{` is JSON with `source` and, where wanted, `data_id` and `referer`. Blank lines and empty
-    names are nothing; every other line is a name as it stands, for a name may have any character.
+    A line that starts with `{` is JSON with `source` and, where wanted, `data_id`, `referer` and the `region` of an
+    object in OSS. Blank lines and empty names are nothing; every other line is a name as it stands, for a name may have
+    any character.
     """
     entries = _in_parts if listing.nul else _in_lines
     try:
@@ -113,15 +114,15 @@ def _from_json(line: bytes) -> Listed:
         fields, text, end = {}, "", -1
     if end != len(text):
         raise _invalid("not valid JSON", 'write {"source": ...}, and ./ before a name that starts with {')
-    source, data_id, referer = fields.pop("source", None), fields.pop("data_id", None), fields.pop("referer", None)
+    source, data_id, referer, region = (fields.pop(key, None) for key in ("source", "data_id", "referer", "region"))
     if fields:
-        raise _invalid(f"unknown key {next(iter(fields))!r}", "the keys are source, data_id and referer")
-    for value in (source, data_id, referer):
+        raise _invalid(f"unknown key {next(iter(fields))!r}", "the keys are source, data_id, referer and region")
+    for value in (source, data_id, referer, region):
         if value is not None and not isinstance(value, str):
             raise _invalid(f"{value!r:.40} is not text", "put it in quotes")
     if not source:
         raise _invalid("no source", 'name the image: {"source": ...}')
-    return source, data_id, referer
+    return f"{source}?region={region}" if region else source, data_id, referer
 
 
 def _too_long(place: str) -> Item:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from moderate_cli.verdicts import OssObject
 
 _SCHEME = "oss://"
+_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
 
 
 class Bucket(Protocol):
@@ -30,6 +32,12 @@ def bucket_and_key(source: str) -> tuple[str, str]:
     """Return the bucket and the key, or the prefix."""
     bucket, _, key = source[len(_SCHEME) :].partition("/")
     return bucket, key
+
+
+def split_region(source: str) -> tuple[str, str | None]:
+    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
+    found = _REGION.search(source) if is_oss(source) else None
+    return (source[: found.start()], found[1]) if found else (source, None)
 
 
 def is_prefix(key: str) -> bool:

@@ -45,15 +45,15 @@ class Patterns:
                 return pattern.ignores
         return None
 
-    def decide_first(self, path: str, *, is_folder: bool) -> bool:
-        """Tell whether a path is matched by itself or by a folder that it is in, and then whatever comes below."""
+    def decide_first(self, path: str) -> bool:
+        """Tell whether a path is matched by itself or by a folder that it is in; the path of a folder ends with `/`."""
         path = _with_slashes(path)
         start = 0
         while (end := path.find("/", start)) >= 0:
             if self.decide(path[:start], path[start:end], is_folder=True):
                 return True
             start = end + 1
-        return self.decide(path[:start], path[start:], is_folder=is_folder) is True
+        return start < len(path) and self.decide(path[:start], path[start:], is_folder=False) is True
 
     def decide_last(self, path: str) -> bool:
         """Tell whether a file is matched by itself or, where nothing says so, by the closest folder that it is in."""

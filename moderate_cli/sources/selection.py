@@ -149,8 +149,8 @@ class Rules:
         return False
 
     def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
-        """Tell whether `include` and `exclude` leave out a path relative to the root, wherever it was found."""
-        if self.exclude and self.exclude.decide_first(path, is_folder=is_folder):
+        """Tell whether `include` and `exclude` leave out a path below the root; that of a folder ends with a slash."""
+        if self.exclude and self.exclude.decide_first(path):
             return True
         return self.include is not None and not is_folder and not self.include.decide_last(path)
 
@@ -171,12 +171,12 @@ class NamedFiles:
         try:
             here = with_separator(os.getcwd())  # noqa: PTH109 - a Path has no separator at its end
             path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+            path = with_separator(path) if is_folder else path
             if self._rules.is_unselected(path.removeprefix(here).lstrip(os.sep), is_folder=is_folder):
                 return True
-            folder, name = os.path.split(path)
-            folder = with_separator(folder)
-            rules = self._inside(folder, here)
-            return rules is None or rules.is_ignored(folder, name, is_folder=is_folder)
+            start = path.rfind(os.sep) + 1
+            rules = self._inside(path[:start], here)
+            return rules is None or (not is_folder and rules.is_ignored(path[:start], path[start:], is_folder=False))
         except (OSError, ValueError):  # the working folder was removed, or no file can have such a name
             return False
 

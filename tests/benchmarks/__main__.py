@@ -23,6 +23,7 @@ BENCHMARKS = {
     "memory": (11,),
     "dispatch": (12,),
     "uploads": (13,),
+    "local_engine": (14,),
 }
 
 

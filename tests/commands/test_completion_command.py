@@ -58,7 +58,7 @@ def test_a_shell_without_a_script(moderate: Callable) -> None:
 def test_commands(completed: Completed) -> None:
     assert completed("") == [entry.name for entry in COMMANDS]
     assert completed("sy") == ["sync"]
-    assert completed("config", "") == ["show", "init", "path"]
+    assert completed("config", "") == ["show", "init", "path", "trust", "untrust"]
     assert sorted(completed("-")) == ["--help", "--version", "-h"]
     assert completed("nonsense", "") == []
 

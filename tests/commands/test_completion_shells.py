@@ -41,7 +41,7 @@ def test_the_tabulator(shell: str, line: str, expected: str, folder: Path) -> No
     [
         (["sync", "--fail-on", ""], ["high", "medium", "low", "never"]),
         (["sync", "--region", "=", "eu-"], ["eu-west-1", "eu-central-1"]),
-        (["config", ""], ["show", "init", "path"]),
+        (["config", ""], ["show", "init", "path", "trust", "untrust"]),
         (["sync", "--profile", ""], ["local", "production"]),
         (["sync", "--data-id", ""], []),
     ],

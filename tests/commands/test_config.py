@@ -17,6 +17,7 @@ from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptio
 from moderate_cli.errors import ExitCode
 from moderate_cli.settings import SETTINGS
 
+DATA = Path(__file__).parents[1] / "data"
 KEY = "zQ7canaryCANARY"
 
 
@@ -308,3 +309,76 @@ def test_showing_settings_loads_neither_yaml_nor_tables(moderate: Callable) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
+# --- trust
+
+
+def test_trust_and_untrust(moderate: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "moderate.yaml").write_text("services: a\nprofile: local\n")
+    deep = folder / "deep"
+    deep.mkdir()
+    monkeypatch.chdir(deep)  # the folder that is trusted is that of the file
+
+    def row() -> tuple[Any, str]:
+        return _shown(moderate("config", "show", "-f", "json"))["project file"]
+
+    name = str(Path("..", "moderate.yaml"))
+    assert row() == (name, "not trusted: services, profile ignored; `moderate config trust` trusts this folder")
+    result = moderate("config", "trust")
+    assert (result.code, result.stdout) == (ExitCode.OK, "")
+    assert result.stderr.startswith(f"moderate: trusted {folder} and what is below it, in ~")
+    assert row() == (name, f"{folder} is trusted")
+    shown = _shown(moderate("config", "show", "-f", "json"))
+    assert shown["services"] == (["a"], f"{name}:1")
+    assert shown["user file"][1] == "your own"
+    assert moderate("config", "untrust", folder).stderr == f"moderate: {folder} is not trusted any more\n"
+    assert row()[1].startswith("not trusted: ")
+    assert moderate("config", "trust", folder / "moderate.yaml").code == ExitCode.USAGE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes here")
+def test_what_is_refused_is_shown_with_its_reason(moderate: Callable, folder: Path) -> None:
+    (folder / "moderate.yaml").write_text("services: a\n")
+    folder.chmod(0o777)
+    reason = "moderate.yaml does not count: its folder is writable for all"
+    assert _shown(moderate("config", "show", "-f", "json"))["refused"] == (None, reason)
+    paths = moderate("config", "path")
+    assert paths.stderr == f"moderate: {reason}\n"
+    assert paths.stdout.splitlines()[0] == f"{folder / 'moderate.yaml'}\trefused"
+    doctor = json.loads(moderate("doctor", "-p", "local", "-f", "json").stdout)
+    assert [check["detail"] for check in doctor["checks"] if check["name"] == "refused"] == [reason]
+
+
+def test_the_doctor_tells_of_a_projects_file(moderate: Callable, folder: Path) -> None:
+    def detail() -> list[str]:
+        document = json.loads(moderate("doctor", "-p", "local", "-f", "json").stdout)
+        return [check["detail"] for check in document["checks"] if check["name"] == "project file"]
+
+    assert detail() == []
+    (folder / "moderate.yaml").write_text("services: a\n")
+    words = "not trusted: services ignored; `moderate config trust` trusts this folder"
+    assert detail() == [f"moderate.yaml ({words})"]
+    _trust(moderate, folder)
+    assert detail() == [f"moderate.yaml ({folder} is trusted)"]
+
+
+# --- settings that files can say since they are settings
+
+
+def test_max_calls_store_and_exclude_of_a_file(moderate: Callable, folder: Path, account: dict[str, str]) -> None:
+    for name in ("a.jpg", "b.jpg", "left/out.jpg"):
+        path = folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((DATA / "landscape.jpg").read_bytes() + name.encode())
+    (folder / "ours.yaml").write_text("max_calls: 1\nstore: kept/store.db\nexclude: [left]\n")
+    result = moderate("sync", "images", "--config", "ours.yaml", "--ordered", variables=account)
+    assert result.code == ExitCode.INCOMPLETE
+    assert [record["source"] for record in result.records] == ["images/a.jpg"]
+    assert (folder / "kept" / "store.db").exists()
+    variables = {"MODERATE_CONFIG": "ours.yaml"}
+    assert [record["source"] for record in moderate("history", variables=variables).records] == ["images/a.jpg"]
+    again = moderate(
+        "sync", "images", "--config", "ours.yaml", "--max-calls", "9", "--exclude", "b.*", variables=account
+    )
+    assert {record["source"] for record in again.records} == {"images/a.jpg", "images/left/out.jpg"}

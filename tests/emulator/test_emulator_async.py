@@ -127,7 +127,7 @@ def test_slices_of_a_turned_photo(draw):
     page = Image.new("RGB", (900, 300), "white")
     page.paste("black", (0, 0, 300, 300))
     content = draw.encoded(page, "JPEG", exif=exif.tobytes())
-    slices = list(frames.capture(content, 1, 10))
+    slices = list(frames.capture(content, 1, 10).pictures)
     assert [part.size for part in slices] == [(300, 300)] * 3
     assert [part.getpixel((150, 150))[0] < 9 for part in slices] == [True, False, False]
 

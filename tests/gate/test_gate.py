@@ -13,6 +13,7 @@ import pytest
 from builders import SHA256, call, failed, judged, skipped
 from hypothesis import given
 from hypothesis import strategies as st
+from repositories import Repository
 
 from moderate_cli.client.answers import UnreadableAnswerError
 from moderate_cli.client.replies import read_verdict
@@ -20,6 +21,7 @@ from moderate_cli.errors import UsageError
 from moderate_cli.gate import Gate, open_gate
 from moderate_cli.gate.allowances import Allowance, Allowances
 from moderate_cli.records import Allowed, counted_level, to_record
+from moderate_cli.settings.policy import Policy
 from moderate_cli.verdicts import Item, Json, Judged, Label, LocalFile, RiskLevel, ServiceVerdict
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -250,3 +252,55 @@ def test_without_an_ignore_file_no_yaml_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n", done.stdout
+
+
+# --- how many findings do not count, and by which file
+
+
+def test_what_was_allowed_is_counted_by_its_file(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+    earlier = folder / "before.jsonl"
+    earlier.write_text(json.dumps(to_record(judged("high", "b", "c"))) + "\n")
+    gate = _open(baseline=Path("before.jsonl"))
+    assert gate.suppressed == {}
+    gate.allowed(judged("high", "a", "b", "x"))
+    gate.allowed(judged("high", "c", "b"))
+    gate.allowed(failed())
+    assert gate.suppressed == {".moderateallow.yaml": 1, "before.jsonl": 3}
+
+
+def test_a_file_that_anybody_could_have_put_there_allows_nothing_and_is_told(folder: Path) -> None:
+    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+    folder.chmod(0o777)
+    gate = _open()
+    assert gate.allowed(judged("high", "a")) == ()
+    assert gate.notes(complete=True) == (".moderateallow.yaml does not count: its folder is writable for all",)
+
+
+def test_a_policy_has_the_files_of_its_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository.begin(tmp_path / "git")
+    monkeypatch.chdir(repository.folder)
+    allow = "- {{path: '**', label: {}, reason: r}}"
+    before = json.dumps(to_record(judged("high", "b"))) + "\n"
+    repository.commit(**{".moderateallow.yaml": allow.format("a"), "before.jsonl": before})
+    repository.write(".moderateallow.yaml", allow.format("'*'"))
+    repository.write("before.jsonl", before + json.dumps(to_record(judged("high", "c"))) + "\n")
+    policy = Policy.open("HEAD")
+    gate = open_gate(None, Path("before.jsonl"), clock=NOON.timestamp, policy=policy)
+    allowed = gate.allowed(judged("high", "a", "b", "c"))
+    assert [(each.label, each.source) for each in allowed] == [("a", "HEAD:.moderateallow.yaml:1"), ("b", "baseline")]
+    assert gate.suppressed == {"HEAD:.moderateallow.yaml": 1, "HEAD:before.jsonl": 1}
+    assert [line.split()[3] for line in policy.overruled] == [".moderateallow.yaml", "before.jsonl"]
+    assert open_gate(Path(".moderateallow.yaml"), None, clock=NOON.timestamp, policy=policy).allowed(
+        judged("high", "a", "c")
+    ) == (Allowed("a", None, "r", "HEAD:.moderateallow.yaml:1"),)
+    hint = "name a file that is committed there, or one outside of the repository"
+    repository.write("new", allow.format("'*'"))
+    for files, words in (((Path("new"), None), "ignore file"), ((None, Path("new")), "baseline")):
+        with pytest.raises(UsageError) as caught:
+            open_gate(*files, clock=NOON.timestamp, policy=policy)
+        assert (caught.value.message, caught.value.hint) == (f"there is no {words} HEAD:new", hint)
+    outside = tmp_path / "outside.yaml"
+    outside.write_text(allow.format("c"))
+    gate = open_gate(outside, None, clock=NOON.timestamp, policy=policy)
+    assert [each.label for each in gate.allowed(judged("high", "a", "c"))] == ["c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -152,3 +153,12 @@ def test_a_note_names_ten_lines_at_most() -> None:
     assert unused == f"11 entries of the file allowed nothing: {lines} and 1 more"
     assert expired.startswith("12 entries of the file have expired: line 12 (2020-01-01), ")
     assert expired.endswith("line 21 (2020-01-01) and 2 more")
+
+
+def test_no_glob_takes_long(tmp_path: Path) -> None:
+    globs = ("*a*a*a*a*a*a*ab*", "**a**a**a**a**a**b", "**/*a*a*/**/*a*a*/**/b", "[a-z]*[a-z]*[a-z]*[a-z]*b")
+    allowances = _allowances(*(_entry(path=glob) for glob in globs), folder=tmp_path)
+    outcomes = [_outcome(str(tmp_path / "/".join(["a" * length] * (250 // length)))) for length in (1, 25, 250)]
+    started = time.process_time()
+    assert not any(map(allowances.about, outcomes))
+    assert time.process_time() - started < 0.1 * len(globs)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allow_file import read_allowances
 from moderate_cli.gate.allowances import Allowance
+from moderate_cli.gate.gate import locate
 from moderate_cli.gate.writing import add_allowance
 from moderate_cli.settings.files import Location
 
@@ -191,3 +192,15 @@ def test_a_system_without_such_locks_can_write_too(path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "fcntl", None)
     _add(path)
     assert read_allowances(_text(path), "x")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes here")
+def test_nothing_is_added_to_a_file_that_does_not_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text(OLD)
+    path.parent.chmod(0o777)
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(UsageError, match="its folder is writable for all") as caught:
+        add_allowance(locate(None), ENTRY)
+    assert caught.value.hint == "take it away, or name another file with --ignore-file"
+    assert _text(path) == OLD
+    add_allowance(locate(path), ENTRY)

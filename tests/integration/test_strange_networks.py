@@ -323,3 +323,25 @@ def test_a_seed_comes_from_a_variable_or_a_file_and_is_told_of_elsewhere(
     assert "list of processes" not in from_file.stderr + by_variable.stderr
     assert "list of processes" in on_the_line.stderr
     assert missing.code == ExitCode.USAGE
+
+
+def test_an_object_is_in_the_region_that_is_said(moderate: Callable[..., Result], tmp_path: Path) -> None:
+    forms: list[str] = []
+
+    def reply(request: dict[str, str]) -> Answer:
+        forms.append(request["form"])
+        return CLEAN
+
+    listed = tmp_path / "list"
+    listed.write_text(json.dumps({"source": "oss://b/l.jpg", "region": "us-west-1"}), encoding="utf-8")
+    with service(ImageModeration=reply) as served:
+        command = ["sync", "--region", "eu-west-1", "--endpoint", served.server.endpoint, "-j", "1"]
+        moderate(*command, "oss://b/a.jpg?region=cn-beijing", variables=served.variables)
+        moderate(*command, "oss://b/a.jpg", "--oss-region", "cn-hangzhou", variables=served.variables)
+        moderate(*command, "oss://b/a.jpg", variables=served.variables)
+        moderate(*command, "--files-from", listed, variables=served.variables)
+        served.replies["ImageModeration"] = Answer(200, b'{"Code": 404, "Msg": "download failed"}')
+        result = moderate(*command, "oss://b/a.jpg", "--retries", "0", variables=served.variables)
+    regions = [re.search(r"ossRegionId%22%3A%22([a-z0-9-]+)", form)[1] for form in forms]  # type: ignore[index]
+    assert regions == ["cn-beijing", "cn-hangzhou", "eu-west-1", "us-west-1"]
+    assert "AliyunCIPScanOSSRole" in result.records[0]["error"]["hint"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CANARIES
+import yaml
 from faults import JUDGED, FaultServer, faults
 from pipelines import Pipeline, github, gitlab, jenkins
 from repositories import Repository
@@ -23,8 +23,10 @@ from moderate_cli.errors import ExitCode
 from moderate_cli.settings.files import user_file
 
 MODERATE = Path(sys.executable).with_name("moderate")
+HOOKS = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"
 DATA = Path(__file__).parents[1] / "data"
 POSTER, LANDSCAPE = (DATA / "poster-qr.png").read_bytes(), (DATA / "landscape.jpg").read_bytes()
+SECRETS = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")  # of conftest.py: they stay unseen
 ALL = "all together"
 # Files that a pull request adds, by what it tries; {evil} is a service that finds nothing.
 N3 = {
@@ -61,7 +63,7 @@ class Service:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("lenient")
     with Emulator(image_rules=[ImageRule("lenient", (), name="*")]) as lenient:
-        lenient.add_key(AccessKey("LTAICanary", *CANARIES))
+        lenient.add_key(AccessKey("LTAICanary", *SECRETS))
         endpoint, port = lenient.endpoint, int(lenient.endpoint.rpartition(":")[2])
         (folder / "config.yaml").write_text(f"endpoint: {endpoint}\n")
         (folder / "poster.png").write_bytes(POSTER)
@@ -69,7 +71,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         done = _moderate(folder, "sync", "poster.png", "--config", "config.yaml", "--fail-on", "low", **variables)
         assert done.returncode == ExitCode.OK, done.stderr
     with Emulator(port=port) as emulator:
-        emulator.add_key(AccessKey("LTAICanary", *CANARIES))
+        emulator.add_key(AccessKey("LTAICanary", *SECRETS))
         yield Service(endpoint, (folder / "clean.db").read_bytes())
 
 
@@ -96,7 +98,7 @@ def repository(tmp_path: Path) -> Repository:
 
 def _keys() -> dict[str, str]:
     names = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN")
-    return dict(zip(names, ("LTAICanary", *CANARIES), strict=True))
+    return dict(zip(names, ("LTAICanary", *SECRETS), strict=True))
 
 
 def _moderate(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -224,6 +226,17 @@ def test_and_on_a_laptop_once_its_folder_is_trusted(settled: Repository) -> None
     found = _services(map(json.loads, after.stdout.splitlines()))
     assert found == {name: ["baselineCheck_global_01"] for name in ("assets/old.jpg", "assets/new.jpg")}
     assert "not trusted" not in after.stderr
+
+
+def test_and_so_does_the_hook(settled: Repository) -> None:
+    """Which is given names, of those too that the project leaves out."""
+    (hook,) = yaml.safe_load(HOOKS.read_text(encoding="utf-8"))
+    staged = ["assets/broken/fixture.png", "assets/drafts/x.png", "assets/new.jpg"]
+    arguments = [*hook["entry"].split()[1:], *hook["args"], *staged]
+    assert _moderate(settled.folder, *arguments, **_keys()).returncode == ExitCode.INCOMPLETE
+    _moderate(settled.folder, "config", "trust")
+    done = _moderate(settled.folder, *arguments, **_keys())
+    assert done.returncode == ExitCode.OK, done.stderr
 
 
 def _services(records: Iterator[dict[str, Any]]) -> dict[str, list[str]]:

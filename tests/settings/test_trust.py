@@ -216,7 +216,9 @@ def test_a_file_in_a_folder_that_is_writable_for_all(
 def test_a_file_that_is_writable_for_all(world: World) -> None:
     world.project("jobs: 3")
     (world.folder / "moderate.yaml").chmod(0o666)
-    assert world.resolve().files.refused == ("moderate.yaml does not count: it is writable for all",)
+    settings = world.resolve()
+    assert settings.files.refused == ("moderate.yaml does not count: it is writable for all",)
+    assert (settings.jobs, settings.files.project) == (64, None)
 
 
 @posix
@@ -234,8 +236,10 @@ def test_a_file_of_somebody_else(world: World) -> None:
     world.project("jobs: 3")
     os.chown(world.folder / "moderate.yaml", 12345, -1)
     assert world.resolve().files.refused == ("moderate.yaml does not count: it belongs to another user",)
+    assert world.resolve().jobs == 64
     os.chown(world.folder, 12345, -1)
     assert world.resolve().files.refused == ("moderate.yaml does not count: its folder belongs to another user",)
+    assert world.resolve().jobs == 64
 
 
 # --- what is said

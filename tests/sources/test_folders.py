@@ -192,7 +192,15 @@ def test_links_out_of_the_folder_can_be_followed(tmp_path: Path, outside: Path) 
     (tmp_path / "elsewhere/again").symlink_to("deep")
     sources = Sources([str(outside)], selection=Selection(follow_links=True))
     names = [os.path.relpath(item.source, outside) for item in sources]
-    assert names == ["a.png", "inside", "pics/again/d.png", "pics/deep/d.png", "sub/b.png", "sub/pic", "sub/nowhere.png"]
+    assert names == [
+        "a.png",
+        "inside",
+        "pics/again/d.png",
+        "pics/deep/d.png",
+        "sub/b.png",
+        "sub/pic",
+        "sub/nowhere.png",
+    ]
     assert sources.links == 0
 
 

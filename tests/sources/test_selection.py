@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import subprocess
-import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trees import found, put
@@ -16,8 +18,7 @@ from trees import found, put
 from moderate_cli.errors import UsageError
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.folders import walk
-from moderate_cli.sources.last_names import LastNames
-from moderate_cli.sources.patterns import Patterns
+from moderate_cli.sources.selection import IGNORE_FILES, read_ignore_file
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -74,17 +75,6 @@ def test_ignore_files_mean_what_they_mean_to_git(tmp_path: Path, seed: int) -> N
         expected = {name for name in kept if name.startswith(f"{folder}/")}
         if expected:  # a folder that Git ignores was named all the same
             assert _kept(tmp_path, folder) == expected
-
-
-def test_no_pattern_matches_a_name_that_a_quick_look_rules_out() -> None:
-    names = [*NAMES, "d.png.bak", "xb", "abc", "#c", "1"]
-    for text in PATTERNS:
-        quick, patterns = LastNames.of([text]), Patterns([text])
-        for name in names:
-            for folder in ("", "a/", "a/b/c/", "build/"):
-                for entry in (name, f"{name}/"):
-                    decided = patterns.decide_alone(folder, entry)
-                    assert decided is None or quick.may_match(name), (text, folder, entry)
 
 
 def test_what_is_left_out_is_counted_and_folders_are_not_entered(tmp_path: Path) -> None:
@@ -243,7 +233,7 @@ def test_what_is_included_can_still_be_ignored(tmp_path: Path) -> None:
     assert found(tmp_path, selection=Selection(include=("*.png",))) == ["b.png"]
 
 
-@pytest.mark.parametrize("text", ["", "  ", "# comment", "/", "a\\", "[z-a]", "["])
+@pytest.mark.parametrize("text", ["", "  ", "# comment", "/", "a\\", "[", "[[:foo:]]"])
 def test_what_is_no_pattern_is_a_mistake_of_the_command_line(text: str) -> None:
     for selection in (Selection(include=(text,)), Selection(exclude=("a", text))):
         with pytest.raises(UsageError) as caught:
@@ -251,16 +241,165 @@ def test_what_is_no_pattern_is_a_mistake_of_the_command_line(text: str) -> None:
         assert repr(text) in caught.value.message
 
 
-def _loaded_by(names: Iterable[str]) -> bool:
-    code = f"import sys; from moderate_cli.sources import Sources; list(Sources({list(names)!r}))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}; print('pathspec' in sys.modules)"], capture_output=True, text=True, check=True
+HARD = "*a*a*a*a*a*a*ab*"  # years for a regular expression that backtracks, beside a name of many a's
+
+
+@pytest.mark.parametrize(
+    "pattern", [HARD, f"**/{HARD}", f"x/**/{HARD}/**/*", "*?*?*?*?*?*b", "[a-z]*[a-z]*[!b]*[a-z]*b"]
+)
+@pytest.mark.parametrize("place", [*IGNORE_FILES, "include", "exclude", "list", "source"])
+def test_no_pattern_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, place: str) -> None:
+    put(tmp_path, "a" * 255, f"x/y/{'a' * 255}")
+    monkeypatch.chdir(tmp_path)
+    if place in IGNORE_FILES:
+        _ignore(tmp_path, pattern, name=place)
+    chosen = {place: (pattern,)} if place in {"include", "exclude"} else {}
+    listed = io.StringIO(f"x/y/{'a' * 255}") if place == "list" else None
+    if place == "list":
+        _ignore(tmp_path, pattern)
+    started = time.process_time()
+    names = {"source": pattern, "list": "-"}.get(place, ".")
+    count = len(list(Sources([names], selection=Selection(**chosen), stdin=listed)))
+    assert time.process_time() - started < 0.1
+    assert count == {"include": 0, "list": 1, "source": 0}.get(place, 2)
+
+
+def test_a_long_ignore_file_counts_to_its_last_whole_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(tmp_path, "a.png", "b.png")
+    (tmp_path / ".gitignore").write_bytes(b"a.png\n" + b"#" * (1024 * 1024 - 8) + b"\n*.png\n")
+    assert found(tmp_path) == ["b.png"]
+    assert caplog.messages == [f"{tmp_path / '.gitignore'} is larger than 1 MB, and what is behind that does not count"]
+
+
+def test_another_reader_of_ignore_files(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "sub/b.png", "sub/c.png")
+    _ignore(tmp_path, "*")
+    contents = {f"{tmp_path}/sub/.moderateignore": b"c.png"}
+    assert found(tmp_path, selection=Selection(read_ignore_file=contents.get)) == ["a.png", "sub/b.png"]
+
+
+# --- what was named in lists, or is left out by force
+
+
+def _named(names: Iterable[str], *, by: str = "list", **options: Any) -> tuple[list[str], int]:
+    """Return what is judged of some names, and how many were left out."""
+    if by == "list":
+        stdin = io.StringIO("".join(f"{name}\n" for name in names))
+        sources = Sources(["-"], selection=Selection(**options), stdin=stdin)
+    else:
+        sources = Sources(list(names), selection=Selection(**options, force_exclude=by == "force"))
+    return [item.source for item in sources], sources.ignored
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository to work in, with ignore files on two levels."""
+    put(tmp_path, "repository/a.png", "repository/b.png", "repository/raw/c.png", "repository/sub/a.png")
+    put(tmp_path, "repository/sub/deep/d.png", "repository/sub/deep/a.png", "repository/sub/raw.png")
+    root = tmp_path / "repository"
+    (root / ".git").mkdir()
+    _ignore(tmp_path, "*")
+    _ignore(root, "raw/", "b.png", "/a.png")
+    _ignore(root / "sub", "deep/a.png", name=".moderateignore")
+    monkeypatch.chdir(root)
+    return root
+
+
+LISTED = ["a.png", "b.png", "raw/c.png", "./sub/a.png", "sub/deep/d.png", "sub/../sub/deep/a.png", "sub/raw.png"]
+WANTED = ["./sub/a.png", "sub/deep/d.png", "sub/raw.png"]
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_listed_files_are_left_out_by_ignore_files(repository: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    assert _named(LISTED, by=by) == (WANTED, 4)
+    assert _named(LISTED, by=by, ignore_files=False) == (LISTED, 0)
+    absolute = [str(repository / name) for name in LISTED]
+    assert _named(absolute, by=by) == ([str(repository / name) for name in WANTED], 4)
+    monkeypatch.chdir(repository / "sub")
+    assert _named(["../a.png", "../b.png", "deep/a.png", "a.png"], by=by) == (["a.png"], 3)
+
+
+def test_arguments_are_judged_all_the_same(repository: Path) -> None:
+    assert _named(LISTED, by="argument", exclude=("*",)) == (LISTED, 0)
+    assert _named(["raw"], by="argument") == (["raw/c.png"], 0)
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_listed_files_are_left_out_by_patterns_of_the_command_line(repository: Path, by: str) -> None:
+    names = [*LISTED, str(repository / "sub/raw.png")]
+    assert _named(names, by=by, ignore_files=False, exclude=("raw*",))[0] == [
+        *("a.png", "b.png", "./sub/a.png", "sub/deep/d.png", "sub/../sub/deep/a.png")
+    ]
+    assert _named(names, by=by, ignore_files=False, exclude=("/sub", "b.png")) == (["a.png", "raw/c.png"], 6)
+    assert _named(names, by=by, ignore_files=False, exclude=("sub", "!a.png"))[0] == ["a.png", "b.png", "raw/c.png"]
+    assert _named(names, by=by, ignore_files=False, include=("/sub/*.png",))[0] == [
+        *("./sub/a.png", "sub/raw.png", str(repository / "sub/raw.png"))
+    ]
+    assert _named(names, by=by, include=("raw*",)) == (["sub/raw.png", str(repository / "sub/raw.png")], 6)
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_files_outside_of_the_working_folder(tmp_path: Path, repository: Path, by: str) -> None:
+    put(tmp_path, "other/a.png", "other/b.png", "other/c/d.png")
+    _ignore(tmp_path / "other", "b.png")
+    names = ["../other/a.png", str(tmp_path / "other/b.png"), "../other/c/d.png"]
+    assert _named(names, by=by) == ([names[0], names[2]], 1)
+    assert _named(names, by=by, exclude=("c/", "a.png")) == ([], 3)
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_without_a_repository_ignore_files_count_from_the_working_folder(
+    tmp_path: Path, repository: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / ".git").rmdir()
+    assert _named(LISTED, by=by) == (WANTED, 4)
+    monkeypatch.chdir(repository / "sub")
+    assert _named(["deep/a.png", "../raw/c.png", "../a.png"], by=by) == (["../raw/c.png"], 2)
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_listed_folders(repository: Path, by: str) -> None:
+    assert _named(["raw", "sub/", "."], by=by) == (
+        ["sub/a.png", "sub/raw.png", "sub/deep/d.png", "./sub/a.png", "./sub/raw.png", "./sub/deep/d.png"],
+        1 + 1 + 4,
     )
-    return done.stdout == "True\n"
+    assert _named(["raw", "sub"], by=by, exclude=("sub/",), ignore_files=False) == (["raw/c.png"], 1)
 
 
-def test_pathspec_is_loaded_only_for_patterns(tmp_path: Path) -> None:
-    put(tmp_path, "a.png")
-    assert not _loaded_by([str(tmp_path), "https://example.com/a.png", str(tmp_path / "*.png")])
-    _ignore(tmp_path, "a.png")
-    assert _loaded_by([str(tmp_path)])
+@pytest.mark.parametrize("by", ["list", "force"])
+def test_addresses_in_lists_are_never_left_out(repository: Path, by: str) -> None:
+    names = ["https://example.com/a.png", "HTTP://example.com/raw/b.png", "oss://bucket/raw/a.png", "https://\udcff/a"]
+    assert _named(names, by=by, exclude=("*",), include=("nothing",)) == (names, 0)
+
+
+@pytest.mark.parametrize("by", ["list", "force"])
+@pytest.mark.parametrize("name", ["gone.png", "x/gone.png", "caf\udce9.png", "a" * 5000, "-"])
+def test_names_of_nothing_are_left_out_by_their_name_alone(repository: Path, name: str, by: str) -> None:
+    name = "./-" if name == "-" else name
+    assert _named([name], by=by) == ([name], 0)
+    assert _named([name], by=by, exclude=(name.removeprefix("./"),)) == ([], 1)
+
+
+def test_names_that_no_file_can_have_are_kept_so_that_they_get_reported(repository: Path) -> None:
+    for name in ("a\0b.png", "\ud800.png"):
+        assert _named([name], by="force", exclude=("*.jpg",)) == ([name], 0)
+
+
+def test_a_working_folder_that_was_removed_leaves_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert _named(["a.png"]) == (["a.png"], 0)
+
+
+def test_ignore_files_are_read_once_for_a_list_in_order(repository: Path) -> None:
+    put(repository, *(f"many/{number}/{name}.png" for number in range(20) for name in range(20)))
+    read: list[str] = []
+
+    def reader(path: str) -> bytes | None:
+        read.append(path)
+        return read_ignore_file(path)
+
+    names = [f"many/{number}/{name}.png" for number in range(20) for name in range(20)]
+    assert _named(names, read_ignore_file=reader) == (names, 0)
+    assert len(read) == len(set(read)) == 2 * 22

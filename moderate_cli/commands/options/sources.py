@@ -107,6 +107,10 @@ class ImageOptions:
         str | None,
         option(_IMAGES, "REFERER", "The Referer with which the service downloads a URL.", metavar="TEXT"),
     ] = None
+    oss_region: Annotated[
+        str | None,
+        option(_IMAGES, "OSS_REGION", "Region of the buckets of oss:// sources, if not the call's.", metavar="ID"),
+    ] = None
     no_preflight: Annotated[
         bool,
         option(_IMAGES, "NO_PREFLIGHT", "Send files too that the service would refuse.", "--no-preflight"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from PIL import Image, ImageFile
 
-MEMORY = 64_000_000
-"""Bytes that it takes, generously, with the picture that is made of the strips."""
+MEMORY = 32_000_000
+"""Bytes that it takes: a strip, filtered, packed again and unfiltered."""
 
 _LARGE = 16_000_000
 """Pixels beyond which it is worth the trouble: Pillow alone is quicker."""
