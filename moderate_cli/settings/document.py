@@ -22,8 +22,11 @@ _MERGE = f"{_PREFIX}merge"
 _QUOTED = re.compile(r"'[^'<]{4,}'")
 _LONGEST = 40  # characters of a wrong value that an error repeats
 _MAX_DEPTH = 100  # of collections in each other
-_MAX_REPEATED = 100_000  # values that all aliases of a file stand for
-_MAX_REREAD = 50_000  # characters: half a second
+_TOO_DEEP = "too deeply nested"
+_MAX_REPEATED = 100_000  # values inside of what all aliases of a file stand for
+_MAX_SLOW = 50_000  # characters, for which PyYAML's own loader takes half a second
+_NEWLINE = re.compile("\r\n?|[\n\x85\u2028\u2029]")
+_DISPUTED = re.compile("[\t\ufeff]")
 _Loader = yaml.SafeLoader
 FAST_LOADER: type[_Loader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast
 
@@ -66,23 +69,31 @@ def parse(text: str, name: str) -> Part | None:
         line = text.count("\n", 0, control.start()) + 1
         raise UsageError(f"{name}:{line}: a control character, which YAML does not allow")
     try:
-        return _read(text, name)
+        with no_collections():
+            return _read(text, name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line = min(mark.line, len(_NEWLINE.findall(text))) + 1 if mark else 1  # libyaml ends a file with a line more
         problem = _QUOTED.sub("...", error.problem or "")
-        raise UsageError(f"{name}:{mark.line + 1 if mark else 1}: broken YAML: {problem}") from error
+        words = _TOO_DEEP if problem == "exceeded maximum nesting depth" else f"broken YAML: {problem}"
+        raise UsageError(f"{name}:{line}: {words}") from error
 
 
 def _read(text: str, name: str) -> Part | None:
-    """Return what a file holds; raises yaml.MarkedYAMLError and UsageError."""
-    with no_collections():
-        try:
-            return _Reader(FAST_LOADER(text), name).document()
-        except yaml.MarkedYAMLError:
-            if len(text) > _MAX_REREAD:
-                raise
-            # PyYAML's own loader tells more of what is broken, and the same on each system.
-            return _Reader(yaml.SafeLoader(text), name).document()
+    """Return what a file holds, by libyaml where PyYAML's own loader would say the same.
+
+    That one is strict about tabs and marks of byte order, and tells more of what is broken. In a file for which it
+    would take too long, libyaml is heard. Raises yaml.MarkedYAMLError and UsageError.
+    """
+    is_small = len(text) <= _MAX_SLOW
+    if is_small and _DISPUTED.search(text, 1):
+        return _Reader(yaml.SafeLoader(text), name).document()
+    try:
+        return _Reader(FAST_LOADER(text), name).document()
+    except yaml.MarkedYAMLError:
+        if not is_small:
+            raise
+        return _Reader(yaml.SafeLoader(text), name).document()
 
 
 @contextmanager
@@ -134,7 +145,7 @@ def _short(text: str) -> str:
 
 @dataclass(slots=True)
 class _Anchor:
-    """What an anchor names: a part, None as long as that is being read, its line, and how many values it holds."""
+    """What an anchor names: a part, None as long as that is being read, its line, and how much is inside of it."""
 
     line: int
     part: Part | None = None
@@ -176,7 +187,7 @@ class _Reader:
         before = self._size
         part = self._scalar(event) if kind is yaml.ScalarEvent else self._collection(event)
         if anchor is not None:
-            anchor.part, anchor.size = part, 1 + self._size - before
+            anchor.part, anchor.size = part, self._size - before
         return part
 
     def _anchor(self, event: Any) -> _Anchor:
@@ -204,7 +215,7 @@ class _Reader:
             raise self._error(start, "a tag that has no meaning here")
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise self._error(start, "too deeply nested")
+            raise self._error(start, _TOO_DEEP)
         part = self._mapping() if isinstance(start, yaml.MappingStartEvent) else self._sequence()
         self._depth -= 1
         self._size += len(part)
@@ -268,10 +279,11 @@ class _Reader:
     def _tagged(self, event: Any, *, is_quoted: bool) -> Scalar:
         """Return a value as its tag says, or as it looks."""
         text = event.value
-        is_text = event.tag is None and (not event.implicit[0] or text[:1] not in self._loader.yaml_implicit_resolvers)
-        if is_text:
+        tag = event.tag
+        if tag is None and (not event.implicit[0] or text[:1] not in self._loader.yaml_implicit_resolvers):
             return Scalar(text, text, is_quoted)
-        tag = event.tag if event.tag not in {None, "!"} else self._resolve(yaml.ScalarNode, text, event.implicit)
+        if tag is None or tag == "!":
+            tag = self._resolve(yaml.ScalarNode, text, (True, False))
         if tag not in _TAGS:
             raise self._error(event, "a tag that has no meaning here")
         node = yaml.ScalarNode(tag, text, event.start_mark, event.end_mark)

@@ -10,7 +10,7 @@ from moderate_cli.settings.document import Part
 
 _KEYS = re.compile(r"secret|token|passw|passphrase|access_?key|api_?key|private_?key")
 # An AccessKey id, that of a temporary one, the start of a security token, and a password inside an address.
-_VALUES = re.compile(r"\bLTAI[0-9A-Za-z]{8,}|\bSTS\.[0-9A-Za-z]{8,}|\bCAIS[0-9A-Za-z+/=]{40,}|://[^/\s@]*:[^/\s@]*@")
+_VALUES = re.compile(r"\bLTAI[0-9A-Za-z]{8,}|\bSTS\.[0-9A-Za-z]{8,}|\bCAIS[0-9A-Za-z+/=]{40,}|://[^/\s@:]*:[^/\s@]*@")
 _HINT = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or keep it where the aliyun CLI does"
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from yaml_loaders import LOADERS, use_loader
 
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.gate.allow_file import read_allowances, read_date, read_text
@@ -14,6 +15,11 @@ from moderate_cli.settings.files import Location
 
 SHA = "0123456789abcdef" * 4
 NAME = ".moderateallow.yaml"
+
+
+@pytest.fixture(params=LOADERS, autouse=True)
+def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_loader(request.param, monkeypatch)
 
 
 def _read(text: str) -> tuple[Allowance, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from worlds import World
+from yaml_loaders import LOADERS, use_loader
 
 from moderate_cli.settings import SETTINGS, Setting
 
@@ -14,6 +15,11 @@ from moderate_cli.settings import SETTINGS, Setting
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World.begin(tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=LOADERS, autouse=True)
+def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_loader(request.param, monkeypatch)
 
 
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)

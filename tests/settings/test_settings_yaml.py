@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 from worlds import World
+from yaml_loaders import LOADERS, use_loader
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World.begin(tmp_path, monkeypatch)
+
+
+@pytest.fixture(params=LOADERS, autouse=True)
+def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_loader(request.param, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +41,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         ("profiles:\n  a: &a {jobs: 3}\n  b: *a\nprofile: b", 3),
         ("profiles:\n  a: &a {jobs: 3, retries: 1}\n  b: {<<: *a, jobs: 4}\nprofile: b", 4),
         ("profiles:\n  a: &a {jobs: 3}\n  b: &b {jobs: 4}\n  c: {<<: [*a, *b]}\nprofile: c", 3),
+        ("profiles:\n  a: {&k jobs: 3}\n  b: {*k : 4}\nprofile: b", 4),
+        ("jobs: !!int '3'", 3),
+        ("jobs: ! 3", 3),
+        ("jobs: 3 #\tthree", 3),
     ],
 )
 def test_what_is_understood(world: World, text: str, jobs: int) -> None:
@@ -78,11 +88,24 @@ def test_a_merged_value_has_the_line_where_it_is_written(world: World) -> None:
         ("[a]: 3", "1: a key must be a word"),
         ("{a: 1}: 3", "1: a key must be a word"),
         ("<<: 3", "1: << takes a mapping, or a list of them"),
+        ("a: &x 3\nb:\n  <<: *x", "1: << takes a mapping, or a list of them"),
+        ("a: &x [3]\n*x : 3", "1: a key must be a word"),
+        ("*x : 3", "1: broken YAML: found undefined alias 'x'"),
+        ("a: &x 3\nb: &x 4", "2: broken YAML: second occurrence"),
+        ("jobs: <<", "1: a tag that has no meaning here"),
+        ("jobs: =", "1: a tag that has no meaning here"),
+        ("jobs: 3\t", "1: broken YAML: found character '\\t' that cannot start any token"),
         ("jobs: !!int many", "1: 'many' cannot be read as int"),
+        ("jobs: !!int ''", "1: '' cannot be read as int"),
+        ("vpc: !!bool maybe", "1: 'maybe' cannot be read as bool"),
+        ("jobs: !!timestamp x", "1: 'x' cannot be read as timestamp"),
+        ("jobs: !!seq x", "1: broken YAML: expected a sequence node, but found scalar"),
         ("reuse: 2024-13-45", "1: '2024-13-45' cannot be read as timestamp"),
         ("jobs: " + "9" * 5000, "1: '" + "9" * 40 + "...' cannot be read as int"),
         ("jobs: 3\n# \x07", "2: a control character, which YAML does not allow"),
         ("[" * 5000, "1: too deeply nested"),
+        ("[" * 60_000, "1: too deeply nested"),
+        ("a:\n" + "".join(f"{' ' * depth}a:\n" for depth in range(1, 200)), "101: too deeply nested"),
         ("a: " * 3 + "b", "1: broken YAML: mapping values are not allowed here"),
     ],
 )
