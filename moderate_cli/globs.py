@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 # The start of what makes a text name more than itself.
 SIGN = re.compile(r"[*?[]")
+_FREE = re.compile(r"[*?\[\]]")
 _GIT_SIGN = re.compile(r"[*?\[\\]")
 _STARS = re.compile(r"\*+")
 _STARS_TO_SLASH = re.compile(r"\*\*+(?:\\?/|\Z)")
@@ -105,6 +106,12 @@ class _Row:
 def is_glob(text: str) -> bool:
     """Tell whether a text names more than itself."""
     return SIGN.search(text) is not None
+
+
+def fixed_ends(text: str) -> tuple[str, str]:
+    """Return the folder in which all paths are that a glob matches, with its slash, and a text with which they end."""
+    first, *_, last = _FREE.split(text)
+    return first[: first.rfind("/") + 1], last.lstrip("/")
 
 
 def compile_glob(text: str) -> Matcher:

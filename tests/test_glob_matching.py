@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderate_cli.globs import Matcher, compile_git, compile_glob, is_glob
+from moderate_cli.globs import Matcher, compile_git, compile_glob, fixed_ends, is_glob
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,28 @@ def test_no_pattern_is_a_surprise(pattern: str, path: str) -> None:
 @given(st.text("ab?*.[]", max_size=8), st.text("ab.[]", max_size=8))
 def test_within_one_name_it_is_as_everywhere(pattern: str, name: str) -> None:
     assert compile_glob(pattern).matches(name) == fnmatchcase(name, pattern)
+
+
+@given(st.text("ab*?[]!/", max_size=10), st.text("ab/]", max_size=10))
+def test_what_a_glob_matches_has_its_fixed_ends(pattern: str, path: str) -> None:
+    if is_glob(pattern) and compile_glob(pattern).matches(path):
+        start, end = fixed_ends(pattern)
+        assert path.startswith(start)
+        assert path.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [
+        ("a/b*.png", ("a/", ".png")),
+        ("a/b/**/c.png", ("a/b/", "c.png")),
+        ("*", ("", "")),
+        ("a/[bc]/d", ("a/", "d")),
+        ("a]/b?c", ("", "c")),
+    ],
+)
+def test_the_fixed_ends(pattern: str, ends: tuple[str, str]) -> None:
+    assert fixed_ends(pattern) == ends
 
 
 def _slow(pieces: str) -> str:

@@ -34,7 +34,8 @@ ARROWS = {
     "scanning": SPOKEN | {"catalogue", "client", "preflight", "records"},
     "store": SPOKEN | {"catalogue", "records"},
     "callback": SPOKEN | {"catalogue", "client", "records"},
-    "commands": SPOKEN | {"__init__"}
+    "commands": SPOKEN
+    | {"__init__"}
     | {"callback", "catalogue", "client", "emulator", "gate", "preflight"}
     | {"records", "render", "scanning", "settings", "sources", "store"},
     "main": SPOKEN | {"commands", "render", "__init__"},

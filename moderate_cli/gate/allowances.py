@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
-from moderate_cli.globs import SIGN, Matcher, compile_glob
+from moderate_cli.globs import Matcher, compile_glob, fixed_ends, is_glob
 from moderate_cli.records.allowed import Allowed
 from moderate_cli.verdicts import LocalFile, Outcome
 
 ANY_LABEL = "*"
+_SLASH = re.compile("/")
 _MOST_LINES = 10  # that a note names
 
 
@@ -46,13 +49,14 @@ class Allowances:
         self._unused = dict.fromkeys(entry for entry in entries if not entry.has_expired(today))
         self._by_sha256: defaultdict[str | None, list[Allowance]] = defaultdict(list)
         self._by_path: defaultdict[str, list[Allowance]] = defaultdict(list)
-        self._by_folder: defaultdict[str, list[Allowance]] = defaultdict(list)
-        self._globs: dict[str, list[tuple[Matcher, Allowance]]] = {}
+        self._by_folder: defaultdict[str, list[tuple[str, str, Allowance]]] = defaultdict(list)
+        self._matchers: dict[str, Matcher] = {}
         for entry in self._unused:
             if entry.path is None:
                 self._by_sha256[entry.sha256].append(entry)
-            elif sign := SIGN.search(entry.path):
-                self._by_folder[entry.path[: entry.path.rfind("/", 0, sign.start()) + 1]].append(entry)
+            elif is_glob(entry.path):
+                start, end = fixed_ends(entry.path)
+                self._by_folder[start].append((end, entry.path, entry))
             else:
                 self._by_path[entry.path].append(entry)
 
@@ -65,15 +69,14 @@ class Allowances:
         return found
 
     def _globbed(self, place: str) -> Iterator[Allowance]:
-        """Yield the entries whose glob matches, of those that begin in a folder of the place."""
-        end = 0
-        while end <= len(place):
-            folder = place[:end]
-            if folder in self._by_folder:
-                if folder not in self._globs:
-                    self._globs[folder] = [(compile_glob(str(each.path)), each) for each in self._by_folder[folder]]
-                yield from (entry for glob, entry in self._globs[folder] if glob.matches(place))
-            end = place.find("/", end) + 1 or len(place) + 1
+        """Yield the entries whose glob matches; only what may match is compiled, for there may be 100,000 of them."""
+        folders = ["", *(place[: slash.end()] for slash in _SLASH.finditer(place))]
+        for end, glob, entry in chain.from_iterable(self._by_folder.get(folder, ()) for folder in folders):
+            if place.endswith(end):
+                if glob not in self._matchers:
+                    self._matchers[glob] = compile_glob(glob)
+                if self._matchers[glob].matches(place):
+                    yield entry
 
     def allow(self, label: str, about: Sequence[Allowance]) -> Allowed | None:
         """Return what allows a label by entries about its image, None where nothing does."""

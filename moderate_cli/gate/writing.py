@@ -38,7 +38,7 @@ def add_allowance(location: Location, allowance: Allowance, comment: str | None 
         before = read_text(location) if location.exists else _HEAD
         known = read_allowances(before, location.name)
         after = before + _addition(before, allowance, comment)
-        line = _line_of_the_last(after, [*known, allowance], location.name)
+        line = _line_of_the_last(after, known, allowance, location.name)
         write_new(location.path, after, force=True, private=_is_private(location.path))
     return line
 
@@ -58,13 +58,13 @@ def _addition(before: str, allowance: Allowance, comment: str | None) -> str:
     return start + "".join(f"{indent if line else ''}{line}{newline}" for line in lines)
 
 
-def _line_of_the_last(text: str, expected: list[Allowance], name: str) -> int:
-    """Return the line of a text's last entry; raises UsageError where its entries are not the expected ones."""
+def _line_of_the_last(text: str, known: tuple[Allowance, ...], last: Allowance, name: str) -> int:
+    """Return the line of a text's last entry; raises UsageError where its entries are not those that it should have."""
     try:
         found = read_allowances(text, name)
     except UsageError:
         found = ()
-    if [replace(entry, line=0) for entry in found] != [replace(entry, line=0) for entry in expected]:
+    if not found or found[:-1] != known or replace(found[-1], line=last.line) != last:
         hint = "write its list as one entry after the other, each with a dash before it"
         raise UsageError(f"cannot add to {name}: an entry at its end would not be read", hint=hint)
     return found[-1].line

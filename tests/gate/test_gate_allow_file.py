@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
+from builders import item, judged
 from yaml_loaders import LOADERS, use_loader
 
 from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.gate.allow_file import read_allowances, read_date, read_text
-from moderate_cli.gate.allowances import Allowance
+from moderate_cli.gate.allowances import Allowance, Allowances
 from moderate_cli.settings.files import Location
 
 SHA = "0123456789abcdef" * 4
@@ -165,3 +169,28 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             read_text(_location(tmp_path / name))
         assert caught.value.message == message
+
+
+# --- a large file
+
+
+@pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="PyYAML's own loader takes ten times as long")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f"- {{sha256: {SHA[:-6]}%06d, label: a, reason: b}}\n",
+        "- path: assets/%d/*.png\n  label: violent_gun\n  reason: drawn by us\n",
+        "- path: '*_%d.png'\n  label: '*'\n  reason: \"a toy\"\n  expires: 2027-01-31\n",
+        "- path: assets/%d.png  # a comment\n  label: violent_gun\n  reason: a toy\n",
+    ],
+)
+def test_100_000_entries_are_read_and_used_at_once(entry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_loader(yaml.CSafeLoader, monkeypatch)
+    text = "".join(entry % number for number in range(100_000))
+    started = time.process_time()
+    entries = _read(text)
+    allowances = Allowances(entries, name=NAME, folder=Path.cwd(), today=date(2026, 11, 21))
+    found = allowances.about(replace(judged("high", "a"), item=item("assets/77/x_77.png")))
+    assert time.process_time() - started < 2
+    assert len(entries) == 100_000
+    assert [each.line for each in found] in ([], [77 * 3 + 1], [77 * 4 + 1])

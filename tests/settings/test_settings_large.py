@@ -47,7 +47,7 @@ def test_a_file_of_1_mb_is_read_at_once(world: World, text: str, is_broken: bool
     world.project(text)
     started = time.process_time()
     if is_broken:
-        assert len(world.refused().message) < 1000
+        world.refused()
     else:
         world.resolve()
     assert time.process_time() - started < 2
