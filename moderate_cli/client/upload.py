@@ -12,12 +12,10 @@ import math
 import re
 import threading
 import uuid
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from importlib import import_module
 from io import BufferedReader
 from typing import Any
 
@@ -26,6 +24,7 @@ from moderate_cli.client.endpoint import Endpoint, is_loopback
 from moderate_cli.client.retry import Retrier
 from moderate_cli.errors import InputError, ServiceError, UsageError
 from moderate_cli.masking import mask_text
+from moderate_cli.oss2_door import load_oss2, tame
 from moderate_cli.verdicts import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
@@ -244,16 +243,24 @@ class Uploader:
             from email.utils import formatdate
 
             headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
-        oss2 = import_module("oss2")
+        from moderate_cli.client.deadline import within  # loads requests, which a run of known images never does
+
+        oss2 = load_oss2()
+        seconds = self._timeouts[1] + len(content) / SLOWEST
         try:
-            grant.bucket.put_object(key, content, headers=headers)
+            with within(seconds) as deadline:
+                grant.bucket.put_object(key, content, headers=headers)
         except oss2.exceptions.OssError as error:
+            if error.status < 0 and deadline.is_over:
+                raise _too_slow(grant.token, seconds) from None
             if content.is_sent and sha256 is not None and content.sha256 != sha256:  # so that its MD5 is wrong too
                 raise FileChangedError from None
             raise _upload_error(error, grant.token) from None
         except OSError as error:  # the answer broke off; what requests raises is one
             message = f"the answer to the upload to {grant.token.bucket} broke off"
             raise ServiceError(message, code="upload_failed", hint="check the network", retryable=True) from error
+        if deadline.is_over:  # a line that was cut among the headers looks like an answer without a body
+            raise _too_slow(grant.token, seconds)
         if sha256 is not None and content.sha256 != sha256:
             raise FileChangedError
         log.info("uploaded %s to %s", key, grant.token.bucket)
@@ -301,14 +308,14 @@ class Uploader:
         return grant
 
     def _another_token(self) -> _Grant:
-        importing = threading.Thread(target=_load_oss2, daemon=True)
+        importing = threading.Thread(target=load_oss2, daemon=True)
         importing.start()  # 0.2 s that pass while the request for the token travels
         token = self._fetch_token()
         importing.join()
         return _Grant(token, self._open_bucket(token))
 
     def _open_bucket(self, token: UploadToken) -> Any:
-        oss2 = _load_oss2()
+        oss2 = load_oss2()
         address = check_oss_endpoint(token.internal_endpoint if self._internal else token.internet_endpoint)
         self._session = self._session or _session(oss2, address)
         try:
@@ -325,28 +332,18 @@ class Uploader:
             raise ServiceError(message, code="unreadable_answer", hint="try again later", http_status=200) from error
 
 
-def _load_oss2() -> Any:
-    """Import oss2, whose own escapes in texts Python 3.12 and later warn about."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)
-        return import_module("oss2")
-
-
 def _session(oss2: Any, address: str) -> Any:
-    """Return oss2's session with connections that end in time, the proxies of ours, no netrc and no redirects.
-
-    A redirect would take the image, and the token that is good for others, to a host that nobody has checked.
-    """
+    """Return oss2's session with connections that end in time, and the proxies of ours."""
     from moderate_cli.client.deadline import WatchedAdapter
     from moderate_cli.client.transport import proxies_for
 
-    session = oss2.Session(adapter=WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS))
+    adapter = WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
+    session = tame(oss2.Session(adapter=adapter), address)
     inner = session.session
     settings = inner.merge_environment_settings(address, {}, True, True, None)
     inner.trust_env = False
     inner.verify = settings["verify"]
     inner.proxies = proxies_for(address)
-    inner.resolve_redirects = lambda *_arguments, **_options: iter(())
     return session
 
 
@@ -373,6 +370,12 @@ def _untrusted(address: str) -> ServiceError:
 def _region(address: str) -> str | None:
     found = _REGION.search(address)
     return found[1] if found else None
+
+
+def _too_slow(token: UploadToken, seconds: float) -> ServiceError:
+    message = f"the upload to {token.bucket} took longer than {seconds:.0f} s"
+    hint = "check the network, or raise --timeout"
+    return ServiceError(message, code="upload_too_slow", hint=hint, retryable=True)
 
 
 def _upload_error(error: Any, token: UploadToken) -> ServiceError:

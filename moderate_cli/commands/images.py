@@ -23,6 +23,7 @@ from moderate_cli.errors import ExitCode, UsageError
 from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Sampling, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources.lists import STANDARD_INPUT
 from moderate_cli.sources.objects import is_oss
 from moderate_cli.sources.patterns import Patterns, read_patterns
 from moderate_cli.sources.selection import IGNORE_FILES, Rules
@@ -123,6 +124,8 @@ class ImageCommand:
         if not (self.names or self.options.sources.files_from or self.options.sources.files_from0):
             raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.options.images.data_id)
+        for listing in self.options.sources.lists:
+            _check_list(listing.name)
         with open_session(
             self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
         ) as session:
@@ -218,6 +221,18 @@ def open_scan(command: ImageCommand, session: Session, question: Question) -> tu
     options = command.options.sources
     scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
     return scan, sources
+
+
+def _check_list(name: str) -> None:
+    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
+    if name == STANDARD_INPUT:
+        return
+    try:
+        with Path(name).open("rb"):
+            return
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the list {name!r} cannot be read: {reason}", hint="check its name") from error
 
 
 def _in_region(item: Item, region: str) -> Item:

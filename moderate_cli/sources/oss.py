@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Any, Protocol
 
 from moderate_cli.errors import InputError, ServiceError, UsageError
+from moderate_cli.oss2_door import load_oss2, tame
 from moderate_cli.verdicts import OssObject
 
 _PAGE = 1000  # objects: the most that OSS gives at once
@@ -87,7 +87,7 @@ class OssBucket:
 
         Raises InputError where there is no such bucket, and ServiceError where OSS refuses or does not answer.
         """
-        session = import_module("oss2").Session()
+        session = tame(load_oss2().Session(), self.account.endpoint)
         try:
             bucket, region = self._locate(session)
             token = ""
@@ -117,7 +117,7 @@ class OssBucket:
         return bucket, location.removeprefix("oss-")
 
     def _open(self, session: Any, endpoint: str, region: str) -> Any:
-        oss2 = import_module("oss2")
+        oss2 = load_oss2()
         auth = oss2.ProviderAuthV4(_Provider(self.account.keys))
         timeouts = self.account.timeouts
         try:
@@ -138,7 +138,7 @@ class OssBucket:
         return self._ask_once(request)
 
     def _ask_once(self, request: Callable[[], Any]) -> Any:
-        oss2 = import_module("oss2")
+        oss2 = load_oss2()
         try:
             return request()
         except oss2.exceptions.OssError as error:
@@ -155,7 +155,7 @@ class _Provider:
 
     def get_credentials(self) -> Any:
         keys = self._keys()
-        credentials = import_module("oss2").credentials.Credentials
+        credentials = load_oss2().credentials.Credentials
         return credentials(keys.access_key_id, keys.access_key_secret, keys.security_token or "")
 
 

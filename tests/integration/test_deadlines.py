@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from actions import CLEAN, KEYS, service
+from actions import CLEAN, KEYS, service, upload_token
 from faults import Answer
 from PIL import Image
 from raw_servers import Talk, raw_server
@@ -220,3 +220,17 @@ def test_one_image_that_nobody_can_send_does_not_end_the_run() -> None:
         code, stdout, _, _ = _run(served.server.endpoint, "sync", *names, "-f", "jsonl", "--retries", "0")
     assert code == ExitCode.INCOMPLETE
     assert len(stdout.splitlines()) == 12
+
+
+@pytest.mark.parametrize("name", ["a body of one byte at a time", "endless headers", "no answer at all"])
+def test_an_upload_is_bounded_as_a_whole(name: str, tmp_path: Path) -> None:
+    Image.new("RGB", (200, 200), "red").save(tmp_path / "a.png")
+    with raw_server(SLOW[name]) as oss, service(ImageModeration=CLEAN) as served:
+        served.replies["DescribeUploadToken"] = upload_token(oss)
+        code, stdout, _, seconds = _run(
+            *(served.server.endpoint, "sync", str(tmp_path / "a.png"), "--timeout", "2", "--retries", "0"),
+            *("-f", "jsonl"),
+        )
+    assert code == ExitCode.INCOMPLETE
+    assert json.loads(stdout)["error"]["code"] in {"upload_too_slow", "upload_failed"}
+    assert seconds < 15

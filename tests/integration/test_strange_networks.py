@@ -345,3 +345,16 @@ def test_an_object_is_in_the_region_that_is_said(moderate: Callable[..., Result]
     regions = [re.search(r"ossRegionId%22%3A%22([a-z0-9-]+)", form)[1] for form in forms]  # type: ignore[index]
     assert regions == ["cn-beijing", "cn-hangzhou", "eu-west-1", "us-west-1"]
     assert "AliyunCIPScanOSSRole" in result.records[0]["error"]["hint"]
+
+
+@pytest.mark.parametrize("option", ["--files-from", "--files-from0"])
+def test_a_list_that_cannot_be_read_is_told_before_any_call(
+    option: str, moderate: Callable[..., Result], tmp_path: Path
+) -> None:
+    with service(ImageModeration=CLEAN) as served:
+        command = ("sync", "https://example.com/a.jpg", option)
+        missing = moderate(*command, tmp_path / "missing", variables=served.variables)
+        folder = moderate(*command, tmp_path, variables=served.variables)
+        assert not served.asked
+    assert (missing.code, folder.code) == (ExitCode.USAGE, ExitCode.USAGE)
+    assert "No such file" in missing.stderr
