@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,12 +26,7 @@ from moderate_cli.settings import Settings
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.lists import STANDARD_INPUT
 from moderate_cli.sources.objects import is_oss
-from moderate_cli.sources.patterns import Patterns, read_patterns
-from moderate_cli.sources.selection import IGNORE_FILES, Rules
 from moderate_cli.verdicts import Item, OssObject, RiskLevel
-
-if TYPE_CHECKING:
-    from moderate_cli.settings.policy import Policy
 
 SourceNames = Annotated[
     list[str] | None,
@@ -132,27 +128,12 @@ class ImageCommand:
             yield session
 
 
-@dataclass(frozen=True, slots=True)
-class _SelectionAtRevision(Selection):
-    """A selection whose ignore files are those of a git revision."""
-
-    policy: Policy | None = None
-
-    def rules(self) -> Rules:
-        """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
-        return replace(Selection.rules(self), read=self._read)
-
-    def _read(self, folder: str) -> Patterns | None:
-        contents = [self.policy.read_ignore_file(folder + name) for name in IGNORE_FILES] if self.policy else []
-        patterns = [pattern for content in contents if content is not None for pattern in read_patterns(content)]
-        return Patterns(patterns) if patterns else None
-
-
 def _selection(asked: Selection, settings: Settings) -> Selection:
     """Return what is wanted of folders: settings files have a say in it, and a revision, where one has the policy."""
-    facts = {each.name: getattr(asked, each.name) for each in fields(asked)}
-    facts |= {"include": settings.include, "exclude": settings.exclude}
-    return _SelectionAtRevision(**facts, policy=settings.policy) if settings.policy else Selection(**facts)
+    read, policy = asked.read_ignore_file, settings.policy
+    if policy is not None:
+        read = partial(policy.read_ignore_file, otherwise=read)
+    return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,15 +104,15 @@ class Policy:
             return Location(path, str(path), required=required)
         return self._location(path, inside, self._entries([inside]), required=required)
 
-    def read_ignore_file(self, path: str) -> bytes | None:
-        """Return what an ignore file holds at the revision, None where there is none.
+    def read_ignore_file(self, path: str, *, otherwise: Callable[[str], bytes | None]) -> bytes | None:
+        """Return what an ignore file holds at the revision, None where there is none; as in Git, a link is none.
 
-        Outside of the repository files are as they are. As in Git, a link is no ignore file.
+        Outside of the repository files are as they are, which `otherwise` tells.
         """
         folder, name = os.path.split(path)
         inside = _inside(folder, self._top)
         if inside is None:
-            return Path(path).read_bytes() if os.path.isfile(path) else None  # noqa: PTH113 - each folder of a walk
+            return otherwise(path)
         entry = self._ignore_files.get(inside + os.fsencode(name))
         content = self._blob(entry.hash) if entry is not None and entry.is_file else None
         self._compare(path, content)

@@ -11,9 +11,11 @@ from repositories import Repository
 from worlds import World
 
 from moderate_cli.errors import UsageError
+from moderate_cli.settings import policy as policy_module
 from moderate_cli.settings.files import user_file
 from moderate_cli.settings.policy import Policy
 from moderate_cli.settings.telling import lines_about
+from moderate_cli.sources import selection
 
 
 @pytest.fixture
@@ -26,6 +28,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def repository(world: World) -> Repository:
     return Repository.begin(world.folder)
+
+
+def _read(policy: Policy, path: Path) -> bytes | None:
+    return policy.read_ignore_file(str(path), otherwise=lambda name: Path(name).read_bytes())
 
 
 def _overruled(policy: Policy) -> list[str]:
@@ -167,7 +173,7 @@ def test_ignore_files_are_those_of_the_revision(
     policy.tell(said.append)
 
     def read(name: str) -> bytes | None:
-        return policy.read_ignore_file(str(world.folder / name))
+        return _read(policy, world.folder / name)
 
     assert [read(".gitignore"), read("sub/.moderateignore"), read("same/.gitignore")] == [b"a", b"b", b"c"]
     assert [read("ümläut \n/.gitignore"), read("new/.gitignore"), read("sub/.gitignore")] == [b"d", None, None]
@@ -177,20 +183,23 @@ def test_ignore_files_are_those_of_the_revision(
         f"the working tree's {Path('new', '.gitignore')} does not count: policy from HEAD",
     ]
     outside = world.folder.with_name(".gitignore")
-    assert policy.read_ignore_file(str(outside)) is None
     outside.write_bytes(b"e")
-    assert policy.read_ignore_file(str(outside)) == b"e"
+    assert _read(policy, outside) == b"e"
     monkeypatch.chdir(world.folder / "sub")
     link = world.folder.with_name("link")
     link.symlink_to(world.folder)
-    assert policy.read_ignore_file(str(link / "same" / ".gitignore")) == b"c"
+    assert _read(policy, link / "same" / ".gitignore") == b"c"
+
+
+def test_all_ignore_files_are_looked_for() -> None:
+    assert policy_module.IGNORE_FILES == selection.IGNORE_FILES
 
 
 def test_a_link_is_no_ignore_file(world: World, repository: Repository) -> None:
     (world.folder / ".gitignore").symlink_to("other")
     repository.commit(other="*")
     policy = Policy.open("HEAD")
-    assert policy.read_ignore_file(str(world.folder / ".gitignore")) is None
+    assert _read(policy, world.folder / ".gitignore") is None
     assert _overruled(policy) == [".gitignore"]
 
 
@@ -200,7 +209,7 @@ def test_many_files_that_do_not_count_are_told_in_a_few_lines(world: World, repo
     said: list[str] = []
     policy.tell(said.append)
     for number in range(100):
-        policy.read_ignore_file(str(repository.write(f"{number:02}/.gitignore", "*")))
+        _read(policy, repository.write(f"{number:02}/.gitignore", "*"))
     assert len(said) == 21
     assert said[-1] == "the working tree's further files do not count: policy from HEAD"
     assert said == list(policy.overruled)
@@ -226,7 +235,7 @@ def test_nothing_of_a_repository_is_run(
         repository.write(f".git/hooks/{hook}", f"#!/bin/sh\n{command}\n").chmod(0o755)
     policy = world.resolve(policy_from="HEAD").policy
     assert policy
-    assert policy.read_ignore_file(str(world.folder / ".gitignore")) is None
+    assert _read(policy, world.folder / ".gitignore") is None
     bare = world.folder / "bare"
     repository.git("init", "--quiet", "--bare", str(bare))
     repository.git("--git-dir", str(bare), "config", "core.fsmonitor", command)
