@@ -11,10 +11,11 @@ import typer
 
 from moderate_cli.commands.signals import stop_signals
 from moderate_cli.emulator import Emulator
-from moderate_cli.emulator.engine import INSTALL_COMMAND, LocalEngine
+from moderate_cli.emulator.engine import EXTRA, LocalEngine
 from moderate_cli.emulator.rules_file import Rules, read_rules
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.installation import install_command
 from moderate_cli.render.notes import say
 
 app = typer.Typer(add_completion=False)
@@ -86,4 +87,4 @@ def _introduce(emulator: Emulator, environment: Environment) -> None:
     environment.stdout.flush()
     say(environment, f"listening on {emulator.endpoint}: a local emulator, no cloud verdicts; Ctrl-C ends it")
     if not LocalEngine().is_available():
-        say(environment, f"no detector is installed, so that rules alone judge images ({INSTALL_COMMAND})")
+        say(environment, f"no detector is installed, so that rules alone judge images ({install_command(EXTRA)})")

@@ -89,7 +89,7 @@ def listen(
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)
-    opening = Store.open(store or default_path(), clock=environment.clock, patience=_PATIENCE)
+    opening = Store.open(_store_path(store, environment), clock=environment.clock, patience=_PATIENCE)
     with opening as opened, stop_signals() as stopped:
         say_dropped(opened, environment)
         desk = _Desk(opened, environment, accept_unverified)
@@ -105,6 +105,11 @@ def listen(
     if desk.is_unread:
         raise BrokenPipeError
     raise typer.Exit(stopped.code or ExitCode.OK)
+
+
+def _store_path(given: Path | None, environment: Environment) -> Path:
+    """Return where results are kept: the option, the setting, or the usual place."""
+    return given or resolve({}, environment, with_account=False).store or default_path()
 
 
 @dataclass(slots=True)

@@ -140,7 +140,9 @@ class Run:
             self.tally.not_tried, self.tally.at_least = work.not_tried, work.at_least
             if self.sources is not None:
                 self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
+                self.tally.links, self.tally.ignored_by = self.sources.links, self.sources.ignored_by
                 self.tally.add_clean(self.sources.spared, local=self.settings.local)
+            self.tally.suppressed_by = self.findings.suppressed
             reports.finish(self.tally)
             self.tally.unwritten = reports.unwritten
 

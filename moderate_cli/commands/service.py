@@ -19,6 +19,7 @@ from moderate_cli.client import (
 from moderate_cli.client.retry import Stop
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
+from moderate_cli.installation import install_command
 from moderate_cli.settings import Settings, find_credentials
 from moderate_cli.store import default_path
 
@@ -92,10 +93,10 @@ def _timeout(settings: Settings) -> float:
 def _local_service() -> Iterator[tuple[CredentialSource, str]]:
     """Start the emulator, and yield credentials that it knows, and its endpoint."""
     from moderate_cli.emulator import Emulator
-    from moderate_cli.emulator.engine import INSTALL_COMMAND, LocalEngine
+    from moderate_cli.emulator.engine import EXTRA, LocalEngine
 
     if not LocalEngine().is_available():
-        raise UsageError("the local engine has no detector", code="no_local_engine", hint=INSTALL_COMMAND)
+        raise UsageError("the local engine has no detector", code="no_local_engine", hint=install_command(EXTRA))
     with Emulator(results=default_path().parent / "local-results") as emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from moderate_cli.emulator.engine import (
-    INSTALL_COMMAND,
+    EXTRA,
     Examination,
     FrameExamination,
     ImageTooLargeError,
@@ -16,6 +16,7 @@ from moderate_cli.emulator.engine import (
 )
 from moderate_cli.emulator.faults import BodyError
 from moderate_cli.emulator.rules import ImageRule
+from moderate_cli.installation import install_command
 
 
 def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
@@ -67,4 +68,4 @@ def _checked(examination: Examination) -> Examination:
 
 
 def _no_engine() -> BodyError:
-    return BodyError(408, f"no check of the local engine can run; install its packages: {INSTALL_COMMAND}")
+    return BodyError(408, f"no check of the local engine can run; install its packages: {install_command(EXTRA)}")

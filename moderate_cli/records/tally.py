@@ -56,7 +56,9 @@ class Tally:
     left without a verdict, `unwritten` the reports that could not be written to their end. `elsewhere` counts the tasks
     whose results another process collected, `planned` the inputs that a run would send which only looks, `duplicates`
     of others among them included. `ignored` are the files that ignore files and patterns leave out, `passed_over` those
-    that are no images. `awaited` says that pending tasks were waited for, or asked after, and not just submitted.
+    that are no images, `links` those that lead out of a folder. `suppressed_by` counts the findings that do not count
+    and `ignored_by` the named files that were left out, by the file that says so. `awaited` says that pending tasks
+    were waited for, or asked after, and not just submitted.
     """
 
     policy: GatePolicy = NO_GATE
@@ -79,6 +81,9 @@ class Tally:
     awaited: bool = False
     passed_over: int = 0
     ignored: int = 0
+    links: int = 0
+    suppressed_by: Counter[str] = field(default_factory=Counter)
+    ignored_by: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     local: bool = False
     fatal: bool = False

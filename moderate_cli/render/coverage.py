@@ -41,6 +41,14 @@ def coverage_lines(tally: Tally, noun: str = "input") -> Iterator[str]:
             yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
 
 
+def left_out_lines(tally: Tally) -> Iterator[str]:
+    """Yield what files of the project keep from counting: findings that they allow, and images that they leave out."""
+    for name, count in tally.suppressed_by.most_common():
+        yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
+    for name, count in tally.ignored_by.most_common():
+        yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
+
+
 def not_tried_words(tally: Tally) -> str | None:
     """Return how many inputs a run did not come to, or None where that is not known to be any."""
     if not tally.not_tried:

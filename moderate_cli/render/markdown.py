@@ -8,7 +8,7 @@ from typing import TextIO
 
 from moderate_cli.records import Allowed, GatePolicy, Tally, findings
 from moderate_cli.render.counts import counts
-from moderate_cli.render.coverage import coverage_lines, cut_off_words, remarks, sentence
+from moderate_cli.render.coverage import coverage_lines, cut_off_words, left_out_lines, remarks, sentence
 from moderate_cli.render.details import confidence
 from moderate_cli.render.ignored import Ignored
 from moderate_cli.render.safe import safe_text
@@ -77,6 +77,7 @@ class MarkdownRenderer:
         if cut_off := cut_off_words(tally):
             yield f"**{sentence(cut_off)}**"
         yield from map(sentence, coverage_lines(tally))
+        yield from (sentence(prose(line)) for line in left_out_lines(tally))
         if tally.local:
             yield "The local engine judged these; there is no cloud verdict."
 

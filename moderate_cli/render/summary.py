@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from moderate_cli.catalogue.prices import Estimate
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import Tally
-from moderate_cli.render.coverage import counted, coverage_lines
+from moderate_cli.render.coverage import counted, coverage_lines, left_out_lines
 from moderate_cli.verdicts import RiskLevel
 
 _STOPPED = {
@@ -28,11 +28,13 @@ def summary_lines(tally: Tally, estimate: Estimate, seconds: float, noun: str = 
     yield from _notes(tally, noun)
     if not tally.inputs and not tally.is_cut_off:
         yield f"no {noun} found{_left_out(tally)}"
+        yield from left_out_lines(tally)
         return
     engine = ", by the local engine (no cloud verdict)" if tally.local else ""
     yield f"{stopped}{_counts(tally)}{_left_out(tally)} in {seconds:.1f} s{_rate(tally, seconds)}{engine}"
     if tally.labels and tally.inputs > 1:
         yield f"found {_labels(tally)}"
+    yield from left_out_lines(tally)
     yield from coverage_lines(tally, noun)
     if tally.not_tried and tally.stopped_by is None and not tally.fatal:
         yield "the cap of calls is reached: raise --max-calls, or go on with --reuse"
@@ -95,4 +97,6 @@ def _rate(tally: Tally, seconds: float) -> str:
 def _left_out(tally: Tally) -> str:
     files = "1 file that is" if tally.passed_over == 1 else f"{tally.passed_over:,} files that are"
     passed_over = f", {files} no image passed over" if tally.passed_over else ""
-    return passed_over + (f", {counted(tally.ignored, 'file')} ignored" if tally.ignored else "")
+    ignored = f", {counted(tally.ignored, 'file')} ignored" if tally.ignored else ""
+    links = f", {counted(tally.links, 'link')} out of the tree not followed" if tally.links else ""
+    return passed_over + ignored + links

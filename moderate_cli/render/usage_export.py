@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from moderate_cli.errors import UsageError
+from moderate_cli.installation import install_command
 from moderate_cli.render.listing import safe_cell
 from moderate_cli.render.output import open_output
 from moderate_cli.render.safe import safe_text
@@ -18,7 +19,6 @@ from moderate_cli.render.safe import safe_text
 COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
 """The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
 
-_INSTALL = "pip install 'moderate-cli[xlsx]', or export to a .csv file"
 _WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
 
 
@@ -50,7 +50,11 @@ def export_format(path: Path) -> ExportFormat:
         message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
         raise UsageError(message, code="unknown_export") from None
     if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
-        raise UsageError("a file .xlsx needs the extra 'xlsx'", code="no_xlsx_writer", hint=_INSTALL)
+        raise UsageError(
+            "a file .xlsx needs the extra 'xlsx'",
+            code="no_xlsx_writer",
+            hint=f"{install_command('xlsx')}, or export to a .csv file",
+        )
     return choice
 
 

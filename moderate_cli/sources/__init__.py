@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,7 +20,7 @@ from moderate_cli.sources.images import has_image_content, has_image_name
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix, split_region
 from moderate_cli.sources.recall import Recall, Seen
-from moderate_cli.sources.selection import NamedFiles, Selection
+from moderate_cli.sources.selection import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.stats import Stats
 from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
@@ -63,6 +64,7 @@ class Sources:
         self._spare_clean = spare_clean
         self.passed_over = 0
         self.ignored = 0
+        self.ignored_by: Counter[str] = Counter()
         self.links = 0
         self.spared = 0
         self._unread = 0  # of those that were passed over
@@ -94,8 +96,10 @@ class Sources:
                 continue
             source, data_id, referer = entry
             image = _one_image(source)
-            if select and self._is_unwanted(source, image):
+            if select and (by := self._unwanted_by(source, image)):
                 self.ignored += 1
+                if by != EXCLUDED:
+                    self.ignored_by[by] += 1
                 continue
             if image is not None:
                 yield Item(mask_address(source), image, data_id, referer)
@@ -104,10 +108,12 @@ class Sources:
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
 
-    def _is_unwanted(self, source: str, image: Image | BrokenInput | None) -> bool:
+    def _unwanted_by(self, source: str, image: Image | BrokenInput | None) -> str | None:
         if isinstance(image, LocalFile):
-            return self._named.leave_out(source, is_folder=False)
-        return image is None and not is_oss(source) and self._named.leave_out(source, is_folder=True)
+            return self._named.left_out_by(source, is_folder=False)
+        if image is None and not is_oss(source):
+            return self._named.left_out_by(source, is_folder=True)
+        return None
 
     def _below(self, folder: str) -> Iterator[Item]:
         # Where clean files are not spared, the walk is the least of the work.

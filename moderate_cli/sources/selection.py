@@ -111,16 +111,22 @@ class Rules:
         tree = "" if self.follow_links else with_separator(os.path.realpath(root))
         here = replace(self, root=len(root), tree=tree)
         top = _repository(root) if self.ignore_files else None
-        return here if top is None else here.below(top, root) or here
+        if top is None:
+            return here
+        found = here.below(top, root)
+        return here if isinstance(found, str) else found
 
-    def below(self, top: str, folder: str) -> Rules | None:
-        """Return the rules with the ignore files from a folder down to another; None where they leave that out."""
+    def below(self, top: str, folder: str) -> Rules | str:
+        """Return the rules with the ignore files from a folder down to another.
+
+        Where they leave that out, it is the folder whose ignore files do.
+        """
         rules = self
         start = len(top)
         while (end := folder.find(os.sep, start)) >= 0:
             rules = rules.inside(folder[:start])
-            if rules.is_ignored(folder[:start], folder[start:end], is_folder=True):
-                return None
+            if by := rules.ignored_by(folder[:start], folder[start:end], is_folder=True):
+                return by
             start = end + 1
         return rules
 
@@ -138,15 +144,15 @@ class Rules:
             return True
         if self.include and not is_folder and not self.include.decide_last(inside + name):
             return True
-        return self.is_ignored(folder, name, is_folder=is_folder)
+        return self.ignored_by(folder, name, is_folder=is_folder) is not None
 
-    def is_ignored(self, folder: str, name: str, *, is_folder: bool) -> bool:
-        """Tell whether ignore files leave out something in a folder that they do not leave out."""
+    def ignored_by(self, folder: str, name: str, *, is_folder: bool) -> str | None:
+        """Return the folder whose ignore files leave out something in another that they do not leave out, or None."""
         for length, patterns in self.layers:
             decision = patterns.decide(folder[length:], name, is_folder=is_folder)
             if decision is not None:
-                return decision
-        return False
+                return folder[:length] if decision else None
+        return None
 
     def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
         """Tell whether `include` and `exclude` leave out a path below the root; that of a folder ends with a slash."""
@@ -159,6 +165,10 @@ class Rules:
         return bool(self.tree) and not with_separator(os.path.realpath(link)).startswith(self.tree)
 
 
+EXCLUDED = "--exclude"
+"""What leaves out a file that no ignore file does: a pattern of the command line or of the settings."""
+
+
 class NamedFiles:
     """Tells which of the files and folders that somebody named are not wanted."""
 
@@ -166,26 +176,35 @@ class NamedFiles:
         self._rules = replace(rules, read=lru_cache(_REMEMBERED)(rules.read))
         self._inside = lru_cache(_REMEMBERED)(self._rules_inside)
 
-    def leave_out(self, path: str, *, is_folder: bool) -> bool:
-        """Tell whether patterns or ignore files leave out a path, or a folder that it is in."""
+    def left_out_by(self, path: str, *, is_folder: bool) -> str | None:
+        """Return what leaves out a path, or a folder that it is in: an ignore file's path, or `--exclude`; or None."""
         try:
             here = with_separator(os.getcwd())  # noqa: PTH109 - a Path has no separator at its end
             path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
             path = with_separator(path) if is_folder else path
             if self._rules.is_unselected(path.removeprefix(here).lstrip(os.sep), is_folder=is_folder):
-                return True
+                return EXCLUDED
             start = path.rfind(os.sep) + 1
             rules = self._inside(path[:start], here)
-            return rules is None or (not is_folder and rules.is_ignored(path[:start], path[start:], is_folder=False))
+            if isinstance(rules, str):
+                return _ignore_file(rules)
+            by = None if is_folder else rules.ignored_by(path[:start], path[start:], is_folder=False)
+            return _ignore_file(by) if by is not None else None
         except (OSError, ValueError):  # the working folder was removed, or no file can have such a name
-            return False
+            return None
 
-    def _rules_inside(self, folder: str, here: str) -> Rules | None:
+    def _rules_inside(self, folder: str, here: str) -> Rules | str:
         if not self._rules.ignore_files:
             return self._rules
         top = _repository(folder) or (here if folder.startswith(here) else folder)
         rules = self._rules.below(top, folder)
-        return rules and rules.inside(folder)
+        return rules if isinstance(rules, str) else rules.inside(folder)
+
+
+def _ignore_file(folder: str) -> str:
+    """Return the name of the ignore file of a folder, from the working folder; of two, the one that counts last."""
+    names = [name for name in IGNORE_FILES if os.path.lexists(folder + name)] or [IGNORE_FILES[-1]]
+    return os.path.relpath(folder + names[-1])
 
 
 def with_separator(folder: str) -> str:

@@ -16,6 +16,8 @@ from alibabacloud_green20220302.client import Client
 from alibabacloud_tea_openapi.utils_models import Config
 from emulating import Emulating, emulating
 
+from moderate_cli.installation import install_command
+
 DATA = Path(__file__).parents[1] / "data"
 RULES = """\
 keywords:
@@ -138,6 +140,4 @@ def test_without_a_detector_it_says_so(monkeypatch: pytest.MonkeyPatch, moderate
     monkeypatch.setattr("moderate_cli.emulator.engine.LocalEngine.is_available", lambda _engine: False)
     result = moderate("emulate", "--port", "0")
     assert result.code == 0
-    assert "no detector is installed, so that rules alone judge images (pip install 'moderate-cli[local]')" in (
-        result.stderr
-    )
+    assert f"no detector is installed, so that rules alone judge images ({install_command('local')})" in (result.stderr)

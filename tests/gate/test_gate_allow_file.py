@@ -191,6 +191,6 @@ def test_100_000_entries_are_read_and_used_at_once(entry: str, monkeypatch: pyte
     entries = _read(text)
     allowances = Allowances(entries, name=NAME, folder=Path.cwd(), today=date(2026, 11, 21))
     found = allowances.about(replace(judged("high", "a"), item=item("assets/77/x_77.png")))
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 20  # 54 s in 0.1.0
     assert len(entries) == 100_000
     assert [each.line for each in found] in ([], [77 * 3 + 1], [77 * 4 + 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -196,8 +197,12 @@ def _world(folder: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    log = logging.getLogger("moderate_cli")  # a world for many tests is made before any of them notes the log
+    before = log.handlers, log.level, log.propagate
     with _world(tmp_path_factory.mktemp("shapes")) as world:
         yield world
+    log.handlers, log.propagate = before[0], before[2]
+    log.setLevel(before[1])
 
 
 def _name(cell: object) -> str:

@@ -223,7 +223,7 @@ def test_what_echoes_a_secret_leaves_no_trace(
         store = tmp_path / "store.db"
         texts = []
         for choice in ("jsonl", "table", "github"):
-            monkeypatch.setattr("conftest.CANARIES", ())  # they are looked for below, all of them
+            monkeypatch.setitem(moderate.__globals__, "CANARIES", ())  # they are looked for below, all of them
             result = moderate(
                 *("sync", DATA / "landscape.jpg", "--raw", "-vv", "--debug", "--retries", "0", "-f", choice),
                 *(reports if choice == "jsonl" else ()),

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
@@ -15,6 +16,7 @@ from builders import judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, async_outcome
 
+from moderate_cli.installation import install_command
 from moderate_cli.records import GatePolicy, Tally
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
@@ -171,7 +173,7 @@ def test_the_worst_are_shown_and_the_others_counted(monkeypatch: pytest.MonkeyPa
 def test_missing_pillow_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     text = shown(Format.HTML, [local("low", "x", source=PICTURE)] * 3)
-    assert text.count("pip install &#x27;moderate-cli[local]&#x27;") == 1
+    assert text.count(escape(install_command("local"))) == 1
     assert text.count("no preview<") == 3
 
 

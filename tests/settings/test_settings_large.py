@@ -50,4 +50,4 @@ def test_a_file_of_1_mb_is_read_at_once(world: World, text: str, is_broken: bool
         world.refused()
     else:
         world.resolve()
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10  # 13 s in 0.1.0, and coverage doubles what it takes

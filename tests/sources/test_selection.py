@@ -16,7 +16,7 @@ import pytest
 from trees import found, put
 
 from moderate_cli.errors import UsageError
-from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources import Selection, SourceList, Sources
 from moderate_cli.sources.folders import walk
 from moderate_cli.sources.selection import IGNORE_FILES, read_ignore_file
 
@@ -403,3 +403,20 @@ def test_ignore_files_are_read_once_for_a_list_in_order(repository: Path) -> Non
     names = [f"many/{number}/{name}.png" for number in range(20) for name in range(20)]
     assert _named(names, read_ignore_file=reader) == (names, 0)
     assert len(read) == len(set(read)) == 2 * 22
+
+
+def test_named_files_that_are_left_out_are_counted_by_the_file_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / ".moderateignore").write_text("b.png\n", encoding="utf-8")
+    (tmp_path / "a" / ".gitignore").write_text("c.png\n", encoding="utf-8")
+    for name in ("b.png", "a/c.png", "d.png", "e.png"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "list").write_text("b.png\na/c.png\nd.png\ne.png\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    sources = Sources((), lists=(SourceList("list"),), selection=Selection(exclude=("d.png",)))
+    assert [item.source for item in sources] == ["e.png"]
+    assert sources.ignored == 3
+    assert sources.ignored_by == {".moderateignore": 1, "a/.gitignore": 1}

@@ -20,13 +20,14 @@ from moderate_cli.emulator.engine.limits import ImageTooLargeError, TooLargeForE
 from moderate_cli.emulator.engine.pixels import decoded, opened, telling
 from moderate_cli.emulator.engine.qr_code import QrCodeDetector
 from moderate_cli.emulator.engine.room import Room
+from moderate_cli.installation import install_command
 from moderate_cli.verdicts import RiskLevel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    "INSTALL_COMMAND",
+    "EXTRA",
     "Check",
     "Examination",
     "Finding",
@@ -40,7 +41,8 @@ __all__ = [
     "strongest",
 ]
 
-INSTALL_COMMAND = "pip install 'moderate-cli[local]'"
+EXTRA = "local"
+"""The extra that brings the detectors."""
 
 _AT_ONCE = 2
 """Images examined at one time; those that are large wait for each other before."""
@@ -159,7 +161,7 @@ class LocalEngine:
             try:
                 detection = detector.detect(image)
             except DetectorUnavailableError as error:
-                not_checked.append(NotChecked(detector.name, str(error), INSTALL_COMMAND))
+                not_checked.append(NotChecked(detector.name, str(error), install_command(EXTRA)))
                 continue
             findings += detection.findings
             checks.append(Check(detector.name, packages.with_version(detector.package), detection.details))
@@ -204,4 +206,4 @@ def _merged(details: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:
     """Say that a detector lacks a package."""
-    return NotChecked(detector.name, f"{package} is not installed", INSTALL_COMMAND)
+    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from moderate_cli.environment import Environment
+from moderate_cli.installation import install_command
 from moderate_cli.records import Allowed, GatePolicy, Tally, verdict_of
 from moderate_cli.render.html.cards import Entry, card, names_of
 from moderate_cli.render.html.page import Facts, bottom, top
@@ -65,4 +66,4 @@ class HtmlRenderer:
         if thumbnails.stopped:
             yield "only the first pictures are here, to keep this page small"
         if thumbnails.needs_pillow:
-            yield "no previews, because Pillow is not installed; pip install 'moderate-cli[local]'"
+            yield f"no previews, because Pillow is not installed; {install_command('local')}"
