@@ -13,7 +13,7 @@ from typing import TextIO
 
 from moderate_cli.environment import Environment
 from moderate_cli.records import Allowed, GatePolicy, Tally, counted_level, findings
-from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
+from moderate_cli.render.coverage import cut_off_words, left_out_lines, not_tried_words, remarks
 from moderate_cli.render.ignored import allowed_by
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.notes import say
@@ -66,6 +66,8 @@ class GithubRenderer:
         if cut_off := cut_off_words(tally):
             title = "not tried" if not_tried_words(tally) else "cut off"
             self._worst["error"].add(_FIRST, _command("error", title, cut_off))
+        for line in left_out_lines(tally):
+            self._worst["notice"].add(_FIRST, _command("notice", "left out", line))
         for worst in self._worst.values():
             self._stream.writelines(worst.in_order())
         left_out = sum(worst.left_out for worst in self._worst.values())

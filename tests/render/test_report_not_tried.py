@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,12 @@ def test_lines_of_data_stay_as_they_are(choice: Format) -> None:
 )
 def test_the_summary_says_it(tally: Tally, lines: list[str]) -> None:
     assert list(summary_lines(tally, Estimate(), 1.0)) == lines
+
+
+@pytest.mark.parametrize("choice", [Format.GITHUB, Format.MARKDOWN])
+def test_what_files_of_the_project_leave_out_is_told(choice: Format) -> None:
+    tally = Tally(judged=1, suppressed_by=Counter({".moderateallow.yaml": 2}), ignored_by=Counter({"a/.gitignore": 1}))
+    text = shown(choice, [judged()], tally=tally).replace("&#46;", ".").replace("&#58;", ":")
+    assert "2 findings suppressed by .moderateallow.yaml" in text
+    assert "1 named image ignored by a/.gitignore" in text
+    assert "2 findings suppressed by .moderateallow.yaml" in list(summary_lines(tally, Estimate({}), 1.0))
