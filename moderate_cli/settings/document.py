@@ -234,7 +234,8 @@ class _Reader:
         while type(event := self._next()) is not yaml.MappingEndEvent:
             key, line, is_merge = self._key(event)
             if is_merge:
-                merged = self._merged(self._next()) | merged
+                for inner, entry in self._merged(self._next()).items():
+                    merged.setdefault(inner, entry)
             elif key in own:
                 first = own[key].line
                 raise self._error(event, f"the key {_short(key)!r} stands here a second time, first in line {first}")

@@ -34,6 +34,10 @@ def _large(line: str, start: str = "") -> str:
         ("profiles:\n  a: &a {jobs: 3}\n" + "".join(f"  p{number}: *a\n" for number in range(70_000)), False),
         ("p0: &p0 {k: 1}\n" + "".join(f"p{n + 1}: &p{n + 1} {{<<: *p{n}, k{n}: 1}}\n" for n in range(25_000)), True),
         (f"a: &s [{'s, ' * 160_000}]\n" + "".join(f"b{number}: *s\n" for number in range(30_000)), True),
+        (
+            "a: &a {" + "".join(f"k{n}: 1, " for n in range(2_000)) + "}\nb: {<<: *a, " + "<<: {}, " * 110_000 + "}\n",
+            True,
+        ),
         ("region: ://" + ":a" * 490_000, True),
         ("region: " + "a" * 990_000, True),
         ("jobs: " + "9" * 990_000, True),
