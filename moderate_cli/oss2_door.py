@@ -18,13 +18,16 @@ def load_oss2() -> Any:
 
 
 def tame(session: Any, address: str) -> Any:
-    """Return an oss2 session that follows no redirect, reads no netrc, and needs no proxy to reach this machine.
+    """Return an oss2 session that follows no redirect, reads no netrc, and asks this machine through no proxy.
 
-    A redirect would take an image, and a token that is good for others, to a host that nobody has checked.
+    A redirect would take an image, and a token that is good for others, to a host that nobody has checked. What the
+    environment says of proxies and of the bundle of certificates is read once, for the address.
     """
     inner = session.session
     inner.resolve_redirects = lambda *_arguments, **_options: iter(())
-    inner.auth = lambda request: request  # requests looks into a netrc for whoever brings no authentication
-    if (urlsplit(address).hostname or "").startswith(_THIS_MACHINE):
-        inner.trust_env = False
+    settings = inner.merge_environment_settings(address, {}, None, None, None)
+    is_here = (urlsplit(address).hostname or "").startswith(_THIS_MACHINE)
+    inner.proxies = {} if is_here else settings["proxies"]
+    inner.verify = True if settings["verify"] is None else settings["verify"]
+    inner.trust_env = False
     return session

@@ -24,17 +24,36 @@ def test_the_warnings_of_its_source_are_never_seen(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("address", "uses_environment"),
+    ("address", "is_here"),
     [
-        ("http://127.0.0.1:1", False),
-        ("http://localhost:1", False),
-        ("http://[::1]:1", False),
-        ("https://oss-cn-shanghai.aliyuncs.com", True),
+        ("http://127.0.0.1:1", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:1", True),
+        ("https://oss-cn-shanghai.aliyuncs.com", False),
     ],
 )
-def test_this_machine_needs_no_proxy(address: str, uses_environment: bool) -> None:
+def test_this_machine_needs_no_proxy(address: str, is_here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    inner = _tamed(address)
+    assert inner.proxies.get("https") == (None if is_here else "http://proxy.test:3128")
+    assert inner.trust_env is False  # a netrc of the same host would send its password
+    assert list(inner.resolve_redirects(None, None)) == []
+
+
+@pytest.mark.parametrize("address", ["https://127.0.0.1:1", "https://oss-cn-shanghai.aliyuncs.com"])
+def test_the_bundle_of_certificates_counts(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    assert _tamed(address).verify is True
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/bundle.pem")
+    assert _tamed(address).verify == "/bundle.pem"
+
+
+def _tamed(address: str) -> requests.Session:
     class Session:
         session = requests.Session()
 
-    assert oss2_door.tame(Session, address).session.trust_env is uses_environment
-    assert list(Session.session.resolve_redirects(None, None)) == []
+    inner: requests.Session = oss2_door.tame(Session, address).session
+    return inner

@@ -339,11 +339,7 @@ def _session(oss2: Any, address: str) -> Any:
 
     adapter = WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
     session = tame(oss2.Session(adapter=adapter), address)
-    inner = session.session
-    settings = inner.merge_environment_settings(address, {}, True, True, None)
-    inner.trust_env = False
-    inner.verify = settings["verify"]
-    inner.proxies = proxies_for(address)
+    session.session.proxies = proxies_for(address)
     return session
 
 
