@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-_THIS_MACHINE = ("localhost", "127.", "::1")
+from moderate_cli.loopback import is_loopback
 
 
 def load_oss2() -> Any:
@@ -26,8 +26,7 @@ def tame(session: Any, address: str) -> Any:
     inner = session.session
     inner.resolve_redirects = lambda *_arguments, **_options: iter(())
     settings = inner.merge_environment_settings(address, {}, None, None, None)
-    is_here = (urlsplit(address).hostname or "").startswith(_THIS_MACHINE)
-    inner.proxies = {} if is_here else settings["proxies"]
+    inner.proxies = {} if is_loopback(urlsplit(address).hostname or "") else settings["proxies"]
     inner.verify = True if settings["verify"] is None else settings["verify"]
     inner.trust_env = False
     return session

@@ -30,6 +30,8 @@ def test_the_warnings_of_its_source_are_never_seen(monkeypatch: pytest.MonkeyPat
         ("http://localhost:1", True),
         ("http://[::1]:1", True),
         ("https://oss-cn-shanghai.aliyuncs.com", False),
+        ("https://localhost.example.com", False),
+        ("https://127.example.com", False),
     ],
 )
 def test_this_machine_needs_no_proxy(address: str, is_here: bool, monkeypatch: pytest.MonkeyPatch) -> None:

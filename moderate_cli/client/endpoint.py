@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from moderate_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
+from moderate_cli.loopback import is_loopback
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ADDRESS = re.compile(
@@ -19,23 +16,16 @@ _ADDRESS = re.compile(
 )
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name, without a port, is this machine's loopback."""
-    address = _ip_address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
-
-
 def _is_host(host: str) -> bool:
-    return not host.startswith("[") or _ip_address(host.strip("[]")) is not None
-
-
-def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    if not host.startswith("["):
+        return True
     from ipaddress import ip_address  # hardly any endpoint is a number
 
     try:
-        return ip_address(host)
+        ip_address(host.strip("[]"))
     except ValueError:
-        return None
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

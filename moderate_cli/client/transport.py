@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from moderate_cli import __version__
 from moderate_cli.client.credentials import Credentials
 from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
-from moderate_cli.client.endpoint import Endpoint, is_loopback
+from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.client.exchange import Answer, Parameters, Timeouts
 from moderate_cli.client.signing import (
     FORM_CONTENT_TYPE,
@@ -32,6 +32,7 @@ from moderate_cli.client.signing import (
     signed_headers,
 )
 from moderate_cli.errors import ServiceError
+from moderate_cli.loopback import is_loopback
 from moderate_cli.masking import mask_bytes
 
 API_VERSION = "2022-03-02"

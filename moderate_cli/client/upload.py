@@ -20,9 +20,10 @@ from io import BufferedReader
 from typing import Any
 
 from moderate_cli.client.answers import field_of
-from moderate_cli.client.endpoint import Endpoint, is_loopback
+from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.client.retry import Retrier
 from moderate_cli.errors import InputError, ServiceError, UsageError
+from moderate_cli.loopback import is_loopback
 from moderate_cli.masking import mask_text
 from moderate_cli.oss2_door import load_oss2, tame
 from moderate_cli.verdicts import Json, OssObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moderate_cli.client.endpoint import Endpoint, is_loopback
+from moderate_cli.client.endpoint import Endpoint
 from moderate_cli.errors import ExitCode, UsageError
 
 
@@ -95,22 +95,3 @@ def test_anything_else_is_no_endpoint(text: str) -> None:
     with pytest.raises(UsageError, match="is not an endpoint") as caught:
         Endpoint.parse(text)
     assert caught.value.exit_code is ExitCode.USAGE
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("127.255.255.254", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("192.168.0.1", False),
-        ("::", False),
-        ("example.com", False),
-        ("localhost.example.com", False),
-        ("", False),
-    ],
-)
-def test_loopback_is_this_machine(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
