@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MASK = "***"
@@ -25,17 +25,15 @@ def mask_address(text: str) -> str:
 
 def mask_bytes(content: bytes, secrets: Iterable[str | None]) -> bytes:
     """Return what came from outside without some secrets, should it repeat them."""
-    for secret in secrets:
-        if secret and len(secret) >= _SHORTEST:
-            content = content.replace(secret.encode(), MASK.encode())
+    for secret in _long_enough(secrets):
+        content = content.replace(secret.encode(), MASK.encode())
     return content
 
 
 def mask_text(text: str, secrets: Iterable[str | None]) -> str:
     """Return a text without some secrets."""
-    for secret in secrets:
-        if secret and len(secret) >= _SHORTEST:
-            text = text.replace(secret, MASK)
+    for secret in _long_enough(secrets):
+        text = text.replace(secret, MASK)
     return text
 
 
@@ -50,3 +48,7 @@ def mask_tree(value: Any, secrets: Iterable[str | None]) -> Any:
         case dict():
             return {mask_text(name, known): mask_tree(part, known) for name, part in value.items()}
     return value
+
+
+def _long_enough(secrets: Iterable[str | None]) -> Iterator[str]:
+    return (secret for secret in secrets if secret and len(secret) >= _SHORTEST)

@@ -118,9 +118,7 @@ def _files(settings: Settings) -> dict[str, tuple[str | None, str]]:
         "project file": (files.project.name, words_about(files.project)) if files.project else (None, missing),
         "user file": (files.user, "your own") if files.user else (None, "missing"),
     }
-    overruled = settings.policy.overruled if settings.policy else ()
-    refused = (*files.refused, *overruled)
-    return rows | ({"refused": (None, "; ".join(refused))} if refused else {})
+    return rows | ({"refused": (None, "; ".join(settings.refused))} if settings.refused else {})
 
 
 def _access_key(settings: Settings, environment: Environment) -> tuple[str, str]:

@@ -86,9 +86,8 @@ def _check_files(settings: Settings) -> Iterator[Check]:
     files = settings.files
     if files.project is not None:
         yield Check("project file", "ok", f"{files.project.name} ({words_about(files.project)})")
-    refused = (*files.refused, *(settings.policy.overruled if settings.policy else ()))
-    if refused:
-        yield Check("refused", "skipped", "; ".join(refused))
+    if settings.refused:
+        yield Check("refused", "skipped", "; ".join(settings.refused))
 
 
 def _as_json(check: Check) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from moderate_cli.commands.ledger import Ledger, as_item, is_answer
 from moderate_cli.commands.log import show_log
 from moderate_cli.commands.options import WaitOptions
 from moderate_cli.commands.options.seed import seed_of, tell_of_open_seed
-from moderate_cli.commands.past import say_dropped
+from moderate_cli.commands.past import named_store, say_dropped
 from moderate_cli.commands.poll import kind_of
 from moderate_cli.commands.service import connect
 from moderate_cli.commands.session import Session
@@ -89,7 +89,7 @@ def listen(
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)
-    opening = Store.open(_store_path(store, environment), clock=environment.clock, patience=_PATIENCE)
+    opening = Store.open(named_store(store, environment) or default_path(), clock=environment.clock, patience=_PATIENCE)
     with opening as opened, stop_signals() as stopped:
         say_dropped(opened, environment)
         desk = _Desk(opened, environment, accept_unverified)
@@ -105,11 +105,6 @@ def listen(
     if desk.is_unread:
         raise BrokenPipeError
     raise typer.Exit(stopped.code or ExitCode.OK)
-
-
-def _store_path(given: Path | None, environment: Environment) -> Path:
-    """Return where results are kept: the option, the setting, or the usual place."""
-    return given or resolve({}, environment, with_account=False).store or default_path()
 
 
 @dataclass(slots=True)

@@ -70,12 +70,17 @@ def open_store(path: Path | None, environment: Environment) -> Store:
 
     Asking makes no store: a name with a mistake in it would be an empty past.
     """
-    path = path or resolve({}, environment, with_account=False).store
+    path = named_store(path, environment)
     if path is not None and not path.exists():
         raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
     store = Store.open(path or default_path(), clock=environment.clock)
     say_dropped(store, environment)
     return store
+
+
+def named_store(path: Path | None, environment: Environment) -> Path | None:
+    """Return the store that the option, or else the setting, names; None for the usual one."""
+    return path or resolve({}, environment, with_account=False).store
 
 
 def say_dropped(store: Store, environment: Environment) -> None:

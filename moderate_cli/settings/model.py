@@ -149,6 +149,11 @@ class Settings:
     policy: Policy | None = field(default=None, compare=False)
 
     @property
+    def refused(self) -> tuple[str, ...]:
+        """What was refused of the settings files and of the files that a revision overrules, each in a line."""
+        return (*self.files.refused, *(self.policy.overruled if self.policy else ()))
+
+    @property
     def local(self) -> bool:
         """Whether the local engine is asked, and no account is needed."""
         return self.profile == LOCAL_PROFILE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,6 @@ from builders import judged
 
 from moderate_cli.records import to_record
 from moderate_cli.store import NewTask, Store
-from moderate_cli.verdicts import Outcome
 
 
 class Clock:
@@ -48,17 +46,6 @@ def pending(store: Store, req_id: str, *, expires_at: float = 9000.0, **changes:
 def record(**changes: Any) -> dict[str, Any]:
     """The record of a judged image."""
     return to_record(judged("high", "violent_explosion")) | changes
-
-
-def schema_1(outcome: Outcome) -> dict[str, Any]:
-    """The record of an outcome as 0.1.0 wrote it, which knew fewer fields and took the level that was stated."""
-    said = json.loads(json.dumps(to_record(outcome)))
-    for name in ("judged_at", "reported_level", "gate", "coverage", "notes", "billed_calls", "decision"):
-        del said[name]
-    for part in (said, *said["per_service"], *said["frames"]):
-        for label in part["labels"]:
-            del label["suppressed"]
-    return said | {"schema": 1}
 
 
 def labelled(*names: str, service: str | None = None, **changes: Any) -> list[dict[str, Any]]:

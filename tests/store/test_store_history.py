@@ -7,9 +7,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from builders import failed, judged
+from builders import failed, judged, schema_1
 from jsonschema import Draft202012Validator
-from store_builders import Clock, labelled, record, schema_1
+from store_builders import Clock, labelled, record
 
 from moderate_cli.errors import ExitCode
 from moderate_cli.records import record_schema, to_record

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import NO_EXT, SHA256, call, failed, judged, skipped
+from builders import NO_EXT, SHA256, call, failed, judged, schema_1, skipped
 from jsonschema import Draft202012Validator
-from store_builders import Clock, rows, schema_1
+from store_builders import Clock, rows
 
 from moderate_cli.records import record_schema
 from moderate_cli.store import Filters, Store, Usage

@@ -7,9 +7,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from builders import judged
+from builders import judged, schema_1
 from jsonschema import Draft202012Validator
-from store_builders import Clock, pending, record, rows, schema_1
+from store_builders import Clock, pending, record, rows
 
 from moderate_cli.records import record_schema
 from moderate_cli.store import Store, telling
