@@ -71,8 +71,8 @@ class _Watch:
                 now = time.monotonic()
                 over = [deadline for deadline in self._open if deadline.at <= now]
                 self._open.difference_update(over)
-            for deadline in over:
-                deadline.end()
+                for deadline in over:  # under the lock: what was discarded never hangs up on the next exchange
+                    deadline.end()
             time.sleep(_TICK)
 
 

@@ -8,9 +8,14 @@ from moderate_cli.environment import Environment
 from moderate_cli.errors import ModerateError
 from moderate_cli.render.safe import safe_text
 
+_LONGEST_LINE = 2_000
+"""Characters: a path may have 1,000, and a value of somebody's settings file a million."""
+
 
 def say(environment: Environment, text: str) -> None:
     """Write one line for people; where nobody can read it, because stderr is full or gone, the run goes on."""
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[: _LONGEST_LINE - 500]} ... {text[-500:]}"  # what to do stands at the end
     with suppress(OSError):
         environment.stderr.write(f"moderate: {safe_text(text)}\n")
         environment.stderr.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,6 +234,13 @@ def test_the_local_engine_is_known_by_its_own_words() -> None:
     verdict = _read({"RiskLevel": "none", "Ext": {"LocalEngine": {"NotChecked": [{"Name": "x"}]}}})
     assert (verdict.engine, verdict.billed_calls) == ("local", 0)
     assert verdict.ext["local_engine"] == {"not_checked": [{"name": "x"}]}
+
+
+@pytest.mark.parametrize("endpoint", ["green-cip.cn-shanghai.aliyuncs.com", "green-cip-vpc.cn-beijing.aliyuncs.com"])
+def test_the_cloud_is_the_cloud_whatever_stands_in_its_answer(endpoint: str) -> None:
+    body = {"Code": 200, "Data": {"RiskLevel": "none", "Ext": {"LocalEngine": {"NotChecked": []}}}}
+    verdict = read_verdict(body, replace(CALL, endpoint=endpoint))
+    assert (verdict.engine, verdict.billed_calls) == ("cloud", 1)
 
 
 @pytest.mark.parametrize(
