@@ -37,7 +37,7 @@ _MEANINGS = {
     ExitCode.NO_INPUT: "no input matched (--allow-empty makes it 0)",
     ExitCode.BUG: "a bug in moderate, told once the other inputs are done; --debug shows the traceback",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.BROKEN_PIPE: "the reader of the pipe went away",
+    ExitCode.BROKEN_PIPE: "broken pipe",
 }
 
 

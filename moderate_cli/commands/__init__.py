@@ -37,6 +37,7 @@ COMMANDS = (
     CommandEntry(
         "emulate", "emulate", "Serve a local stand-in for the API, for tests of any program that calls it.", _KNOW
     ),
+    CommandEntry("help", "help", "Read the manual: list its topics, or show one.", _KNOW),
     CommandEntry("schema", "schema", "Print the JSON Schema of a record.", _KNOW),
     CommandEntry(
         "completion", "completion", "Print the script that completes command lines in bash, zsh or fish.", _KNOW

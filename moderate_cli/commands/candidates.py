@@ -73,6 +73,12 @@ def _info_types(values: Mapping[str, Any], environment: Environment) -> Iterator
     yield from map(Candidate, ("customImage", "textInImage", "publicFigure", "logoData"))
 
 
+def _topics(values: Mapping[str, Any], environment: Environment) -> Iterator[Candidate]:
+    from moderate_cli.commands.help import topics
+
+    yield from (Candidate(topic.name, topic.summary) for topic in topics().values())
+
+
 def _risk_levels(values: Mapping[str, Any], environment: Environment) -> Iterator[Candidate]:
     from moderate_cli.verdicts import RiskLevel
 
@@ -86,6 +92,7 @@ KNOWN: Mapping[str, Known] = {
     "region": _regions,
     "risk": _risk_levels,
     "service": _services,
+    "topic": _topics,
 }
 """By the name of the option, which means the same at each command."""
 
