@@ -1,4 +1,4 @@
-"""The README tells the truth: its library example runs, and its exit codes are those of the program."""
+"""The README and the manual tell the truth: their examples run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -7,40 +7,69 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from moderate_cli.commands import COMMANDS
+from moderate_cli.commands.help import topics
+from moderate_cli.commands.lazy import load
 from moderate_cli.emulator import Emulator
 from moderate_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TOPICS = {name: topic.text for name, topic in topics().items()}
+PAGES = {"README": README, **TOPICS}
+PICTURES = ROOT / ".github" / "pictures"
 DATA = Path(__file__).parent / "data"
+BLOCK = re.compile(r"```(\w+)\n(.+?)```", re.DOTALL)
+
+each_page = pytest.mark.parametrize("page", PAGES)
 
 
-def test_the_exit_codes_are_those_of_the_program() -> None:
-    rows = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
-    assert [(int(code), meaning) for code, meaning in rows] == [(code.value, code.meaning) for code in ExitCode]
+# ------------------------------------------------------------------------------------------------ commands that run
 
 
-def _blocks() -> list[str]:
-    """Return the shell examples that need neither an account nor an installation, a block a script."""
-    blocks = re.findall(r"```console\n(.+?)```", README, re.DOTALL)
-    scripts = ["\n".join(line.removeprefix("$ ") for line in block.splitlines()) for block in blocks]
-    return [script for script in scripts if "pip install" not in script and "export ALIBABA" not in script]
+def _blocks() -> Iterator[tuple[str, str]]:
+    """Yield the shell examples that need neither an account nor an installation, a block a script, with their page."""
+    for page, text in PAGES.items():
+        for kind, block in BLOCK.findall(text):
+            script = "\n".join(line.removeprefix("$ ") for line in block.splitlines())
+            if kind == "console" and "pip install" not in script and "export ALIBABA" not in script:
+                yield page, script
 
 
-@pytest.mark.parametrize("script", _blocks(), ids=lambda script: script.split("\n")[0][:50])
-def test_the_shell_examples_run_word_for_word(script: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with what the examples name, in which they may write."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(DATA, folder / "tests" / "data")
+    shutil.copy(DATA.parent / "animation.gif", folder / "tests")
+    for name in ("completions", "sample_configs"):
+        shutil.copytree(ROOT / name, folder / name)
+    identity = ("-c", "user.name=Someone", "-c", "user.email=someone@example.com")
+    for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "all")):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize(("page", "script"), list(_blocks()), ids=lambda text: text.split("\n")[0][:50])
+def test_the_shell_examples_run_word_for_word(page: str, script: str, clone: Path, tmp_path: Path) -> None:
     if "jq" in script and not shutil.which("jq"):
         pytest.skip("jq is not installed")
+    shutil.copytree(clone, tmp_path / "clone")
     folders = {name: str(tmp_path) for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    shell = ["bash", "-m", "-o", "pipefail", "-c", script]  # -m: job control, for `kill %1`
+    if "|| " not in script and "--fail-on high" not in script:
+        shell.insert(1, "-e")
     done = subprocess.run(
-        ["bash", "-m", "-e", "-o", "pipefail", "-c", script],  # -m: job control, for `kill %1`
-        cwd=ROOT,
+        shell,
+        cwd=tmp_path / "clone",
         env={**os.environ, **folders, "PATH": path},
         capture_output=True,
         text=True,
@@ -53,36 +82,10 @@ def test_the_shell_examples_run_word_for_word(script: str, tmp_path: Path) -> No
     assert ": failed: " not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("command", "block"), re.findall(r"```text\n\$ moderate ?(.*?) ?--help\n(.+?)```", README, re.DOTALL)
-)
-def test_the_help_blocks_are_what_help_shows(command: str, block: str) -> None:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("moderate"), *command.split(), "--help"],
-        env={"PATH": os.environ["PATH"], "COLUMNS": "100", "TERM": "dumb"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-        timeout=60,
-    )
-    shown = "\n".join(line.rstrip() for line in done.stdout.splitlines())
-    assert shown.strip("\n") == block.strip("\n")
-
-
-def test_every_command_is_named() -> None:
-    named = set(re.findall(r"`(?:moderate )?([a-z-]+)(?=[ `])", README))
-    assert {entry.name for entry in COMMANDS} <= named
-
-
-def test_every_sample_is_named() -> None:
-    samples = {path.name for path in (ROOT / "sample_configs").iterdir()} - {"moderate.yaml", "moderate.full.yaml"}
-    assert {name for name in samples if f"`{name}`" not in README and f"sample_configs/{name}" not in README} == set()
-
-
 def test_the_library_example_runs(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = re.findall(r"```python\n(.+?)```", README, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.+?)```", TOPICS["python"], re.DOTALL)
     address = f"{emulator.endpoint}/a.jpg"  # the emulator is no picture: a code inside the body
     key = emulator.access_key
     code = code.replace("LTAI...", key.access_key_id).replace("the secret", key.access_key_secret)
@@ -97,3 +100,101 @@ def test_the_library_example_runs(
     with pytest.raises(ServiceError) as caught:
         exec(first.replace("https://example.com/a.jpg", address))
     assert caught.value.api_code == 404
+
+
+# ------------------------------------------------------------------------------------------------- names that exist
+
+
+@pytest.mark.parametrize("page", ["README", "exit-codes"])
+def test_the_exit_codes_are_those_of_the_program(page: str) -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", PAGES[page], re.MULTILINE)
+    assert [(int(code), meaning) for code, meaning in rows] == [(code.value, code.meaning) for code in ExitCode]
+
+
+def test_every_command_is_named() -> None:
+    named = set(re.findall(r"`(?:moderate )?([a-z-]+)(?=[ `])", README))
+    assert {entry.name for entry in COMMANDS} <= named
+
+
+def test_every_sample_is_named() -> None:
+    samples = {path.name for path in (ROOT / "sample_configs").iterdir()}
+    assert {name for name in samples if f"`{name}`" not in README and f"sample_configs/{name}" not in README} == set()
+
+
+@each_page
+def test_every_topic_that_is_named_exists(page: str) -> None:
+    named = set(re.findall(r"moderate\s+help\s+([a-z][a-z-]*)", PAGES[page]))
+    assert named <= set(TOPICS)
+    assert page not in named
+
+
+def test_every_topic_is_named_in_the_readme() -> None:
+    assert set(re.findall(r"`moderate help ([a-z-]+)`", README)) == set(TOPICS)
+
+
+def _options() -> set[str]:
+    """Return every option of every command."""
+    commands: list[Any] = [load(entry.name) for entry in COMMANDS]
+    options = {"--help", "--version"}
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        options |= {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+    return options
+
+
+@each_page
+def test_every_option_that_is_named_exists(page: str) -> None:
+    """In the text between commands; the commands themselves are run."""
+    text = BLOCK.sub("", PAGES[page])
+    assert set(re.findall(r"(?<![\w-])--[a-z][\w-]+", text)) <= _options() | {"--quick"}
+
+
+@each_page
+def test_every_error_code_that_is_named_exists(page: str) -> None:
+    """In the tables of errors."""
+    source = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "moderate_cli").rglob("*.*")
+        if path.suffix in {".py", ".json"}
+    )
+    for code in re.findall(r"^\| `([A-Za-z_]+)` \|", PAGES[page], re.MULTILINE):
+        if "_" in code or code.startswith(("Invalid", "Signature")):
+            assert f'"{code}"' in source, code
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_every_file_that_is_linked_exists(target: str) -> None:
+    assert (ROOT / target).is_file()
+
+
+def test_every_section_that_is_linked_exists() -> None:
+    headings = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    slugs = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) == slugs
+
+
+# --------------------------------------------------------------------------------------------------------- pictures
+
+
+def test_the_pictures_are_small_and_load_nothing() -> None:
+    table = (PICTURES / "table.svg").read_text(encoding="utf-8")
+    assert "QRCode" in table
+    assert not re.search(r"url\(\W*http|href=|<image|<script", table)
+    assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 100_000
+    with Image.open(PICTURES / "page.png") as page:
+        assert page.width == 960
+
+
+# ------------------------------------------------------------------------------------------------------------ forge
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 330
+    assert max(map(len, README.splitlines())) <= 160
+
+
+@pytest.mark.parametrize("name", ["README.md", ".github/CHANGELOG.md", ".github/CONTRIBUTING.md"])
+def test_the_address_of_the_repository_stands_in_one_place(name: str) -> None:
+    """In `[project.urls]` of pyproject.toml."""
+    assert "OWNER" not in (ROOT / name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -44,12 +44,23 @@ class _CodeBlock(CodeBlock):
         yield Padding(Text(str(self.text).rstrip(), style="cyan"), (0, 0, 0, 2))
 
 
+class _Table(TableElement):
+    """A table that breaks a long word where Rich would cut it off."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            for column in getattr(table, "columns", ()):
+                column.overflow = "fold"
+            yield table
+
+
 class _Page(Markdown):
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
         "heading_open": _Heading,
         "fence": _CodeBlock,
         "code_block": _CodeBlock,
+        "table_open": _Table,
     }
 
 
