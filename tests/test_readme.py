@@ -77,7 +77,7 @@ def test_the_shell_examples_run_word_for_word(page: str, script: str, clone: Pat
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    assert done.stdout or "-f github" in script  # which annotates findings only
     assert "Traceback" not in done.stderr
     assert ": failed: " not in done.stderr
 
