@@ -15,11 +15,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from browser import open_page
+from browser import CHROMIUM, open_page
 from emulating import emulating
 from PIL import Image, ImageOps
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
+from rich.console import CONSOLE_SVG_FORMAT, Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
@@ -107,11 +106,12 @@ def _draw_variants(folder: Path) -> None:
 
 
 def main() -> None:
-    """Write both."""
+    """Write both, or the table only where there is no browser."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         (PICTURES / "table.svg").write_text(table(home), encoding="utf-8", newline="\n")
-        (PICTURES / "page.png").write_bytes(page(home))
+        if CHROMIUM:
+            (PICTURES / "page.png").write_bytes(page(home))
 
 
 if __name__ == "__main__":

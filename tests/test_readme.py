@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pictures
 import pytest
 from PIL import Image
 
@@ -184,6 +186,14 @@ def test_the_pictures_are_small_and_load_nothing() -> None:
     assert sum(path.stat().st_size for path in PICTURES.iterdir()) < 100_000
     with Image.open(PICTURES / "page.png") as page:
         assert page.width == 960
+
+
+def test_the_table_of_the_picture_is_what_the_command_shows(tmp_path: Path) -> None:
+    """`python tests/pictures.py` draws it anew; versions of detectors and times may differ."""
+    shown, _ = pictures.run(*pictures.COMMAND, "-f", "table", folder=ROOT, variables={}, home=str(tmp_path))
+    drawn = re.sub(r"<[^>]+>", "", (PICTURES / "table.svg").read_text(encoding="utf-8"))
+    for words in re.findall(r"\S+", "".join(shown.split("Local engine")[0])):
+        assert words in html.unescape(drawn), words
 
 
 # ------------------------------------------------------------------------------------------------------------ forge
