@@ -31,10 +31,10 @@ IMAGES = 60
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty images of different content, of which one is called bad.png."""
+    """Sixty images of different content, of which one is called wrong.png."""
     folder = tmp_path_factory.mktemp("photos")
     for number in range(IMAGES):
-        name = "bad.png" if number == 20 else f"{number:02}.png"
+        name = "wrong.png" if number == 20 else f"{number:02}.png"
         Image.new("RGB", (200, 200), (number, 0, 0)).save(folder / name)
     return folder
 
@@ -45,7 +45,7 @@ def _reports(folder: Path) -> list[str]:
 
 def _only_bad(fault: Answer | type[Reset]) -> Reply:
     """Answer one image so, whenever it is asked about; `--data-id-from name` tells which one it is."""
-    return lambda request: fault if "bad.png" in request["form"] else CLEAN
+    return lambda request: fault if "wrong.png" in request["form"] else CLEAN
 
 
 def _nested(depth: int) -> Answer:
@@ -143,7 +143,7 @@ def test_a_fault_of_our_own_is_told_once_the_others_are_done(
     judge = GreenClient.image_moderation
 
     def faulty(client: GreenClient, *arguments: Any, data_id: str, **options: Any) -> Any:
-        if data_id == "bad.png":
+        if data_id == "wrong.png":
             raise ZeroDivisionError("injected")
         return judge(client, *arguments, data_id=data_id, **options)
 
