@@ -60,7 +60,7 @@ class Want:
 class Shape:
     """An answer for each way to ask, and what it means there; ways that cannot have it are left out.
 
-    `sent` is the id that was sent with the input, `sent_post` the post; `allowed` are labels that a file allows.
+    `sent` is the id that was sent with the input, `sent_post` the post; `suppressed` are labels that a file suppresses.
     """
 
     row: str
@@ -69,7 +69,7 @@ class Shape:
     wants: Mapping[Channel, Want]
     sent: str | None = DATA_ID
     sent_post: Mapping[str, Any] = field(default_factory=lambda: POST)
-    allowed: tuple[str, ...] = ()
+    suppressed: tuple[str, ...] = ()
 
 
 SHAPES: list[Shape] = []
@@ -107,7 +107,7 @@ def pending() -> Want:
 
 def add(row: str, name: str, make: Make, want: Want, *, skip: str = "", **others: Any) -> None:
     """Add a shape; `others` are what it means to single channels, or options of `Shape`."""
-    options = {key: others.pop(key) for key in ("sent", "sent_post", "allowed") if key in others}
+    options = {key: others.pop(key) for key in ("sent", "sent_post", "suppressed") if key in others}
     unknown = set(others) - set(CHANNELS)
     assert not unknown, f"no channel is called {unknown}"
     wants = {channel: others.get(channel, want) for channel in CHANNELS if channel not in skip.split()}
@@ -870,38 +870,44 @@ def _ids() -> None:
 
 
 def _allowed_ones() -> None:
-    """V15: an allowance takes away what it names, and nothing else."""
-    both = {"allowed": ("violent_explosion",), "skip": "listen"}
-    add("V15", "an allowed label explains the level", data(RiskLevel="high", Result=[RISKY]), clean("high"), **both)
-    add("V15", "an allowed label beside none", data(Result=[RISKY]), clean("low"), **both)
-    add("V15", "an allowed label, critical", data(RiskLevel="critical", Result=[RISKY]), misread(), **both)
+    """V15: a suppression takes away what it names, and nothing else."""
+    both = {"suppressed": ("violent_explosion",), "skip": "listen"}
+    add("V15", "a suppressed label explains the level", data(RiskLevel="high", Result=[RISKY]), clean("high"), **both)
+    add("V15", "a suppressed label beside none", data(Result=[RISKY]), clean("low"), **both)
+    add("V15", "a suppressed label, critical", data(RiskLevel="critical", Result=[RISKY]), misread(), **both)
     medium = data(RiskLevel="high", Result=[{**RISKY, "RiskLevel": "medium"}])
-    add("V15", "an allowed label below the level", medium, found("high"), **both)
-    add("V15", "an allowed label beside another", data(RiskLevel="high", Result=[RISKY, OTHER]), found("high"), **both)
-    at_none = data(RiskLevel="high", Result=[RISKY, {**NOTHING, "RiskLevel": "high"}])
-    add("V15", "an allowed label beside nonLabel at high", at_none, found("high"), **both)
-    unlabelled = frames(frame(), {"RiskLevel": "high"}, Result=[RISKY])
-    add("V15", "an allowed label beside a frame at high", unlabelled, found("high"), **both)
-    named = services(service(SERVICES[0], RiskLevel="high", Result=[]), Result=[RISKY], RiskLevel="high")
-    add("V15", "an allowed label beside a service at high", named, found("high"), **both)
+    add("V15", "a suppressed label below the level", medium, found("high"), **both)
     add(
         "V15",
-        "an allowed label beside MainData at high",
+        "a suppressed label beside another",
+        data(RiskLevel="high", Result=[RISKY, OTHER]),
+        found("high"),
+        **both,
+    )
+    at_none = data(RiskLevel="high", Result=[RISKY, {**NOTHING, "RiskLevel": "high"}])
+    add("V15", "a suppressed label beside nonLabel at high", at_none, found("high"), **both)
+    unlabelled = frames(frame(), {"RiskLevel": "high"}, Result=[RISKY])
+    add("V15", "a suppressed label beside a frame at high", unlabelled, found("high"), **both)
+    named = services(service(SERVICES[0], RiskLevel="high", Result=[]), Result=[RISKY], RiskLevel="high")
+    add("V15", "a suppressed label beside a service at high", named, found("high"), **both)
+    add(
+        "V15",
+        "a suppressed label beside MainData at high",
         data(RiskLevel="high", Result=[RISKY], MainData={"RiskLevel": "high"}),
         found("high"),
         **both,
     )
     unread = data(RiskLevel="high", Result=[RISKY, {"Label": ""}])
-    add("V15", "an allowed label beside an unreadable one", unread, failed("high"), **both)
+    add("V15", "a suppressed label beside an unreadable one", unread, failed("high"), **both)
     hit = frames(frame(), HIT, RiskLevel="high", Result=[RISKY])
-    add("V15", "an allowed label beside a library hit", hit, found("high"), **both)
+    add("V15", "a suppressed label beside a library hit", hit, found("high"), **both)
     unknown = frames(frame(), frame(RiskLevel="critical", Result=[RISKY]), RiskLevel="high", Result=[RISKY])
-    add("V15", "an allowed label in a frame at critical", unknown, misread(), **both)
+    add("V15", "a suppressed label in a frame at critical", unknown, misread(), **both)
     worse = data(RiskLevel="high", Result=[{**RISKY, "RiskLevel": "critical"}])
     itself = Want("judged", "high", 0, clean=True, again=True)
-    add("V15", "an allowed label that is itself at critical", worse, itself, **both)
+    add("V15", "a suppressed label that is itself at critical", worse, itself, **both)
     partly = frames(frame(Result=[RISKY]), number=3, RiskLevel="high", Result=[RISKY])
-    add("V15", "an allowed label, frames missing", partly, partial("high"), **both)
+    add("V15", "a suppressed label, frames missing", partly, partial("high"), **both)
 
 
 def _callbacks() -> None:

@@ -25,7 +25,7 @@ COMMANDS = (
     CommandEntry("poll", "poll", "Collect the results of queued tasks.", _JUDGE),
     CommandEntry("multimodal", "multimodal", "Judge posts and profiles: title, text, images, comments.", _JUDGE),
     CommandEntry("listen", "listen", "Receive callbacks, verify their checksums, and store what they bring.", _JUDGE),
-    CommandEntry("allow", "allow", "Allow a finding of an image, so that it fails no run any more.", _JUDGE),
+    CommandEntry("allow", "allow", "Suppress a finding in an image, so that it no longer fails the run.", _JUDGE),
     CommandEntry("history", "history", "Find what was judged, newest first, in every format.", _KNOW),
     CommandEntry("stats", "stats", "Count calls and findings by day, month, service or label.", _KNOW),
     CommandEntry("feedback", "feedback", "Say that a verdict is wrong: a false positive, or something missed.", _KNOW),

@@ -1,4 +1,4 @@
-"""`moderate allow`: write down that a finding is fine, and why."""
+"""`moderate allow`: suppress a finding, and write down why."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Annotated
 import typer
 
 from moderate_cli.catalogue.labels import label_meaning, labels
+from moderate_cli.commands.flatten import FormerName, flatten_options
 from moderate_cli.commands.listing import nearest
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allow_file import read_date
-from moderate_cli.gate.allowances import ANY_LABEL, Allowance
-from moderate_cli.gate.gate import locate, today
-from moderate_cli.gate.writing import add_allowance
+from moderate_cli.gate.allowances import ANY_LABEL, SuppressionEntry
+from moderate_cli.gate.gate import locate, remarks_on, today
+from moderate_cli.gate.writing import add_suppression
 from moderate_cli.render.notes import say
 from moderate_cli.verdicts import NO_FINDING
 
@@ -27,46 +28,50 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@flatten_options
 def allow(
     ctx: typer.Context,
     image: Annotated[
         str,
-        typer.Argument(metavar="IMAGE", help="A file, or a URL or oss:// address, as it was given to be judged."),
+        typer.Argument(metavar="IMAGE", help="A file, or a URL or oss:// address as passed to `sync`."),
     ],
     label: Annotated[
-        str, typer.Option(metavar="LABEL", help="The label that is fine here; '*' for any.", show_default=False)
+        str, typer.Option(metavar="LABEL", help="The label to suppress; '*' for any.", show_default=False)
     ],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why it is fine.", show_default=False)],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why the finding is acceptable.", show_default=False)],
     expires: Annotated[
-        str | None, typer.Option(metavar="DATE", help="The last day on which that holds, in UTC: YYYY-MM-DD.")
+        str | None, typer.Option(metavar="DATE", help="Last day the suppression applies, in UTC: YYYY-MM-DD.")
     ] = None,
-    ignore_file: Annotated[
+    suppressions: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            envvar="MODERATE_IGNORE_FILE",
-            help="The file to write it to.",
-            show_default="the nearest .moderateallow.yaml",
+            envvar="MODERATE_SUPPRESSIONS",
+            help="Write the suppression to FILE.",
+            show_default="the nearest .moderate-suppressions.yaml",
         ),
+        FormerName("--ignore-file"),
     ] = None,
 ) -> None:
-    """Allow a finding of an image, so that it fails no run any more."""
+    """Suppress a finding in an image, so that it no longer fails the run."""
     environment: Environment = ctx.obj
     is_address = "://" in image
-    allowance = Allowance(
+    entry = SuppressionEntry(
         sha256=None if is_address else _sha256(image),
         path=glob.escape(image) if is_address else None,
         label=_label(label),
         reason=_reason(reason),
         expires=_expires(expires, environment) if expires else None,
     )
-    location = locate(ignore_file)
+    location = locate(suppressions)
+    for remark in remarks_on(location):
+        say(environment, remark)
     comment = None if is_address else _path_from(location.path.parent, image)
-    line = add_allowance(location, allowance, comment)
-    _note_unknown(allowance.label, environment)
-    until = f" through {allowance.expires}" if allowance.expires else ""
-    what = "every finding" if allowance.label == ANY_LABEL else allowance.label
-    say(environment, f"{location.name}:{line} allows {what} of {image}{until}")
+    line = add_suppression(location, entry, comment)
+    _note_unknown(entry.label, environment)
+    until = f" through {entry.expires}" if entry.expires else ""
+    what = "every finding" if entry.label == ANY_LABEL else entry.label
+    say(environment, f"{location.name}:{line} suppresses {what} in {image}{until}")
 
 
 def _sha256(name: str) -> str:
@@ -74,7 +79,9 @@ def _sha256(name: str) -> str:
     try:
         path = Path(name)
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{name}: not a file", hint="give one image; a glob in the file allows many by their path")
+            raise UsageError(
+                f"{name}: not a file", hint="give one image; in the file, a glob suppresses many by their path"
+            )
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
@@ -88,7 +95,7 @@ def _label(text: str) -> str:
     if not label:
         raise UsageError("--label is empty", hint=f"give the label, or {ANY_LABEL!r} for any")
     if label == NO_FINDING:
-        raise UsageError(f"{NO_FINDING} says that nothing was found, so there is nothing to allow")
+        raise UsageError(f"{NO_FINDING} says that nothing was found, so there is nothing to suppress")
     if ANY_LABEL in label and label != ANY_LABEL:
         raise UsageError(f"--label must be a whole label, or {ANY_LABEL!r} for any, not {label!r}")
     return label
@@ -98,7 +105,7 @@ def _reason(text: str) -> str:
     """Return a reason on one line; raises UsageError where it says nothing."""
     reason = " ".join(text.split())
     if not reason:
-        raise UsageError("--reason is empty", hint="say why the finding is fine")
+        raise UsageError("--reason is empty", hint="say why the finding is acceptable")
     return reason
 
 
@@ -121,4 +128,4 @@ def _path_from(folder: Path, name: str) -> str:
 def _note_unknown(label: str, environment: Environment) -> None:
     if label != ANY_LABEL and label_meaning(label) is None:
         hint = nearest(label, "labels", {known.label for known in labels()})
-        say(environment, f"{label} is no label that is known here ({hint}); it is allowed all the same")
+        say(environment, f"unknown label {label} ({hint}); suppressed all the same")

@@ -17,7 +17,7 @@ from moderate_cli.commands.pruning import prune as forget
 from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.records import Allowed, Tally, all_labels, to_outcome, verdict_of
+from moderate_cli.records import Suppression, Tally, all_labels, to_outcome, verdict_of
 from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.notes import say
 from moderate_cli.render.output import open_output
@@ -103,7 +103,7 @@ def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -
 
 def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, *, most: int | None) -> _Report:
     if choice is not Format.TABLE:
-        return _AsRun(renderer(choice, stream, environment, color=color, raw=False, show_ignored=True))
+        return _AsRun(renderer(choice, stream, environment, color=color, raw=False, show_suppressed=True))
     from moderate_cli.render.history_table import HistoryTable  # Rich takes longer than most queries
 
     width, has_color = environment.width(), environment.wants_color(color, stream)
@@ -112,16 +112,16 @@ def _open_report(choice: Format, stream: TextIO, environment: Environment, color
 
 @dataclass(slots=True)
 class _AsRun:
-    """Shows results as a run would that brought them; what was found falsely is allowed."""
+    """Shows results as a run would that brought them; a false positive is suppressed."""
 
     renderer: Renderer
     tally: Tally = field(default_factory=Tally)
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
-        allowed = _found_falsely(entry.feedback, outcome)
-        self.tally.add(outcome, allowed)
-        self.renderer.add(outcome, allowed=allowed)
+        suppressions = _found_falsely(entry.feedback, outcome)
+        self.tally.add(outcome, suppressions)
+        self.renderer.add(outcome, suppressions=suppressions)
 
     def finish(self) -> None:
         """Show what is left."""
@@ -151,13 +151,13 @@ class _AsTable:
         self.table.finish("older ones are not listed here; --limit N lists more, -f jsonl all" if self.is_cut else None)
 
 
-def _found_falsely(feedback: Sequence[Feedback], outcome: Outcome) -> list[Allowed]:
-    """Return what allows each finding of a verdict of which somebody said last that it is a false positive."""
+def _found_falsely(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:
+    """Return what suppresses each finding of a verdict of which somebody said last that it is a false positive."""
     verdict = verdict_of(outcome)
     if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or verdict is None:
         return []
     reason, labels = feedback[-1].note or "no note", all_labels(verdict)
-    return [Allowed(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
+    return [Suppression(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
 
 
 def _remark(said: Feedback) -> str:

@@ -49,7 +49,7 @@ class ImageCommand:
     @property
     def shows_all(self) -> bool:
         """Whether each image is told of, also where the settings say that it need not be shown."""
-        return self.options.cost.dry_run or self.options.gate.show_ignored
+        return self.options.cost.dry_run or self.options.gate.show_suppressed
 
     @property
     def can_be_counted(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TextIO
 from moderate_cli.commands.options import GateOptions, OutputOptions
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
-from moderate_cli.records import Allowed, GatePolicy, Tally
+from moderate_cli.records import GatePolicy, Suppression, Tally
 from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.notes import say, with_hint
 from moderate_cli.render.output import OutputError, open_output
@@ -66,9 +66,9 @@ class Reports:
         opened = open_output(path, self._environment.stdout, note=self._say)
         self._reports.append(_Report(opened, make))
 
-    def add(self, outcome: Outcome, allowed: Sequence[Allowed]) -> None:
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
         """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
-        self._each(lambda each: each.add(outcome, allowed=allowed))
+        self._each(lambda each: each.add(outcome, suppressions=suppressions))
 
     def finish(self, tally: Tally) -> None:
         """Show what is left once the run is over."""
@@ -142,7 +142,7 @@ def _maker(
             color=output.color,
             raw=output.raw,
             policy=policy,
-            show_ignored=gate.show_ignored,
+            show_suppressed=gate.show_suppressed,
         )
 
     return make

@@ -19,7 +19,7 @@ from moderate_cli.commands.signals import interruptible
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, ModerateError
 from moderate_cli.gate import Gate
-from moderate_cli.records import Allowed, Tally, counted_level
+from moderate_cli.records import Suppression, Tally, counted_level
 from moderate_cli.render import Format
 from moderate_cli.render.notes import say, with_hint
 from moderate_cli.render.progress import Progress, Total, progress
@@ -149,12 +149,12 @@ class Run:
     def _tell(self, work: Work, reports: Reports, shown: Progress) -> None:
         closed: BrokenPipeError | None = None
         for outcome in self._new(work):
-            allowed = self.findings.allowed(outcome)
-            self._count(outcome, allowed, work)
+            suppressions = self.findings.suppressions(outcome)
+            self._count(outcome, suppressions, work)
             shown.update(self.tally)
-            if closed is None and self._is_shown(outcome, allowed):
+            if closed is None and self._is_shown(outcome, suppressions):
                 try:
-                    reports.add(outcome, allowed)
+                    reports.add(outcome, suppressions)
                 except BrokenPipeError as error:
                     closed = error  # what is on its way is paid for, and still kept
                     work.stop()
@@ -182,18 +182,18 @@ class Run:
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
         return progress(self.environment, wanted=wanted, total=self.total)
 
-    def _count(self, outcome: Outcome, allowed: Sequence[Allowed], work: Work) -> None:
+    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: Work) -> None:
         self._note_problem(outcome)
-        self.tally.add(outcome, allowed)
+        self.tally.add(outcome, suppressions)
         if self.unreachable.is_so_after(outcome):
             self.tally.fatal = True
             work.stop()
         self.estimate.add(outcome.call, billed(outcome))
 
-    def _is_shown(self, outcome: Outcome, allowed: Sequence[Allowed]) -> bool:
-        if not isinstance(outcome, Judged) or self.gate.show_ignored or outcome.verdict.coverage:
+    def _is_shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool:
+        if not isinstance(outcome, Judged) or self.gate.show_suppressed or outcome.verdict.coverage:
             return True
-        return counted_level(outcome.verdict, allowed).rank >= self.settings.min_level.rank
+        return counted_level(outcome.verdict, suppressions).rank >= self.settings.min_level.rank
 
     def _note_problem(self, outcome: Outcome) -> None:
         """Remember why an input has no verdict; what ends the whole run is said once."""

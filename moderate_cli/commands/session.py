@@ -108,7 +108,7 @@ class Session:
         return Call(operation=operation.value, services=services, region=region, endpoint=endpoint)
 
     def run(self, gate: GateOptions, output: OutputOptions) -> Run:
-        """Return what shows and counts the outcomes; raises UsageError for a wrong ignore file or baseline."""
+        """Return what shows and counts the outcomes; raises UsageError for a wrong suppressions file or baseline."""
         return Run(
             environment=self.environment,
             settings=self.settings,
@@ -116,7 +116,7 @@ class Session:
             output=output,
             ledger=self.ledger,
             findings=open_gate(
-                gate.ignore_file, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
+                gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
             ),
             estimate=Estimate(self.settings.prices),
             tally=Tally(policy=self.policy),

@@ -1,4 +1,4 @@
-"""Which findings count: those do not that an ignore file allows, or that an earlier run had too."""
+"""Which findings count: not those that a suppressions file names, or that an earlier run had too."""
 
 from moderate_cli.gate.gate import Gate, open_gate
 

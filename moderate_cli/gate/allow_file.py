@@ -1,4 +1,4 @@
-"""What an ignore file says; whatever is wrong with it is an error with its line."""
+"""What a suppressions file says; whatever is wrong with it is an error with its line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 from datetime import date
 
 from moderate_cli.errors import UsageError
-from moderate_cli.gate.allowances import ANY_LABEL, Allowance, Allowances
+from moderate_cli.gate.allowances import ANY_LABEL, SuppressionEntry, Suppressions
 from moderate_cli.globs import compile_glob
 from moderate_cli.settings.document import Entry, Part, Scalar, describe, no_collections, parse, unknown_key
 from moderate_cli.settings.files import Location, text_of
@@ -19,14 +19,14 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOST_BYTES = 10_000_000
 
 
-def read_allow_file(location: Location, today: date) -> Allowances:
-    """Return what an ignore file allows on a day; raises UsageError."""
-    entries = read_allowances(read_text(location), location.name)
-    return Allowances(entries, name=location.name, folder=location.path.parent, today=today)
+def read_suppressions(location: Location, today: date) -> Suppressions:
+    """Return what a suppressions file suppresses on a day; raises UsageError."""
+    entries = parse_suppressions(read_text(location), location.name)
+    return Suppressions(entries, name=location.name, folder=location.path.parent, today=today)
 
 
 def read_text(location: Location) -> str:
-    """Return the text of an ignore file; raises UsageError for what cannot be read, or is no text in UTF-8."""
+    """Return the text of a suppressions file; raises UsageError for what cannot be read, or is no text in UTF-8."""
     name = location.name
     try:
         if location.revision is None and not stat.S_ISREG(location.path.stat().st_mode):
@@ -35,7 +35,7 @@ def read_text(location: Location) -> str:
             data = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
         hint = location.how_to_name or "`moderate allow` begins one"
-        raise UsageError(f"there is no ignore file {name}", hint=hint) from error
+        raise UsageError(f"there is no suppressions file {name}", hint=hint) from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > _MOST_BYTES:
@@ -43,18 +43,18 @@ def read_text(location: Location) -> str:
     return text_of(data, name)
 
 
-def read_allowances(text: str, name: str) -> tuple[Allowance, ...]:
-    """Return the entries of an ignore file's text; `name` is how errors call it. Raises UsageError."""
+def parse_suppressions(text: str, name: str) -> tuple[SuppressionEntry, ...]:
+    """Return the entries of a suppressions file's text; `name` is how errors call it. Raises UsageError."""
     with no_collections():
         return _entries(parse(text, name), name)
 
 
-def _entries(root: Part | None, name: str) -> tuple[Allowance, ...]:
+def _entries(root: Part | None, name: str) -> tuple[SuppressionEntry, ...]:
     if root is None or (isinstance(root, Scalar) and root.value is None):
         return ()
     if not isinstance(root, tuple):
         raise UsageError(f"{name}:1: the file must be a list of entries, not {describe(root)}", hint=_HINT)
-    return tuple(_allowance(item, name) for item in root)
+    return tuple(_entry(item, name) for item in root)
 
 
 def read_date(text: str) -> date | None:
@@ -65,7 +65,7 @@ def read_date(text: str) -> date | None:
         return None
 
 
-def _allowance(item: Entry, name: str) -> Allowance:
+def _entry(item: Entry, name: str) -> SuppressionEntry:
     if not isinstance(item.part, dict):
         raise UsageError(f"{name}:{item.line}: an entry must be a mapping, not {describe(item.part)}", hint=_HINT)
     texts = {key: text for key, entry in item.part.items() if (text := _text(key, entry, name)) is not None}
@@ -76,7 +76,7 @@ def _allowance(item: Entry, name: str) -> Allowance:
         number = "both sha256 and path" if "path" in texts else "neither sha256 nor path"
         raise UsageError(f"{name}:{item.line}: the entry has {number}, and one is needed", hint=_HINT)
     expires = texts.get("expires")
-    return Allowance(
+    return SuppressionEntry(
         sha256=texts["sha256"].lower() if "sha256" in texts else None,
         path=texts["path"].removeprefix("./") if "path" in texts else None,
         label=texts["label"],

@@ -1,4 +1,4 @@
-"""The entries of an ignore file: which of them are about an image, which have expired, and which were of use."""
+"""The entries of a suppressions file: which of them are about an image, which have expired, and which were of use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from moderate_cli.globs import Matcher, compile_glob, fixed_ends, is_glob
-from moderate_cli.records.allowed import Allowed
+from moderate_cli.records.allowed import Suppression
 from moderate_cli.verdicts import LocalFile, Outcome
 
 ANY_LABEL = "*"
@@ -21,7 +21,7 @@ _MOST_LINES = 10  # that a note names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class SuppressionEntry:
     """One entry: a label, or `*` for any, of the images with a content (`sha256`) or a `path`, for a reason.
 
     `expires` is the last day, in UTC, on which it counts; `line` is where it stands, 0 where that is nowhere yet.
@@ -39,17 +39,17 @@ class Allowance:
         return self.expires is not None and self.expires < today
 
 
-class Allowances:
+class Suppressions:
     """The entries of one file, which messages call by its `name`; its paths start at `folder`."""
 
-    def __init__(self, entries: Sequence[Allowance], *, name: str, folder: Path, today: date) -> None:
+    def __init__(self, entries: Sequence[SuppressionEntry], *, name: str, folder: Path, today: date) -> None:
         self.name = name
         self._folder = folder
         self._expired = [entry for entry in entries if entry.has_expired(today)]
         self._unused = dict.fromkeys(entry for entry in entries if not entry.has_expired(today))
-        self._by_sha256: defaultdict[str | None, list[Allowance]] = defaultdict(list)
-        self._by_path: defaultdict[str, list[Allowance]] = defaultdict(list)
-        self._by_folder: defaultdict[str, list[tuple[str, str, Allowance]]] = defaultdict(list)
+        self._by_sha256: defaultdict[str | None, list[SuppressionEntry]] = defaultdict(list)
+        self._by_path: defaultdict[str, list[SuppressionEntry]] = defaultdict(list)
+        self._by_folder: defaultdict[str, list[tuple[str, str, SuppressionEntry]]] = defaultdict(list)
         self._matchers: dict[str, Matcher] = {}
         for entry in self._unused:
             if entry.path is None:
@@ -60,7 +60,7 @@ class Allowances:
             else:
                 self._by_path[entry.path].append(entry)
 
-    def about(self, outcome: Outcome) -> list[Allowance]:
+    def about(self, outcome: Outcome) -> list[SuppressionEntry]:
         """Return the entries in force about an image, in the order of the file."""
         found = self._by_sha256.get(outcome.sha256, [])
         if self._by_path or self._by_folder:
@@ -68,7 +68,7 @@ class Allowances:
             found = sorted([*found, *self._by_path.get(place, []), *self._globbed(place)], key=lambda entry: entry.line)
         return found
 
-    def _globbed(self, place: str) -> Iterator[Allowance]:
+    def _globbed(self, place: str) -> Iterator[SuppressionEntry]:
         """Yield the entries whose glob matches; only what may match is compiled, for there may be 100,000 of them."""
         folders = ["", *(place[: slash.end()] for slash in _SLASH.finditer(place))]
         for end, glob, entry in chain.from_iterable(self._by_folder.get(folder, ()) for folder in folders):
@@ -78,8 +78,8 @@ class Allowances:
                 if self._matchers[glob].matches(place):
                     yield entry
 
-    def allow(self, label: str, about: Sequence[Allowance]) -> Allowed | None:
-        """Return what allows a label by entries about its image, None where nothing does."""
+    def match(self, label: str, about: Sequence[SuppressionEntry]) -> Suppression | None:
+        """Return what suppresses a label by entries about its image, None where nothing does."""
         matching = [entry for entry in about if entry.label in {label, ANY_LABEL}]
         for entry in matching:
             self._unused.pop(entry, None)
@@ -87,7 +87,7 @@ class Allowances:
             return None
         entry = matching[0]
         expires = entry.expires.isoformat() if entry.expires else None
-        return Allowed(label, None, entry.reason, f"{self.name}:{entry.line}", expires)
+        return Suppression(label, None, entry.reason, f"{self.name}:{entry.line}", expires)
 
     def notes(self, *, complete: bool) -> Iterator[str]:
         """Yield what is to be said about entries that have expired, and after a complete run about unused ones."""
@@ -95,7 +95,7 @@ class Allowances:
             verb = "has" if len(self._expired) == 1 else "have"
             yield self._note(f"{verb} expired", [f"line {entry.line} ({entry.expires})" for entry in self._expired])
         if complete and self._unused:
-            yield self._note("allowed nothing", [f"line {entry.line}" for entry in self._unused])
+            yield self._note("suppressed nothing", [f"line {entry.line}" for entry in self._unused])
 
     def _note(self, words: str, lines: Sequence[str]) -> str:
         entries = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import IO
 
 from moderate_cli.errors import UsageError
-from moderate_cli.records import SCHEMAS, to_outcome
+from moderate_cli.records import SCHEMA, SCHEMAS, to_outcome
 from moderate_cli.settings.files import Location
 from moderate_cli.verdicts import Judged, Label, Outcome, Verdict
 
@@ -25,7 +25,18 @@ class Baseline:
     def __init__(self, location: Location) -> None:
         """Read a file; raises UsageError with the line of what is no record."""
         self.name = location.name
-        self._keys = set(_keys(location))
+        self._keys: set[bytes] = set()
+        self._has_former_records = False
+        for schema, outcome in _outcomes(location):
+            self._has_former_records |= schema != SCHEMA
+            self._keys.update(_keys_of(outcome))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the file: whether it holds records of an earlier schema."""
+        if not self._has_former_records:
+            return ()
+        return (f"{self.name} has records of schema 1, which is deprecated: write it again, in schema {SCHEMA}",)
 
     def knows(self, outcome: Outcome, label: str, services: Iterable[str | None]) -> bool:
         """Tell whether the earlier run had a label too, of each service that gives it now."""
@@ -46,12 +57,13 @@ def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
     return found
 
 
-def _keys(location: Location) -> Iterator[bytes]:
+def _outcomes(location: Location) -> Iterator[tuple[int, Outcome]]:
+    """Yield each outcome of a file with the schema of its record; raises UsageError."""
     name = location.name
     try:
         with location.open() as file:
             for number, line in _lines(file):
-                yield from _keys_in(line, f"{name}:{number}")
+                yield _outcome(line, f"{name}:{number}")
     except FileNotFoundError as error:
         raise UsageError(f"there is no baseline {name}", hint=location.how_to_name or _HINT) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
@@ -65,14 +77,13 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _keys_in(line: bytes, where: str) -> Iterator[bytes]:
-    outcome = _outcome(line, where)
+def _keys_of(outcome: Outcome) -> Iterator[bytes]:
     if isinstance(outcome, Judged):
         for label, services in services_by_label(outcome.verdict).items():
             yield from (_key(outcome, label, service) for service in services)
 
 
-def _outcome(line: bytes, where: str) -> Outcome:
+def _outcome(line: bytes, where: str) -> tuple[int, Outcome]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -84,7 +95,7 @@ def _outcome(line: bytes, where: str) -> Outcome:
         what = f"a record of schema {schema}, and this version reads {readable}" if is_other else "not a record"
         raise UsageError(f"{where}: {what}", hint=_HINT)
     try:
-        return to_outcome(record)
+        return schema, to_outcome(record)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{where}: not a whole record", hint=_HINT) from error
 

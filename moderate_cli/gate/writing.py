@@ -1,4 +1,4 @@
-"""Adding an entry to an ignore file: what is there stays as it is, and the file is valid before it appears."""
+"""Adding an entry to a suppressions file: what is there stays as it is, and the file is valid before it appears."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from pathlib import Path
 import yaml
 
 from moderate_cli.errors import UsageError
-from moderate_cli.gate.allow_file import read_allowances, read_text
-from moderate_cli.gate.allowances import Allowance
+from moderate_cli.gate.allow_file import parse_suppressions, read_text
+from moderate_cli.gate.allowances import SuppressionEntry
 from moderate_cli.settings.files import Location
 from moderate_cli.settings.starter import write_new
 
 _HEAD = """\
-# Findings that do not count for --fail-on. Each entry names images by sha256 or path (a glob, from this folder), a
-# label (or "*" for any), the reason, and maybe the last day on which it counts (expires, in UTC).
+# Suppressed findings, which do not count for --fail-on. Each entry names images by sha256 or path (a glob, from this
+# folder), a label (or "*" for any), the reason, and maybe the last day on which it counts (expires, in UTC).
 # `moderate allow` adds to this file.
 """
 _FIRST_DASH = re.compile(r"^( *)-(?=\s|$)", re.MULTILINE)
 
 
-def add_allowance(location: Location, allowance: Allowance, comment: str | None = None) -> int:
-    """Add an entry at the end of an ignore file, or begin one, and return its line, whatever the entry says it is.
+def add_suppression(location: Location, entry: SuppressionEntry, comment: str | None = None) -> int:
+    """Add an entry at the end of a suppressions file, or begin one, and return its line, whatever the entry says it is.
 
     `comment` stands behind a sha256. Raises UsageError for a file that is broken, or cannot be added to.
     """
     if location.is_refused:
-        raise UsageError(location.refused[0], hint="take it away, or name another file with --ignore-file")
+        raise UsageError(location.refused[0], hint="remove it, or name another file with --suppressions")
     with _alone_in(location.path):
         before = read_text(location) if location.exists else _HEAD
-        known = read_allowances(before, location.name)
-        after = before + _addition(before, allowance, comment)
-        line = _line_of_the_last(after, known, allowance, location.name)
+        known = parse_suppressions(before, location.name)
+        after = before + _addition(before, entry, comment)
+        line = _line_of_the_last(after, known, entry, location.name)
         write_new(location.path, after, force=True, private=_is_private(location.path))
     return line
 
 
-def _addition(before: str, allowance: Allowance, comment: str | None) -> str:
+def _addition(before: str, entry: SuppressionEntry, comment: str | None) -> str:
     """Return the lines of an entry in the manner of those before it."""
-    facts = {name: getattr(allowance, name) for name in ("sha256", "path", "label", "reason", "expires")}
-    entry = {name: fact for name, fact in facts.items() if fact is not None}
-    plain = all(str(fact).isprintable() for fact in entry.values())  # else odd characters are written as escapes
-    lines = yaml.safe_dump([entry], allow_unicode=plain, sort_keys=False, width=sys.maxsize).rstrip("\n").split("\n")
-    if allowance.sha256 and comment:
+    facts = {name: getattr(entry, name) for name in ("sha256", "path", "label", "reason", "expires")}
+    given = {name: fact for name, fact in facts.items() if fact is not None}
+    plain = all(str(fact).isprintable() for fact in given.values())  # else odd characters are written as escapes
+    lines = yaml.safe_dump([given], allow_unicode=plain, sort_keys=False, width=sys.maxsize).rstrip("\n").split("\n")
+    if entry.sha256 and comment:
         lines[0] += f"  # {comment if comment.isprintable() else ascii(comment)}"
     dash = _FIRST_DASH.search(before)
     indent = dash[1] if dash else ""
@@ -58,10 +58,10 @@ def _addition(before: str, allowance: Allowance, comment: str | None) -> str:
     return start + "".join(f"{indent if line else ''}{line}{newline}" for line in lines)
 
 
-def _line_of_the_last(text: str, known: tuple[Allowance, ...], last: Allowance, name: str) -> int:
+def _line_of_the_last(text: str, known: tuple[SuppressionEntry, ...], last: SuppressionEntry, name: str) -> int:
     """Return the line of a text's last entry; raises UsageError where its entries are not those that it should have."""
     try:
-        found = read_allowances(text, name)
+        found = parse_suppressions(text, name)
     except UsageError:
         found = ()
     if not found or found[:-1] != known or replace(found[-1], line=last.line) != last:

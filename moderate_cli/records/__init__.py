@@ -1,6 +1,6 @@
 """Outcomes as data: the record that every format and every script reads, and the tally that decides the exit code."""
 
-from moderate_cli.records.allowed import NO_GATE, Allowed, GatePolicy, allowance, counted_level
+from moderate_cli.records.allowed import NO_GATE, GatePolicy, Suppression, counted_level, suppression_for
 from moderate_cli.records.findings import UNLABELLED, Finding, all_labels, exemptions, findings
 from moderate_cli.records.reading import read_verdict, to_outcome, upgraded
 from moderate_cli.records.record import SCHEMA, SCHEMAS, notes, record_schema, status, to_record, verdict_of
@@ -11,13 +11,12 @@ __all__ = [
     "SCHEMA",
     "SCHEMAS",
     "UNLABELLED",
-    "Allowed",
     "Finding",
     "GatePolicy",
     "Looked",
+    "Suppression",
     "Tally",
     "all_labels",
-    "allowance",
     "counted_level",
     "exemptions",
     "findings",
@@ -25,6 +24,7 @@ __all__ = [
     "read_verdict",
     "record_schema",
     "status",
+    "suppression_for",
     "to_outcome",
     "to_record",
     "upgraded",

@@ -1,4 +1,4 @@
-"""Findings that the team has allowed, what counts once they do not, and what a run makes of the rest."""
+"""Suppressed findings, the level that is left without them, and what a run makes of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from moderate_cli.verdicts import Failed, Judged, Label, Outcome, RiskLevel, Ski
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
-    """A label that is allowed in one image, of one service or (None) of each.
+class Suppression:
+    """A label that is suppressed in one image, of one service or (None) of each.
 
     `source` is where that is written, `expires` (YYYY-MM-DD) the last day on which it counts.
     """
@@ -50,27 +50,27 @@ class GatePolicy:
         """Tell whether a level is at or above the gate."""
         return self.fail_on is not None and level.rank >= self.fail_on.rank
 
-    def passes(self, outcome: Outcome, allowed: Sequence[Allowed]) -> bool | None:
+    def passes(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool | None:
         """Tell whether an input passes the gate; None where there is no gate, or no answer yet."""
         if self.fail_on is None:
             return None
         if isinstance(outcome, Judged):
-            return not self.is_incomplete(outcome) and not self.fails(counted_level(outcome.verdict, allowed))
+            return not self.is_incomplete(outcome) and not self.fails(counted_level(outcome.verdict, suppressions))
         return False if isinstance(outcome, Failed | Skipped) else None
 
 
 NO_GATE = GatePolicy()
 
 
-def allowance(label: Label, allowed: Sequence[Allowed]) -> Allowed | None:
-    """Return what allows a finding, or None."""
-    return next((entry for entry in allowed if entry.covers(label)), None)
+def suppression_for(label: Label, suppressions: Sequence[Suppression]) -> Suppression | None:
+    """Return what suppresses a finding, or None."""
+    return next((entry for entry in suppressions if entry.covers(label)), None)
 
 
-def counted_level(verdict: Verdict, allowed: Sequence[Allowed]) -> RiskLevel:
-    """Return the level that decides once the allowed findings are left out: what no allowance names still counts."""
+def counted_level(verdict: Verdict, suppressions: Sequence[Suppression]) -> RiskLevel:
+    """Return the level that decides once suppressed findings are left out: what no suppression names still counts."""
     found = [label for label in verdict.labels if label.is_finding]
-    if not allowed or not found or verdict.risk_level is None:
+    if not suppressions or not found or verdict.risk_level is None:
         return verdict.gate_level
-    left = [finding_level(label, verdict) for label in found if allowance(label, allowed) is None]
+    left = [finding_level(label, verdict) for label in found if suppression_for(label, suppressions) is None]
     return highest([*left, verdict.unexplained]) or RiskLevel.NONE

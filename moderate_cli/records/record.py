@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from moderate_cli.errors import ModerateError
-from moderate_cli.records.allowed import NO_GATE, Allowed, GatePolicy, allowance
+from moderate_cli.records.allowed import NO_GATE, GatePolicy, Suppression, suppression_for
 from moderate_cli.verdicts import (
     Failed,
     Frame,
@@ -46,18 +46,18 @@ _PERHAPS_BILLED = frozenset({"read_timeout", "connection_lost", "unreadable_answ
 
 
 def to_record(
-    outcome: Outcome, *, allowed: Sequence[Allowed] = (), policy: GatePolicy = NO_GATE, raw: bool = False
+    outcome: Outcome, *, suppressions: Sequence[Suppression] = (), policy: GatePolicy = NO_GATE, raw: bool = False
 ) -> dict[str, Any]:
     """Return the record of an outcome; with `raw` the API's own body stands beside it.
 
-    `allowed` are the findings that do not count, and `policy` is the gate. An input without a verdict keeps what could
+    `suppressions` are of this outcome's findings, and `policy` is the gate. An input without a verdict keeps what could
     be read of the answer.
     """
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
     verdict = verdict_of(outcome)
     answer = verdict or (outcome if isinstance(outcome, Pending) else None)
     call = outcome.call
-    passed = policy.passes(outcome, allowed)
+    passed = policy.passes(outcome, suppressions)
     record = {
         "schema": SCHEMA,
         "source": outcome.item.source,
@@ -67,7 +67,7 @@ def to_record(
         "operation": call.operation,
         "services": list(call.services),
         "status": status(outcome),
-        **_findings(verdict, allowed),
+        **_findings(verdict, suppressions),
         "gate": None if passed is None else {"fail_on": policy.fail_on, "passed": passed},
         "coverage": [
             {"kind": part.kind, "judged": part.judged, "total": part.total}
@@ -132,7 +132,7 @@ def _queued_as(outcome: Outcome) -> str | None:
     return outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
 
 
-def _findings(verdict: Verdict | None, allowed: Sequence[Allowed]) -> dict[str, Any]:
+def _findings(verdict: Verdict | None, suppressions: Sequence[Suppression]) -> dict[str, Any]:
     if verdict is None:
         return {
             "risk_level": None,
@@ -146,15 +146,15 @@ def _findings(verdict: Verdict | None, allowed: Sequence[Allowed]) -> dict[str, 
     return {
         "risk_level": verdict.risk_level,
         "reported_level": verdict.reported_level,
-        "labels": _labels(verdict.labels, allowed),
-        "per_service": [_service(part, allowed) for part in verdict.per_service],
-        "frames": [_frame(frame, allowed) for frame in verdict.frames],
+        "labels": _labels(verdict.labels, suppressions),
+        "per_service": [_service(part, suppressions) for part in verdict.per_service],
+        "frames": [_frame(frame, suppressions) for frame in verdict.frames],
         "ext": verdict.ext or _NO_EXT,
         "usage": _usage(verdict),
     }
 
 
-def _labels(labels: Iterable[Label], allowed: Sequence[Allowed]) -> list[dict[str, Any]]:
+def _labels(labels: Iterable[Label], suppressions: Sequence[Suppression]) -> list[dict[str, Any]]:
     return [
         {
             "label": label.label,
@@ -163,32 +163,32 @@ def _labels(labels: Iterable[Label], allowed: Sequence[Allowed]) -> list[dict[st
             "risk_level": label.risk_level,
             "service": label.service,
             "where": label.where,
-            "suppressed": _suppression(label, allowed),
+            "suppressed": _suppression(label, suppressions),
         }
         for label in labels
     ]
 
 
-def _suppression(label: Label, allowed: Sequence[Allowed]) -> dict[str, str | None] | None:
-    entry = allowance(label, allowed) if allowed else None
+def _suppression(label: Label, suppressions: Sequence[Suppression]) -> dict[str, str | None] | None:
+    entry = suppression_for(label, suppressions) if suppressions else None
     return None if entry is None else {"by": entry.source, "reason": entry.reason, "expires": entry.expires}
 
 
-def _service(part: ServiceVerdict, allowed: Sequence[Allowed]) -> dict[str, Any]:
+def _service(part: ServiceVerdict, suppressions: Sequence[Suppression]) -> dict[str, Any]:
     return {
         "service": part.service,
         "risk_level": part.risk_level,
-        "labels": _labels(part.labels, allowed),
+        "labels": _labels(part.labels, suppressions),
         "ext": part.ext,
     }
 
 
-def _frame(frame: Frame, allowed: Sequence[Allowed]) -> dict[str, Any]:
+def _frame(frame: Frame, suppressions: Sequence[Suppression]) -> dict[str, Any]:
     return {
         "index": frame.index,
         "url": frame.url,
         "risk_level": frame.risk_level,
-        "labels": _labels(frame.labels, allowed),
+        "labels": _labels(frame.labels, suppressions),
         "ext": frame.ext,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from moderate_cli.errors import ExitCode
-from moderate_cli.records.allowed import NO_GATE, Allowed, GatePolicy, allowance, counted_level
+from moderate_cli.records.allowed import NO_GATE, GatePolicy, Suppression, counted_level, suppression_for
 from moderate_cli.records.record import notes
 from moderate_cli.verdicts import (
     Coverage,
@@ -89,13 +89,13 @@ class Tally:
     fatal: bool = False
     stopped_by: ExitCode | None = None
 
-    def add(self, outcome: Outcome, allowed: Sequence[Allowed] = ()) -> None:
-        """Count one outcome, without the findings that are allowed."""
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression] = ()) -> None:
+        """Count one outcome, without the suppressed findings."""
         for note in notes(outcome):
             self.notes[note if note in self.notes or len(self.notes) < _MOST_NOTES else _MORE_NOTES] += 1
         match outcome:
             case Judged():
-                self._add_verdict(outcome.verdict, allowed)
+                self._add_verdict(outcome.verdict, suppressions)
                 self.incomplete += self.policy.is_incomplete(outcome)
                 self.reused += outcome.reused
             case Pending():
@@ -118,12 +118,14 @@ class Tally:
         self.reused += number
         self.levels[RiskLevel.NONE] += number
 
-    def _add_verdict(self, verdict: Verdict, allowed: Sequence[Allowed]) -> None:
+    def _add_verdict(self, verdict: Verdict, suppressions: Sequence[Suppression]) -> None:
         self.judged += 1
-        self.levels[counted_level(verdict, allowed)] += 1
+        self.levels[counted_level(verdict, suppressions)] += 1
         for part in verdict.coverage:
             self.coverage.setdefault(part.kind, Looked()).add(part)
-        counted = (label.label for label in verdict.labels if label.is_finding and allowance(label, allowed) is None)
+        counted = (
+            label.label for label in verdict.labels if label.is_finding and suppression_for(label, suppressions) is None
+        )
         self.labels.update(dict.fromkeys(counted, 1))
         self.local |= verdict.engine == "local"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally
+from moderate_cli.records import NO_GATE, GatePolicy, Suppression, Tally
 from moderate_cli.verdicts import Outcome
 
 
@@ -32,8 +32,8 @@ ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHU
 class Renderer(Protocol):
     """Shows the outcomes of one run, in memory that does not grow with their number."""
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Take one outcome, and show it now if the format can; the findings that are `allowed` do not count."""
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Take one outcome, and show it now if the format can; suppressed findings do not count."""
 
     def finish(self, tally: Tally) -> None:
         """Show what is left once the run is over; called once, also where nothing was added or the run broke off."""
@@ -54,19 +54,19 @@ def renderer(
     color: str,
     raw: bool,
     policy: GatePolicy = NO_GATE,
-    show_ignored: bool = False,
+    show_suppressed: bool = False,
 ) -> Renderer:
     """Return the renderer of a format; `color` is auto, always or never.
 
-    `policy` is what makes an input fail, and `show_ignored` shows allowed findings to people too. Raises ValueError for
-    `auto`, which `choose_format` decides.
+    `policy` is what makes an input fail, and `show_suppressed` shows people suppressed findings too. Raises ValueError
+    for `auto`, which `choose_format` decides.
     """
     match choice:
         case Format.TABLE:
             from moderate_cli.render.table import TableRenderer
 
             width, has_color = environment.width(), environment.wants_color(color, stream)
-            return TableRenderer(stream, width=width, color=has_color, show_ignored=show_ignored)
+            return TableRenderer(stream, width=width, color=has_color, show_suppressed=show_suppressed)
         case Format.JSONL:
             from moderate_cli.render.json import JsonlRenderer
 
@@ -82,7 +82,7 @@ def renderer(
         case Format.AUTO:
             raise ValueError("auto is no format of its own")
         case _:
-            return _report(choice, stream, environment, policy=policy, show_ignored=show_ignored)
+            return _report(choice, stream, environment, policy=policy, show_suppressed=show_suppressed)
 
 
 def _report(
@@ -91,13 +91,13 @@ def _report(
     environment: Environment,
     *,
     policy: GatePolicy,
-    show_ignored: bool,
+    show_suppressed: bool,
 ) -> Renderer:
     match choice:
         case Format.MARKDOWN:
             from moderate_cli.render.markdown import MarkdownRenderer
 
-            return MarkdownRenderer(stream, policy=policy, show_ignored=show_ignored)
+            return MarkdownRenderer(stream, policy=policy, show_suppressed=show_suppressed)
         case Format.SARIF:
             from moderate_cli.render.sarif import SarifRenderer
 
@@ -109,10 +109,10 @@ def _report(
         case Format.GITHUB:
             from moderate_cli.render.github import GithubRenderer
 
-            return GithubRenderer(stream, environment, policy=policy, show_ignored=show_ignored)
+            return GithubRenderer(stream, environment, policy=policy, show_suppressed=show_suppressed)
         case Format.HTML:
             from moderate_cli.render.html import HtmlRenderer
 
-            return HtmlRenderer(stream, environment, policy=policy, show_ignored=show_ignored)
+            return HtmlRenderer(stream, environment, policy=policy, show_suppressed=show_suppressed)
         case _:
             assert_never(choice)

@@ -42,7 +42,7 @@ def coverage_lines(tally: Tally, noun: str = "input") -> Iterator[str]:
 
 
 def left_out_lines(tally: Tally) -> Iterator[str]:
-    """Yield what files of the project keep from counting: findings that they allow, and images that they leave out."""
+    """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
     for name, count in tally.suppressed_by.most_common():
         yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
     for name, count in tally.ignored_by.most_common():

@@ -6,7 +6,16 @@ import csv
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally, all_labels, allowance, to_record, verdict_of
+from moderate_cli.records import (
+    NO_GATE,
+    GatePolicy,
+    Suppression,
+    Tally,
+    all_labels,
+    suppression_for,
+    to_record,
+    verdict_of,
+)
 from moderate_cli.render.coverage import coverage_words
 from moderate_cli.render.details import confidence
 from moderate_cli.render.listing import safe_cell
@@ -21,14 +30,14 @@ _LAST = (
     *("sha256", "bytes", "judged_at", "billed_calls", "attempts", "elapsed_ms"),
 )
 _JOINED = (
-    *("gate_passed", "coverage", "notes", "labels", "confidences", "descriptions", "allowed"),
+    *("gate_passed", "coverage", "notes", "labels", "confidences", "descriptions", "suppressed"),
     *("services", "error_code", "error_message"),
 )
 
 COLUMNS = (*_FIRST, *_JOINED, *_LAST)
 """The header. A cell with several values separates them with `; `, and labels, confidences and descriptions are in the
-same order, exemptions last; `allowed` holds the labels that the team has allowed, each with the reason, and `coverage`
-tells in words what was not judged. Other names are the record's."""
+same order, exemptions last; `suppressed` holds the suppressed labels, each with the reason, and `coverage` tells in
+words what was not judged. Other names are the record's."""
 
 _SEPARATOR = "; "
 
@@ -44,11 +53,11 @@ class CsvRenderer:
         self._writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
         self._has_header = False
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Write one row."""
         self._write_header()
-        record = to_record(outcome, allowed=allowed, policy=self._policy)
-        cells = {**record, **_joined(outcome, record, allowed)}
+        record = to_record(outcome, suppressions=suppressions, policy=self._policy)
+        cells = {**record, **_joined(outcome, record, suppressions)}
         self._writer.writerow(_cell(cells[name]) for name in COLUMNS)
 
     def finish(self, tally: Tally) -> None:
@@ -61,10 +70,10 @@ class CsvRenderer:
             self._has_header = True
 
 
-def _joined(outcome: Outcome, record: dict[str, Any], allowed: Sequence[Allowed]) -> dict[str, Any]:
+def _joined(outcome: Outcome, record: dict[str, Any], suppressions: Sequence[Suppression]) -> dict[str, Any]:
     verdict = verdict_of(outcome)
     labels: list[Label] = [*all_labels(verdict), *exempted(verdict)] if verdict else []
-    entries = {label.label: entry for label in labels if (entry := allowance(label, allowed))}
+    entries = {label.label: entry for label in labels if (entry := suppression_for(label, suppressions))}
     error = record["error"] or {}
     return {
         "gate_passed": (record["gate"] or {}).get("passed"),
@@ -73,7 +82,7 @@ def _joined(outcome: Outcome, record: dict[str, Any], allowed: Sequence[Allowed]
         "labels": _SEPARATOR.join(label.label for label in labels),
         "confidences": _SEPARATOR.join(confidence(label.confidence) for label in labels),
         "descriptions": _SEPARATOR.join(label.description or "" for label in labels),
-        "allowed": _SEPARATOR.join(f"{name}: {entry.reason}" for name, entry in entries.items()),
+        "suppressed": _SEPARATOR.join(f"{name}: {entry.reason}" for name, entry in entries.items()),
         "services": _SEPARATOR.join(record["services"]),
         "error_code": error.get("code"),
         "error_message": error.get("message"),

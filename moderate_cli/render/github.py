@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TextIO
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import Allowed, GatePolicy, Tally, counted_level, findings
+from moderate_cli.records import GatePolicy, Suppression, Tally, counted_level, findings
 from moderate_cli.render.coverage import cut_off_words, left_out_lines, not_tried_words, remarks
-from moderate_cli.render.ignored import allowed_by
+from moderate_cli.render.ignored import suppression_of_finding
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.notes import say
 from moderate_cli.render.places import Places
@@ -35,12 +35,12 @@ class GithubRenderer:
     """One annotation an input, the worst ten of each kind, and the whole run as Markdown in the job summary.
 
     High is an error, medium a warning and low a notice; what is at or above the gate, or has no verdict, is an error at
-    any level, since the step fails for it. Allowed findings are no annotations. An answer that leaves out what it was
+    any level, since the step fails for it. Suppressed findings get no annotation. An answer that leaves out what it was
     asked about is a warning, other remarks are notices.
     """
 
     def __init__(
-        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_ignored: bool = False
+        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_suppressed: bool = False
     ) -> None:
         self._stream = stream
         self._environment = environment
@@ -48,13 +48,13 @@ class GithubRenderer:
         self._places = Places()
         self._worst: dict[str, Worst[str]] = {kind: Worst(MOST) for kind in _KINDS}
         self._summary = io.StringIO()
-        self._markdown = MarkdownRenderer(self._summary, policy=policy, show_ignored=show_ignored)
+        self._markdown = MarkdownRenderer(self._summary, policy=policy, show_suppressed=show_suppressed)
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one annotation, if it is among the worst."""
-        self._markdown.add(outcome, allowed=allowed)
+        self._markdown.add(outcome, suppressions=suppressions)
         if isinstance(outcome, Judged):
-            self._add_judged(outcome, allowed)
+            self._add_judged(outcome, suppressions)
         elif isinstance(outcome, Pending):
             self._annotate("notice", 1, "pending", outcome, [pending_words(outcome)])
         elif error := problem(outcome):
@@ -77,12 +77,12 @@ class GithubRenderer:
         self._markdown.finish(tally)
         self._append_summary()
 
-    def _add_judged(self, outcome: Judged, allowed: Sequence[Allowed]) -> None:
-        level = counted_level(outcome.verdict, allowed)
+    def _add_judged(self, outcome: Judged, suppressions: Sequence[Suppression]) -> None:
+        level = counted_level(outcome.verdict, suppressions)
         said = remarks(outcome, self._policy)
         title = "partial" if outcome.verdict.coverage else "note"
         if level is not RiskLevel.NONE:
-            found = [each for each in findings(outcome.verdict) if not allowed_by(each, allowed)]
+            found = [each for each in findings(outcome.verdict) if not suppression_of_finding(each, suppressions)]
             labels = ", ".join(dict.fromkeys(finding.label.label for finding in found))
             title = f"{level}: {labels}" if labels else level
             said = [*(map(finding_words, found) if found else [f"{level} risk"]), *said]

@@ -1,4 +1,4 @@
-"""Allowed findings in what people read: left out, or set off with the reason."""
+"""Suppressed findings in what people read: left out, or set off with the reason."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from dataclasses import replace
 from typing import TypeVar
 
 from moderate_cli.levels import label_level, stated_level
-from moderate_cli.records import Allowed, Finding, allowance, counted_level
+from moderate_cli.records import Finding, Suppression, counted_level, suppression_for
 from moderate_cli.verdicts import Frame, Judged, Label, Outcome, RiskLevel, ServiceVerdict, highest
 
 Part = TypeVar("Part", ServiceVerdict, Frame)
 
 
-def allowed_by(finding: Finding, allowed: Sequence[Allowed]) -> Allowed | None:
-    """Return what allows a finding, or None; one of several services is allowed where each of them is."""
+def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]) -> Suppression | None:
+    """Return what suppresses a finding, or None; one of several services is suppressed where each of them is."""
     labels = [replace(finding.label, service=name) for name in finding.services] or [finding.label]
-    entries = [allowance(label, allowed) for label in labels]
+    entries = [suppression_for(label, suppressions) for label in labels]
     return entries[0] if all(entries) else None
 
 
-class Ignored:
+class SuppressionFilter:
     """Shows outcomes as people shall see them, and counts the findings that it leaves out."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._left_out = 0
 
-    def shown(self, outcome: Outcome, allowed: Sequence[Allowed]) -> Outcome:
-        """Return an outcome whose allowed findings have no level any more, and are gone unless they are to be shown."""
-        if not allowed or not isinstance(outcome, Judged):
+    def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
+        """Return an outcome whose suppressed findings have no level, and are gone unless they are to be shown."""
+        if not suppressions or not isinstance(outcome, Judged):
             return outcome
         verdict = outcome.verdict
         whole = stated_level(verdict)
         if not self._shown:
-            left_out = {(label.label, label.where) for label in verdict.labels if allowance(label, allowed)}
+            left_out = {(label.label, label.where) for label in verdict.labels if suppression_for(label, suppressions)}
             self._left_out += len(left_out)
         changed = replace(
             verdict,
-            risk_level=counted_level(verdict, allowed),
-            labels=self._labels(verdict.labels, allowed),
-            per_service=tuple(self._part(part, allowed, whole) for part in verdict.per_service),
-            frames=tuple(self._part(frame, allowed, whole) for frame in verdict.frames),
+            risk_level=counted_level(verdict, suppressions),
+            labels=self._labels(verdict.labels, suppressions),
+            per_service=tuple(self._part(part, suppressions, whole) for part in verdict.per_service),
+            frames=tuple(self._part(frame, suppressions, whole) for frame in verdict.frames),
         )
         return replace(outcome, verdict=changed)
 
@@ -49,22 +49,22 @@ class Ignored:
         """Return how many findings were left out, or None where it were none."""
         if not self._left_out:
             return None
-        count = "1 allowed finding is" if self._left_out == 1 else f"{self._left_out:,} allowed findings are"
-        return f"{count} not shown; --show-ignored shows them"
+        count = "1 suppressed finding is" if self._left_out == 1 else f"{self._left_out:,} suppressed findings are"
+        return f"{count} not shown; --show-suppressed shows them"
 
-    def _part(self, part: Part, allowed: Sequence[Allowed], whole: RiskLevel | None) -> Part:
+    def _part(self, part: Part, suppressions: Sequence[Suppression], whole: RiskLevel | None) -> Part:
         """Return a service or a frame at the level that is left; `whole` is that of the answer around it."""
-        left: list[Label] = [label for label in part.labels if allowance(label, allowed) is None]
+        left: list[Label] = [label for label in part.labels if suppression_for(label, suppressions) is None]
         if len(left) == len(part.labels):
             return part
         explained = highest(_levels(part.labels, part.risk_level, whole)) or RiskLevel.NONE
         claimed = part.risk_level or RiskLevel.NONE
         beyond = claimed if part.misread or claimed.rank > explained.rank else RiskLevel.NONE
         level = highest([*_levels(left, part.risk_level, whole), beyond])
-        return replace(part, labels=self._labels(part.labels, allowed), risk_level=level)
+        return replace(part, labels=self._labels(part.labels, suppressions), risk_level=level)
 
-    def _labels(self, labels: Sequence[Label], allowed: Sequence[Allowed]) -> tuple[Label, ...]:
-        found = ((label, allowance(label, allowed)) for label in labels)
+    def _labels(self, labels: Sequence[Label], suppressions: Sequence[Suppression]) -> tuple[Label, ...]:
+        found = ((label, suppression_for(label, suppressions)) for label in labels)
         return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
 
 
@@ -72,6 +72,6 @@ def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLeve
     return [label_level(label, *around) for label in labels if label.is_finding]
 
 
-def _marked(label: Label, entry: Allowed) -> Label:
-    reason = f"allowed: {entry.reason} ({entry.source})"
+def _marked(label: Label, entry: Suppression) -> Label:
+    reason = f"suppressed: {entry.reason} ({entry.source})"
     return replace(label, risk_level=RiskLevel.NONE, description="; ".join(filter(None, [reason, label.description])))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import NO_GATE, SCHEMA, Allowed, GatePolicy, Tally, to_record
+from moderate_cli.records import NO_GATE, SCHEMA, GatePolicy, Suppression, Tally, to_record
 from moderate_cli.render.safe import safe_json
 from moderate_cli.verdicts import Outcome
 
@@ -24,9 +24,9 @@ class JsonlRenderer:
         self._raw = raw
         self._policy = policy
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Write one line; what is allowed stays as the service said it, and is marked."""
-        record = to_record(outcome, allowed=allowed, policy=self._policy, raw=self._raw)
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Write one line; what is suppressed stays as the service said it, and is marked."""
+        record = to_record(outcome, suppressions=suppressions, policy=self._policy, raw=self._raw)
         self._stream.write(dump(record) + "\n")
         self._stream.flush()
 
@@ -43,9 +43,9 @@ class JsonRenderer:
         self._policy = policy
         self._before = f'{{"schema":{SCHEMA},"results":['
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Write one element of the results; what is allowed stays as the service said it, and is marked."""
-        record = to_record(outcome, allowed=allowed, policy=self._policy, raw=self._raw)
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Write one element of the results; what is suppressed stays as the service said it, and is marked."""
+        record = to_record(outcome, suppressions=suppressions, policy=self._policy, raw=self._raw)
         self._stream.write(self._before + "\n" + dump(record))
         self._before = ","
 

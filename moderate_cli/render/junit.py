@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import IO, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from moderate_cli.records import Allowed, Finding, GatePolicy, Tally, counted_level, findings
+from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, counted_level, findings
 from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
-from moderate_cli.render.ignored import allowed_by
+from moderate_cli.render.ignored import suppression_of_finding
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.words import finding_words, pending_words, problem_words, read_part, read_words
 from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, Skipped
@@ -26,9 +26,9 @@ _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML 1.0 has none of these, nor 
 class JunitRenderer:
     """One suite: at or above the gate is a failure, failed or incomplete is an error, skipped or pending is skipped.
 
-    Without a gate no image fails, as the exit code has it. What was found in an image that passes, what is allowed, and
-    what was not looked at stands in its output. All inputs that a run did not come to are one skipped case. The counts
-    come first, so the cases wait until the end.
+    Without a gate no image fails, as the exit code has it. What was found in an image that passes, what is suppressed,
+    and what was not looked at stands in its output. All inputs that a run did not come to are one skipped case. The
+    counts come first, so the cases wait until the end.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
@@ -40,11 +40,11 @@ class JunitRenderer:
         self._counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
         self._milliseconds = 0
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one test case."""
         elapsed = outcome.call.elapsed_ms or 0
         self._milliseconds += elapsed
-        inside = self._inside(outcome, allowed)
+        inside = self._inside(outcome, suppressions)
         self._write_case(f"moderate.{outcome.call.operation}", outcome.item.source, inside, elapsed)
 
     def finish(self, tally: Tally) -> None:
@@ -67,10 +67,10 @@ class JunitRenderer:
         names = {"classname": classname, "name": name, "time": f"{milliseconds / 1000:.3f}"}
         self._cases.write(f"    {_element('testcase', names, inside)}\n")
 
-    def _inside(self, outcome: Outcome, allowed: Sequence[Allowed]) -> str:
+    def _inside(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> str:
         match outcome:
             case Judged():
-                return self._judged(outcome, allowed)
+                return self._judged(outcome, suppressions)
             case Failed():
                 return self._failed(outcome)
             case Skipped(error=error):
@@ -79,12 +79,14 @@ class JunitRenderer:
                 return self._counted("skipped", "skipped", "pending", pending_words(outcome))
         raise TypeError(f"no test case for {type(outcome).__name__}")
 
-    def _judged(self, outcome: Judged, allowed: Sequence[Allowed]) -> str:
-        level = counted_level(outcome.verdict, allowed)
+    def _judged(self, outcome: Judged, suppressions: Sequence[Suppression]) -> str:
+        level = counted_level(outcome.verdict, suppressions)
         found = findings(outcome.verdict)
         said = remarks(outcome, self._policy)
-        text = "\n".join([*_lines(found, allowed), *said])
-        labels = ", ".join(dict.fromkeys(each.label.label for each in found if not allowed_by(each, allowed)))
+        text = "\n".join([*_lines(found, suppressions), *said])
+        labels = ", ".join(
+            dict.fromkeys(each.label.label for each in found if not suppression_of_finding(each, suppressions))
+        )
         risk = f"{level} risk: {labels}" if labels else level
         fails = self._policy.fails(level)
         if self._policy.is_incomplete(outcome):
@@ -107,10 +109,10 @@ class JunitRenderer:
         return _element(name, {"type": kind, "message": message}, escape(_legal(text or message)))
 
 
-def _lines(found: Iterable[Finding], allowed: Sequence[Allowed]) -> Iterable[str]:
+def _lines(found: Iterable[Finding], suppressions: Sequence[Suppression]) -> Iterable[str]:
     for finding in found:
-        entry = allowed_by(finding, allowed)
-        note = safe_text(f" (allowed: {entry.reason})") if entry else ""
+        entry = suppression_of_finding(finding, suppressions)
+        note = safe_text(f" (suppressed: {entry.reason})") if entry else ""
         yield f"{finding.level}: {finding_words(finding)}{note}"
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from moderate_cli.records import Allowed, GatePolicy, Tally, findings
+from moderate_cli.records import GatePolicy, Suppression, Tally, findings
 from moderate_cli.render.counts import counts
 from moderate_cli.render.coverage import coverage_lines, cut_off_words, left_out_lines, remarks, sentence
 from moderate_cli.render.details import confidence
-from moderate_cli.render.ignored import Ignored
+from moderate_cli.render.ignored import SuppressionFilter
 from moderate_cli.render.safe import safe_text
 from moderate_cli.render.words import (
     EXEMPT_WORD,
@@ -41,17 +41,17 @@ _LINKED = re.compile(r"[@#!%]|://|\bwww\.|\b[0-9a-f]{7,40}\b", re.IGNORECASE)
 class MarkdownRenderer:
     """Keeps the worst inputs and writes them at the end; images of which there is nothing to say are only counted."""
 
-    def __init__(self, stream: TextIO, *, policy: GatePolicy, show_ignored: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, policy: GatePolicy, show_suppressed: bool = False) -> None:
         self._stream = stream
         self._policy = policy
-        self._show_ignored = show_ignored
-        self._ignored = Ignored(shown=show_ignored)
+        self._show_suppressed = show_suppressed
+        self._suppressed = SuppressionFilter(shown=show_suppressed)
         self._worst: Worst[Outcome] = Worst(MOST_ROWS)
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if there is something to say about it and it is among the worst."""
-        shown = self._ignored.shown(outcome, allowed)
-        if _has_news(shown) or (allowed and self._show_ignored):
+        shown = self._suppressed.shown(outcome, suppressions)
+        if _has_news(shown) or (suppressions and self._show_suppressed):
             self._worst.add(place_of(shown), shown)
 
     def finish(self, tally: Tally) -> None:
@@ -82,7 +82,7 @@ class MarkdownRenderer:
             yield "The local engine judged these; there is no cloud verdict."
 
     def _tail(self, tally: Tally) -> Iterator[str]:
-        if note := self._ignored.note():
+        if note := self._suppressed.note():
             yield f"{note}."
         if tally.labels:
             yield f"<details><summary>Labels ({len(tally.labels):,})</summary>"

@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from moderate_cli import __version__
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Allowed, Finding, GatePolicy, Tally, findings, verdict_of
+from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, findings, verdict_of
 from moderate_cli.render.coverage import not_tried_words, remarks
-from moderate_cli.render.ignored import allowed_by
+from moderate_cli.render.ignored import suppression_of_finding
 from moderate_cli.render.json import dump
 from moderate_cli.render.places import Places
 from moderate_cli.render.safe import safe_text
@@ -60,15 +60,15 @@ class SarifRenderer:
         self._problems = _Notifications(MOST_PROBLEMS)
         self._remarks = _Notifications(MOST_REMARKS)
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
-        """Write the results of one outcome, or keep its problem; what is allowed is a suppressed result."""
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Write the results of one outcome, or keep its problem; what is suppressed is a suppressed result."""
         self._add_remarks(outcome)
         if not isinstance(outcome, Judged):
             self._add_problem(outcome)
             return
         for finding in findings(outcome.verdict):
             if self._results < MOST_RESULTS:
-                self._write_result(self._result(outcome, finding, allowed))
+                self._write_result(self._result(outcome, finding, suppressions))
             self._results += 1
 
     def finish(self, tally: Tally) -> None:
@@ -92,9 +92,9 @@ class SarifRenderer:
         self._begin()
         self._stream.write(("," if self._results else "") + "\n" + dump(result))
 
-    def _result(self, outcome: Judged, finding: Finding, allowed: Sequence[Allowed]) -> dict[str, Any]:
+    def _result(self, outcome: Judged, finding: Finding, suppressions: Sequence[Suppression]) -> dict[str, Any]:
         label = finding.label
-        entry = allowed_by(finding, allowed)
+        entry = suppression_of_finding(finding, suppressions)
         location = {"physicalLocation": {**self._artifact(outcome.item), "region": {"startLine": 1}}}
         where = {"logicalLocations": [{"fullyQualifiedName": safe_text(label.where)}]} if label.where else {}
         services = ", ".join(dict.fromkeys(finding.services)) or None

@@ -40,7 +40,7 @@ def _rule(label: Label) -> dict[str, Any]:
     words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_LONGEST]
     found = f"{name}: {words}" if words else name
     by = f" by {safe_text(label.service)}" if label.service else ""
-    todo = "Look at what was found. Replace it, or allow it and say why:"
+    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
     command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
     return {
         "id": name,

@@ -8,10 +8,10 @@ from typing import TextIO
 from rich.console import RenderableType
 from rich.text import Text
 
-from moderate_cli.records import Allowed, Tally
+from moderate_cli.records import Suppression, Tally
 from moderate_cli.render.console import plain_console
 from moderate_cli.render.coverage import cut_off_words
-from moderate_cli.render.ignored import Ignored
+from moderate_cli.render.ignored import SuppressionFilter
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.table_layout import outcome_table
 from moderate_cli.render.table_summary import Totals, summary_table
@@ -27,15 +27,15 @@ _FRAME_NOTE = "frame addresses live five minutes"
 class TableRenderer:
     """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post."""
 
-    def __init__(self, stream: TextIO, *, width: int, color: bool, show_ignored: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
         self._console = plain_console(stream, width=width, color=color)
-        self._ignored = Ignored(shown=show_ignored)
+        self._suppressed = SuppressionFilter(shown=show_suppressed)
         self._worst: Worst[Outcome] = Worst(MOST)
         self._totals = Totals()
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
-        shown = self._ignored.shown(outcome, allowed)
+        shown = self._suppressed.shown(outcome, suppressions)
         self._totals.add(shown)
         self._worst.add(place_of(shown), shown)
 
@@ -67,7 +67,7 @@ class TableRenderer:
         yield from filter(None, [cut_off_words(tally)])
         if self._worst.left_out:
             yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
-        yield from filter(None, [self._ignored.note()])
+        yield from filter(None, [self._suppressed.note()])
 
 
 def _worst_first(outcome: Outcome) -> tuple[int, str]:

@@ -31,7 +31,8 @@ class Location:
     """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
 
     With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where
-    it does not exist. `refused` says which nearer files do not count, and why; where `is_refused`, this is one of them.
+    it does not exist. `refused` says which files nearer or beside it do not count, and why; where `is_refused`, one of
+    them is in its folder.
     """
 
     path: Path
@@ -97,27 +98,35 @@ def user_file() -> Path:
     return user_config_path("moderate", appauthor=False) / USER_FILE
 
 
-def nearest(name: str) -> Location:
-    """Return the nearest file of a name, from the working folder upward, or where it would be in that folder.
+def nearest(*names: str) -> Location:
+    """Return the nearest file of some names, from the working folder upward, or where it would be in that folder.
 
-    The search ends at the top of the repository, the first folder that holds `.git`, or at the home folder, because
-    what lies above belongs to somebody else. Files that anybody could have put there are passed over.
+    In one folder the first name counts. The search ends at the top of the repository, the first folder that holds
+    `.git`, or at the home folder, because what lies above belongs to somebody else. Files that anybody could have put
+    there are passed over.
     """
     try:
         start = Path.cwd()
     except FileNotFoundError:  # the working folder was removed
-        return Location(Path(name), name)
+        return Location(Path(names[0]), names[0])
     refused: list[str] = []
     for folder in _upward(start):
-        found = folder / name
-        if not os.path.lexists(found):
-            continue
-        shown = os.path.relpath(found, start)
-        reason = why_unsafe(found)
-        if reason is None:
-            return Location(found, shown, refused=tuple(refused))
-        refused.append(f"{shown} does not count: {reason}")
-    return Location(start / name, name, refused=tuple(refused), is_refused=os.path.lexists(start / name))
+        found: Path | None = None
+        for path in filter(os.path.lexists, (folder / name for name in names)):
+            reason = why_unsafe(path) if found is None else why_superseded(found.name)
+            if reason is None:
+                found = path
+            else:
+                refused.append(f"{os.path.relpath(path, start)} does not count: {reason}")
+        if found is not None:
+            return Location(found, os.path.relpath(found, start), refused=tuple(refused))
+    is_refused = any(os.path.lexists(start / name) for name in names)
+    return Location(start / names[0], names[0], refused=tuple(refused), is_refused=is_refused)
+
+
+def why_superseded(name: str) -> str:
+    """Return why a file with a former name does not count: one with the new name is beside it."""
+    return f"{name} beside it does"
 
 
 def _upward(start: Path) -> Iterator[Path]:

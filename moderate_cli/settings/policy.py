@@ -1,4 +1,4 @@
-"""The files of a git revision that decide what counts, in place of the working tree's: a change cannot allow itself."""
+"""The files of a git revision that decide what counts, so that a change cannot suppress its own findings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from moderate_cli.errors import UsageError
-from moderate_cli.settings.files import Location
+from moderate_cli.settings.files import Location, why_superseded
 
 IGNORE_FILES = (".gitignore", ".moderateignore")
 _TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone
@@ -80,19 +80,24 @@ class Policy:
         """Tell whether a path lies in the repository, so that the revision decides what it holds."""
         return self._inside(path) is not None
 
-    def nearest(self, name: str) -> Location:
-        """Return the nearest file of a name at the revision, from the working folder up to the top of the repository.
+    def nearest(self, *names: str) -> Location:
+        """Return the nearest file of some names at the revision, from the working folder up to the repository's top.
 
-        Where there is none, it would be in the working folder. Raises UsageError for a link.
+        In one folder the first name counts. Where there is none, it would be in the working folder. Raises UsageError
+        for a link.
         """
         start = Path(os.path.realpath(os.curdir))
-        paths = {inside: folder / name for folder in (start, *start.parents) if (inside := self._inside(folder / name))}
+        wanted = [folder / name for folder in (start, *start.parents) for name in names]
+        paths = {inside: path for path in wanted if (inside := self._inside(path))}
         entries = self._entries(paths)
         for inside, path in paths.items():
             if inside in entries:
-                return self._location(path, inside, entries)
+                others = (other for other in paths if other != inside and other in entries)
+                beside = (self._name(other) for other in others if paths[other].parent == path.parent)
+                refused = tuple(f"{name} does not count: {why_superseded(self._name(inside))}" for name in beside)
+                return replace(self._location(path, inside, entries), refused=refused)
             self._compare(path, None)
-        return self._location(start / name, b"", {})
+        return self._location(start / names[0], b"", {})
 
     def named(self, path: Path, *, required: bool = True) -> Location:
         """Return the place of a file that was asked for by name: at the revision, if it lies in the repository.
@@ -121,13 +126,16 @@ class Policy:
     def _location(
         self, path: Path, inside: bytes, entries: Mapping[bytes, _Entry], *, required: bool = False
     ) -> Location:
-        name = f"{self.revision}:{os.fsdecode(inside) or path.name}"
+        name = self._name(inside or os.fsencode(path.name))
         entry = entries.get(inside)
         if entry is not None and not entry.is_file:
             raise UsageError(f"{name} is not a regular file", hint="write the file itself in the place of the link")
         content = None if entry is None else self._blob(entry.hash)
         self._compare(path, content)
         return Location(path, name, required=required, revision=self.revision, content=content)
+
+    def _name(self, inside: bytes) -> str:
+        return f"{self.revision}:{os.fsdecode(inside)}"
 
     def _compare(self, path: str | Path, content: bytes | None) -> None:
         """Note where the working tree has something else."""

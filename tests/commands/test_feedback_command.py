@@ -51,16 +51,16 @@ def test_a_false_positive_is_suppressed_in_reports_and_the_record_is_as_it_was(m
     assert after == before
     text = moderate("history", "--source", "photos/both.png", "-f", "csv", "--store", store).stdout
     [row] = csv.DictReader(io.StringIO(text, newline=""))
-    assert row["allowed"] == "violent_gun: toys; contraband_drug: toys"
+    assert row["suppressed"] == "violent_gun: toys; contraband_drug: toys"
     log = json.loads(moderate("history", "--feedback", "any", "-f", "sarif", "--store", store).stdout)
     assert [result["suppressions"][0]["justification"] for result in log["runs"][0]["results"]] == ["toys", "toys"]
 
 
-def test_what_was_missed_allows_nothing(moderate: Callable, store: Path) -> None:
+def test_what_was_missed_suppresses_nothing(moderate: Callable, store: Path) -> None:
     moderate("feedback", "R-photos/both.png", "missed", "--store", store)
     text = moderate("history", "--feedback", "any", "-f", "csv", "--store", store).stdout
     [row] = csv.DictReader(io.StringIO(text, newline=""))
-    assert row["allowed"] == ""
+    assert row["suppressed"] == ""
 
 
 @pytest.mark.parametrize(

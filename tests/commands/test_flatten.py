@@ -108,5 +108,4 @@ def test_the_shared_groups_have_defaults_panels_and_variables_throughout(group: 
     for parameter in inspect.signature(flatten_options(command)).parameters.values():
         [option] = parameter.annotation.__metadata__
         assert option.envvar == f"MODERATE_{parameter.name.upper()}"
-        assert option.help
-        assert option.rich_help_panel
+        assert option.hidden or (option.help and option.rich_help_panel)

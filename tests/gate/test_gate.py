@@ -1,4 +1,4 @@
-"""What the gate allows of a verdict, and the level that is left."""
+"""What the gate suppresses of a verdict, and the level that is left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from builders import SHA256, call, failed, judged, skipped
+from builders import SHA256, call, failed, judged, schema_1, skipped
 from hypothesis import given
 from hypothesis import strategies as st
 from repositories import Repository
@@ -19,8 +19,8 @@ from moderate_cli.client.answers import UnreadableAnswerError
 from moderate_cli.client.replies import read_verdict
 from moderate_cli.errors import UsageError
 from moderate_cli.gate import Gate, open_gate
-from moderate_cli.gate.allowances import Allowance, Allowances
-from moderate_cli.records import Allowed, counted_level, to_record
+from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
+from moderate_cli.records import Suppression, counted_level, to_record
 from moderate_cli.settings.policy import Policy
 from moderate_cli.verdicts import Item, Json, Judged, Label, LocalFile, RiskLevel, ServiceVerdict
 
@@ -36,98 +36,100 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def _open(ignore_file: Path | None = None, baseline: Path | None = None, now: datetime = NOON) -> Gate:
-    return open_gate(ignore_file, baseline, clock=now.timestamp)
+def _open(suppressions: Path | None = None, baseline: Path | None = None, now: datetime = NOON) -> Gate:
+    return open_gate(suppressions, baseline, clock=now.timestamp)
 
 
-def _allowing(*labels: str) -> Gate:
-    entries = [Allowance(path="**", label=label, reason="r", line=n) for n, label in enumerate(labels, start=1)]
-    return Gate(Allowances(entries, name="f", folder=Path(), today=NOON.date()))
+def _suppressing(*labels: str) -> Gate:
+    entries = [SuppressionEntry(path="**", label=label, reason="r", line=n) for n, label in enumerate(labels, start=1)]
+    return Gate(Suppressions(entries, name="f", folder=Path(), today=NOON.date()))
 
 
 def _level(gate: Gate, outcome: Judged) -> RiskLevel:
-    return counted_level(outcome.verdict, gate.allowed(outcome))
+    return counted_level(outcome.verdict, gate.suppressions(outcome))
 
 
-def test_without_files_nothing_is_allowed() -> None:
+def test_without_files_nothing_is_suppressed() -> None:
     gate = _open()
-    assert gate.allowed(judged("high", "a")) == ()
+    assert gate.suppressions(judged("high", "a")) == ()
     assert gate.notes(complete=True) == ()
 
 
 def test_only_verdicts_have_findings() -> None:
-    gate = _allowing("*")
-    assert gate.allowed(failed()) == gate.allowed(skipped()) == gate.allowed(judged("none")) == ()
+    gate = _suppressing("*")
+    assert gate.suppressions(failed()) == gate.suppressions(skipped()) == gate.suppressions(judged("none")) == ()
 
 
-def test_an_entry_allows_and_says_why(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text(
+def test_an_entry_suppresses_and_says_why(folder: Path) -> None:
+    (folder / ".moderate-suppressions.yaml").write_text(
         f"- sha256: {SHA256}\n  label: a\n  reason: ours\n- {{path: '*.gif', label: '*', reason: drawn}}\n"
     )
     gate = _open()
     outcome = replace(judged("high", "a", "b"), sha256=SHA256)
-    assert gate.allowed(outcome) == (Allowed("a", None, "ours", ".moderateallow.yaml:1"),)
+    assert gate.suppressions(outcome) == (Suppression("a", None, "ours", ".moderate-suppressions.yaml:1"),)
     local = replace(judged("high", "x", "y"), item=Item("c.gif", LocalFile(folder / "c.gif")))
-    assert gate.allowed(local) == tuple(Allowed(name, None, "drawn", ".moderateallow.yaml:4") for name in "xy")
+    assert gate.suppressions(local) == tuple(
+        Suppression(name, None, "drawn", ".moderate-suppressions.yaml:4") for name in "xy"
+    )
 
 
 def test_the_nearest_file_counts_up_to_the_top_of_the_repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "- {path: '**', label: a, reason: r}"
-    (folder.parent / ".moderateallow.yaml").write_text(text)
+    (folder.parent / ".moderate-suppressions.yaml").write_text(text)
     deep = folder / "x" / "y"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert _open().allowed(judged("high", "a")) == ()
-    (folder / ".moderateallow.yaml").write_text(text)
-    [allowed] = _open().allowed(judged("high", "a"))
-    assert allowed.source == f"{Path('..', '..', '.moderateallow.yaml')}:1"
-    (deep / ".moderateallow.yaml").write_text("")
-    assert _open().allowed(judged("high", "a")) == ()
+    assert _open().suppressions(judged("high", "a")) == ()
+    (folder / ".moderate-suppressions.yaml").write_text(text)
+    [suppressed] = _open().suppressions(judged("high", "a"))
+    assert suppressed.source == f"{Path('..', '..', '.moderate-suppressions.yaml')}:1"
+    (deep / ".moderate-suppressions.yaml").write_text("")
+    assert _open().suppressions(judged("high", "a")) == ()
 
 
 def test_a_file_that_was_asked_for_must_exist_and_no_other_counts(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r}")
     (folder / "other.yaml").write_text("- {path: '**', label: b, reason: r}")
     gate = _open(Path("other.yaml"))
-    assert [each.label for each in gate.allowed(judged("high", "a", "b"))] == ["b"]
-    with pytest.raises(UsageError, match=r"there is no ignore file none\.yaml"):
+    assert [each.label for each in gate.suppressions(judged("high", "a", "b"))] == ["b"]
+    with pytest.raises(UsageError, match=r"there is no suppressions file none\.yaml"):
         _open(Path("none.yaml"))
     with pytest.raises(UsageError, match=r"there is no baseline none\.jsonl"):
         _open(None, Path("none.jsonl"))
 
 
 def test_a_broken_file_is_an_error_even_if_nobody_asked_for_it(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a}")
-    with pytest.raises(UsageError, match=r"^\.moderateallow\.yaml:1: the entry has no reason$"):
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a}")
+    with pytest.raises(UsageError, match=r"^\.moderate-suppressions\.yaml:1: the entry has no reason$"):
         _open()
 
 
 def test_an_entry_counts_through_its_last_day_in_utc(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r, expires: 2026-11-21}")
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r, expires: 2026-11-21}")
     last, first = datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
-    assert _open(now=last).allowed(judged("high", "a"))
+    assert _open(now=last).suppressions(judged("high", "a"))
     gate = _open(now=first)
-    assert not gate.allowed(judged("high", "a"))
-    assert gate.notes(complete=False) == ("1 entry of .moderateallow.yaml has expired: line 1 (2026-11-21)",)
+    assert not gate.suppressions(judged("high", "a"))
+    assert gate.notes(complete=False) == ("1 entry of .moderate-suppressions.yaml has expired: line 1 (2026-11-21)",)
 
 
-def test_a_baseline_allows_what_it_knows(folder: Path) -> None:
+def test_a_baseline_suppresses_what_it_knows(folder: Path) -> None:
     before = folder / "before.jsonl"
     before.write_text(json.dumps(to_record(judged("high", "a"))) + "\n")
     gate = _open(None, before)
     outcome = judged("high", "a", Label("b", risk_level=LOW))
-    assert gate.allowed(outcome) == (Allowed("a", None, "found by an earlier run too", "baseline"),)
+    assert gate.suppressions(outcome) == (Suppression("a", None, "found by an earlier run too", "baseline"),)
     assert _level(gate, outcome) is LOW
     assert _level(gate, judged("high", "a", source="new.png")) is HIGH
     assert gate.notes(complete=True) == ()
 
 
-def test_the_ignore_file_comes_before_the_baseline(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+def test_the_entries_come_before_the_baseline(folder: Path) -> None:
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r}")
     before = folder / "before.jsonl"
     before.write_text(json.dumps(to_record(judged("high", "a", "b"))) + "\n")
-    assert [each.source for each in _open(None, before).allowed(judged("high", "a", "b"))] == [
-        ".moderateallow.yaml:1",
+    assert [each.source for each in _open(None, before).suppressions(judged("high", "a", "b"))] == [
+        ".moderate-suppressions.yaml:1",
         "baseline",
     ]
 
@@ -138,7 +140,7 @@ def test_a_finding_that_a_further_service_has_too_is_news(folder: Path) -> None:
     parts = (ServiceVerdict("A", LOW, (Label("x"),), {}), ServiceVerdict("B", HIGH, (Label("x"),), {}))
     now = judged("high", Label("x", service="A"), call=call(services=("A", "B")), per_service=parts)
     gate = _open(None, before)
-    assert gate.allowed(now) == ()
+    assert gate.suppressions(now) == ()
     assert _level(gate, now) is HIGH
 
 
@@ -146,7 +148,7 @@ def test_a_finding_that_a_further_service_has_too_is_news(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "allowed", "level"),
+    ("labels", "suppressed", "level"),
     [
         ([("a", HIGH), ("b", LOW)], ["a"], LOW),
         ([("a", HIGH), ("b", LOW)], ["b"], HIGH),
@@ -159,16 +161,20 @@ def test_a_finding_that_a_further_service_has_too_is_news(folder: Path) -> None:
         ([], ["*"], HIGH),
     ],
 )
-def test_the_level_of_labels(labels: list[tuple[str, RiskLevel | None]], allowed: list[str], level: RiskLevel) -> None:
+def test_the_level_of_labels(
+    labels: list[tuple[str, RiskLevel | None]], suppressed: list[str], level: RiskLevel
+) -> None:
     found = [Label(name, risk_level=own) for name, own in labels]
-    assert _level(_allowing(*allowed), judged("high", *found)) is level
+    assert _level(_suppressing(*suppressed), judged("high", *found)) is level
 
 
 @pytest.mark.parametrize(
-    ("allowed", "level"), [("a", MEDIUM), ("b", HIGH), ("c", HIGH), ("*", NONE)], ids=["high", "medium", "low", "all"]
+    ("suppressed", "level"),
+    [("a", MEDIUM), ("b", HIGH), ("c", HIGH), ("*", NONE)],
+    ids=["high", "medium", "low", "all"],
 )
 @pytest.mark.parametrize("in_frames", [True, False])
-def test_the_level_of_parts(allowed: str, level: RiskLevel, in_frames: bool) -> None:
+def test_the_level_of_parts(suppressed: str, level: RiskLevel, in_frames: bool) -> None:
     levels = {"a": HIGH, "b": MEDIUM, "c": LOW}
     parts = [
         {"Service": f"s{name}", "RiskLevel": own, "Result": [{"Label": name}, {"Label": "nonLabel_lib"}]}
@@ -176,11 +182,11 @@ def test_the_level_of_parts(allowed: str, level: RiskLevel, in_frames: bool) -> 
     ]
     whole: list[Json] = [{"Label": name} for name in levels]
     key = "Frame" if in_frames else "Results"
-    assert _level(_allowing(allowed), _answered({"RiskLevel": "high", key: parts})) is level
-    assert _level(_allowing(allowed), _answered({key: parts})) is level
+    assert _level(_suppressing(suppressed), _answered({"RiskLevel": "high", key: parts})) is level
+    assert _level(_suppressing(suppressed), _answered({key: parts})) is level
     # Where the whole names them too, those of services take their place, and those of frames stand beside them.
-    repeated = _level(_allowing(allowed), _answered({"RiskLevel": "high", "Result": whole, key: parts}))
-    assert repeated is (HIGH if in_frames and allowed != "*" else level)
+    repeated = _level(_suppressing(suppressed), _answered({"RiskLevel": "high", "Result": whole, key: parts}))
+    assert repeated is (HIGH if in_frames and suppressed != "*" else level)
 
 
 def _answered(data: Json) -> Judged:
@@ -196,7 +202,7 @@ def _answered(data: Json) -> Judged:
 
 
 @pytest.mark.parametrize(
-    ("data", "allowed", "level"),
+    ("data", "suppressed", "level"),
     [
         ({"RiskLevel": "low", "Result": [{"Label": "a", "RiskLevel": "high"}, {"Label": "b"}]}, ["b"], HIGH),
         ({"RiskLevel": "low", "Result": [{"Label": "a", "RiskLevel": "high"}, {"Label": "b"}]}, ["a"], LOW),
@@ -208,8 +214,8 @@ def _answered(data: Json) -> Judged:
         ({"RiskLevel": "high", "Result": [{"Label": "nonLabel_lib"}]}, ["nonLabel_lib", "*"], HIGH),
     ],
 )
-def test_what_no_entry_names_still_counts(data: Json, allowed: list[str], level: RiskLevel) -> None:
-    assert _level(_allowing(*allowed), _answered(data)) is level
+def test_what_no_entry_names_still_counts(data: Json, suppressed: list[str], level: RiskLevel) -> None:
+    assert _level(_suppressing(*suppressed), _answered(data)) is level
 
 
 _LEVELS = st.sampled_from([*RiskLevel, None, "critical"])
@@ -232,20 +238,20 @@ _WHOLE = {"RiskLevel": _LEVELS, "Result": _LABELS}
     data=st.one_of(
         st.fixed_dictionaries({**_WHOLE, "Frame": _FRAMES}), st.fixed_dictionaries({**_WHOLE, "Results": _SERVICES})
     ),
-    allowed=st.lists(st.sampled_from("abcd"), unique=True),
+    suppressed=st.lists(st.sampled_from("abcd"), unique=True),
 )
-def test_allowing_more_never_raises_the_level(data: Json, allowed: list[str]) -> None:
+def test_suppressing_more_never_raises_the_level(data: Json, suppressed: list[str]) -> None:
     outcome = _answered(data)
-    levels = [_level(_allowing(*allowed[:count]), outcome) for count in range(len(allowed) + 1)]
+    levels = [_level(_suppressing(*suppressed[:count]), outcome) for count in range(len(suppressed) + 1)]
     assert levels[0] is outcome.verdict.gate_level
     assert levels == sorted(levels, key=lambda each: each.rank, reverse=True)
-    assert _level(_allowing("*"), outcome).rank >= outcome.verdict.unexplained.rank
+    assert _level(_suppressing("*"), outcome).rank >= outcome.verdict.unexplained.rank
 
 
 # --- what it costs
 
 
-def test_without_an_ignore_file_no_yaml_is_loaded() -> None:
+def test_without_a_file_no_yaml_is_loaded() -> None:
     code = (
         "import sys, time; from moderate_cli.gate import open_gate; gate = open_gate(None, None, clock=time.time);"
         "print(sorted({'yaml', 'typer', 'requests', 'rich', 'PIL'} & set(sys.modules)))"
@@ -257,24 +263,24 @@ def test_without_an_ignore_file_no_yaml_is_loaded() -> None:
 # --- how many findings do not count, and by which file
 
 
-def test_what_was_allowed_is_counted_by_its_file(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+def test_what_was_suppressed_is_counted_by_its_file(folder: Path) -> None:
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r}")
     earlier = folder / "before.jsonl"
     earlier.write_text(json.dumps(to_record(judged("high", "b", "c"))) + "\n")
     gate = _open(baseline=Path("before.jsonl"))
     assert gate.suppressed == {}
-    gate.allowed(judged("high", "a", "b", "x"))
-    gate.allowed(judged("high", "c", "b"))
-    gate.allowed(failed())
-    assert gate.suppressed == {".moderateallow.yaml": 1, "before.jsonl": 3}
+    gate.suppressions(judged("high", "a", "b", "x"))
+    gate.suppressions(judged("high", "c", "b"))
+    gate.suppressions(failed())
+    assert gate.suppressed == {".moderate-suppressions.yaml": 1, "before.jsonl": 3}
 
 
-def test_a_file_that_anybody_could_have_put_there_allows_nothing_and_is_told(folder: Path) -> None:
-    (folder / ".moderateallow.yaml").write_text("- {path: '**', label: a, reason: r}")
+def test_a_file_that_anybody_could_have_put_there_suppresses_nothing_and_is_told(folder: Path) -> None:
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r}")
     folder.chmod(0o777)
     gate = _open()
-    assert gate.allowed(judged("high", "a")) == ()
-    assert gate.notes(complete=True) == (".moderateallow.yaml does not count: its folder is writable for all",)
+    assert gate.suppressions(judged("high", "a")) == ()
+    assert gate.notes(complete=True) == (".moderate-suppressions.yaml does not count: its folder is writable for all",)
 
 
 def test_a_policy_has_the_files_of_its_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,25 +288,122 @@ def test_a_policy_has_the_files_of_its_revision(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(repository.folder)
     allow = "- {{path: '**', label: {}, reason: r}}"
     before = json.dumps(to_record(judged("high", "b"))) + "\n"
-    repository.commit(**{".moderateallow.yaml": allow.format("a"), "before.jsonl": before})
-    repository.write(".moderateallow.yaml", allow.format("'*'"))
+    repository.commit(**{".moderate-suppressions.yaml": allow.format("a"), "before.jsonl": before})
+    repository.write(".moderate-suppressions.yaml", allow.format("'*'"))
     repository.write("before.jsonl", before + json.dumps(to_record(judged("high", "c"))) + "\n")
     policy = Policy.open("HEAD")
     gate = open_gate(None, Path("before.jsonl"), clock=NOON.timestamp, policy=policy)
-    allowed = gate.allowed(judged("high", "a", "b", "c"))
-    assert [(each.label, each.source) for each in allowed] == [("a", "HEAD:.moderateallow.yaml:1"), ("b", "baseline")]
-    assert gate.suppressed == {"HEAD:.moderateallow.yaml": 1, "HEAD:before.jsonl": 1}
-    assert [line.split()[3] for line in policy.overruled] == [".moderateallow.yaml", "before.jsonl"]
-    assert open_gate(Path(".moderateallow.yaml"), None, clock=NOON.timestamp, policy=policy).allowed(
+    suppressed = gate.suppressions(judged("high", "a", "b", "c"))
+    assert [(each.label, each.source) for each in suppressed] == [
+        ("a", "HEAD:.moderate-suppressions.yaml:1"),
+        ("b", "baseline"),
+    ]
+    assert gate.suppressed == {"HEAD:.moderate-suppressions.yaml": 1, "HEAD:before.jsonl": 1}
+    assert [line.split()[3] for line in policy.overruled] == [".moderate-suppressions.yaml", "before.jsonl"]
+    assert open_gate(Path(".moderate-suppressions.yaml"), None, clock=NOON.timestamp, policy=policy).suppressions(
         judged("high", "a", "c")
-    ) == (Allowed("a", None, "r", "HEAD:.moderateallow.yaml:1"),)
+    ) == (Suppression("a", None, "r", "HEAD:.moderate-suppressions.yaml:1"),)
     hint = "name a file that is committed there, or one outside of the repository"
     repository.write("new", allow.format("'*'"))
-    for files, words in (((Path("new"), None), "ignore file"), ((None, Path("new")), "baseline")):
+    for files, words in (((Path("new"), None), "suppressions file"), ((None, Path("new")), "baseline")):
         with pytest.raises(UsageError) as caught:
             open_gate(*files, clock=NOON.timestamp, policy=policy)
         assert (caught.value.message, caught.value.hint) == (f"there is no {words} HEAD:new", hint)
     outside = tmp_path / "outside.yaml"
     outside.write_text(allow.format("c"))
     gate = open_gate(outside, None, clock=NOON.timestamp, policy=policy)
-    assert [each.label for each in gate.allowed(judged("high", "a", "c"))] == ["c"]
+    assert [each.label for each in gate.suppressions(judged("high", "a", "c"))] == ["c"]
+
+
+# --- the former name of the file, and records of the former schema
+
+
+NEW, FORMER = ".moderate-suppressions.yaml", ".moderateallow.yaml"
+DEPRECATED = f"{FORMER} is a deprecated name: rename the file to {NEW}"
+
+
+def _entry_for(label: str) -> str:
+    return f"- {{path: '**', label: {label}, reason: r}}\n"
+
+
+def test_a_file_of_the_former_name_counts_and_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / FORMER).write_text(_entry_for("a"))
+    gate = _open()
+    assert gate.suppressions(judged("high", "a")) == (Suppression("a", None, "r", f"{FORMER}:1"),)
+    assert gate.notes(complete=True) == (DEPRECATED,)
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder / "deep")
+    assert _open().notes(complete=False) == (f"{Path('..', FORMER)} is a deprecated name: rename the file to {NEW}",)
+
+
+def test_a_file_that_was_named_may_be_called_anything(folder: Path) -> None:
+    (folder / FORMER).write_text(_entry_for("a"))
+    assert _open(Path(FORMER)).notes(complete=False) == ()
+
+
+def test_beside_a_file_of_the_new_name_the_former_does_not_count_and_that_is_told(folder: Path) -> None:
+    (folder / FORMER).write_text(_entry_for("a"))
+    (folder / NEW).write_text(_entry_for("b"))
+    gate = _open()
+    assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"{NEW}:1"]
+    assert gate.notes(complete=True) == (f"{FORMER} does not count: {NEW} beside it does",)
+
+
+def test_the_nearer_file_counts_whatever_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / NEW).write_text(_entry_for("a"))
+    (folder / "deep").mkdir()
+    (folder / "deep" / FORMER).write_text(_entry_for("b"))
+    monkeypatch.chdir(folder / "deep")
+    gate = _open()
+    assert [each.label for each in gate.suppressions(judged("high", "a", "b"))] == ["b"]
+    assert gate.notes(complete=True) == (DEPRECATED,)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no modes here")
+def test_neither_name_counts_where_anybody_could_have_put_it(folder: Path) -> None:
+    (folder / FORMER).write_text(_entry_for("a"))
+    folder.chmod(0o777)
+    for names in ([FORMER], [NEW, FORMER]):
+        (folder / names[0]).write_text(_entry_for("a"))
+        gate = _open()
+        assert gate.suppressions(judged("high", "a")) == ()
+        assert gate.notes(complete=True) == tuple(
+            f"{name} does not count: its folder is writable for all" for name in names
+        )
+
+
+def test_a_policy_knows_both_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository.begin(tmp_path / "git")
+    monkeypatch.chdir(repository.folder)
+
+    def opened() -> tuple[Gate, Policy]:
+        policy = Policy.open("HEAD")
+        return open_gate(None, None, clock=NOON.timestamp, policy=policy), policy
+
+    repository.commit(**{FORMER: _entry_for("a")})
+    repository.write(NEW, _entry_for("'*'"))  # as a change might that would like to suppress its own findings
+    gate, policy = opened()
+    assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"HEAD:{FORMER}:1"]
+    assert gate.notes(complete=True) == (f"HEAD:{FORMER} is a deprecated name: rename the file to {NEW}",)
+    assert [line.split()[3] for line in policy.overruled] == [NEW]
+    repository.commit(**{NEW: _entry_for("b")})
+    gate, policy = opened()
+    assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"HEAD:{NEW}:1"]
+    assert gate.notes(complete=True) == (f"HEAD:{FORMER} does not count: HEAD:{NEW} beside it does",)
+    assert list(policy.overruled) == []
+    repository.commit(**{FORMER: None, NEW: None})
+    repository.write(FORMER, _entry_for("'*'"))
+    gate, policy = opened()
+    assert gate.suppressions(judged("high", "a")) == ()
+    assert [line.split()[3] for line in policy.overruled] == [FORMER]
+
+
+def test_a_baseline_of_the_former_schema_suppresses_and_is_told(folder: Path) -> None:
+    before = folder / "before.jsonl"
+    records = [schema_1(judged("high", "a")), schema_1(judged("high", "b", source="b.png"))]
+    before.write_text("".join(json.dumps(record) + "\n" for record in records))
+    gate = _open(None, Path("before.jsonl"))
+    assert [each.label for each in gate.suppressions(judged("high", "a"))] == ["a"]
+    assert gate.notes(complete=True) == (
+        "before.jsonl has records of schema 1, which is deprecated: write it again, in schema 2",
+    )

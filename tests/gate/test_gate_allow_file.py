@@ -1,4 +1,4 @@
-"""What an ignore file may say, and where its errors are."""
+"""What a suppressions file may say, and where its errors are."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from builders import item, judged
 from yaml_loaders import LOADERS, use_loader
 
 from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.gate.allow_file import read_allowances, read_date, read_text
-from moderate_cli.gate.allowances import Allowance, Allowances
+from moderate_cli.gate.allow_file import parse_suppressions, read_date, read_text
+from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
 from moderate_cli.settings.files import Location
 
 SHA = "0123456789abcdef" * 4
-NAME = ".moderateallow.yaml"
+NAME = ".moderate-suppressions.yaml"
 
 
 @pytest.fixture(params=LOADERS, autouse=True)
@@ -26,8 +26,8 @@ def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     use_loader(request.param, monkeypatch)
 
 
-def _read(text: str) -> tuple[Allowance, ...]:
-    return read_allowances(text, NAME)
+def _read(text: str) -> tuple[SuppressionEntry, ...]:
+    return parse_suppressions(text, NAME)
 
 
 def _refused(text: str) -> UsageError:
@@ -39,7 +39,7 @@ def _refused(text: str) -> UsageError:
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n", "null", "[]"])
-def test_nothing_allows_nothing(text: str) -> None:
+def test_nothing_suppresses_nothing(text: str) -> None:
     assert _read(text) == ()
 
 
@@ -58,15 +58,15 @@ def test_a_whole_file() -> None:
 - {{path: 'https://a.example/[?]', label: no, reason: 2024, expires: '2028-02-29'}}
 """
     assert _read(text) == (
-        Allowance(
+        SuppressionEntry(
             sha256=SHA,
             label="sexual_skin",
             reason="the brand's own advertisement",
             expires=date(2027, 1, 31),
             line=3,
         ),
-        Allowance(path="assets/**/*.png", label="*", reason="drawn by us: checked", line=8),
-        Allowance(path="https://a.example/[?]", label="no", reason="2024", expires=date(2028, 2, 29), line=12),
+        SuppressionEntry(path="assets/**/*.png", label="*", reason="drawn by us: checked", line=8),
+        SuppressionEntry(path="https://a.example/[?]", label="no", reason="2024", expires=date(2028, 2, 29), line=12),
     )
 
 
@@ -159,8 +159,8 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(b"#" * 10_000_001)
     (tmp_path / "dangling").symlink_to("nowhere")
     for name, message in {
-        "none": "there is no ignore file the file",
-        "dangling": "there is no ignore file the file",
+        "none": "there is no suppressions file the file",
+        "dangling": "there is no suppressions file the file",
         ".": "cannot read the file: not a regular file",
         "latin": "the file:2: not text in UTF-8",
         "latin/below": "cannot read the file: Not a directory",
@@ -189,8 +189,8 @@ def test_100_000_entries_are_read_and_used_at_once(entry: str, monkeypatch: pyte
     text = "".join(entry % number for number in range(100_000))
     started = time.process_time()
     entries = _read(text)
-    allowances = Allowances(entries, name=NAME, folder=Path.cwd(), today=date(2026, 11, 21))
-    found = allowances.about(replace(judged("high", "a"), item=item("assets/77/x_77.png")))
+    suppressions = Suppressions(entries, name=NAME, folder=Path.cwd(), today=date(2026, 11, 21))
+    found = suppressions.about(replace(judged("high", "a"), item=item("assets/77/x_77.png")))
     assert time.process_time() - started < 20  # 54 s in 0.1.0
     assert len(entries) == 100_000
     assert [each.line for each in found] in ([], [77 * 3 + 1], [77 * 4 + 1])

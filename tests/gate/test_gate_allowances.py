@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from builders import SHA256, item, judged
 
-from moderate_cli.gate.allowances import Allowance, Allowances
-from moderate_cli.records import Allowed
+from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
+from moderate_cli.records import Suppression
 from moderate_cli.verdicts import Image, ImageUrl, Item, Judged, LocalFile, OssObject, QueuedTask
 
 TODAY = date(2026, 11, 21)
 
 
-def _allowances(*entries: Allowance, folder: Path | None = None, today: date = TODAY) -> Allowances:
+def _suppressions(*entries: SuppressionEntry, folder: Path | None = None, today: date = TODAY) -> Suppressions:
     numbered = [replace(entry, line=number) for number, entry in enumerate(entries, start=1)]
-    return Allowances(numbered, name="the file", folder=folder or Path.cwd(), today=today)
+    return Suppressions(numbered, name="the file", folder=folder or Path.cwd(), today=today)
 
 
-def _entry(label: str = "a", **facts: str | date) -> Allowance:
-    return Allowance(label=label, reason=f"for {label}", **facts)  # type: ignore[arg-type]
+def _entry(label: str = "a", **facts: str | date) -> SuppressionEntry:
+    return SuppressionEntry(label=label, reason=f"for {label}", **facts)  # type: ignore[arg-type]
 
 
 def _outcome(source: str = "a.png", image: Image | QueuedTask | None = None, sha256: str | None = None) -> Judged:
@@ -31,8 +31,8 @@ def _outcome(source: str = "a.png", image: Image | QueuedTask | None = None, sha
     return replace(found, item=replace(item(source), image=image or LocalFile(Path(source))), sha256=sha256)
 
 
-def _allows(entry: Allowance, outcome: Judged, folder: Path | None = None) -> bool:
-    return bool(_allowances(entry, folder=folder).about(outcome))
+def _allows(entry: SuppressionEntry, outcome: Judged, folder: Path | None = None) -> bool:
+    return bool(_suppressions(entry, folder=folder).about(outcome))
 
 
 def test_a_hash_is_the_content_wherever_it_lies() -> None:
@@ -101,64 +101,67 @@ def test_no_name_is_too_odd(source: str) -> None:
 
 
 def test_the_first_entry_is_named_and_all_are_of_use() -> None:
-    allowances = _allowances(
+    suppressions = _suppressions(
         _entry("*", path="**/*.png"), _entry("a", path="x/a.png"), _entry("a", sha256=SHA256), _entry("b", path="x/*")
     )
-    about = allowances.about(_outcome("x/a.png", sha256=SHA256))
+    about = suppressions.about(_outcome("x/a.png", sha256=SHA256))
     assert [entry.line for entry in about] == [1, 2, 3, 4]
-    assert allowances.allow("a", about) == Allowed("a", None, "for *", "the file:1")
-    assert list(allowances.notes(complete=True)) == ["1 entry of the file allowed nothing: line 4"]
+    assert suppressions.match("a", about) == Suppression("a", None, "for *", "the file:1")
+    assert list(suppressions.notes(complete=True)) == ["1 entry of the file suppressed nothing: line 4"]
 
 
 def test_a_label_is_compared_exactly() -> None:
-    allowances = _allowances(_entry("violent_gun", path="a.png"))
-    about = allowances.about(_outcome())
+    suppressions = _suppressions(_entry("violent_gun", path="a.png"))
+    about = suppressions.about(_outcome())
     for label in ("violent_Gun", "violent_gun_lib", "violent", ""):
-        assert allowances.allow(label, about) is None
-    assert allowances.allow("violent_gun", about)
+        assert suppressions.match(label, about) is None
+    assert suppressions.match("violent_gun", about)
 
 
 def test_an_entry_counts_through_its_last_day() -> None:
     entry = _entry(path="a.png", expires=date(2026, 11, 21))
     for day, counts in ((20, True), (21, True), (22, False)):
-        allowances = _allowances(entry, today=date(2026, 11, day))
-        assert bool(allowances.about(_outcome())) == counts
+        suppressions = _suppressions(entry, today=date(2026, 11, day))
+        assert bool(suppressions.about(_outcome())) == counts
 
 
 def test_expired_entries_are_reported_always_and_unused_ones_after_complete_runs() -> None:
     past = date(2026, 11, 20)
-    allowances = _allowances(
+    suppressions = _suppressions(
         _entry("a", path="a.png"),
         _entry("b", path="a.png", expires=past),
         _entry("c", path="a.png"),
         _entry("d", path="a.png", expires=TODAY),
     )
-    allowances.allow("a", allowances.about(_outcome()))
+    suppressions.match("a", suppressions.about(_outcome()))
     expired = "1 entry of the file has expired: line 2 (2026-11-20)"
-    assert list(allowances.notes(complete=False)) == [expired]
-    assert list(allowances.notes(complete=True)) == [expired, "2 entries of the file allowed nothing: line 3, line 4"]
+    assert list(suppressions.notes(complete=False)) == [expired]
+    assert list(suppressions.notes(complete=True)) == [
+        expired,
+        "2 entries of the file suppressed nothing: line 3, line 4",
+    ]
 
 
 def test_entries_that_are_of_use_are_not_mentioned() -> None:
-    allowances = _allowances(_entry(path="a.png"), _entry(path="a.png"))
-    allowances.allow("a", allowances.about(_outcome()))
-    assert list(allowances.notes(complete=True)) == []
+    suppressions = _suppressions(_entry(path="a.png"), _entry(path="a.png"))
+    suppressions.match("a", suppressions.about(_outcome()))
+    assert list(suppressions.notes(complete=True)) == []
 
 
 def test_a_note_names_ten_lines_at_most() -> None:
     past = [_entry(path="a.png", expires=date(2020, 1, 1))] * 12
-    allowances = _allowances(*[_entry(path="a.png")] * 11, *past)
-    expired, unused = allowances.notes(complete=True)
+    suppressions = _suppressions(*[_entry(path="a.png")] * 11, *past)
+    expired, unused = suppressions.notes(complete=True)
     lines = ", ".join(f"line {number}" for number in range(1, 11))
-    assert unused == f"11 entries of the file allowed nothing: {lines} and 1 more"
+    assert unused == f"11 entries of the file suppressed nothing: {lines} and 1 more"
     assert expired.startswith("12 entries of the file have expired: line 12 (2020-01-01), ")
     assert expired.endswith("line 21 (2020-01-01) and 2 more")
 
 
 def test_no_glob_takes_long(tmp_path: Path) -> None:
     globs = ("*a*a*a*a*a*a*ab*", "**a**a**a**a**a**b", "**/*a*a*/**/*a*a*/**/b", "[a-z]*[a-z]*[a-z]*[a-z]*b")
-    allowances = _allowances(*(_entry(path=glob) for glob in globs), folder=tmp_path)
+    suppressions = _suppressions(*(_entry(path=glob) for glob in globs), folder=tmp_path)
     outcomes = [_outcome(str(tmp_path / "/".join(["a" * length] * (250 // length)))) for length in (1, 25, 250)]
     started = time.process_time()
-    assert not any(map(allowances.about, outcomes))
+    assert not any(map(suppressions.about, outcomes))
     assert time.process_time() - started < 0.1 * len(globs)

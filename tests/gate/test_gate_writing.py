@@ -1,4 +1,4 @@
-"""Entries added to an ignore file, and what becomes of what was there."""
+"""Entries added to a suppressions file, and what becomes of what was there."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderate_cli.errors import UsageError
-from moderate_cli.gate.allow_file import read_allowances
-from moderate_cli.gate.allowances import Allowance
+from moderate_cli.gate.allow_file import parse_suppressions
+from moderate_cli.gate.allowances import SuppressionEntry
 from moderate_cli.gate.gate import locate
-from moderate_cli.gate.writing import add_allowance
+from moderate_cli.gate.writing import add_suppression
 from moderate_cli.settings.files import Location
 
 SHA = "0123456789abcdef" * 4
 OLD = "- path: old\n  label: a\n  reason: b\n"
-ENTRY = Allowance(sha256=SHA, label="violent_gun", reason="a toy", expires=date(2027, 1, 31))
+ENTRY = SuppressionEntry(sha256=SHA, label="violent_gun", reason="a toy", expires=date(2027, 1, 31))
 ADDED = f"- sha256: {SHA}  # a.png\n  label: violent_gun\n  reason: a toy\n  expires: 2027-01-31\n"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / ".moderateallow.yaml"
+    return tmp_path / ".moderate-suppressions.yaml"
 
 
-def _add(path: Path, entry: Allowance = ENTRY, comment: str | None = "a.png") -> int:
-    return add_allowance(Location(path, path.name), entry, comment)
+def _add(path: Path, entry: SuppressionEntry = ENTRY, comment: str | None = "a.png") -> int:
+    return add_suppression(Location(path, path.name), entry, comment)
 
 
 def _text(path: Path) -> str:
@@ -63,10 +63,10 @@ def test_a_new_file_explains_itself(path: Path) -> None:
 )
 def test_what_is_there_stays_as_it_is(path: Path, before: str, start: str) -> None:
     path.write_bytes(before.encode())
-    known = read_allowances(before, "x")
+    known = parse_suppressions(before, "x")
     line = _add(path)
     assert _text(path) == before + start + ADDED
-    assert read_allowances(_text(path), "x")[:-1] == known
+    assert parse_suppressions(_text(path), "x")[:-1] == known
     assert _text(path).split("\n")[line - 1].startswith(f"- sha256: {SHA}")
 
 
@@ -78,8 +78,8 @@ def test_the_manner_of_the_file_is_kept(path: Path) -> None:
 
 
 def test_entries_are_added_one_after_the_other(path: Path) -> None:
-    lines = [_add(path, Allowance(path=f"{number}.png", label="*", reason="r"), None) for number in range(5)]
-    assert [entry.line for entry in read_allowances(_text(path), "x")] == lines
+    lines = [_add(path, SuppressionEntry(path=f"{number}.png", label="*", reason="r"), None) for number in range(5)]
+    assert [entry.line for entry in parse_suppressions(_text(path), "x")] == lines
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_the_reason_why_it_cannot_be_added_to(path: Path) -> None:
     path.write_text("[{path: old, label: a, reason: b}]\n")
     with pytest.raises(UsageError) as caught:
         _add(path)
-    assert caught.value.message == "cannot add to .moderateallow.yaml: an entry at its end would not be read"
+    assert caught.value.message == "cannot add to .moderate-suppressions.yaml: an entry at its end would not be read"
     assert "a dash before it" in (caught.value.hint or "")
 
 
 def test_a_broken_file_is_not_added_to(path: Path) -> None:
     path.write_text("- path: old\n")
-    with pytest.raises(UsageError, match=r"^\.moderateallow\.yaml:1: the entry has no label$"):
+    with pytest.raises(UsageError, match=r"^\.moderate-suppressions\.yaml:1: the entry has no label$"):
         _add(path)
     assert _text(path) == "- path: old\n"
 
@@ -122,9 +122,9 @@ def test_every_text_comes_back_as_it_was(path: Path, name: str, reason: str, lab
     known = escape(name.rstrip("/"))
     if not known:
         return
-    _add(path, Allowance(path=known, label=label, reason=reason), None)
-    _add(path, Allowance(sha256=SHA, label=label, reason=reason), comment)
-    named, hashed = read_allowances(_text(path), "x")
+    _add(path, SuppressionEntry(path=known, label=label, reason=reason), None)
+    _add(path, SuppressionEntry(sha256=SHA, label=label, reason=reason), comment)
+    named, hashed = parse_suppressions(_text(path), "x")
     assert (named.path, named.label, named.reason) == (known, label, reason)
     assert (hashed.sha256, hashed.label, hashed.reason) == (SHA, label, reason)
 
@@ -162,7 +162,7 @@ def test_a_circle_of_links_is_no_file(path: Path) -> None:
 def test_missing_folders_are_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "allow.yaml"
     _add(path)
-    assert read_allowances(_text(path), "x")
+    assert parse_suppressions(_text(path), "x")
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 def _add_ten(path: Path, writer: int) -> None:
     for number in range(10):
-        _add(path, Allowance(path=f"{writer}-{number}.png", label="*", reason="r"), None)
+        _add(path, SuppressionEntry(path=f"{writer}-{number}.png", label="*", reason="r"), None)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no lock of folders")
@@ -184,14 +184,14 @@ def test_two_at_once_lose_nothing(path: Path) -> None:
     for process in processes:
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0] * 4
-    found = {entry.path for entry in read_allowances(_text(path), "x")}
+    found = {entry.path for entry in parse_suppressions(_text(path), "x")}
     assert found == {f"{writer}-{number}.png" for writer in range(4) for number in range(10)}
 
 
 def test_a_system_without_such_locks_can_write_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fcntl", None)
     _add(path)
-    assert read_allowances(_text(path), "x")
+    assert parse_suppressions(_text(path), "x")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no modes here")
@@ -200,7 +200,17 @@ def test_nothing_is_added_to_a_file_that_does_not_count(path: Path, monkeypatch:
     path.parent.chmod(0o777)
     monkeypatch.chdir(path.parent)
     with pytest.raises(UsageError, match="its folder is writable for all") as caught:
-        add_allowance(locate(None), ENTRY)
-    assert caught.value.hint == "take it away, or name another file with --ignore-file"
+        add_suppression(locate(None), ENTRY)
+    assert caught.value.hint == "remove it, or name another file with --suppressions"
     assert _text(path) == OLD
-    add_allowance(locate(path), ENTRY)
+    add_suppression(locate(path), ENTRY)
+
+
+def test_an_entry_is_added_to_a_file_of_the_former_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    former = path.with_name(".moderateallow.yaml")
+    former.write_text(OLD)
+    add_suppression(locate(None), ENTRY)
+    assert former.read_text().startswith(OLD)
+    assert former.read_text() != OLD
+    assert not path.exists()

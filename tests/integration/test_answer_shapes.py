@@ -108,8 +108,8 @@ class World:
 
     def _asked(self, shape: Shape, channel: Channel) -> Ran:
         given = ["--data-id", shape.sent] if shape.sent else []
-        if shape.allowed:
-            given += ["--ignore-file", str(self._ignore_file(shape))]
+        if shape.suppressed:
+            given += ["--suppressions", str(self._ignore_file(shape))]
         if channel in {"sync", "batch"}:
             asked = [] if channel == "sync" else ["-s", ",".join(SERVICES)]
             code, (record,), stderr = self.moderate(channel, URL, *asked, *given)
@@ -120,7 +120,7 @@ class World:
 
     def _ignore_file(self, shape: Shape) -> Path:
         path = self.folder / "allow.yaml"
-        entries = [{"path": URL, "label": label, "reason": "known"} for label in shape.allowed]
+        entries = [{"path": URL, "label": label, "reason": "known"} for label in shape.suppressed]
         path.write_text(json.dumps(entries), encoding="utf-8")
         return path
 
@@ -353,13 +353,13 @@ def _shape(row: str, name: str) -> Shape:
     return next(shape for shape in SHAPES if (shape.row, shape.name) == (row, name))
 
 
-# A fatal answer ends the run, one of too many calls slows it down, and what is allowed is allowed for an address.
+# A fatal answer ends the run, one of too many calls slows it down, and a finding is suppressed for an address.
 THROTTLED = {"Code 403", "Code 588", "HTTP 429 with a readable body"}
 IN_A_FOLDER = {
     f"{number}.png": shape
     for number, shape in enumerate(SHAPES)
     if "sync" in shape.wants and shape.wants["sync"].code != ExitCode.FATAL
-    if shape.sent and not shape.allowed and shape.name not in THROTTLED
+    if shape.sent and not shape.suppressed and shape.name not in THROTTLED
 }
 
 

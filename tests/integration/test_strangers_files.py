@@ -41,7 +41,8 @@ N3 = {
     "its own trust": {"moderate.yaml": "endpoint: {evil}\ntrusted_folders: [/]\n"},
 }
 N4 = {
-    "all findings allowed": {".moderateallow.yaml": "- {path: '**', label: '*', reason: trust me}\n"},
+    "all findings suppressed": {".moderate-suppressions.yaml": "- {path: '**', label: '*', reason: trust me}\n"},
+    "the same by the former name": {".moderateallow.yaml": "- {path: '**', label: '*', reason: trust me}\n"},
     "one .gitignore": {".gitignore": "assets/*\n"},
     "one .moderateignore": {".moderateignore": "assets/*\n"},
     "an ignore file beside the images": {"assets/.moderateignore": "*\n"},
@@ -131,7 +132,7 @@ each_pipeline = pytest.mark.parametrize("pipeline", ["github", "gitlab", "jenkin
 
 @each_pipeline
 @pytest.mark.parametrize("attempt", TRIES)
-def test_a_pull_request_cannot_allow_itself(
+def test_a_pull_request_cannot_suppress_its_own_findings(
     repository: Repository, service: Service, evil: FaultServer, pipeline: str, attempt: str
 ) -> None:
     base = repository.git("rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""What was found, each finding once, and what counts of it once some of it is allowed."""
+"""What was found, each finding once, and what counts of it once some of it is suppressed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from builders import call, judged, verdict
 from samples import async_outcome, batch_outcome, post_outcome, vendor_verdict
 
 from moderate_cli.client.replies import read_verdict
-from moderate_cli.records import UNLABELLED, Allowed, all_labels, allowance, counted_level, exemptions, findings
+from moderate_cli.records import (
+    UNLABELLED,
+    Suppression,
+    all_labels,
+    counted_level,
+    exemptions,
+    findings,
+    suppression_for,
+)
 from moderate_cli.verdicts import Label, RiskLevel, ServiceVerdict, Verdict
 
 
-def _allowed(label: str, service: str | None = None) -> Allowed:
-    return Allowed(label, service, "a reason", "a file")
+def _suppression(label: str, service: str | None = None) -> Suppression:
+    return Suppression(label, service, "a reason", "a file")
 
 
 def _levels(found: Verdict) -> dict[str, str]:
@@ -54,7 +62,7 @@ def test_an_exemption_is_no_finding(found: Verdict) -> None:
 def test_an_exemption_beside_a_finding_hides_nothing() -> None:
     found = verdict("high", Label("nonLabel_lib", 83, risk_level=RiskLevel.NONE), "weapon")
     assert _levels(found) == {"weapon": "high"}
-    assert counted_level(found, [_allowed("nonLabel_lib")]) is RiskLevel.HIGH
+    assert counted_level(found, [_suppression("nonLabel_lib")]) is RiskLevel.HIGH
 
 
 def test_a_level_without_a_label_is_not_lost() -> None:
@@ -110,46 +118,46 @@ def test_a_label_of_two_services_is_one_finding_of_both_at_the_higher_level() ->
 @pytest.mark.parametrize(
     ("entry", "covers"),
     [
-        (_allowed("smoke"), True),
-        (_allowed("smoke", "A"), True),
-        (_allowed("smoke", "B"), False),
-        (_allowed("Smoke"), False),
+        (_suppression("smoke"), True),
+        (_suppression("smoke", "A"), True),
+        (_suppression("smoke", "B"), False),
+        (_suppression("Smoke"), False),
     ],
 )
-def test_a_finding_is_allowed_by_label_and_service(entry: Allowed, covers: bool) -> None:
+def test_a_finding_is_suppressed_by_label_and_service(entry: Suppression, covers: bool) -> None:
     label = Label("smoke", service="A")
     assert entry.covers(label) is covers
-    assert allowance(label, [_allowed("x"), entry]) is (entry if covers else None)
+    assert suppression_for(label, [_suppression("x"), entry]) is (entry if covers else None)
 
 
-def test_a_finding_without_a_service_is_allowed_by_its_label() -> None:
-    assert _allowed("smoke", "A").covers(Label("smoke"))
+def test_a_finding_without_a_service_is_suppressed_by_its_label() -> None:
+    assert _suppression("smoke", "A").covers(Label("smoke"))
 
 
 @pytest.mark.parametrize(
-    ("allowed", "level"),
+    ("suppressed", "level"),
     [((), "high"), (("other",), "high"), (("smoke",), "high"), (("weapon",), "medium"), (("smoke", "weapon"), "none")],
 )
-def test_what_is_left_decides(allowed: tuple[str, ...], level: str) -> None:
-    assert counted_level(_batch(), [_allowed(label) for label in allowed]) is RiskLevel(level)
+def test_what_is_left_decides(suppressed: tuple[str, ...], level: str) -> None:
+    assert counted_level(_batch(), [_suppression(label) for label in suppressed]) is RiskLevel(level)
 
 
 def test_what_is_left_never_counts_for_more_than_before() -> None:
     found = verdict("high", Label("smoke", risk_level=RiskLevel.HIGH), "weapon", reported_level="low")
-    assert counted_level(found, [_allowed("weapon")]) is RiskLevel.HIGH
-    assert counted_level(found, [_allowed("smoke")]) is RiskLevel.LOW
-    assert counted_level(found, [_allowed("smoke"), _allowed("weapon")]) is RiskLevel.NONE
+    assert counted_level(found, [_suppression("weapon")]) is RiskLevel.HIGH
+    assert counted_level(found, [_suppression("smoke")]) is RiskLevel.LOW
+    assert counted_level(found, [_suppression("smoke"), _suppression("weapon")]) is RiskLevel.NONE
 
 
 def test_an_unknown_level_still_counts_as_high() -> None:
     found = judged("high", "a", "b", reported_level=None).verdict
-    assert counted_level(found, [_allowed("a")]) is RiskLevel.HIGH
-    assert counted_level(found, [_allowed("a"), _allowed("b")]) is RiskLevel.NONE
-    assert counted_level(judged(None, "a").verdict, [_allowed("a")]) is RiskLevel.HIGH
+    assert counted_level(found, [_suppression("a")]) is RiskLevel.HIGH
+    assert counted_level(found, [_suppression("a"), _suppression("b")]) is RiskLevel.NONE
+    assert counted_level(judged(None, "a").verdict, [_suppression("a")]) is RiskLevel.HIGH
 
 
 @pytest.mark.parametrize(
-    ("unexplained", "allowed", "level"),
+    ("unexplained", "suppressed", "level"),
     [
         (RiskLevel.NONE, ["smoke", "weapon"], "none"),
         (RiskLevel.MEDIUM, ["smoke", "weapon"], "medium"),
@@ -158,10 +166,10 @@ def test_an_unknown_level_still_counts_as_high() -> None:
         (RiskLevel.LOW, ["smoke"], "high"),
     ],
 )
-def test_what_no_allowance_names_still_counts(unexplained: RiskLevel, allowed: list[str], level: str) -> None:
+def test_what_no_suppression_names_still_counts(unexplained: RiskLevel, suppressed: list[str], level: str) -> None:
     labels = (Label("smoke", risk_level=RiskLevel.LOW), Label("weapon", risk_level=RiskLevel.HIGH))
     found = verdict("high", *labels, unexplained=unexplained)
-    assert counted_level(found, [_allowed(label) for label in allowed]) is RiskLevel(level)
+    assert counted_level(found, [_suppression(label) for label in suppressed]) is RiskLevel(level)
 
 
 BATCH = {
@@ -174,7 +182,7 @@ BATCH = {
 
 
 @pytest.mark.parametrize(
-    ("data", "allowed", "level"),
+    ("data", "suppressed", "level"),
     [
         # with something that nobody can read
         ({"RiskLevel": "critical", "Result": [{"Label": "a"}]}, [("a", None)], "high"),
@@ -198,10 +206,12 @@ BATCH = {
         (BATCH, [("smoke", None)], "none"),
     ],
 )
-def test_allowances_take_away_only_what_they_name(data: Any, allowed: list[tuple[str, str | None]], level: str) -> None:
+def test_suppressions_take_away_only_what_they_name(
+    data: Any, suppressed: list[tuple[str, str | None]], level: str
+) -> None:
     operation = "ImageBatchModeration" if "Results" in data else "DescribeImageModerationResult"
     found = read_verdict(
         {"Data": data}, call(operation=operation, services=("A", "B") if "Results" in data else ("A",))
     )
     assert counted_level(found, []) is found.risk_level
-    assert counted_level(found, [_allowed(*names) for names in allowed]) is RiskLevel(level)
+    assert counted_level(found, [_suppression(*names) for names in suppressed]) is RiskLevel(level)

@@ -23,7 +23,7 @@ from builders import (
 )
 from jsonschema import Draft202012Validator
 
-from moderate_cli.records import SCHEMA, Allowed, GatePolicy, record_schema, to_record
+from moderate_cli.records import SCHEMA, GatePolicy, Suppression, record_schema, to_record
 from moderate_cli.records.record import load_schema
 from moderate_cli.verdicts import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
 
@@ -148,8 +148,10 @@ def test_every_level_is_written_as_the_word(level: RiskLevel | None) -> None:
 
 def test_a_verdict_is_told_in_full() -> None:
     policy = GatePolicy(RiskLevel.LOW)
-    allowed = [Allowed("smoke", "baselineCheck", "our own stage fog", ".moderateallow.yaml:3", "2026-12-31")]
-    record = json.loads(json.dumps(to_record(FULL, allowed=allowed, policy=policy, raw=True)))
+    suppressed = [
+        Suppression("smoke", "baselineCheck", "our own stage fog", ".moderate-suppressions.yaml:3", "2026-12-31")
+    ]
+    record = json.loads(json.dumps(to_record(FULL, suppressions=suppressed, policy=policy, raw=True)))
     label = {
         "label": "violent_explosion",
         "confidence": 81.22,
@@ -166,7 +168,7 @@ def test_a_verdict_is_told_in_full() -> None:
         "risk_level": "low",
         "service": "baselineCheck",
         "where": None,
-        "suppressed": {"by": ".moderateallow.yaml:3", "reason": "our own stage fog", "expires": "2026-12-31"},
+        "suppressed": {"by": ".moderate-suppressions.yaml:3", "reason": "our own stage fog", "expires": "2026-12-31"},
     }
     exemption = smoke | {"label": "nonLabel_lib", "confidence": 83, "risk_level": "none", "suppressed": None}
     assert record == {

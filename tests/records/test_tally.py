@@ -9,7 +9,7 @@ from builders import call, failed, fatal_error, item, judged, pending, skipped, 
 
 from moderate_cli.client.replies import read_verdict
 from moderate_cli.errors import BugError, CredentialsError, ExitCode
-from moderate_cli.records import Allowed, GatePolicy, Looked, Tally
+from moderate_cli.records import GatePolicy, Looked, Suppression, Tally
 from moderate_cli.verdicts import Coverage, Json, Judged, Label, Outcome, RiskLevel
 
 FATAL = failed(error=fatal_error())
@@ -144,7 +144,7 @@ UNKNOWN = Coverage("frames", 1, None)
         ((FRAMES,), "high", {}, False),
         ((FRAMES,), "low", {"allow_partial": True}, False),
         ((UNKNOWN,), "low", {}, False),
-        # with require_full it is too little, with a gate or without, whatever else is allowed
+        # with require_full it is too little, with a gate or without, whatever else is suppressed
         ((FRAMES,), None, {"require_full": True}, True),
         ((FRAMES,), "high", {"require_full": True}, True),
         ((FRAMES,), "high", {"require_full": True, "allow_partial": True}, True),
@@ -192,12 +192,12 @@ def test_an_input_without_a_verdict_passes_no_gate(outcome: Outcome, passes: boo
     assert not policy.is_incomplete(outcome)
 
 
-def test_the_gate_looks_at_what_is_left_after_allowances() -> None:
+def test_the_gate_looks_at_what_is_left_after_suppression() -> None:
     outcome = judged("high", Label("a", risk_level=RiskLevel.HIGH), Label("b", risk_level=RiskLevel.LOW))
-    allowed = [Allowed("a", None, "ours", "a file")]
+    suppressed = [Suppression("a", None, "ours", "a file")]
     assert GatePolicy(RiskLevel.MEDIUM).passes(outcome, ()) is False
-    assert GatePolicy(RiskLevel.MEDIUM).passes(outcome, allowed) is True
-    assert GatePolicy(RiskLevel.LOW).passes(outcome, allowed) is False
+    assert GatePolicy(RiskLevel.MEDIUM).passes(outcome, suppressed) is True
+    assert GatePolicy(RiskLevel.LOW).passes(outcome, suppressed) is False
 
 
 def test_what_was_not_looked_at_is_summed_up_for_each_kind() -> None:

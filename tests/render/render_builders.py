@@ -12,7 +12,7 @@ from builders import failed, judged, skipped
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, vendor_outcome
 
 from moderate_cli.environment import Environment
-from moderate_cli.records import NO_GATE, Allowed, GatePolicy, Tally
+from moderate_cli.records import NO_GATE, GatePolicy, Suppression, Tally
 from moderate_cli.render import Format, renderer
 from moderate_cli.verdicts import Item, Judged, Label, LocalFile, Outcome, RiskLevel
 
@@ -30,7 +30,7 @@ HOSTILE_NAMES = (
     "=1+1.png",
     "-- --> `a|b` *c* @me #1 www.example.com.png",
 )
-LOGO = Allowed("pt_logotoSocialNetwork", None, "our own logo", ".moderateallow.yaml")
+LOGO = Suppression("pt_logotoSocialNetwork", None, "our own logo", ".moderate-suppressions.yaml")
 
 
 def mixed_run() -> list[Outcome]:
@@ -62,14 +62,14 @@ def shown(
     choice: Format,
     outcomes: Iterable[Outcome],
     *,
-    allowed: Sequence[Allowed] = (),
+    suppressions: Sequence[Suppression] = (),
     variables: Mapping[str, str] | None = None,
     stderr: io.StringIO | None = None,
     tally: Tally | None = None,
     policy: GatePolicy = NO_GATE,
     **options: Any,
 ) -> str:
-    """Return what a format makes of a run; `allowed` holds for every outcome."""
+    """Return what a format makes of a run; `suppressions` hold for every outcome."""
     stream = io.StringIO(newline="")
     environment = Environment(
         variables=variables or {}, clock=lambda: 1_767_225_600.0, stderr=stderr if stderr is not None else io.StringIO()
@@ -77,7 +77,7 @@ def shown(
     counted = Tally(policy=policy) if tally is None else tally
     renders = renderer(choice, stream, environment, color="never", raw=False, policy=policy, **options)
     for outcome in outcomes:
-        counted.add(outcome, allowed)
-        renders.add(outcome, allowed=allowed)
+        counted.add(outcome, suppressions)
+        renders.add(outcome, suppressions=suppressions)
     renders.finish(counted)
     return stream.getvalue()

@@ -10,15 +10,15 @@ from builders import failed, judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import async_outcome
 
-from moderate_cli.records import Allowed, to_record
+from moderate_cli.records import Suppression, to_record
 from moderate_cli.render import Format
 from moderate_cli.render.csv import COLUMNS
 from moderate_cli.render.safe import safe_text
 from moderate_cli.verdicts import Label, Outcome
 
 
-def _rows(*outcomes: Outcome, allowed: list[Allowed] | None = None) -> list[dict[str, str]]:
-    text = shown(Format.CSV, outcomes, allowed=allowed or [])
+def _rows(*outcomes: Outcome, suppressions: list[Suppression] | None = None) -> list[dict[str, str]]:
+    text = shown(Format.CSV, outcomes, suppressions=suppressions or [])
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -54,10 +54,10 @@ def test_labels_that_only_a_frame_names_are_there() -> None:
     assert "contraband_gamble" in row["labels"].split("; ")
 
 
-def test_what_is_allowed_stays_and_is_marked() -> None:
-    [row] = _rows(judged("high", LOGO.label, "weapon"), allowed=[LOGO])
+def test_what_is_suppressed_stays_and_is_marked() -> None:
+    [row] = _rows(judged("high", LOGO.label, "weapon"), suppressions=[LOGO])
     assert (row["risk_level"], row["labels"]) == ("high", f"{LOGO.label}; weapon")
-    assert row["allowed"] == f"{LOGO.label}: our own logo"
+    assert row["suppressed"] == f"{LOGO.label}: our own logo"
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])

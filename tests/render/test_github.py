@@ -82,9 +82,9 @@ def test_what_is_elsewhere_has_no_file() -> None:
     assert [file for _, file, *_ in _annotations(mixed_run()[0], local("high", "x", source="/other/a.png"))] == ["", ""]
 
 
-def test_what_is_allowed_is_not_annotated() -> None:
-    assert _annotations(judged("high", LOGO.label), allowed=[LOGO]) == []
-    [annotation] = _annotations(judged("high", LOGO.label, "weapon"), allowed=[LOGO])
+def test_what_is_suppressed_is_not_annotated() -> None:
+    assert _annotations(judged("high", LOGO.label), suppressions=[LOGO]) == []
+    [annotation] = _annotations(judged("high", LOGO.label, "weapon"), suppressions=[LOGO])
     assert annotation[2] == "high: weapon"
     assert LOGO.label not in annotation[3]
 

@@ -108,8 +108,8 @@ def test_text_from_outside_is_text(name: str) -> None:
 
 
 def test_flagged_pictures_are_behind_a_button_and_others_are_not() -> None:
-    allowed = local("high", LOGO.label, source=PICTURE)
-    page = _page(local("low", "x", source=PICTURE), local("none", source=PICTURE), allowed, allowed=[LOGO])
+    suppressed = local("high", LOGO.label, source=PICTURE)
+    page = _page(local("low", "x", source=PICTURE), local("none", source=PICTURE), suppressed, suppressions=[LOGO])
     assert len(page.all("img")) == 3
     buttons = [found for found in page.all("button") if "picture" in (found.get("class") or "")]
     assert len(buttons) == 2

@@ -12,7 +12,7 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
-from moderate_cli.records import Allowed, GatePolicy
+from moderate_cli.records import GatePolicy, Suppression
 from moderate_cli.render import Format
 from moderate_cli.render import junit as module
 from moderate_cli.verdicts import Label, Outcome, RiskLevel
@@ -24,9 +24,9 @@ def _schema() -> xmlschema.XMLSchema:
 
 
 def _suite(
-    *outcomes: Outcome, fail_on: RiskLevel | None = RiskLevel.MEDIUM, allowed: list[Allowed] | None = None
+    *outcomes: Outcome, fail_on: RiskLevel | None = RiskLevel.MEDIUM, suppressions: list[Suppression] | None = None
 ) -> ElementTree.Element:
-    text = shown(Format.JUNIT, outcomes, policy=GatePolicy(fail_on), allowed=allowed or [])
+    text = shown(Format.JUNIT, outcomes, policy=GatePolicy(fail_on), suppressions=suppressions or [])
     _schema().validate(text)
     [suite] = ElementTree.fromstring(text.encode())
     cases = suite.findall("testcase")
@@ -92,11 +92,11 @@ def test_a_level_without_a_label_fails_too() -> None:
     assert case[0].attrib["message"] == "high risk: unlabelled"
 
 
-def test_what_is_allowed_passes_and_is_told() -> None:
-    [case] = _suite(judged("high", LOGO.label), allowed=[LOGO])
+def test_what_is_suppressed_passes_and_is_told() -> None:
+    [case] = _suite(judged("high", LOGO.label), suppressions=[LOGO])
     assert case[0].tag == "system-out"
-    assert "(allowed: our own logo)" in (case[0].text or "")
-    [case] = _suite(judged("high", LOGO.label, "weapon"), allowed=[LOGO])
+    assert "(suppressed: our own logo)" in (case[0].text or "")
+    [case] = _suite(judged("high", LOGO.label, "weapon"), suppressions=[LOGO])
     assert case[0].attrib["message"] == "high risk: weapon"
 
 

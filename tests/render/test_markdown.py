@@ -100,6 +100,6 @@ def test_labels_are_counted() -> None:
     assert "| and 10 more | |" in text
 
 
-def test_a_harmless_image_is_listed_where_its_allowed_findings_are_wanted() -> None:
-    text = shown(Format.MARKDOWN, [judged("high", LOGO.label)], allowed=[LOGO], show_ignored=True)
+def test_a_harmless_image_is_listed_where_its_suppressed_findings_are_wanted() -> None:
+    text = shown(Format.MARKDOWN, [judged("high", LOGO.label)], suppressions=[LOGO], show_suppressed=True)
     assert "| **none** |" in text

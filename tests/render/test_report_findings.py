@@ -14,7 +14,7 @@ from builders import judged
 from render_builders import shown
 from samples import async_outcome, batch_outcome, shown_table, vendor_outcome
 
-from moderate_cli.records import Allowed, GatePolicy, findings
+from moderate_cli.records import GatePolicy, Suppression, findings
 from moderate_cli.render import Format
 from moderate_cli.render.words import exempted, where_words
 from moderate_cli.verdicts import Frame, Judged, Label, RiskLevel, ServiceVerdict
@@ -107,8 +107,8 @@ def test_a_label_of_two_services_names_both() -> None:
 
 
 @pytest.mark.parametrize(("service", "count"), [("one", 0), ("two", 0), (None, 1)])
-def test_a_label_of_two_services_is_allowed_where_it_is_for_both(service: str | None, count: int) -> None:
-    [result] = _results(_of_both(), allowed=[Allowed("weapon", service, "a toy", "a file")])
+def test_a_label_of_two_services_is_suppressed_where_it_is_for_both(service: str | None, count: int) -> None:
+    [result] = _results(_of_both(), suppressions=[Suppression("weapon", service, "a toy", "a file")])
     assert len(result["suppressions"]) == count
 
 
@@ -146,11 +146,11 @@ def test_a_risk_without_a_label_is_no_nothing_in_a_table() -> None:
     ("misread", "level", "left"),
     [(False, RiskLevel.LOW, "none"), (False, RiskLevel.HIGH, "high"), (True, RiskLevel.HIGH, "high")],
 )
-def test_a_service_keeps_the_level_that_no_allowed_label_explains(misread: bool, level: RiskLevel, left: str) -> None:
+def test_a_service_keeps_the_level_that_no_suppression_explains(misread: bool, level: RiskLevel, left: str) -> None:
     label = Label("weapon", 91.0, risk_level=RiskLevel.LOW, service="one")
     services = (ServiceVerdict("one", level, (label,), {}, misread),)
     outcome = judged(level.value, label, per_service=services, unexplained=RiskLevel(left))
-    text = shown(Format.TABLE, [outcome], allowed=[Allowed("weapon", None, "a toy", "a file")])
+    text = shown(Format.TABLE, [outcome], suppressions=[Suppression("weapon", None, "a toy", "a file")])
     assert left in next(line for line in text.splitlines() if "one" in line.split())
 
 

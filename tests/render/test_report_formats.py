@@ -13,7 +13,7 @@ from samples import async_outcome, batch_outcome
 
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Allowed, GatePolicy, Tally
+from moderate_cli.records import GatePolicy, Suppression, Tally
 from moderate_cli.render import Format, renderer
 from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Outcome, RiskLevel
@@ -24,7 +24,7 @@ BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
 
 @pytest.mark.parametrize("choice", FORMATS)
 def test_every_format_shows_every_kind_of_outcome(choice: Format) -> None:
-    text = shown(choice, mixed_run(), allowed=[LOGO], policy=GatePolicy(RiskLevel.MEDIUM), show_ignored=True)
+    text = shown(choice, mixed_run(), suppressions=[LOGO], policy=GatePolicy(RiskLevel.MEDIUM), show_suppressed=True)
     for name in ("risk", "gone.png", "notes.txt", "brand_new_label"):
         assert name in text.replace("&#95;", "_")
 
@@ -67,23 +67,23 @@ def test_a_run_that_was_cut_off_says_so(choice: Format) -> None:
 
 
 @pytest.mark.parametrize("choice", [Format.TABLE, Format.MARKDOWN, Format.HTML])
-def test_allowed_findings_are_left_out_and_counted_or_shown_with_the_reason(choice: Format) -> None:
+def test_suppressed_findings_are_left_out_and_counted_or_shown_with_the_reason(choice: Format) -> None:
     outcome = judged("high", LOGO.label, source="logo.png")
-    hidden = shown(choice, [outcome], allowed=[LOGO])
+    hidden = shown(choice, [outcome], suppressions=[LOGO])
     assert LOGO.reason not in hidden
-    assert "1 allowed finding is not shown; --show-ignored shows them" in hidden
-    text = shown(choice, [outcome], allowed=[LOGO], show_ignored=True)
+    assert "1 suppressed finding is not shown; --show-suppressed shows them" in hidden
+    text = shown(choice, [outcome], suppressions=[LOGO], show_suppressed=True)
     assert "logo.png" in text
-    assert "allowed" in text
+    assert "suppressed" in text
     assert LOGO.reason in text
     assert "not shown" not in text
 
 
 @pytest.mark.parametrize("choice", [Format.JSON, Format.JSONL])
-def test_what_is_allowed_is_marked_in_records_and_nothing_else_of_them_changes(choice: Format) -> None:
+def test_what_is_suppressed_is_marked_in_records_and_nothing_else_of_them_changes(choice: Format) -> None:
     outcome = judged("high", LOGO.label)
-    plain, marked = (shown(choice, [outcome], allowed=allowed).split('"summary"')[0] for allowed in ([], [LOGO]))
-    entry = '{"by":".moderateallow.yaml","reason":"our own logo","expires":null}'
+    plain, marked = (shown(choice, [outcome], suppressions=entries).split('"summary"')[0] for entries in ([], [LOGO]))
+    entry = '{"by":".moderate-suppressions.yaml","reason":"our own logo","expires":null}'
     assert marked == plain.replace('"suppressed":null', f'"suppressed":{entry}') != plain
 
 
@@ -122,15 +122,15 @@ def test_things_at_one_place_stay_in_the_order_in_which_they_came() -> None:
     assert worst.in_order() == things[:3]
 
 
-def test_what_is_allowed_counts_neither_for_its_service_nor_for_its_frame() -> None:
+def test_what_is_suppressed_counts_neither_for_its_service_nor_for_its_frame() -> None:
     names = ("violent_explosion", "sexual_partialNudity", "contraband_gamble")
-    allowed = [Allowed(name, None, "a reason", "a file") for name in names]
+    suppressions = [Suppression(name, None, "a reason", "a file") for name in names]
     batch, animation = batch_outcome("risk"), async_outcome("risk")
-    text = shown(Format.TABLE, [batch], allowed=allowed)
+    text = shown(Format.TABLE, [batch], suppressions=suppressions)
     assert "violent_explosion" not in text
     assert "pt_programCode" in text
     assert "none" in next(line for line in text.splitlines() if "baselineCheck" in line)
-    assert "2 allowed findings are not shown" in text
-    text = shown(Format.TABLE, [animation], allowed=allowed)
+    assert "2 suppressed findings are not shown" in text
+    text = shown(Format.TABLE, [animation], suppressions=suppressions)
     assert text.index("frame 1 of 2") < text.index("pornographic_adultContent", text.index("frame 1 of 2"))
     assert "contraband_gamble" not in text

@@ -118,8 +118,10 @@ def test_the_summary_says_it(tally: Tally, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("choice", [Format.GITHUB, Format.MARKDOWN])
 def test_what_files_of_the_project_leave_out_is_told(choice: Format) -> None:
-    tally = Tally(judged=1, suppressed_by=Counter({".moderateallow.yaml": 2}), ignored_by=Counter({"a/.gitignore": 1}))
+    tally = Tally(
+        judged=1, suppressed_by=Counter({".moderate-suppressions.yaml": 2}), ignored_by=Counter({"a/.gitignore": 1})
+    )
     text = shown(choice, [judged()], tally=tally).replace("&#46;", ".").replace("&#58;", ":")
-    assert "2 findings suppressed by .moderateallow.yaml" in text
+    assert "2 findings suppressed by .moderate-suppressions.yaml" in text
     assert "1 named image ignored by a/.gitignore" in text
-    assert "2 findings suppressed by .moderateallow.yaml" in list(summary_lines(tally, Estimate({}), 1.0))
+    assert "2 findings suppressed by .moderate-suppressions.yaml" in list(summary_lines(tally, Estimate({}), 1.0))

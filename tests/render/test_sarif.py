@@ -16,7 +16,7 @@ from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import pending_image, post_outcome
 
 from moderate_cli.errors import ExitCode
-from moderate_cli.records import Allowed, Tally
+from moderate_cli.records import Suppression, Tally
 from moderate_cli.render import Format
 from moderate_cli.render import sarif as module
 from moderate_cli.verdicts import Failed, Label, Outcome
@@ -34,8 +34,10 @@ def _validator() -> Draft4Validator:
     return Draft4Validator(json.loads(Path(str(path)).read_text(encoding="utf-8")))
 
 
-def _run(*outcomes: Outcome, allowed: list[Allowed] | None = None, tally: Tally | None = None) -> dict[str, Any]:
-    document = json.loads(shown(Format.SARIF, outcomes, allowed=allowed or [], tally=tally))
+def _run(
+    *outcomes: Outcome, suppressions: list[Suppression] | None = None, tally: Tally | None = None
+) -> dict[str, Any]:
+    document = json.loads(shown(Format.SARIF, outcomes, suppressions=suppressions or [], tally=tally))
     _validator().validate(document)
     [run] = document["runs"]
     for result in run["results"]:
@@ -116,8 +118,8 @@ def test_a_label_that_nobody_knows_is_a_rule_too() -> None:
     assert "--label 'brand new'" in rule["help"]["text"]
 
 
-def test_an_allowed_finding_is_suppressed_with_the_reason() -> None:
-    first, second = _run(judged("high", LOGO.label, "weapon"), allowed=[LOGO])["results"]
+def test_a_finding_is_suppressed_with_the_reason() -> None:
+    first, second = _run(judged("high", LOGO.label, "weapon"), suppressions=[LOGO])["results"]
     assert first["suppressions"] == [{"kind": "external", "justification": "our own logo"}]
     assert second["suppressions"] == []
 

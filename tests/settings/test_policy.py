@@ -71,7 +71,7 @@ def test_the_nearest_file_of_the_revision_counts(
     assert settings.origins["services"] == "main:a/moderate.yaml:1"
     assert settings.policy
     assert _overruled(settings.policy) == ["moderate.yaml"]
-    assert settings.policy.nearest(".moderateallow.yaml").exists is False
+    assert settings.policy.nearest(".moderate-suppressions.yaml").exists is False
 
 
 def test_the_ends_of_lines_are_no_difference(world: World, repository: Repository) -> None:

@@ -42,6 +42,7 @@ def test_the_list_is_that_of_all_options() -> None:
         ("MODERATE_SERVICES", "MODERATE_SERVICE"),
         ("MODERATE_STORES", "MODERATE_STORE"),
         ("MODERATE_PROFIL", "MODERATE_PROFILE"),
+        ("MODERATE_SHOW_IGNORE", "MODERATE_NO_IGNORE"),  # a deprecated name would be nearer
         ("MODERATE_ZZZZZZZZZZ", None),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from moderate_cli.commands.flatten import FormerName
 from moderate_cli.commands.options.setting import option, setting_option
 from moderate_cli.settings import FailOn
 
@@ -16,8 +17,8 @@ PolicyFrom = Annotated[
     option(
         _PANEL,
         "POLICY_FROM",
-        "Read moderate.yaml, ignore files, allowed findings and the baseline at a git revision, such as the base of a "
-        "pull request, so that a change cannot allow itself.",
+        "Read moderate.yaml, ignore files, suppressions and the baseline at a git revision, such as the base of a pull "
+        "request, so that a change cannot suppress its own findings.",
         metavar="REF",
     ),
 ]
@@ -35,27 +36,30 @@ class GateOptions:
         bool | None, setting_option("require_full", "--require-full/--no-require-full", panel=_PANEL)
     ] = None
     policy_from: PolicyFrom = None
-    ignore_file: Annotated[
+    suppressions: Annotated[
         Path | None,
         option(
             _PANEL,
-            "IGNORE_FILE",
-            "Findings that are allowed; `moderate allow` writes it.",
+            "SUPPRESSIONS",
+            "Suppress the findings listed in FILE instead of the nearest .moderate-suppressions.yaml (written by "
+            "`moderate allow`).",
             metavar="FILE",
-            show_default="the nearest .moderateallow.yaml",
         ),
+        FormerName("--ignore-file"),
     ] = None
     baseline: Annotated[
         Path | None,
         option(
             _PANEL,
             "BASELINE",
-            "An earlier jsonl output: findings that are in it do not count.",
+            "Suppress the findings of an earlier run, from its jsonl output.",
             metavar="FILE",
         ),
     ] = None
-    show_ignored: Annotated[
-        bool, option(_PANEL, "SHOW_IGNORED", "Show the findings too that do not count.", "--show-ignored")
+    show_suppressed: Annotated[
+        bool,
+        option(_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings too.", "--show-suppressed"),
+        FormerName("--show-ignored"),
     ] = False
     allow_empty: Annotated[
         bool, option(_PANEL, "ALLOW_EMPTY", "Exit with 0, not 6, when there is no image.", "--allow-empty")

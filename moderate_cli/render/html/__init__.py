@@ -8,11 +8,11 @@ from typing import TextIO
 
 from moderate_cli.environment import Environment
 from moderate_cli.installation import install_command
-from moderate_cli.records import Allowed, GatePolicy, Tally, verdict_of
+from moderate_cli.records import GatePolicy, Suppression, Tally, verdict_of
 from moderate_cli.render.html.cards import Entry, card, names_of
 from moderate_cli.render.html.page import Facts, bottom, top
 from moderate_cli.render.html.thumbnails import Thumbnails
-from moderate_cli.render.ignored import Ignored
+from moderate_cli.render.ignored import SuppressionFilter
 from moderate_cli.render.worst import Worst, place_of
 from moderate_cli.verdicts import Outcome, RiskLevel
 
@@ -27,17 +27,17 @@ class HtmlRenderer:
     """
 
     def __init__(
-        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_ignored: bool = False
+        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_suppressed: bool = False
     ) -> None:
         self._stream = stream
         self._environment = environment
         self._policy = policy
-        self._ignored = Ignored(shown=show_ignored)
+        self._suppressed = SuppressionFilter(shown=show_suppressed)
         self._worst: Worst[Entry] = Worst(MOST_CARDS)
 
-    def add(self, outcome: Outcome, *, allowed: Sequence[Allowed] = ()) -> None:
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
-        shown = self._ignored.shown(outcome, allowed)
+        shown = self._suppressed.shown(outcome, suppressions)
         verdict = verdict_of(outcome)
         flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
         self._worst.add(place_of(shown), Entry(shown, flagged))
@@ -61,7 +61,7 @@ class HtmlRenderer:
     def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
         if self._worst.left_out:
             yield f"and {self._worst.left_out:,} more, not shown here; -f jsonl lists all"
-        if note := self._ignored.note():
+        if note := self._suppressed.note():
             yield note
         if thumbnails.stopped:
             yield "only the first pictures are here, to keep this page small"

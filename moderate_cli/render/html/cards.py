@@ -32,7 +32,7 @@ _NOTHING = '<span class="quiet">nothing found</span>'
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An outcome as it is shown; the picture of one that was `flagged` is blurred, also where all of it is allowed."""
+    """An outcome as it is shown; the picture of one that was `flagged` is blurred, also where all is suppressed."""
 
     outcome: Outcome
     flagged: bool
