@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +20,6 @@ from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_
 from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix, split_region
 from moderate_cli.sources.recall import Recall, Seen
 from moderate_cli.sources.selection import EXCLUDED, NamedFiles, Selection
-from moderate_cli.sources.stats import Stats
 from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
@@ -116,10 +114,8 @@ class Sources:
         return None
 
     def _below(self, folder: str) -> Iterator[Item]:
-        # Where clean files are not spared, the walk is the least of the work.
-        with Stats() if self._spare_clean else nullcontext() as stats:
-            for chunk in walk(folder, self._rules, stats=stats):
-                yield from self._images(chunk)
+        for chunk in walk(folder, self._rules):
+            yield from self._images(chunk)
 
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
