@@ -11,10 +11,10 @@ import pytest
 from builders import SHA256, call, failed, item, judged, pending, schema_1, skipped, unreadable_answer, verdict
 
 from moderate_cli.commands.ledger import Ledger
-from moderate_cli.commands.recollection import Recollection, is_clean
+from moderate_cli.commands.recollection import Recollection
 from moderate_cli.commands.waiting import as_task
 from moderate_cli.environment import Environment
-from moderate_cli.records import notes
+from moderate_cli.records import is_clean, notes
 from moderate_cli.store import Filters, Store
 from moderate_cli.verdicts import (
     Coverage,
