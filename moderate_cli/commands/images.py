@@ -28,7 +28,7 @@ from moderate_cli.settings import Settings
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.lists import STANDARD_INPUT
 from moderate_cli.sources.objects import is_oss
-from moderate_cli.verdicts import Item, OssObject, RiskLevel
+from moderate_cli.verdicts import Engine, Item, OssObject, RiskLevel
 
 SourceNames = Annotated[
     list[str] | None,
@@ -175,7 +175,8 @@ class Question:
             **self.more,
         )
         oldest = since(settings.reuse, session.environment.clock())
-        return Recollection(session.ledger, key, oldest, queued=self.queued)
+        engine: Engine = "local" if settings.local else "cloud"
+        return Recollection(session.ledger, key, oldest, queued=self.queued, engine=engine)
 
 
 def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:

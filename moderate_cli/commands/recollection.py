@@ -15,6 +15,7 @@ from moderate_cli.records import is_clean, read_verdict
 from moderate_cli.scanning.judging import covered
 from moderate_cli.store import Answer, Found, Seen, SeenFile, Task
 from moderate_cli.verdicts import (
+    Engine,
     FileStat,
     Judged,
     LocalFile,
@@ -32,13 +33,15 @@ _REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stay
 class Recollection:
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
-    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well.
+    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
+    answer of another engine than is expected is never clean: it is told of each time.
     """
 
     ledger: Ledger
     question: str
     since: float | None
     queued: bool = False
+    engine: Engine = "cloud"
 
     def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
@@ -97,7 +100,7 @@ class Recollection:
         if not self._is_settled(look.mtime_ns):
             return None
         folder, name = os.path.split(os.path.abspath(image.path))  # noqa: PTH100 - Path.resolve follows links
-        return SeenFile(folder, name, look, is_clean(outcome))
+        return SeenFile(folder, name, look, is_clean(outcome) and outcome.verdict.engine == self.engine)
 
     def _is_settled(self, mtime_ns: int) -> bool:
         return self.ledger.environment.clock() - mtime_ns / 1e9 >= _SETTLED
