@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import marshal
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,7 +20,6 @@ Found = tuple[str, int, int, int]
 CHUNK = 2_000
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
-_MARSHAL = 2  # the last version that writes equal values as equal bytes, whatever else refers to them
 # From an open folder the system finds a file without looking up its whole path; Windows cannot.
 _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _NAME = attrgetter("name")
@@ -46,14 +43,6 @@ class Chunk:
     ignored: int = 0
     links: int = 0
     error: OSError | None = None
-
-    def look(self) -> bytes:
-        """Return a digest of the files: another one says that something changed."""
-        return hashlib.sha256(marshal.dumps(self.files, _MARSHAL)).digest()
-
-    def newest(self) -> int:
-        """Return when the last of the files changed (nanoseconds)."""
-        return max(file[2] for file in self.files)
 
 
 def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
