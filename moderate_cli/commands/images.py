@@ -18,15 +18,17 @@ from moderate_cli.commands.counting import Count
 from moderate_cli.commands.identifying import check_option, data_id_from
 from moderate_cli.commands.options import ImageCommandOptions
 from moderate_cli.commands.recollection import Plan, Recollection, since
+from moderate_cli.commands.reports import chosen_formats
 from moderate_cli.commands.run import Run
 from moderate_cli.commands.session import Session, check_region, open_session
 from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.render import clean_wanted
 from moderate_cli.scanning import Ask, Budget, Cost, ImageJudge, Sampling, Scan, Sender, plan, question_key
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.lists import STANDARD_INPUT
 from moderate_cli.sources.objects import is_oss
-from moderate_cli.verdicts import Item, OssObject, RiskLevel
+from moderate_cli.verdicts import Engine, Item, OssObject, RiskLevel
 
 SourceNames = Annotated[
     list[str] | None,
@@ -46,10 +48,17 @@ class ImageCommand:
     names: Sequence[str]
     options: ImageCommandOptions
 
-    @property
-    def shows_all(self) -> bool:
-        """Whether each image is told of, also where the settings say that it need not be shown."""
-        return self.options.cost.dry_run or self.options.gate.show_suppressed
+    def _clean_wanted(self, session: Session) -> int | None:
+        """Return how many of the clean files that an earlier run knows are wanted as images; None wants all.
+
+        A plan tells of each image, and only an image tells whether it failed before.
+        """
+        options, settings = self.options, session.settings
+        if options.cost.dry_run or options.gate.show_suppressed or options.reuse.retry_failed:
+            return None
+        if settings.min_level is not RiskLevel.NONE:
+            return 0
+        return clean_wanted(chosen_formats(session.environment, options.output))
 
     @property
     def can_be_counted(self) -> bool:
@@ -75,7 +84,7 @@ class ImageCommand:
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
             recall=recollection if recollection and recollection.since is not None else None,
-            spare_clean=recollection is not None and recollection.spares_clean,
+            clean_wanted=self._clean_wanted(session),
         )
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
@@ -152,8 +161,8 @@ class Question:
     sampling: Sampling | None = None
     queued: bool = False
 
-    def recollection(self, session: Session, *, shows_all: bool) -> Recollection:
-        """Return what the store knows that answers this question; `shows_all` tells of images without findings too."""
+    def recollection(self, session: Session) -> Recollection:
+        """Return what the store knows that answers this question."""
         settings = session.settings
         key = question_key(
             self.operation.value,
@@ -166,8 +175,8 @@ class Question:
             **self.more,
         )
         oldest = since(settings.reuse, session.environment.clock())
-        spares_clean = oldest is not None and not shows_all and settings.min_level is not RiskLevel.NONE
-        return Recollection(session.ledger, key, oldest, queued=self.queued, spares_clean=spares_clean)
+        engine: Engine = "local" if settings.local else "cloud"
+        return Recollection(session.ledger, key, oldest, queued=self.queued, engine=engine)
 
 
 def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:
@@ -187,7 +196,7 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
 def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Scan, Sources]:
     """Return what works a command off, and the sources that it takes from."""
     session.check_offers(question.operation, question.services)
-    recollection = question.recollection(session, shows_all=command.shows_all)
+    recollection = question.recollection(session)
     sources = command.open_sources(session, recollection)
     judge = ImageJudge(
         call=session.call(question.operation, question.services),

@@ -11,10 +11,11 @@ from math import inf
 from typing import cast
 
 from moderate_cli.commands.ledger import Ledger, as_item, is_answer
-from moderate_cli.records import notes, read_verdict
+from moderate_cli.records import is_clean, read_verdict
 from moderate_cli.scanning.judging import covered
-from moderate_cli.store import Answer, Seen, SeenFile, Task
+from moderate_cli.store import Answer, Found, Seen, SeenFile, Task
 from moderate_cli.verdicts import (
+    Engine,
     FileStat,
     Judged,
     LocalFile,
@@ -22,7 +23,6 @@ from moderate_cli.verdicts import (
     Pending,
     Planned,
     QueuedTask,
-    RiskLevel,
 )
 
 _SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)
@@ -33,15 +33,15 @@ _REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stay
 class Recollection:
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
-    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. With
-    `spares_clean` nobody wants to see what nothing was found in, so that its hash need not be known.
+    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
+    answer of another engine than is expected is never clean: it is told of each time.
     """
 
     ledger: Ledger
     question: str
     since: float | None
     queued: bool = False
-    spares_clean: bool = False
+    engine: Engine = "cloud"
 
     def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
@@ -70,26 +70,17 @@ class Recollection:
             outcome, question=self.question if answers else None, file=self._seen(outcome, look) if answers else None
         )
 
+    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+        """Return the clean files of a folder, or of some of them, where an earlier answer counts."""
+        oldest = self.since
+        if oldest is None:
+            return []
+        clean = self.ledger.attempt(lambda store: store.clean_in(folder, self.question, since=oldest, names=names))
+        return clean or []
+
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         """Return what is known of the files of a folder, or of some of them."""
-        oldest = self.since if self.spares_clean else None
-        seen = self.ledger.attempt(lambda store: store.seen_in(folder, self.question, since=oldest, names=names))
-        return seen or {}
-
-    def find_look(self, folder: str, look: bytes) -> int | None:
-        """Return how many files of a folder are no images, if it looked the same when all others were clean."""
-        oldest = self.since
-        if oldest is None or not self.spares_clean:
-            return None
-        return self.ledger.attempt(lambda store: store.find_look(folder, look, self.question, since=oldest))
-
-    def keep_look(self, folder: str, look: bytes, *, newest: int, passed_over: int) -> None:
-        """Remember a look at a folder in which some files are no images and all others clean."""
-        oldest = self.since
-        if oldest is not None and self._is_settled(newest):
-            self.ledger.attempt(
-                lambda store: store.keep_look(folder, look, self.question, since=oldest, passed_over=passed_over)
-            )
+        return self.ledger.attempt(lambda store: store.seen_in(folder, names=names)) or {}
 
     def _pending(self, sha256: str) -> Task | None:
         return self.ledger.attempt(lambda store: store.find_pending(sha256, self.question))
@@ -109,7 +100,7 @@ class Recollection:
         if not self._is_settled(look.mtime_ns):
             return None
         folder, name = os.path.split(os.path.abspath(image.path))  # noqa: PTH100 - Path.resolve follows links
-        return SeenFile(folder, name, look, is_clean(outcome))
+        return SeenFile(folder, name, look, is_clean(outcome) and outcome.verdict.engine == self.engine)
 
     def _is_settled(self, mtime_ns: int) -> bool:
         return self.ledger.environment.clock() - mtime_ns / 1e9 >= _SETTLED
@@ -147,12 +138,6 @@ def since(reuse: float | None, now: float) -> float | None:
     if reuse is None:
         return None
     return 0.0 if reuse == inf else now - reuse
-
-
-def is_clean(outcome: Judged) -> bool:
-    """Tell whether nobody needs to hear of a verdict: it has no label and no note, and is about all of the image."""
-    verdict = outcome.verdict
-    return verdict.gate_level is RiskLevel.NONE and not (verdict.labels or verdict.coverage) and not notes(outcome)
 
 
 def _reused(known: Outcome, answer: Answer) -> Judged:

@@ -116,11 +116,9 @@ def open_reports(
 
     Raises UsageError where one of them cannot be written, or two are the same file.
     """
-    further = _further(output)
+    main, further = _main_format(environment, output), _further(output)
     _refuse_same_file([output.output, *further.values()])
-    to_terminal = output.output is None and environment.stdout.isatty()
-    main = choose_format(output.format, to_terminal=to_terminal)
-    reports = Reports(main, environment, to_terminal=to_terminal)
+    reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
     try:
         for choice, path in ((main, output.output), *further.items()):
             reports.open(path, _maker(choice, environment, policy, gate, output))
@@ -129,6 +127,19 @@ def open_reports(
         reports.close(error)
         raise
     reports.close()
+
+
+def chosen_formats(environment: Environment, output: OutputOptions) -> list[Format]:
+    """Return the formats of all outputs."""
+    return [_main_format(environment, output), *_further(output)]
+
+
+def _main_format(environment: Environment, output: OutputOptions) -> Format:
+    return choose_format(output.format, to_terminal=_is_for_terminal(environment, output))
+
+
+def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
+    return output.output is None and environment.stdout.isatty()
 
 
 def _maker(

@@ -26,7 +26,7 @@ from moderate_cli.render.progress import Progress, Total, progress
 from moderate_cli.render.summary import summary_lines
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
-from moderate_cli.verdicts import Failed, Judged, Outcome, QueuedTask, Skipped
+from moderate_cli.verdicts import Failed, Judged, Outcome, QueuedTask, RiskLevel, Skipped
 
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
@@ -141,7 +141,8 @@ class Run:
             if self.sources is not None:
                 self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
                 self.tally.links, self.tally.ignored_by = self.sources.links, self.sources.ignored_by
-                self.tally.add_clean(self.sources.spared, local=self.settings.local)
+                hidden = self.settings.min_level is not RiskLevel.NONE
+                self.tally.add_clean(self.sources.spared, local=self.settings.local, hidden=hidden)
             self.tally.suppressed_by = self.findings.suppressed
             reports.finish(self.tally)
             self.tally.unwritten = reports.unwritten

@@ -19,6 +19,7 @@ from moderate_cli.verdicts import (
     Outcome,
     Pending,
     QueuedTask,
+    RiskLevel,
     ServiceVerdict,
     Skipped,
     Verdict,
@@ -101,6 +102,18 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     repeated = (_REPEATED,) if outcome.call.repeated else ()
     # One that was reused brings those about its image along.
     return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
+
+
+def is_clean(outcome: Outcome) -> bool:
+    """Tell whether there is nothing to say of an input but that it was judged.
+
+    Its answer was read whole, is about all of it, and says that there is no risk; neither has a label or a note.
+    """
+    if not isinstance(outcome, Judged):
+        return False
+    verdict = outcome.verdict
+    is_whole = verdict.complete and not verdict.coverage
+    return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels and not notes(outcome)
 
 
 def _timestamp(seconds: float | None) -> str | None:

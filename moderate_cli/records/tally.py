@@ -56,9 +56,10 @@ class Tally:
     left without a verdict, `unwritten` the reports that could not be written to their end. `elsewhere` counts the tasks
     whose results another process collected, `planned` the inputs that a run would send which only looks, `duplicates`
     of others among them included. `ignored` are the files that ignore files and patterns leave out, `passed_over` those
-    that are no images, `links` those that lead out of a folder. `suppressed_by` counts the findings that do not count
-    and `ignored_by` the named files that were left out, by the file that says so. `awaited` says that pending tasks
-    were waited for, or asked after, and not just submitted.
+    that are no images, `links` those that lead out of a folder. `unlisted` are the clean inputs of which reports get
+    the number only. `suppressed_by` counts the findings that do not count and `ignored_by` the named files that were
+    left out, by the file that says so. `awaited` says that pending tasks were waited for, or asked after, and not just
+    submitted.
     """
 
     policy: GatePolicy = NO_GATE
@@ -82,6 +83,7 @@ class Tally:
     passed_over: int = 0
     ignored: int = 0
     links: int = 0
+    unlisted: int = 0
     suppressed_by: Counter[str] = field(default_factory=Counter)
     ignored_by: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
@@ -111,8 +113,12 @@ class Tally:
                 self.fatal |= outcome.error.exit_code == ExitCode.FATAL
                 self.bugs += outcome.error.exit_code == ExitCode.BUG
 
-    def add_clean(self, number: int, *, local: bool) -> None:
-        """Count inputs of which an earlier run knows that nothing was found in them, by the local engine or not."""
+    def add_clean(self, number: int, *, local: bool, hidden: bool = False) -> None:
+        """Count inputs that an earlier run knows to be clean, by the local engine or not.
+
+        Those that are `hidden` are below the level that is shown, so that reports say nothing of them.
+        """
+        self.unlisted += 0 if hidden else number
         self.local |= local and number > 0
         self.judged += number
         self.reused += number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol, TextIO, assert_never
 
@@ -26,6 +26,12 @@ class Format(StrEnum):
     HTML = "html"
 
 
+MOST_CLEAN = 20
+"""How many clean inputs a table or a test report names; of more it only gives the number."""
+
+_NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
+_NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
+
 ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 
 
@@ -44,6 +50,17 @@ def choose_format(choice: Format, *, to_terminal: bool) -> Format:
     if choice is not Format.AUTO:
         return choice
     return Format.TABLE if to_terminal else Format.JSONL
+
+
+def clean_wanted(formats: Iterable[Format]) -> int | None:
+    """Return how many clean inputs have to be shown to these formats, or None where one of them names all.
+
+    Of the others their number is enough, as `Tally.unlisted`.
+    """
+    formats = frozenset(formats)
+    if formats <= _NAMES_NO_CLEAN:
+        return 0
+    return MOST_CLEAN if formats <= _NAMES_NO_CLEAN | _NAMES_FEW_CLEAN else None
 
 
 def renderer(

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import IO, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, counted_level, findings
+from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, counted_level, findings, is_clean
+from moderate_cli.render.clean import CleanInputs
 from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
 from moderate_cli.render.ignored import suppression_of_finding
 from moderate_cli.render.safe import safe_text
@@ -27,8 +28,9 @@ class JunitRenderer:
     """One suite: at or above the gate is a failure, failed or incomplete is an error, skipped or pending is skipped.
 
     Without a gate no image fails, as the exit code has it. What was found in an image that passes, what is suppressed,
-    and what was not looked at stands in its output. All inputs that a run did not come to are one skipped case. The
-    counts come first, so the cases wait until the end.
+    and what was not looked at stands in its output. Clean inputs come last, and are one case where they are many, as
+    all inputs are that a run did not come to; `tests` counts each of the clean ones. The counts come first, so the
+    cases wait until the end.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
@@ -39,16 +41,27 @@ class JunitRenderer:
         )
         self._counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
         self._milliseconds = 0
+        self._clean = CleanInputs()
+        self._clean_milliseconds = 0
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one test case."""
         elapsed = outcome.call.elapsed_ms or 0
         self._milliseconds += elapsed
-        inside = self._inside(outcome, suppressions)
-        self._write_case(f"moderate.{outcome.call.operation}", outcome.item.source, inside, elapsed)
+        if is_clean(outcome):
+            self._clean.add(outcome)
+            self._clean_milliseconds += elapsed
+        else:
+            self._write_case_of(outcome, self._inside(outcome, suppressions))
 
     def finish(self, tally: Tally) -> None:
         """Write the counts and the cases."""
+        for outcome in self._clean.named(tally):
+            self._write_case_of(outcome, "")
+        if count := self._clean.unnamed(tally):
+            inside = _element("system-out", {}, f"{count:,} inputs, not listed; -f jsonl lists all")
+            self._write_case("moderate", "clean inputs", inside, self._clean_milliseconds)
+            self._counts["tests"] += count - 1
         if cut_off := cut_off_words(tally):
             rest = not_tried_words(tally)
             inside = self._counted("skipped", "skipped", "not_tried" if rest else "cut_off", cut_off)
@@ -61,6 +74,10 @@ class JunitRenderer:
             shutil.copyfileobj(self._cases, self._stream)
         self._stream.write("  </testsuite>\n</testsuites>\n")
         self._stream.flush()
+
+    def _write_case_of(self, outcome: Outcome, inside: str) -> None:
+        elapsed = outcome.call.elapsed_ms or 0
+        self._write_case(f"moderate.{outcome.call.operation}", outcome.item.source, inside, elapsed)
 
     def _write_case(self, classname: str, name: str, inside: str, milliseconds: int = 0) -> None:
         self._counts["tests"] += 1

@@ -8,7 +8,8 @@ from typing import TextIO
 from rich.console import RenderableType
 from rich.text import Text
 
-from moderate_cli.records import Suppression, Tally
+from moderate_cli.records import Suppression, Tally, is_clean
+from moderate_cli.render.clean import CleanInputs
 from moderate_cli.render.console import plain_console
 from moderate_cli.render.coverage import cut_off_words
 from moderate_cli.render.ignored import SuppressionFilter
@@ -25,19 +26,26 @@ _FRAME_NOTE = "frame addresses live five minutes"
 
 
 class TableRenderer:
-    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post."""
+    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post.
+
+    Clean inputs are listed where they are few.
+    """
 
     def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
         self._console = plain_console(stream, width=width, color=color)
         self._suppressed = SuppressionFilter(shown=show_suppressed)
         self._worst: Worst[Outcome] = Worst(MOST)
+        self._clean = CleanInputs()
         self._totals = Totals()
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         self._totals.add(shown)
-        self._worst.add(place_of(shown), shown)
+        if is_clean(outcome):
+            self._clean.add(shown)
+        else:
+            self._worst.add(place_of(shown), shown)
 
     def finish(self, tally: Tally) -> None:
         """Show the outcomes, the summary, and the notes, with an empty line between them."""
@@ -47,7 +55,7 @@ class TableRenderer:
             self._console.print(block)
 
     def _blocks(self, tally: Tally) -> Iterator[RenderableType]:
-        outcomes = sorted(self._worst.in_order(), key=_worst_first)
+        outcomes = sorted([*self._worst.in_order(), *self._clean.named(tally)], key=_worst_first)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
         if in_table:
             yield outcome_table(in_table, self._console.width)
@@ -67,6 +75,8 @@ class TableRenderer:
         yield from filter(None, [cut_off_words(tally)])
         if self._worst.left_out:
             yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
+        if count := self._clean.unnamed(tally):
+            yield f"{count:,} clean, not listed here; -f jsonl lists all"
         yield from filter(None, [self._suppressed.note()])
 
 

@@ -48,7 +48,7 @@ class Totals:
         self._kinds.add(kind(outcome))
         if not isinstance(outcome, Judged):
             return
-        if usage := outcome.verdict.usage:
+        if (usage := outcome.verdict.usage) and not outcome.reused:
             before = self._tokens or (0, 0, 0)
             self._tokens = [sum(counts) for counts in zip(before, _tokens(usage), strict=True)]
         for engine in _local_engines(outcome.verdict):

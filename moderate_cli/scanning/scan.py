@@ -8,14 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from queue import Empty, SimpleQueue
 
-from moderate_cli.scanning.load import Load
 from moderate_cli.verdicts import Failed, Item, NotTried, Outcome
 
 _PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
 _PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
-# Seconds between two looks at whether another worker is of use. They come less often the more were in vain, and see
-# more of the past: in a short moment another program may have held this one up.
-_LONGEST_PAUSE = 2.0
 _SILENCE = 1.0  # seconds after which nobody waits for more items that are only counted
 _AHEAD = 2  # outcomes that may wait for the consumer, for each worker
 _AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
@@ -36,10 +32,10 @@ class Scan:
     """Judges items with a bounded number of threads, and holds a bounded number of outcomes for each of them.
 
     Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is
-    one worker at first; each that takes an item starts another, as long as `wants_more` says that it had something to
-    do, and up to `jobs`; that one waits while the `load` is full. A failure that ends the run, or `stop`, lets no
-    further item start: those that are on their way are finished and their outcomes still come out, and those that
-    stand in line are left. From the first item that is not tried on, the rest is only counted.
+    one worker at first; each that takes an item starts another, one at a time, as long as `wants_more` says that it
+    had something to do, and up to `jobs`. A failure that ends the run, or `stop`, lets no further item start: those
+    that are on their way are finished and their outcomes still come out, and those that stand in line are left. From
+    the first item that is not tried on, the rest is only counted.
     """
 
     def __init__(
@@ -50,7 +46,6 @@ class Scan:
         jobs: int,
         wants_more: Callable[[], bool] = always,
         ordered: bool = False,
-        load: Load | None = None,
     ) -> None:
         self._items = iter(items)
         self._judge = judge
@@ -65,9 +60,7 @@ class Scan:
         self._room = threading.Condition()
         self._is_full = False
         self._workers = 0
-        self._growing = threading.Lock()  # held while a new worker waits to be of use
-        self._pause = _PACE
-        self._load = load or Load()
+        self._growing = threading.Lock()  # held until a new worker begins
         self._is_over = threading.Event()  # nothing is left to be taken
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
@@ -210,10 +203,8 @@ class Scan:
         return True
 
     def _join_later(self) -> None:
-        """Work as soon as another worker is of use."""
-        while not self._is_over.wait(self._pause) and self._load.is_full(self._workers - 1):
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        self._pause = max(_PACE, self._pause / 2)
+        """Work a moment later, or at once where nothing is left to be taken."""
+        self._is_over.wait(_PACE)
         self._growing.release()
         self._work()
 

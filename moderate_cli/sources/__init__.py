@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -14,14 +13,13 @@ from typing import TextIO
 from moderate_cli.errors import InputError, ModerateError
 from moderate_cli.globs import is_glob
 from moderate_cli.masking import mask_address
-from moderate_cli.sources.folders import Chunk, walk
+from moderate_cli.sources.folders import Chunk, Found, walk
 from moderate_cli.sources.globs import Glob
 from moderate_cli.sources.images import has_image_content, has_image_name
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix, split_region
 from moderate_cli.sources.recall import Recall, Seen
 from moderate_cli.sources.selection import EXCLUDED, NamedFiles, Selection
-from moderate_cli.sources.stats import Stats
 from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
@@ -36,10 +34,11 @@ class Sources:
 
     `passed_over` counts what was found and is no image: by its name or its content in a folder, by its name alone in
     OSS, where the content could not be read without a download. `ignored` counts the files and folders that the
-    selection left out, `links` the links that lead out of a folder and were not followed, and `spared` the clean files
-    that an earlier run knows, which are left out with `spare_clean`. `unmatched` are globs that matched nothing. What
-    was named is never passed over or spared, and of its files the selection leaves out only those that a list names,
-    unless it is forced on all. Raises UsageError for a selection that makes no sense.
+    selection left out, and `links` the links that lead out of a folder and were not followed. Of the clean files that
+    an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as `spared`.
+    `unmatched` are globs that matched nothing. What was named is never passed over or spared, and of its files the
+    selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
+    that makes no sense.
     """
 
     def __init__(
@@ -51,7 +50,7 @@ class Sources:
         stdin: TextIO | None = None,
         open_bucket: OpenBucket | None = None,
         recall: Recall | None = None,
-        spare_clean: bool = False,
+        clean_wanted: int | None = None,
     ) -> None:
         self._names = names
         self._rules = selection.rules()
@@ -61,13 +60,12 @@ class Sources:
         self._stdin = stdin
         self._open_bucket = open_bucket
         self._recall = recall
-        self._spare_clean = spare_clean
+        self._clean_wanted = clean_wanted
         self.passed_over = 0
         self.ignored = 0
         self.ignored_by: Counter[str] = Counter()
         self.links = 0
         self.spared = 0
-        self._unread = 0  # of those that were passed over
         self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
@@ -116,10 +114,8 @@ class Sources:
         return None
 
     def _below(self, folder: str) -> Iterator[Item]:
-        # Where clean files are not spared, the walk is the least of the work.
-        with Stats() if self._spare_clean else nullcontext() as stats:
-            for chunk in walk(folder, self._rules, stats=stats):
-                yield from self._images(chunk)
+        for chunk in walk(folder, self._rules):
+            yield from self._images(chunk)
 
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
@@ -133,54 +129,55 @@ class Sources:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
-        """Yield the images of a folder, unless it looks as it did when nothing in it was worth a look."""
+        """Yield the images of a folder."""
         self.ignored += chunk.ignored
         self.links += chunk.links
-        if self._recall and self._spare_clean and chunk.is_whole and chunk.files:
-            yield from self._unless_clean(chunk, self._recall)
-        else:
-            yield from self._files(chunk)
+        yield from self._files(chunk)
         yield from self._odd(chunk)
 
-    def _unless_clean(self, chunk: Chunk, recall: Recall) -> Iterator[Item]:
-        look = chunk.look()
-        passed_over = recall.find_look(chunk.folder, look)
-        if passed_over is not None:
-            self.passed_over += passed_over
-            self.spared += len(chunk.files) - passed_over
-            return
-        before = self.passed_over, self.spared, self._unread
-        yield from self._files(chunk)
-        passed_over, spared = self.passed_over - before[0], self.spared - before[1]
-        # What could not be read may be an image next time, and looks the same.
-        if spared and passed_over + spared == len(chunk.files) and self._unread == before[2]:
-            recall.keep_look(chunk.folder, look, newest=chunk.newest(), passed_over=passed_over)
-
     def _files(self, chunk: Chunk) -> Iterator[Item]:
-        """Yield the images among some files; what is known already is neither opened nor made an item if it is clean.
-
-        The loop is what a rescan spends its time in.
-        """
-        known = self._known(chunk)
-        for file in chunk.files:
+        """Yield the images among some files; what is known already is not opened, and no item if it can be spared."""
+        files = self._not_spared(chunk)
+        known = self._known(chunk, files)
+        for file in files:
             name, sha256 = file[0], None
             path = chunk.prefix + name
             seen = known.get(name)
             if seen is not None and seen[:4] == file:
                 sha256 = seen[4]
-                if sha256 is None and self._spare_clean:
-                    self.spared += 1
-                    continue
-            elif not has_image_name(name) and not (is_image := has_image_content(path)):
+            elif not has_image_name(name) and not has_image_content(path):
                 self.passed_over += 1
-                self._unread += is_image is None
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 
-    def _known(self, chunk: Chunk) -> Mapping[str, Seen]:
-        if self._recall is None or not chunk.files:
+    def _not_spared(self, chunk: Chunk) -> list[Found]:
+        """Return the files that are not known to be clean, and of the others those that are wanted.
+
+        This is what a rescan spends its time in.
+        """
+        files = chunk.files
+        if self._recall is None or self._clean_wanted is None or not files:
+            return files
+        clean = self._recall.clean_in(chunk.folder, None if chunk.is_whole else _names(files))
+        if clean == files and not self._clean_wanted:  # both are in the order of their names
+            self.spared += len(files)
+            return []
+        known, left = frozenset(clean), []
+        for file in files:
+            if file not in known:
+                left.append(file)
+            elif self._clean_wanted:
+                self._clean_wanted -= 1
+                left.append(file)
+            else:
+                self.spared += 1
+        return left
+
+    def _known(self, chunk: Chunk, files: list[Found]) -> Mapping[str, Seen]:
+        if self._recall is None or not files:
             return {}
-        return self._recall.seen_in(chunk.folder, None if chunk.is_whole else [file[0] for file in chunk.files])
+        is_whole = chunk.is_whole and len(files) == len(chunk.files)
+        return self._recall.seen_in(chunk.folder, None if is_whole else _names(files))
 
     def _odd(self, chunk: Chunk) -> Iterator[Item]:
         """Yield what has the name of an image and is no file, so that reading it tells why, and what failed."""
@@ -211,6 +208,10 @@ class Sources:
                     self.passed_over += 1
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
+
+
+def _names(files: Iterable[Found]) -> list[str]:
+    return [file[0] for file in files]
 
 
 def _is_remote(source: str) -> bool:

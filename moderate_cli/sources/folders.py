@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import marshal
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,14 +12,14 @@ from stat import S_ISDIR, S_ISREG
 from moderate_cli.sources.globs import Glob, Places
 from moderate_cli.sources.last_names import ANY_NAME, NO_NAME
 from moderate_cli.sources.selection import Rules, with_separator
-from moderate_cli.sources.stat_process import Found
-from moderate_cli.sources.stats import Stats
+
+Found = tuple[str, int, int, int]
+"""A file that a walk came upon: its name, and the size, mtime_ns and inode of a `FileStat`."""
 
 # Names of one folder that are held at once: with what is known of their files 3 MB, and 9 MB were they 10,000.
 CHUNK = 2_000
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
-_MARSHAL = 2  # the last version that writes equal values as equal bytes, whatever else refers to them
 # From an open folder the system finds a file without looking up its whole path; Windows cannot.
 _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _NAME = attrgetter("name")
@@ -34,7 +32,7 @@ class Chunk:
     `folder` is its absolute path; `prefix` and a name make a path as it is shown. `files` are in the order of their
     names, and `odd` the names of what is no file or has no stat. `is_whole` tells whether that is all of the folder,
     `ignored` how much of it was left out, `links` how many lead out of the tree, and `error` why the rest cannot be
-    listed. `names` are files that nobody has looked at yet.
+    listed.
     """
 
     folder: str
@@ -45,42 +43,25 @@ class Chunk:
     ignored: int = 0
     links: int = 0
     error: OSError | None = None
-    names: list[str] = field(default_factory=list)
-
-    def look(self) -> bytes:
-        """Return a digest of the files: another one says that something changed."""
-        return hashlib.sha256(marshal.dumps(self.files, _MARSHAL)).digest()
-
-    def newest(self) -> int:
-        """Return when the last of the files changed (nanoseconds)."""
-        return max(file[2] for file in self.files)
 
 
-def walk(
-    root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None, *, stats: Stats | None = None
-) -> Iterator[Chunk]:
+def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
     """Yield what is below a folder, the files of each folder before its subfolders; "" is the working folder.
 
-    With `stats` a second process looks at a part of the files. Links to files are followed. So are links to folders,
-    once each, but never into a folder that the walk is in. Those that lead out of the root are counted instead, unless
-    the rules follow them; the root itself may be a link. What is below the root and vanished since its name was read is
-    passed. The folders of version control are left out.
+    Links to files are followed. So are links to folders, once each, but never into a folder that the walk is in. Those
+    that lead out of the root are counted instead, unless the rules follow them; the root itself may be a link. What is
+    below the root and vanished since its name was read is passed. The folders of version control are left out.
     """
-    chunks = _walk(_Folder.root(root, rules, glob), glob, stats)
-    return chunks if stats is None else stats.in_order(chunks)
-
-
-def _walk(root: _Folder, glob: Glob | None, stats: Stats | None) -> Iterator[Chunk]:
     levels: list[_Level] = []
     followed: set[tuple[int, int]] = set()
     try:
-        yield from _enter(root, glob, levels, followed)
+        yield from _enter(_Folder.root(root, rules, glob), glob, levels, followed)
         while levels:
             level = levels[-1]
             if level.folders:
                 yield from _enter(level.folders.pop(), glob, levels, followed)
             elif level.has_more:
-                yield level.read(stats)
+                yield level.read()
             else:
                 levels.pop()
     finally:
@@ -154,7 +135,7 @@ class _Level:
         self.by_link = folder.by_link
         self._rules = folder.rules.inside(folder.path)
 
-    def read(self, stats: Stats | None) -> Chunk:
+    def read(self) -> Chunk:
         """Return the next files, and let the folders beside them wait."""
         chunk = self._folder.chunk()
         entries: list[os.DirEntry[str]] = []
@@ -169,12 +150,7 @@ class _Level:
         names = ANY_NAME if self._glob else self._rules.names
         if names is not NO_NAME:
             entries = [entry for entry in entries if not names.may_match(entry.name) or self._is_wanted(entry, chunk)]
-        if stats is not None and stats.can_take():
-            self._add(entries, chunk, names=chunk.names)
-            if chunk.names:
-                stats.take(chunk)
-        else:
-            self._add(entries, chunk)
+        self._add(entries, chunk)
         self.folders.reverse()
         if not self.has_more:
             self.close()
@@ -189,19 +165,13 @@ class _Level:
             os.close(self._opened)
             self._opened = ""
 
-    def _add(self, entries: list[os.DirEntry[str]], chunk: Chunk, *, names: list[str] | None = None) -> None:
-        """Empty a list of entries, from its end, for each of them keeps its stat as long as it lives.
-
-        Where there are `names`, files are added to them without a look.
-        """
+    def _add(self, entries: list[os.DirEntry[str]], chunk: Chunk) -> None:
+        """Empty a list of entries, from its end, for each of them keeps its stat as long as it lives."""
         files = chunk.files
         while entries:
             entry = entries.pop()
             try:
                 if entry.is_file(follow_symlinks=False):
-                    if names is not None:
-                        names.append(entry.name)
-                        continue
                     seen = entry.stat(follow_symlinks=False)
                     files.append((entry.name, seen.st_size, seen.st_mtime_ns, seen.st_ino))
                 elif entry.is_dir(follow_symlinks=False):

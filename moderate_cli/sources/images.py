@@ -20,15 +20,15 @@ def has_image_name(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
 
 
-def has_image_content(path: str) -> bool | None:
-    """Tell whether a regular file starts like an image; None where it cannot be read now."""
+def has_image_content(path: str) -> bool:
+    """Tell whether a regular file can be read and starts like an image."""
     try:
         descriptor = os.open(path, _READING)
     except OSError:
-        return None
+        return False
     try:
         return sniff(os.read(descriptor, HEAD_SIZE)) is not None
     except OSError:
-        return None
+        return False
     finally:
         os.close(descriptor)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from moderate_cli.store.place import default_path
 from moderate_cli.store.problems import StoreError
-from moderate_cli.store.reuse import Answer, Seen, SeenFile
+from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import Store
 from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
 from moderate_cli.verdicts import TaskKind
@@ -26,6 +26,7 @@ __all__ = [
     "Feedback",
     "FeedbackVerdict",
     "Filters",
+    "Found",
     "LabelCount",
     "LostTasks",
     "NewTask",

@@ -33,7 +33,6 @@ TASKS = f"""
 FEEDBACK = "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM results WHERE request_id = feedback.request_id)"
 NEXT_FOLDER = f"SELECT max(number) FROM (SELECT number FROM folders WHERE number > ? ORDER BY number LIMIT {_FOLDERS})"  # noqa: S608
 FILES = "DELETE FROM files WHERE folder > ? AND folder <= ? AND judged_at < ?"
-LOOKS = "UPDATE folders SET look = NULL WHERE number > ? AND number <= ? AND judged_at < ?"
 FOLDERS = """
     DELETE FROM folders WHERE number > ? AND number <= ?
     AND NOT EXISTS (SELECT 1 FROM files WHERE folder = folders.number)
@@ -79,7 +78,6 @@ def _files(database: Database, before: float) -> int:
     while (last := database.read(NEXT_FOLDER, (after,))[0][0]) is not None:
         with database.write() as connection:
             total += connection.execute(FILES, (after, last, before)).rowcount
-            connection.execute(LOOKS, (after, last, before))
             connection.execute(FOLDERS, (after, last))
         after = last
         time.sleep(_PAUSE)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moderate_cli.store.columns import from_column, to_column
+from moderate_cli.store.columns import Column, from_column, to_column
 from moderate_cli.store.database import Database
 from moderate_cli.verdicts import FileStat
 
@@ -18,30 +18,26 @@ FIND_ANSWER = """
 """
 LAST_RUN = "SELECT max(number) FROM runs WHERE command = ? AND subject = ? AND number < ?"
 FAILED_IN = "SELECT 1 FROM results WHERE run = ? AND source = ? AND status = 'failed' LIMIT 1"
+_IN_FOLDER = "folder = (SELECT number FROM folders WHERE path = ?)"
+CLEAN_IN = f"""
+    SELECT name, size, mtime_ns, inode FROM files
+    WHERE {_IN_FOLDER} AND clean AND question = ? AND judged_at >= ?
+"""  # noqa: S608 - a constant
+SEEN_IN = f"SELECT name, size, mtime_ns, inode, sha256 FROM files WHERE {_IN_FOLDER}"  # noqa: S608
 # Text comes before bytes in this order, so that the last row tells whether any name is not UTF-8.
-SEEN_IN = """
-    SELECT name, size, mtime_ns, inode, CASE WHEN clean AND question = ? AND judged_at >= ? THEN NULL ELSE sha256 END
-    FROM files WHERE folder = (SELECT number FROM folders WHERE path = ?)
-"""
 _IN_ORDER = "ORDER BY name"
 _NAMES = 200  # in one query, of which SQLite allows 32,766
 _REMEMBER = """
     INSERT OR REPLACE INTO files (folder, name, size, mtime_ns, inode, sha256, question, judged_at, clean)
     SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM folders WHERE path = ?
 """
-# The answer counts from when the oldest about one of its files was given.
-_KEEP_LOOK = """
-    UPDATE folders SET look = ?, question = ?, passed_over = ?, judged_at = (
-        SELECT coalesce(min(files.judged_at), ?) FROM files
-        WHERE folder = number AND clean AND files.question = ? AND files.judged_at >= ?
-    ) WHERE path = ?
-"""
-FIND_LOOK = "SELECT passed_over FROM folders WHERE path = ? AND look = ? AND question = ? AND judged_at >= ?"
-_FORGET_LOOK = "UPDATE folders SET look = NULL WHERE path = ?"
 _LARGEST = 2**63 - 1  # what an integer of SQLite can hold
 
-Seen = tuple[str, int, int, int, str | None]
-"""A file as it was when its content was hashed: name, size, mtime_ns, inode, sha256; None where it is clean."""
+Found = tuple[str, int, int, int]
+"""A file as it was when its content was hashed: name, size, mtime_ns, inode."""
+
+Seen = tuple[str, int, int, int, str]
+"""The same with the sha256 of the content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """A file as a walk saw it before it was hashed; `clean` says that its verdict holds no finding."""
+    """A file as a walk saw it before it was hashed; `clean` says that there is nothing to say of its verdict."""
 
     folder: str
     name: str
@@ -80,37 +76,35 @@ def last_run(database: Database, command: str, subject: str, before: int | None)
     return None if number is None else int(number)
 
 
-def seen_in(
-    database: Database, folder: str, question: str, since: float | None, names: Sequence[str] | None
-) -> Mapping[str, Seen]:
-    """Return what is known of the files of a folder; see `Store.seen_in`.
+def clean_in(database: Database, folder: str, question: str, since: float, names: Sequence[str] | None) -> list[Found]:
+    """Return the clean files of a folder; see `Store.clean_in`.
 
     Each row stays the tuple that it came as: to build another out of it costs a rescan of 100,000 files 25 ms.
     """
-    rows = database.tuples
-    asked = (question, since, to_column(folder))
+    return _rows(database, CLEAN_IN, (to_column(folder), question, since), names)
+
+
+def seen_in(database: Database, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
+    """Return what is known of the files of a folder; see `Store.seen_in`."""
+    return {row[0]: row for row in _rows(database, SEEN_IN, (to_column(folder),), names)}
+
+
+def _rows(database: Database, sql: str, asked: tuple[Column | float, ...], names: Sequence[str] | None) -> list[Any]:
+    """Return the rows of the files of a folder, or of those with some names, in the order of their names."""
     if names is None:
-        return _by_name(rows(f"{SEEN_IN} {_IN_ORDER}", asked))
-    seen: dict[str, Seen] = {}
-    for part in _parts(names):
+        return _decoded(database.tuples(f"{sql} {_IN_ORDER}", asked))
+    rows: list[Any] = []
+    for start in range(0, len(names), _NAMES):
+        part = names[start : start + _NAMES]
         marks = ", ".join("?" * len(part))
-        seen |= _by_name(rows(f"{SEEN_IN} AND name IN ({marks}) {_IN_ORDER}", (*asked, *map(to_column, part))))
-    return seen
+        rows += _decoded(database.tuples(f"{sql} AND name IN ({marks}) {_IN_ORDER}", (*asked, *map(to_column, part))))
+    return rows
 
 
-def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + _NAMES] for start in range(0, len(names), _NAMES))
-
-
-def _by_name(rows: list[tuple[Any, ...]]) -> dict[str, Seen]:
+def _decoded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     if rows and isinstance(rows[-1][0], bytes):
-        return {row[0]: row for row in _decoded(rows)}
-    return {row[0]: row for row in rows}
-
-
-def _decoded(rows: Iterable[tuple[Any, ...]]) -> Iterator[Seen]:
-    for name, size, mtime_ns, inode, sha256 in rows:
-        yield from_column(name), size, mtime_ns, inode, sha256
+        return [(from_column(row[0]), *row[1:]) for row in rows]
+    return rows
 
 
 def remember(connection: sqlite3.Connection, file: SeenFile, sha256: str, question: str, judged_at: float) -> None:
@@ -125,19 +119,3 @@ def remember(connection: sqlite3.Connection, file: SeenFile, sha256: str, questi
     if not connection.execute(_REMEMBER, row).rowcount:
         connection.execute("INSERT INTO folders (path) VALUES (?)", (folder,))
         connection.execute(_REMEMBER, row)
-    elif not file.clean:
-        connection.execute(_FORGET_LOOK, (folder,))
-
-
-def find_look(database: Database, folder: str, look: bytes, question: str, since: float) -> int | None:
-    """Return how many files of a folder are no images; see `Store.find_look`."""
-    rows = database.tuples(FIND_LOOK, (to_column(folder), look, question, since))
-    return rows[0][0] if rows else None
-
-
-def keep_look(
-    connection: sqlite3.Connection, folder: str, look: bytes, question: str, *, since: float, passed_over: int
-) -> None:
-    """Keep inside a transaction how a folder looked; see `Store.keep_look`."""
-    row = (look, question, passed_over, since, question, since, to_column(folder))
-    connection.execute(_KEEP_LOOK, row)

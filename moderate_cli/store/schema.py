@@ -171,7 +171,7 @@ _HISTORY = Migration(
     ),
 )
 
-# A digest of how all files of a folder looked when each of them was clean or no image, so that one row tells of them.
+# A digest of how all files of a folder looked when each of them was clean or no image; nothing reads it any more.
 _LOOKS = Migration(
     "looks",
     (
@@ -213,4 +213,16 @@ _SCHEMA_2 = Migration(
     ),
 )
 
-MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2)
+# An older version that still reads the digests must not find one that no finding has ended: it refuses the store now.
+# The columns stay, because SQLite before 3.35 drops none, and Python 3.11 is still built with such.
+_NO_LOOKS = Migration(
+    "no looks",
+    (
+        """
+        UPDATE folders SET look = NULL, question = NULL, judged_at = NULL, passed_over = NULL
+        WHERE look IS NOT NULL OR question IS NOT NULL
+        """,
+    ),
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2, _NO_LOOKS)

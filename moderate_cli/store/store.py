@@ -15,7 +15,7 @@ from moderate_cli.store.database import Database
 from moderate_cli.store.migrations import check_owner, migrate
 from moderate_cli.store.place import prepare, protect
 from moderate_cli.store.results import insert_result
-from moderate_cli.store.reuse import Answer, Seen, SeenFile
+from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
 from moderate_cli.verdicts import Engine, TaskKind
 
@@ -140,32 +140,21 @@ class Store:
         """
         return reuse.find_answer(self._database, sha256, question, since, run)
 
-    def seen_in(
-        self, folder: str, question: str, *, since: float | None, names: Sequence[str] | None = None
-    ) -> Mapping[str, Seen]:
-        """Return what is known of the files of a folder, or of those with some names, by name: one query a folder.
+    def clean_in(self, folder: str, question: str, *, since: float, names: Sequence[str] | None = None) -> list[Found]:
+        """Return the files of a folder, or those with some names, that were clean when a question was last answered.
 
-        A file has no sha256 here if it is clean: it had no finding when the same question was answered at `since` or
-        later. Where `since` is None, none is clean.
+        That was at `since` or later. They come in the order of their names.
         """
-        return reuse.seen_in(self._database, folder, question, since, names)
+        return reuse.clean_in(self._database, folder, question, since, names)
+
+    def seen_in(self, folder: str, *, names: Sequence[str] | None = None) -> Mapping[str, Seen]:
+        """Return what is known of the files of a folder, or of those with some names, by name."""
+        return reuse.seen_in(self._database, folder, names)
 
     def remember_file(self, file: SeenFile, sha256: str, question: str, *, judged_at: float) -> None:
         """Keep the hash of a file and when the question was last answered, so that it need not be read again."""
         with self._database.write() as connection:
             reuse.remember(connection, file, sha256, question, judged_at)
-
-    def find_look(self, folder: str, look: bytes, question: str, *, since: float) -> int | None:
-        """Return how many files of a folder are no images, if it looked the same when all others were clean.
-
-        Clean is a file as in `seen_in`.
-        """
-        return reuse.find_look(self._database, folder, look, question, since)
-
-    def keep_look(self, folder: str, look: bytes, question: str, *, since: float, passed_over: int) -> None:
-        """Keep a digest of a folder in which some files are no images and all others clean since then."""
-        with self._database.write() as connection:
-            reuse.keep_look(connection, folder, look, question, since=since, passed_over=passed_over)
 
     def begin_task(self, task: NewTask) -> int:
         """Record a task before its submission is sent, and return its number."""

@@ -23,6 +23,7 @@ from moderate_cli.client.exchange import Answer
 from moderate_cli.client.transport import Transport
 from moderate_cli.commands.billing import async_cost, billed
 from moderate_cli.errors import ExitCode
+from moderate_cli.records import Tally
 from moderate_cli.verdicts import Extent, ImageUrl, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
 
 DATA = Path(__file__).parents[1] / "data"
@@ -415,19 +416,145 @@ def test_a_wrong_endpoint_of_oss_is_a_mistake_of_usage(moderate: Callable, accou
     assert "'https://oss.example.com' is no endpoint of OSS" in result.stderr
 
 
+LOCAL = ("-p", "local")
+COUNTING = ("table", "junit", "sarif", "github", "markdown")
+NAMING = ("jsonl", "json", "csv", "html")
+
+
+@pytest.fixture
+def spared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many clean files each run left to the store."""
+    numbers: list[int] = []
+    real = Tally.add_clean
+
+    def counting(self: Tally, number: int, **options: bool) -> None:
+        numbers.append(number)
+        real(self, number, **options)
+
+    monkeypatch.setattr(Tally, "add_clean", counting)
+    return numbers
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of 30 distinct clean images, which were changed long ago."""
+    for path in copies(JPEG, tmp_path / "many", 30):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    return tmp_path / "many"
+
+
+@pytest.mark.parametrize("options", [["--min-level", "low"], *(["-f", choice] for choice in COUNTING)])
 def test_a_folder_that_is_known_to_be_clean_stays_counted(
-    moderate: Callable, account: dict[str, str], calls: Counter[str], folder: Path
+    moderate: Callable, calls: Counter[str], many: Path, options: list[str]
 ) -> None:
+    arguments = ["sync", many, "--reuse", "forever", *options]
+    first = moderate(*arguments, *LOCAL)
+    again = moderate(*arguments, *LOCAL)
+    assert "30 judged (30 none)" in first.stderr
+    assert "30 judged (30 none), 30 reused" in again.stderr
+    assert calls["ImageModeration"] == 30
+    assert again.stdout == first.stdout or options == ["-f", "junit"]  # which tells how long it took
+    (many / "000001.jpg").write_bytes(JPEG.read_bytes() + b"changed")
+    assert "30 judged (30 none), 29 reused" in moderate(*arguments, *LOCAL).stderr
+    assert calls["ImageModeration"] == 31
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        *((["-f", choice], 10) for choice in ("table", "junit")),
+        *((["-f", choice], 30) for choice in ("sarif", "github", "markdown")),
+        *((["-f", choice], 0) for choice in NAMING),
+        ([], 0),  # JSONL, for a pipe
+        (["-f", "sarif", "--markdown-output", "{}/a.md"], 30),
+        (["-f", "sarif", "--junit-output", "{}/a.xml"], 10),
+        (["-f", "sarif", "--html-output", "{}/a.html"], 0),
+        (["-f", "jsonl", "--min-level", "low"], 30),
+        (["-f", "sarif", "--show-suppressed"], 0),
+    ],
+)
+def test_clean_files_are_left_to_the_store_as_far_as_the_formats_bear_it(
+    moderate: Callable, spared: list[int], many: Path, options: list[str], number: int
+) -> None:
+    moderate("sync", many, "--reuse", "forever", *LOCAL)
+    further = [option.format(many.parent) for option in options]
+    again = moderate("sync", many, "--reuse", "forever", *further, *LOCAL)
+    assert again.code == ExitCode.OK, again.stderr
+    assert spared == [0, number]
+    assert "30 judged (30 none), 30 reused" in again.stderr
+
+
+def test_junit_counts_each_image_whether_it_was_judged_now_or_before(moderate: Callable, many: Path) -> None:
+    (many / "zz-found.png").write_bytes((DATA / "poster-qr.png").read_bytes())
+    for _ in range(2):
+        result = moderate("sync", many, "--reuse", "forever", "-f", "junit", "--fail-on", "low", *LOCAL)
+        assert 'tests="31" failures="1" errors="0" skipped="0"' in result.stdout
+        assert result.stdout.count("<testcase") == 2
+        assert result.code == ExitCode.FOUND
+
+
+def test_a_plan_tells_of_each_image_in_any_format(moderate: Callable, spared: list[int], folder: Path) -> None:
+    moderate("sync", folder, "--reuse", "forever", *LOCAL)
+    plan = moderate("sync", folder, "--reuse", "forever", "-n", "-f", "jsonl", "--min-level", "low", *LOCAL)
+    assert [json.loads(line)["action"] for line in plan.stdout.splitlines()] == ["reuse"] * 5
+    assert spared == [0]
+
+
+def test_what_is_retried_is_counted_alone(moderate: Callable, spared: list[int], folder: Path) -> None:
+    (folder / "gone.jpg").symlink_to(folder / "nowhere")
+    arguments = ["sync", folder, "--reuse", "forever", "-f", "sarif"]
+    moderate(*arguments, *LOCAL)
+    (folder / "gone.jpg").unlink()
+    (folder / "gone.jpg").write_bytes(JPEG.read_bytes() + b"found again")
+    result = moderate(*arguments, "--retry-failed", *LOCAL)
+    assert "1 judged (1 none) in" in result.stderr
+    assert spared == [0, 0]
+
+
+def test_what_there_is_something_to_say_of_is_never_left_to_the_store(
+    moderate: Callable, spared: list[int], tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "found.png").write_bytes((DATA / "poster-qr.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"no image")
+    frames = [Image.new("RGB", (256, 256), color) for color in ("red", "green", "blue")]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     for path in folder.iterdir():
-        os.utime(path, (1.7e9, 1.7e9))  # what changed just now is hashed again
-    arguments = ["sync", folder, "--reuse", "forever", "--min-level", "low"]
-    for _ in range(4):
-        result = moderate(*arguments, variables=account)
-        assert "5 judged (5 none)" in result.stderr
-    assert calls["ImageModeration"] == 5
-    (folder / "000001.jpg").write_bytes(JPEG.read_bytes() + b"changed")
-    assert "5 judged (5 none)" in moderate(*arguments, variables=account).stderr
-    assert calls["ImageModeration"] == 6
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    arguments = ["sync", folder, "--reuse", "forever", "-f", "sarif", "--fail-on", "low"]
+    first, again = (moderate(*arguments, *LOCAL) for _ in range(2))
+    assert spared == [0, 0]
+    assert again.stdout == first.stdout
+    assert again.code == first.code == ExitCode.INCOMPLETE
+    assert "1 of 3 frames" in again.stdout
+
+
+def test_what_is_suppressed_is_told_again(moderate: Callable, spared: list[int], tmp_path: Path) -> None:
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    image = folder / "found.png"
+    image.write_bytes((DATA / "poster-qr.png").read_bytes())
+    os.utime(image, (LONG_AGO, LONG_AGO))
+    first = moderate("sync", image, *LOCAL)
+    rules = [{"path": "**", "label": label["label"], "reason": "ours"} for label in first.records[0]["labels"]]
+    (tmp_path / "allowed.yaml").write_text(json.dumps(rules))
+    arguments = ["sync", folder, "--reuse", "forever", "-f", "sarif", "--ignore-file", tmp_path / "allowed.yaml"]
+    first, again = (moderate(*arguments, *LOCAL) for _ in range(2))
+    assert again.stdout == first.stdout
+    assert '"justification":"ours"' in again.stdout
+    assert spared == [0, 0, 0]
+
+
+def test_what_another_engine_judged_than_is_expected_is_told_again(
+    moderate: Callable, account: dict[str, str], spared: list[int], folder: Path
+) -> None:
+    arguments = ["sync", folder, "--reuse", "forever", "-f", "markdown"]
+    for _ in range(2):  # an emulator at an endpoint
+        assert "The local engine judged these" in moderate(*arguments, variables=account).stdout
+    for _ in range(2):
+        assert "The local engine judged these" in moderate(*arguments, *LOCAL).stdout
+    assert spared == [0, 0, 0, 5]
 
 
 def test_an_id_that_the_service_refuses_is_a_mistake_of_usage(

@@ -11,13 +11,14 @@ import pytest
 from builders import SHA256, call, failed, item, judged, pending, schema_1, skipped, unreadable_answer, verdict
 
 from moderate_cli.commands.ledger import Ledger
-from moderate_cli.commands.recollection import Recollection, is_clean
+from moderate_cli.commands.recollection import Recollection
 from moderate_cli.commands.waiting import as_task
 from moderate_cli.environment import Environment
-from moderate_cli.records import notes
+from moderate_cli.records import is_clean, notes
 from moderate_cli.store import Filters, Store
 from moderate_cli.verdicts import (
     Coverage,
+    Engine,
     Extent,
     FileStat,
     Judged,
@@ -129,6 +130,33 @@ class Client:
     endpoint, region = "green-cip.ap-southeast-1.aliyuncs.com", "ap-southeast-1"
 
 
+@pytest.mark.parametrize("engine", ["cloud", "local"])
+def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: Recollection, engine: Engine) -> None:
+    expecting = replace(memory, engine=engine)
+    expecting.keep(_judged(judged()), LOOK)
+    clean = expecting.clean_in(str(Path.cwd()), None)
+    assert clean == ([("a.gif", *LOOK)] if engine == "cloud" else [])
+    assert replace(expecting, since=None).clean_in(str(Path.cwd()), None) == []
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        judged("high", "weapon"),
+        judged(coverage=(FRAMES,)),
+        judged(notes=("odd",)),
+        judged("none", "nonLabel_lib"),
+        judged(complete=False),
+        failed(error=unreadable_answer(), verdict=verdict()),
+        failed(),
+        skipped(),
+    ],
+)
+def test_what_there_is_something_to_say_of_is_not_clean(memory: Recollection, outcome: Outcome) -> None:
+    memory.keep(replace(outcome, item=_known().item, sha256=SHA256), LOOK)
+    assert memory.clean_in(str(Path.cwd()), None) == []
+
+
 @pytest.mark.parametrize(
     ("outcome", "clean"),
     [
@@ -138,10 +166,12 @@ class Client:
         (judged("none", "nonLabel_lib"), False),
         (judged(None), False),
         (judged(coverage=(FRAMES,)), False),
+        (judged(complete=False), False),
+        (failed(), False),
         (judged(notes=("odd",)), False),
         (replace(judged(), notes=("smaller than the service likes",)), False),
         (replace(judged(), call=call(repeated=True)), False),
     ],
 )
-def test_nobody_needs_to_hear_of_an_image_about_which_there_is_nothing_to_say(outcome: Judged, clean: bool) -> None:
+def test_nobody_needs_to_hear_of_an_image_about_which_there_is_nothing_to_say(outcome: Outcome, clean: bool) -> None:
     assert is_clean(outcome) is clean

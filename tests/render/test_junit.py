@@ -12,8 +12,8 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
-from moderate_cli.records import GatePolicy, Suppression
-from moderate_cli.render import Format
+from moderate_cli.records import GatePolicy, Suppression, Tally, is_clean
+from moderate_cli.render import MOST_CLEAN, Format
 from moderate_cli.render import junit as module
 from moderate_cli.verdicts import Label, Outcome, RiskLevel
 
@@ -44,7 +44,8 @@ def _what(suite: ElementTree.Element) -> list[str]:
 def test_a_run_with_everything_is_valid() -> None:
     outcomes = mixed_run()
     suite = _suite(*outcomes)
-    assert [case.attrib["name"] for case in suite] == [outcome.item.source for outcome in outcomes]
+    in_order = sorted(outcomes, key=is_clean)  # clean ones last
+    assert [case.attrib["name"] for case in suite] == [outcome.item.source for outcome in in_order]
     assert suite.attrib["time"] == f"{sum(outcome.call.elapsed_ms or 0 for outcome in outcomes) / 1000:.3f}"
 
 
@@ -59,10 +60,10 @@ def test_a_run_without_inputs_is_an_empty_suite() -> None:
 @pytest.mark.parametrize(
     ("fail_on", "what"),
     [
-        (RiskLevel.HIGH, ["failure", "system-out", "system-out", "passed", "failure"]),
-        (RiskLevel.MEDIUM, ["failure", "failure", "system-out", "passed", "failure"]),
-        (RiskLevel.LOW, ["failure", "failure", "failure", "passed", "failure"]),
-        (None, ["system-out", "system-out", "system-out", "passed", "system-out"]),
+        (RiskLevel.HIGH, ["failure", "system-out", "system-out", "failure", "passed"]),
+        (RiskLevel.MEDIUM, ["failure", "failure", "system-out", "failure", "passed"]),
+        (RiskLevel.LOW, ["failure", "failure", "failure", "failure", "passed"]),
+        (None, ["system-out", "system-out", "system-out", "system-out", "passed"]),
     ],
 )
 def test_the_gate_decides_what_fails(fail_on: RiskLevel | None, what: list[str]) -> None:
@@ -112,3 +113,17 @@ def test_every_name_is_legal(name: str) -> None:
 def test_many_cases_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_IN_MEMORY", 100)
     assert len(_suite(*[judged("high", "x")] * 50)) == 50
+
+
+@pytest.mark.parametrize(("seen", "unlisted"), [(MOST_CLEAN + 1, 0), (MOST_CLEAN, 1), (0, 100_000)])
+def test_many_clean_inputs_are_one_case_and_each_is_counted(seen: int, unlisted: int) -> None:
+    outcomes = [judged(source=f"{number}.png") for number in range(seen)]
+    tally = Tally(unlisted=unlisted)
+    text = shown(Format.JUNIT, [*outcomes, judged("high", "x")], policy=GatePolicy(RiskLevel.HIGH), tally=tally)
+    _schema().validate(text)
+    [suite] = ElementTree.fromstring(text.encode())
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(seen + unlisted + 1), "1")
+    _, clean = suite
+    assert clean.attrib["name"] == "clean inputs"
+    assert clean[0].text == f"{seen + unlisted:,} inputs, not listed; -f jsonl lists all"
+    assert float(clean.attrib["time"]) == sum(outcome.call.elapsed_ms or 0 for outcome in outcomes) / 1000

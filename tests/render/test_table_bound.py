@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 from builders import failed, judged
 from render_builders import shown
 from samples import pending_image, post_outcome
 
-from moderate_cli.render import Format
+from moderate_cli.records import Tally
+from moderate_cli.render import MOST_CLEAN, Format
 from moderate_cli.render.table import MOST
 from moderate_cli.verdicts import Outcome
 
@@ -19,25 +21,44 @@ def _run(harmless: int) -> list[Outcome]:
 
 
 def test_the_worst_are_listed_and_the_rest_is_counted() -> None:
-    text = shown(Format.TABLE, _run(MOST + 20))
-    assert "and 23 more, not listed here; -f jsonl lists all" in text
-    assert {name for name in ("zz-low.png", "zz-gone.png", "queued.gif") if name in text} == {
-        "zz-low.png",
-        "zz-gone.png",
-        "queued.gif",
-    }
-    assert "clean-00996.png" in text
-    assert "clean-00997.png" not in text
-    assert f"none        {MOST + 20}" in text
+    found = [judged("low", "smoke", source=f"low-{number:05d}.png") for number in range(MOST)]
+    text = shown(Format.TABLE, [*found, judged("high", "smoke", source="zz-high.png")])
+    assert "and 1 more, not listed here; -f jsonl lists all" in text
+    assert "zz-high.png" in text
+    assert "low-00998.png" in text
+    assert "low-00999.png" not in text
+    assert f"low {MOST} " in " ".join(text.split()) + " "
 
 
-def test_nothing_is_said_where_all_are_listed() -> None:
-    assert "not listed" not in shown(Format.TABLE, _run(MOST - 3))
+def test_many_clean_inputs_are_only_counted() -> None:
+    text = shown(Format.TABLE, _run(MOST_CLEAN + 1))
+    assert "21 clean, not listed here; -f jsonl lists all" in text
+    for name in ("zz-low.png", "zz-gone.png", "queued.gif"):
+        assert name in text
+    assert "clean-" not in text
+    assert "none 21 " in " ".join(text.split())
+
+
+def test_few_clean_inputs_are_listed() -> None:
+    text = shown(Format.TABLE, _run(MOST_CLEAN))
+    assert "not listed" not in text
+    assert text.count("clean-") == MOST_CLEAN
+
+
+def test_what_nobody_was_shown_makes_them_many() -> None:
+    text = shown(Format.TABLE, _run(MOST_CLEAN), tally=Tally(unlisted=100_000))
+    assert "100,020 clean, not listed here; -f jsonl lists all" in text
+    assert "clean-" not in text
 
 
 def test_tokens_of_what_is_not_listed_are_counted() -> None:
     text = shown(Format.TABLE, [post_outcome("none")] * (MOST + 1))
     assert "tokens: 1,040,039 " in text
+
+
+def test_an_answer_that_was_reused_took_no_tokens() -> None:
+    text = shown(Format.TABLE, [replace(post_outcome("none"), reused=True), post_outcome("none")])
+    assert "tokens: 1,039 " in text
 
 
 def test_memory_stays_flat() -> None:

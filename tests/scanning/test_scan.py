@@ -269,47 +269,6 @@ def test_a_slow_one_holds_up_a_bounded_number_of_others() -> None:
     list(outcomes)
 
 
-class _Full:
-    """A load that is full until somebody says otherwise."""
-
-    def __init__(self) -> None:
-        self.is_relieved = False
-        self.looks = 0
-
-    def is_full(self, threads: int) -> bool:
-        self.looks += 1
-        return not self.is_relieved
-
-
-def test_no_worker_joins_while_the_load_is_full() -> None:
-    load = _Full()
-    seen: set[int] = set()
-
-    def judge(one: Item) -> Outcome:
-        seen.add(threading.get_ident())
-        time.sleep(0.002)
-        return _judge(one)
-
-    outcomes = list(Scan(map(item, map(str, range(100))), judge, jobs=8, load=load))  # type: ignore[arg-type]
-    assert len(outcomes) == 100
-    assert len(seen) == 1
-    assert load.looks > 0
-
-
-def test_a_worker_joins_once_the_load_is_not_full_any_more() -> None:
-    load = _Full()
-    seen: set[int] = set()
-
-    def judge(one: Item) -> Outcome:
-        seen.add(threading.get_ident())
-        load.is_relieved = load.looks > 1
-        time.sleep(0.002)
-        return _judge(one)
-
-    list(Scan(map(item, map(str, range(300))), judge, jobs=3, load=load))  # type: ignore[arg-type]
-    assert len(seen) == 3
-
-
 def test_a_stop_waits_for_no_item() -> None:
     said = threading.Event()
 

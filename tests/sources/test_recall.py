@@ -11,6 +11,7 @@ import pytest
 from trees import PNG, put, stat_of
 
 from moderate_cli.sources import Seen, Sources, folders
+from moderate_cli.sources.folders import Found
 from moderate_cli.verdicts import LocalFile
 
 SHA256 = "ab" * 32
@@ -21,24 +22,27 @@ class Memory:
     """Knows some files, and what it was asked."""
 
     files: dict[str, dict[str, Seen]] = field(default_factory=dict)
+    clean: set[tuple[str, str]] = field(default_factory=set)
     asked: list[tuple[str, Sequence[str] | None]] = field(default_factory=list)
-    looks: dict[tuple[str, bytes], int] = field(default_factory=dict)
-    newest: int = 0
+
+    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+        self.asked.append((folder, names))
+        known = sorted(self._in(folder, names).values())
+        return [seen[:4] for seen in known if (folder, seen[0]) in self.clean]
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         self.asked.append((folder, names))
+        return self._in(folder, names)
+
+    def learn(self, path: Path, *, clean: bool) -> None:
+        folder, name = str(path.parent), path.name
+        self.files.setdefault(folder, {})[name] = (name, *stat_of(path), SHA256)
+        if clean:
+            self.clean.add((folder, name))
+
+    def _in(self, folder: str, names: Sequence[str] | None) -> dict[str, Seen]:
         known = self.files.get(folder, {})
         return known if names is None else {name: known[name] for name in names if name in known}
-
-    def find_look(self, folder: str, look: bytes) -> int | None:
-        return self.looks.get((folder, look))
-
-    def keep_look(self, folder: str, look: bytes, *, newest: int, passed_over: int) -> None:
-        self.looks[folder, look] = passed_over
-        self.newest = newest
-
-    def learn(self, path: Path, sha256: str | None) -> None:
-        self.files.setdefault(str(path.parent), {})[path.name] = (path.name, *stat_of(path), sha256)
 
 
 @pytest.fixture
@@ -46,10 +50,9 @@ def memory(tmp_path: Path) -> Memory:
     """Two files that are clean, one with findings, one that changed since, and one that is new."""
     put(tmp_path, "clean.png", "sub/clean.png", "found.png", "changed.png", "new.png")
     memory = Memory()
-    for name in ("clean.png", "sub/clean.png"):
-        memory.learn(tmp_path / name, None)
-    memory.learn(tmp_path / "found.png", SHA256)
-    memory.learn(tmp_path / "changed.png", None)
+    for name in ("clean.png", "sub/clean.png", "changed.png"):
+        memory.learn(tmp_path / name, clean=True)
+    memory.learn(tmp_path / "found.png", clean=False)
     (tmp_path / "changed.png").write_bytes(PNG + b"more")
     return memory
 
@@ -58,16 +61,16 @@ def test_a_file_that_did_not_change_comes_with_its_hash(tmp_path: Path, memory: 
     sources = Sources([str(tmp_path)], recall=memory)
     assert {os.path.relpath(item.source, tmp_path): item.image.sha256 for item in sources} == {  # type: ignore[union-attr]
         "changed.png": None,
-        "clean.png": None,
+        "clean.png": SHA256,
         "found.png": SHA256,
         "new.png": None,
-        "sub/clean.png": None,
+        "sub/clean.png": SHA256,
     }
     assert sources.spared == 0
 
 
 def test_clean_files_can_be_spared(tmp_path: Path, memory: Memory) -> None:
-    sources = Sources([str(tmp_path)], recall=memory, spare_clean=True)
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     images = [item.image for item in sources]
     assert images == [
         LocalFile(tmp_path / name, stat_of(tmp_path / name), sha256)
@@ -82,8 +85,8 @@ def test_every_part_of_the_stat_counts(tmp_path: Path, part: str) -> None:
     put(tmp_path, "a.png")
     known = stat_of(tmp_path / "a.png")
     other = known._replace(**{part: getattr(known, part) + 1})
-    memory = Memory({str(tmp_path): {"a.png": ("a.png", *other, None)}})
-    sources = Sources([str(tmp_path)], recall=memory, spare_clean=True)
+    memory = Memory({str(tmp_path): {"a.png": ("a.png", *other, SHA256)}}, {(str(tmp_path), "a.png")})
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert [item.image for item in sources] == [LocalFile(tmp_path / "a.png", known)]
     assert sources.spared == 0
 
@@ -95,10 +98,10 @@ def test_a_folder_is_asked_about_once_by_its_absolute_path(
     monkeypatch.chdir(tmp_path)
     for name in (".", "./sub/..", "*"):
         memory.asked.clear()
-        sources = Sources([name], recall=memory, spare_clean=True)
+        sources = Sources([name], recall=memory, clean_wanted=0)
         assert len(list(sources)) == 3
-        memory.looks.clear()
-        assert memory.asked == [(str(tmp_path), None), (str(tmp_path / "sub"), None)]
+        left = ["changed.png", "found.png", "new.png"]
+        assert memory.asked == [(str(tmp_path), None), (str(tmp_path), left), (str(tmp_path / "sub"), None)]
 
 
 def test_a_crowded_folder_is_asked_about_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +109,8 @@ def test_a_crowded_folder_is_asked_about_in_parts(tmp_path: Path, monkeypatch: p
     put(tmp_path, *(f"{number:02}.png" for number in range(25)))
     memory = Memory()
     for path in tmp_path.iterdir():
-        memory.learn(path, None)
-    sources = Sources([str(tmp_path)], recall=memory, spare_clean=True)
+        memory.learn(path, clean=True)
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert list(sources) == []
     assert sources.spared == 25
     parts = [names for folder, names in memory.asked if folder == str(tmp_path) and names is not None]
@@ -118,89 +121,70 @@ def test_a_crowded_folder_is_asked_about_in_parts(tmp_path: Path, monkeypatch: p
 def test_what_is_known_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "clean", "found")
     memory = Memory()
-    memory.learn(tmp_path / "clean", None)
-    memory.learn(tmp_path / "found", SHA256)
+    memory.learn(tmp_path / "clean", clean=True)
+    memory.learn(tmp_path / "found", clean=False)
     monkeypatch.setattr("moderate_cli.sources.has_image_content", lambda _: pytest.fail("opened"))
-    sources = Sources([str(tmp_path)], recall=memory, spare_clean=True)
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert [item.source for item in sources] == [str(tmp_path / "found")]
 
 
 def test_what_was_named_is_never_spared(tmp_path: Path, memory: Memory) -> None:
     path = tmp_path / "clean.png"
-    sources = Sources([str(path)], recall=memory, spare_clean=True)
+    sources = Sources([str(path)], recall=memory, clean_wanted=0)
     assert [item.image for item in sources] == [LocalFile(path)]
     assert memory.asked == []
 
 
-def _counts(root: Path, memory: Memory, *, items: int) -> tuple[int, int]:
-    sources = Sources([str(root)], recall=memory, spare_clean=True)
-    assert len(list(sources)) == items
-    return sources.spared, sources.passed_over
-
-
-@pytest.fixture
-def clean(tmp_path: Path) -> Memory:
-    """A folder of two clean files and one that is no image."""
-    put(tmp_path, "a.png", "b.png")
-    (tmp_path / "notes").write_bytes(b"no image")
-    memory = Memory()
-    for name in ("a.png", "b.png"):
-        memory.learn(tmp_path / name, None)
-    return memory
-
-
-def test_a_folder_of_clean_files_is_known_by_its_look(
-    tmp_path: Path, clean: Memory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("wanted", "items", "spared"), [(0, 0, 30), (1, 1, 29), (20, 20, 10), (30, 30, 0), (None, 30, 0)]
+)
+def test_as_many_clean_files_are_items_as_are_wanted(
+    tmp_path: Path, wanted: int | None, items: int, spared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _counts(tmp_path, clean, items=0) == (2, 1)
-    assert clean.newest == max(stat_of(path).mtime_ns for path in tmp_path.iterdir())
-    clean.asked.clear()
+    put(tmp_path, *(f"{number // 12}/{number:02}" for number in range(30)))
+    memory = Memory()
+    for path in tmp_path.glob("*/*"):
+        memory.learn(path, clean=True)
     monkeypatch.setattr("moderate_cli.sources.has_image_content", lambda _: pytest.fail("opened"))
-    assert _counts(tmp_path, clean, items=0) == (2, 1)
-    assert clean.asked == []
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=wanted)
+    found = [item.image for item in sources]
+    assert [image.sha256 for image in found] == [SHA256] * items  # type: ignore[union-attr]
+    assert (sources.spared, sources.passed_over) == (spared, 0)
 
 
 @pytest.mark.parametrize("change", ["rewritten", "touched", "renamed", "added", "gone"])
-def test_a_folder_that_changed_has_another_look(tmp_path: Path, clean: Memory, change: str) -> None:
-    _counts(tmp_path, clean, items=0)
-    path = tmp_path / "a.png"
+def test_one_change_in_a_folder_of_clean_files_is_one_item(tmp_path: Path, change: str) -> None:
+    put(tmp_path, "a.png", "b.png", "c.png")
+    (tmp_path / "notes").write_bytes(b"no image")
+    memory = Memory()
+    for name in ("a.png", "b.png", "c.png"):
+        memory.learn(tmp_path / name, clean=True)
+    path = tmp_path / "b.png"
     match change:
         case "rewritten":
             path.write_bytes(PNG + b"more")
         case "touched":
             os.utime(path, (1, 1))
         case "renamed":
-            path.rename(tmp_path / "c.png")
+            path.rename(tmp_path / "d.png")
         case "added":
-            (tmp_path / "c.png").write_bytes(PNG)
+            (tmp_path / "d.png").write_bytes(PNG)
         case "gone":
             path.unlink()
-    clean.asked.clear()
-    _counts(tmp_path, clean, items=0 if change == "gone" else 1)
-    assert clean.asked == [(str(tmp_path), None)]
+    sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
+    items = {"renamed": ["d.png"], "added": ["d.png"], "gone": []}.get(change, ["b.png"])
+    assert [os.path.relpath(item.source, tmp_path) for item in sources] == items
+    assert (sources.spared, sources.passed_over) == (3 if change == "added" else 2, 1)
 
 
-def test_a_folder_with_anything_to_judge_has_no_look_to_be_known_by(tmp_path: Path, memory: Memory) -> None:
-    _counts(tmp_path, memory, items=3)
-    assert {folder for folder, _ in memory.looks} == {str(tmp_path / "sub")}
-
-
-def test_what_could_not_be_read_is_no_part_of_a_look(
-    tmp_path: Path, clean: Memory, monkeypatch: pytest.MonkeyPatch
+def test_what_could_not_be_read_is_looked_at_again(
+    tmp_path: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "notes").write_bytes(PNG)
     with monkeypatch.context() as patch:
         patch.setattr("moderate_cli.sources.images.os.read", _refuse)
-        assert _counts(tmp_path, clean, items=0) == (2, 1)
-    assert not clean.looks
-    assert _counts(tmp_path, clean, items=1) == (2, 0)
-
-
-def test_a_folder_without_a_clean_file_has_no_look_to_be_known_by(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_bytes(b"no image")
-    memory = Memory()
-    assert _counts(tmp_path, memory, items=0) == (0, 1)
-    assert not memory.looks
+        assert len(list(Sources([str(tmp_path)], recall=memory, clean_wanted=0))) == 3
+    assert len(list(Sources([str(tmp_path)], recall=memory, clean_wanted=0))) == 4
 
 
 def _refuse(_descriptor: int, _size: int) -> bytes:

@@ -106,55 +106,61 @@ def test_nor_does_one_whose_callback_comes_before_the_acceptance(store: Store) -
 
 
 def test_files_of_a_folder_are_remembered(store: Store) -> None:
+    store.remember_file(_seen("b.png"), SHA256, "Q", judged_at=10.0)
+    store.remember_file(_seen("found.png", clean=False), SHA256, "Q", judged_at=10.0)
     store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=10.0)
-    store.remember_file(_seen("b.png", clean=False), SHA256, "Q", judged_at=10.0)
     store.remember_file(_seen("c.png", folder="/photos/c"), SHA256, "Q", judged_at=10.0)
-    assert store.seen_in("/photos", "Q", since=10.0) == {
-        "a.png": ("a.png", *STAT, None),
-        "b.png": ("b.png", *STAT, SHA256),
-    }
-    assert store.seen_in("/elsewhere", "Q", since=10.0) == {}
+    names = ("a.png", "b.png", "found.png")
+    assert store.seen_in("/photos") == {name: (name, *STAT, SHA256) for name in names}
+    assert store.clean_in("/photos", "Q", since=10.0) == [("a.png", *STAT), ("b.png", *STAT)]
+    assert store.seen_in("/elsewhere") == {}
+    assert store.clean_in("/elsewhere", "Q", since=10.0) == []
 
 
-@pytest.mark.parametrize(("question", "since"), [("another", 10.0), ("Q", 10.5), ("Q", None)])
-def test_a_file_is_not_clean_for_another_question_or_age(store: Store, question: str, since: float | None) -> None:
+@pytest.mark.parametrize(("question", "since"), [("another", 10.0), ("Q", 10.5)])
+def test_a_file_is_not_clean_for_another_question_or_age(store: Store, question: str, since: float) -> None:
     store.remember_file(_seen(), SHA256, "Q", judged_at=10.0)
-    assert store.seen_in("/photos", question, since=since) == {"a.png": ("a.png", *STAT, SHA256)}
+    assert store.clean_in("/photos", question, since=since) == []
+    assert store.seen_in("/photos") == {"a.png": ("a.png", *STAT, SHA256)}
 
 
 def test_what_was_known_of_a_file_is_replaced(path: Path, store: Store) -> None:
     store.remember_file(_seen(), SHA256, "Q", judged_at=10.0)
     changed = FileStat(8, -1, 43)
     store.remember_file(_seen(stat=changed, clean=False), "cd" * 32, "Q", judged_at=11.0)
-    assert store.seen_in("/photos", "Q", since=0.0) == {"a.png": ("a.png", *changed, "cd" * 32)}
+    assert store.seen_in("/photos") == {"a.png": ("a.png", *changed, "cd" * 32)}
+    assert store.clean_in("/photos", "Q", since=0.0) == []
     assert rows(path, "SELECT count(*) FROM folders") == [(1,)]
 
 
 def test_names_that_are_not_utf_8_are_found_again(store: Store) -> None:
     folder = f"/{NOT_UTF_8}"
-    for name in (NOT_UTF_8, "图片.png", "\U0001f5bc.png"):
+    names = (NOT_UTF_8, "图片.png", "\U0001f5bc.png")
+    for name in names:
         store.remember_file(_seen(name, folder=folder), SHA256, "Q", judged_at=10.0)
-    seen = store.seen_in(folder, "Q", since=0.0)
-    assert seen == {name: (name, *STAT, None) for name in (NOT_UTF_8, "图片.png", "\U0001f5bc.png")}
-    assert store.seen_in(folder, "Q", since=0.0, names=[NOT_UTF_8]) == {NOT_UTF_8: (NOT_UTF_8, *STAT, None)}
+    assert store.seen_in(folder) == {name: (name, *STAT, SHA256) for name in names}
+    assert store.seen_in(folder, names=[NOT_UTF_8]) == {NOT_UTF_8: (NOT_UTF_8, *STAT, SHA256)}
+    assert sorted(store.clean_in(folder, "Q", since=0.0)) == sorted((name, *STAT) for name in names)
+    assert store.clean_in(folder, "Q", since=0.0, names=[NOT_UTF_8]) == [(NOT_UTF_8, *STAT)]
 
 
 def test_files_are_asked_for_by_name(store: Store) -> None:
     for number in range(500):
-        store.remember_file(_seen(f"{number}.png"), SHA256, "Q", judged_at=10.0)
-    names = [f"{number}.png" for number in range(3, 490)]
-    assert sorted(store.seen_in("/photos", "Q", since=0.0, names=[*names, "new.png"])) == sorted(names)
-    assert store.seen_in("/photos", "Q", since=0.0, names=[]) == {}
+        store.remember_file(_seen(f"{number:03}.png"), SHA256, "Q", judged_at=10.0)
+    names = [f"{number:03}.png" for number in range(3, 490)]
+    assert [*store.seen_in("/photos", names=[*names, "new.png"])] == names
+    assert [file[0] for file in store.clean_in("/photos", "Q", since=0.0, names=[*names, "new.png"])] == names
+    assert store.seen_in("/photos", names=[]) == {}
 
 
 def test_a_number_beyond_sqlite_is_not_remembered(store: Store) -> None:
     store.remember_file(_seen(stat=FileStat(7, 1, 2**64 - 1)), SHA256, "Q", judged_at=10.0)
-    assert store.seen_in("/photos", "Q", since=0.0) == {}
+    assert store.seen_in("/photos") == {}
 
 
 def test_a_result_and_its_file_are_one_transaction(path: Path, store: Store) -> None:
     store.add_result(None, record(sha256=SHA256), question="Q", file=_seen())
-    assert store.seen_in("/photos", "Q", since=1000.0) == {"a.png": ("a.png", *STAT, None)}
+    assert store.clean_in("/photos", "Q", since=1000.0) == [("a.png", *STAT)]
     with pytest.raises(TypeError):
         store.add_result(None, record(sha256=SHA256, ext=object()), question="Q", file=_seen("b.png"))
     assert rows(path, "SELECT count(*) FROM files") == [(1,)]
@@ -194,7 +200,7 @@ def test_many_threads_may_ask_and_answer(path: Path, store: Store) -> None:
                 assert store.find_answer(sha256, "Q", since=0.0) is None
                 store.add_result(None, record(sha256=sha256), question="Q", file=_seen(f"{number}-{step}"))
                 assert store.find_answer(sha256, "Q", since=0.0) is not None
-                assert f"{number}-{step}" in store.seen_in("/photos", "Q", since=0.0)
+                assert f"{number}-{step}" in store.seen_in("/photos")
         except BaseException as error:  # noqa: BLE001 - told below
             failures.append(error)
 
@@ -213,10 +219,11 @@ def test_many_threads_may_ask_and_answer(path: Path, store: Store) -> None:
         (reuse.FIND_ANSWER, ("ab", "Q", 1.0, 2), "results_by_content (sha256=?"),
         (reuse.LAST_RUN, ("sync", "S", 9), "runs_by_subject (subject=? AND command=? AND rowid<?"),
         (reuse.FAILED_IN, (1, "a.png"), "results_failed (run=? AND source=?)"),
-        (f"{reuse.SEEN_IN} ORDER BY name", ("Q", 1.0, "/photos"), "SEARCH files USING PRIMARY KEY (folder=?)"),
+        (f"{reuse.CLEAN_IN} ORDER BY name", ("/photos", "Q", 1.0), "SEARCH files USING PRIMARY KEY (folder=?)"),
+        (f"{reuse.SEEN_IN} ORDER BY name", ("/photos",), "SEARCH files USING PRIMARY KEY (folder=?)"),
         (
             f"{reuse.SEEN_IN} AND name IN (?, ?) ORDER BY name",
-            ("Q", 1.0, "/photos", "a", "b"),
+            ("/photos", "a", "b"),
             "SEARCH files USING PRIMARY KEY (folder=? AND name=?)",
         ),
         (tasks.OF_CONTENT, ("ab", "Q", 1.0), "tasks_by_content (sha256=? AND question=?)"),
@@ -230,51 +237,3 @@ def test_queries_use_their_index_and_sort_nothing(
     plan = [row["detail"] for row in store._database.read(f"EXPLAIN QUERY PLAN {sql}", parameters)]
     assert any(index in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan
-
-
-LOOK = b"look"
-
-
-def _look(store: Store, since: float = 0.0, question: str = "Q", look: bytes = LOOK) -> int | None:
-    return store.find_look("/photos", look, question, since=since)
-
-
-@pytest.fixture
-def looked(store: Store) -> Store:
-    """A store that knows a folder with two clean files, and how it looks."""
-    store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=10.0)
-    store.remember_file(_seen("b.png"), SHA256, "Q", judged_at=20.0)
-    store.keep_look("/photos", LOOK, "Q", since=0.0, passed_over=3)
-    return store
-
-
-def test_a_look_counts_as_long_as_its_oldest_answer(looked: Store) -> None:
-    assert _look(looked) == 3
-    assert _look(looked, since=10.0) == 3
-    assert _look(looked, since=10.5) is None
-    assert _look(looked, question="another") is None
-    assert _look(looked, look=b"another") is None
-    assert looked.find_look("/elsewhere", LOOK, "Q", since=0.0) is None
-
-
-def test_answers_that_do_not_count_make_no_look_older(store: Store) -> None:
-    store.remember_file(_seen("gone.png"), SHA256, "Q", judged_at=10.0)
-    store.remember_file(_seen("a.png"), SHA256, "Q", judged_at=20.0)
-    store.keep_look("/photos", LOOK, "Q", since=15.0, passed_over=0)
-    assert _look(store, since=20.0) == 0
-
-
-def test_a_finding_in_a_folder_ends_its_look(looked: Store) -> None:
-    looked.remember_file(_seen("a.png"), SHA256, "Q", judged_at=30.0)
-    assert _look(looked) == 3
-    looked.remember_file(_seen("a.png", clean=False), SHA256, "Q", judged_at=30.0)
-    assert _look(looked) is None
-
-
-def test_pruning_forgets_looks_that_rest_on_what_is_forgotten(looked: Store, clock: Clock) -> None:
-    clock.now = 100.0
-    looked.prune(older_than=90.0)
-    assert _look(looked) == 3
-    looked.prune(older_than=85.0)
-    assert _look(looked) is None
-    assert looked.seen_in("/photos", "Q", since=0.0) != {}

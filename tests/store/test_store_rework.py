@@ -151,13 +151,19 @@ def test_a_row_whose_record_cannot_be_read_answers_nothing(old: OldStore, record
     assert _questions(old.path) == [("a.png", level, None)]
 
 
-def test_how_files_looked_is_forgotten(old: OldStore) -> None:
+def test_how_folders_looked_is_forgotten(old: OldStore) -> None:
     old.run("INSERT INTO folders (path, look, question, judged_at, passed_over) VALUES ('/a', x'00', 'Q', 1.0, 0)")
+    old.opened().close()
+    assert rows(old.path, "SELECT look, question, judged_at, passed_over FROM folders") == [(None,) * 4]
+
+
+def test_how_files_looked_is_forgotten(old: OldStore) -> None:
+    old.run("INSERT INTO folders (path) VALUES ('/a')")
     old.run("INSERT INTO files VALUES (1, ?, 1, 2, 3, ?, 'Q', 1.0, ?)", [("clean", SHA256, 1), ("flagged", SHA256, 0)])
     with old.opened() as store:
-        assert store.find_look("/a", b"\0", "Q", since=0.0) is None
         # A flagged one too: it has to be opened again, to tell how much of it was judged.
-        assert store.seen_in("/a", "Q", since=0.0) == {}
+        assert store.clean_in("/a", "Q", since=0.0) == []
+        assert store.seen_in("/a") == {}
 
 
 def test_calls_are_billed_as_far_as_the_rows_tell(old: OldStore) -> None:
