@@ -29,8 +29,8 @@ class AtomicFile(io.FileIO):
 
     A link is followed to its target. The file keeps its mode unless another is given; a new one has `mode`, or what the
     umask allows. A device, a pipe or an open stream is written directly, and so is, on `commit`, a file that cannot be
-    replaced: a mounted one, or one in a folder that takes no new files. A subclass may be wrapped in buffers, which have
-    to be flushed before `commit`.
+    replaced: a mounted one, or one in a folder that takes no new files. Buffers around it
+    have to be flushed before `commit`.
     """
 
     def __init__(self, path: Path, *, mode: int | None = None) -> None:
@@ -104,14 +104,22 @@ def atomic_write(path: Path, content: str | bytes, *, mode: int | None = None) -
 
 
 class FileError(UsageError):
-    """A file that cannot be read, or is too large; `reason` says why without its name.
+    """A file that cannot be read, or is too large; `reason` says why without its name, and `line` where.
 
     `code` is not_found, not_a_file, unreadable, too_large or not_text.
     """
 
-    def __init__(self, message: str, reason: str, *, code: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, reason: str, *, code: str, hint: str | None = None, line: int | None = None
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.reason = reason
+        self.line = line
+
+    @classmethod
+    def missing(cls, name: str, *, what: str = "file", hint: str | None = None) -> FileError:
+        """Return the error for a file that does not exist."""
+        return cls(f"there is no {what} {name}", f"no such {what}", code="not_found", hint=hint)
 
 
 def read_bytes(
@@ -136,9 +144,9 @@ def read_bytes(
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
-        error = FileError(f"there is no {what} {name}", f"no such {what}", code="not_found", hint=hint)
+        error = FileError.missing(name, what=what, hint=hint)
     except IsADirectoryError as reason:
-        error = _unreadable(name, reason.strerror, code="not_a_file")
+        error = _unreadable(name, str(reason.strerror), code="not_a_file")
     except (OSError, ValueError) as reason:  # ValueError: a NUL byte in the name
         error = _unreadable(name, getattr(reason, "strerror", None) or str(reason))
     else:
@@ -168,14 +176,14 @@ def check_size(data: bytes, limit: int, name: str) -> None:
         raise FileError(f"{name}: larger than {size}", f"larger than {size}", code="too_large")
 
 
-def decode(data: bytes, name: str) -> str:
-    """Return text in UTF-8, without a byte order mark; raises FileError with the line where it is none."""
+def decode(data: bytes, name: str, *, keep_mark: bool = False) -> str:
+    """Return text in UTF-8, with its byte order mark only if asked to; raises FileError with the line that is none."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8" if keep_mark else "utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
     # Not in the except block: the cause would hold all of the file, which may be a secret.
-    raise FileError(f"{name}:{line}: not UTF-8 text", "not UTF-8 text", code="not_text")
+    raise FileError(f"{name}:{line}: not UTF-8 text", "not UTF-8 text", code="not_text", line=line)
 
 
 def upward(folder: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from moderate_cli.common.files import FileError, read_bytes, upward
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.files import Location
 
@@ -86,7 +87,9 @@ class Policy:
         Where there is none, it would be in the working folder. Raises UsageError for a link.
         """
         start = Path(os.path.realpath(os.curdir))
-        paths = {inside: folder / name for folder in (start, *start.parents) if (inside := self._inside(folder / name))}
+        paths = {
+            inside: folder / name for folder in map(Path, upward(str(start))) if (inside := self._inside(folder / name))
+        }
         entries = self._entries(paths)
         for inside, path in paths.items():
             if inside in entries:
@@ -184,10 +187,9 @@ def _inside(folder: str, top: Path) -> bytes | None:
 def _is_same(path: Path, content: bytes) -> bool:
     """Tell whether a file holds a content; the ends of its lines are git's to change."""
     try:
-        if not path.is_file() or path.stat().st_size > 2 * len(content):
-            return False
-        return _with_newlines(path.read_bytes()) == _with_newlines(content)
-    except OSError:
+        found = read_bytes(path, 2 * len(content), regular_only=True)  # each line may have a carriage return more
+        return _with_newlines(found) == _with_newlines(content)
+    except FileError:
         return False
 
 

@@ -50,8 +50,8 @@ def starter_text(*, active: bool = False) -> str:
 def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
     """Write a file atomically, in place of an older one only with `force`.
 
-    Missing folders are made; with `private` nobody else can read it, else an older file keeps its mode. Raises UsageError where the file exists, or cannot be
-    written.
+    Missing folders are made; with `private` nobody else can read it, else an older file keeps its mode. Raises
+    UsageError where the file exists, or cannot be written.
     """
     try:
         if os.path.lexists(path) and not force:
