@@ -29,7 +29,7 @@ ARROWS = {
     "records": SPOKEN,
     "preflight": SPOKEN | {"catalogue"},
     "client": SPOKEN | {"catalogue"},
-    "emulator": SPOKEN | {"catalogue", "settings"},
+    "emulator": SPOKEN | {"catalogue", "globs", "settings"},
     "render": SPOKEN | {"catalogue", "records"},
     "settings": SPOKEN | {"catalogue", "client"},
     "gate": SPOKEN | {"globs", "records", "settings"},
