@@ -14,6 +14,7 @@ import typer
 
 from moderate_cli.catalogue.labels import label_meaning, labels
 from moderate_cli.commands.listing import nearest
+from moderate_cli.commands.options import with_default
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allow_file import read_date
@@ -45,8 +46,7 @@ def allow(
         typer.Option(
             metavar="FILE",
             envvar="MODERATE_IGNORE_FILE",
-            help="The file to write it to.",
-            show_default="the nearest .moderateallow.yaml",
+            help=with_default("The file to write it to.", "the nearest .moderateallow.yaml"),
         ),
     ] = None,
 ) -> None:

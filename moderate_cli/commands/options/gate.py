@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from moderate_cli.commands.options.setting import option, setting_option
-from moderate_cli.settings import FailOn
+from moderate_cli.commands.options.setting import option, setting_option, with_default
 
 _PANEL = "Gate"
 
@@ -27,7 +26,7 @@ PolicyFrom = Annotated[
 class GateOptions:
     """What makes a run fail."""
 
-    fail_on: Annotated[FailOn | None, setting_option("fail_on", panel=_PANEL)] = None
+    fail_on: Annotated[str | None, setting_option("fail_on", panel=_PANEL)] = None
     allow_partial: Annotated[
         bool | None, setting_option("allow_partial", "--allow-partial/--no-allow-partial", panel=_PANEL)
     ] = None
@@ -40,9 +39,8 @@ class GateOptions:
         option(
             _PANEL,
             "IGNORE_FILE",
-            "Findings that are allowed; `moderate allow` writes it.",
+            with_default("Findings that are allowed; `moderate allow` writes it.", "the nearest .moderateallow.yaml"),
             metavar="FILE",
-            show_default="the nearest .moderateallow.yaml",
         ),
     ] = None
     baseline: Annotated[
