@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -35,6 +37,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def without_sm3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this Python's OpenSSL have no SM3, as one that is held to FIPS has none."""
+    really_new = hashlib.new
+
+    def new(name: str, *more: Any, **options: Any) -> Any:
+        if name == "sm3":
+            raise ValueError(f"unsupported hash type {name}")
+        return really_new(name, *more, **options)
+
+    monkeypatch.setattr(hashlib, "new", new)
 
 
 @pytest.fixture(autouse=True)

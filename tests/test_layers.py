@@ -10,12 +10,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "moderate_cli"
 
-BASE = {"errors"}
+BASE = {"errors", "common"}
 SPOKEN = BASE | {"loopback", "masking", "oss2_door", "verdicts", "levels", "environment", "installation"}
 # Each room, and the rooms that it may import; itself is always allowed.
 ARROWS = {
     "__init__": set(),
     "errors": set(),
+    "common": {"errors"},
     "environment": set(),
     "installation": set(),
     "globs": set(),
@@ -28,7 +29,7 @@ ARROWS = {
     "records": SPOKEN,
     "preflight": SPOKEN | {"catalogue"},
     "client": SPOKEN | {"catalogue"},
-    "emulator": SPOKEN | {"catalogue", "settings"},
+    "emulator": SPOKEN | {"catalogue", "globs", "settings"},
     "render": SPOKEN | {"catalogue", "records"},
     "settings": SPOKEN | {"catalogue", "client"},
     "gate": SPOKEN | {"globs", "records", "settings"},

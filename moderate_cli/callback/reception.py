@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from moderate_cli.callback.checksum import Algorithm, verify
 from moderate_cli.callback.message import Callback, CallbackError, parse_form
+from moderate_cli.common.digests import NoSm3Error
 
 RETRY_AFTER = 30  # seconds; how long the service really waits before it pushes again is not documented
 
@@ -51,6 +52,8 @@ class Reception:
             if not any(verify(fields.checksum, self.uid, self.seed, fields.content, each) for each in self.algorithms):
                 return self.refuse(403, "wrong checksum")
             callback = fields.open()
+        except NoSm3Error as error:  # it may be right, and is not believed all the same
+            return self.refuse(403, f"cannot verify the checksum: {error.message}")
         except CallbackError as error:
             return self.refuse(400, error.message)
         try:

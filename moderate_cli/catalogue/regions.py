@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from moderate_cli.catalogue import data
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 
 DEFAULT_REGION = "ap-southeast-1"
@@ -59,7 +60,7 @@ def endpoint(region: str, *, vpc: bool = False) -> str:
     Raises UsageError for an id that cannot be part of a host name, and for a VPC host that does not exist.
     """
     if not _REGION_ID.fullmatch(region):
-        raise UsageError(f"{region!r} is not a region id", hint=f"one of {', '.join(regions())}")
+        raise UsageError(f"{shortened(region)!r} is not a region id", hint=f"one of {', '.join(regions())}")
     if not vpc:
         return f"green-cip.{region}.aliyuncs.com"
     known = regions().get(region)

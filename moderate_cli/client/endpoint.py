@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 from moderate_cli.loopback import is_loopback
 
@@ -54,8 +55,8 @@ class Endpoint:
         """
         found = _ADDRESS.fullmatch(text)
         if found is None or not 0 < int(found["port"] or 443) < 65536 or not _is_host(found["host"]):
-            raise UsageError(f"{text!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
+            raise UsageError(f"{shortened(text)!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
         scheme, host = (found["scheme"] or "https").lower(), found["host"].lower()
         if scheme == "http" and not is_loopback(host.strip("[]")):
-            raise UsageError(f"{text!r} is plain http to another machine", hint="use https")
+            raise UsageError(f"{shortened(text)!r} is plain http to another machine", hint="use https")
         return cls(scheme, f"{host}:{found['port']}" if found["port"] else host)

@@ -15,6 +15,7 @@ import typer
 from moderate_cli.catalogue.labels import label_meaning, labels
 from moderate_cli.commands.flatten import FormerName, flatten_options
 from moderate_cli.commands.listing import nearest
+from moderate_cli.commands.options import with_default
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allow_file import read_date
@@ -47,8 +48,7 @@ def allow(
         typer.Option(
             metavar="FILE",
             envvar="MODERATE_SUPPRESSIONS",
-            help="Write the suppression to FILE.",
-            show_default="the nearest .moderate-suppressions.yaml",
+            help=with_default("Write the suppression to FILE.", "the nearest .moderate-suppressions.yaml"),
         ),
         FormerName("--ignore-file"),
     ] = None,

@@ -12,7 +12,7 @@ from moderate_cli.client.operations import Operation
 from moderate_cli.commands.billing import async_cost
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, open_scan
-from moderate_cli.commands.options import ImageCommandOptions, WaitOptions
+from moderate_cli.commands.options import ImageCommandOptions, SettingsCommand, WaitOptions
 from moderate_cli.commands.options.seed import seed_of, tell_of_open_seed
 from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.session import Session, only_service
@@ -68,7 +68,7 @@ CryptType = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def async_submit(
     ctx: typer.Context,

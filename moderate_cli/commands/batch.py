@@ -8,14 +8,14 @@ from moderate_cli.catalogue.billing import image_calls
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, judge_images
-from moderate_cli.commands.options import ImageCommandOptions
+from moderate_cli.commands.options import ImageCommandOptions, SettingsCommand
 from moderate_cli.scanning import ask_batch
 from moderate_cli.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def batch(
     ctx: typer.Context,

@@ -15,6 +15,7 @@ from moderate_cli.environment import Environment
 _FILE_WORDS = frozenset({"FILE", "IMAGE", "POST", "SOURCE"})  # in the metavars of options and arguments
 _FOLDER_WORD = "FOLDER"
 _MARKUP = re.compile(r"\[/?[a-z ]+\]")  # of Rich, in help texts
+_CHOICE = re.compile(r"[a-z]+(?=[|\]])")  # in the metavar of a setting that is one of a few words
 _NOT = "!="
 
 
@@ -121,7 +122,7 @@ def _values(context: Any, parameter: Any, begun: str) -> Iterator[Candidate]:
     elif _FOLDER_WORD in metavars:
         yield Candidate(FOLDERS)
     else:
-        choices = getattr(parameter.type, "choices", ())
+        choices = getattr(parameter.type, "choices", ()) or _CHOICE.findall(parameter.metavar or "")
         yield from _beginning((Candidate(str(choice)) for choice in choices), begun)
 
 
@@ -159,5 +160,5 @@ def _with_head(head: str, candidates: Iterable[Candidate]) -> Iterator[Candidate
 
 
 def _plain(text: str | None) -> str:
-    """Return a help text on one line, without markup."""
-    return " ".join(_MARKUP.sub("", text or "").split())
+    """Return a help text on one line, without markup and the default at its end."""
+    return " ".join(_MARKUP.sub("", (text or "").partition("[dim]")[0]).split())

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moderate_cli.commands.options import ConfigFile, PolicyFrom, ProfileName, given_settings
+from moderate_cli.commands.options import ConfigFile, PolicyFrom, ProfileName, given_settings, with_default
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ModerateError
 from moderate_cli.render.notes import say
@@ -25,7 +25,8 @@ app = typer.Typer(name="config", add_completion=False)
 Folder = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[DIR]", help="The folder.", show_default="that of the nearest moderate.yaml, else the working folder"
+        metavar="[DIR]",
+        help=with_default("The folder.", "that of the nearest moderate.yaml, else the working folder"),
     ),
 ]
 

@@ -11,7 +11,7 @@ import typer
 from moderate_cli.client.checkup import Check, check_up
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.log import show_log
-from moderate_cli.commands.options import Color, PolicyFrom, ServiceOptions, given_settings
+from moderate_cli.commands.options import Color, PolicyFrom, ServiceOptions, SettingsCommand, given_settings
 from moderate_cli.commands.service import connect
 from moderate_cli.environment import Environment
 from moderate_cli.errors import ExitCode, ModerateError
@@ -30,7 +30,7 @@ class CheckFormat(StrEnum):
     JSON = "json"
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def doctor(
     ctx: typer.Context,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from moderate_cli.commands.options import with_default
 from moderate_cli.commands.past import open_store
 from moderate_cli.render.notes import say
 from moderate_cli.store import FeedbackVerdict, Filters
@@ -31,8 +32,7 @@ def feedback(
         typer.Option(
             metavar="FILE",
             envvar="MODERATE_STORE",
-            help="Where runs, results and tasks are kept.",
-            show_default="store.db in the platform's folder for state",
+            help=with_default("Where runs, results and tasks are kept.", "store.db in the platform's folder for state"),
         ),
     ] = None,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from moderate_cli.callback import (
-    Algorithm,
+    ALGORITHMS,
     Callback,
     CallbackServer,
     Refusal,
@@ -236,14 +236,14 @@ def _operation(task: QueuedTask) -> str:
 
 
 def _verified(path: Path, uid: str, seed: str) -> Outcome:
-    """Return the outcome in a recorded callback; raises InputError for one whose checksum is wrong."""
+    """Return the outcome in a recorded callback; raises InputError for one whose checksum is not right."""
     try:
         with open_file(path) as file:
             callback = parse_callback(file.read(_LARGEST))
+        is_right = any(verify(callback.checksum, uid, seed, callback.content, each) for each in ALGORITHMS)
     except ModerateError as error:
         raise InputError(f"{path}: {error.message}", code=error.code, hint=error.hint) from error
-    algorithms: tuple[Algorithm, ...] = ("SHA256", "SM3")
-    if not any(verify(callback.checksum, uid, seed, callback.content, each) for each in algorithms):
+    if not is_right:
         hint = "check --uid (the account's id, not a RAM user's) and --seed"
         raise InputError(f"{path}: the checksum is wrong", code="wrong_checksum", hint=hint)
     return outcome_of(callback, None)

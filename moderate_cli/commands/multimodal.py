@@ -11,7 +11,14 @@ from moderate_cli.client import GreenClient, Submission
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.ledger import Ledger
-from moderate_cli.commands.options import CostOptions, GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.options import (
+    CostOptions,
+    GateOptions,
+    OutputOptions,
+    ServiceOptions,
+    SettingsCommand,
+    WaitOptions,
+)
 from moderate_cli.commands.planning import show_plan
 from moderate_cli.commands.session import Session, check_region, only_service, open_session
 from moderate_cli.commands.waiting import prepare, run_submission
@@ -45,7 +52,7 @@ Comments = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def multimodal(
     ctx: typer.Context,

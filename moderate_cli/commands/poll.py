@@ -12,7 +12,7 @@ import typer
 
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.ledger import Ledger, as_item
-from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.commands.options import GateOptions, OutputOptions, ServiceOptions, SettingsCommand, WaitOptions
 from moderate_cli.commands.session import Session, open_session
 from moderate_cli.commands.waiting import ask_after, prepare
 from moderate_cli.errors import InputError, UsageError
@@ -34,7 +34,7 @@ class Kind(StrEnum):
     MULTIMODAL = "multimodal"
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def poll(
     ctx: typer.Context,

@@ -7,7 +7,7 @@ import typer
 from moderate_cli.client.operations import Operation
 from moderate_cli.commands.flatten import flatten_options
 from moderate_cli.commands.images import ImageCommand, Question, SourceNames, judge_images
-from moderate_cli.commands.options import ImageCommandOptions
+from moderate_cli.commands.options import ImageCommandOptions, SettingsCommand
 from moderate_cli.commands.session import only_service
 from moderate_cli.scanning import ask_sync, one_call
 from moderate_cli.settings import Settings
@@ -15,7 +15,7 @@ from moderate_cli.settings import Settings
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(cls=SettingsCommand)
 @flatten_options
 def sync(
     ctx: typer.Context,

@@ -10,8 +10,8 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 
+from moderate_cli.common.digests import sm3
 from moderate_cli.emulator.outgoing import opener
-from moderate_cli.emulator.sm3 import sm3_hex
 
 PUSH_SECONDS = 5.0
 """How long a receiver may take; the vendor's limit is not documented."""
@@ -44,9 +44,12 @@ def push(callback: Callback, account_id: str, req_id: str, content: str, wait: C
 
 
 def make_checksum(account_id: str, callback: Callback, content: str) -> str:
-    """Return the checksum of a result: a plain digest, although the page speaks of HMAC, for which there is no key."""
+    """Return the checksum of a result: a plain digest, although the page speaks of HMAC, for which there is no key.
+
+    Raises NoSm3Error where that hash is asked for and missing.
+    """
     text = f"{account_id}{callback.seed}{content}".encode()
-    return sm3_hex(text) if callback.crypt_type == "SM3" else hashlib.sha256(text).hexdigest()
+    return sm3(text) if callback.crypt_type == "SM3" else hashlib.sha256(text).hexdigest()
 
 
 def _post(url: str, form: bytes) -> bool:

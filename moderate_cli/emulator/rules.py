@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked
+from moderate_cli.globs import Matcher, compile_glob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ class ImageRule:
             return False
         if self.sha256 is not None:
             return sha256 == self.sha256
-        return self.name is not None and any(fnmatchcase(name, self.name) for name in names)
+        return self.name is not None and any(map(_matcher(self.name).matches, names))
 
 
 def forced(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
@@ -58,3 +59,8 @@ def _names(image: ImageParameters) -> list[str]:
     """Return the names under which the service knows an image."""
     path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
     return [name for name in (path.rpartition("/")[2], image.data_id) if name]
+
+
+@lru_cache
+def _matcher(glob: str) -> Matcher:
+    return compile_glob(glob)

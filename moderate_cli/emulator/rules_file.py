@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.common.files import read_text
 from moderate_cli.emulator.engine import Finding
 from moderate_cli.emulator.engine.levels import risk_level
 from moderate_cli.emulator.keywords import Keyword
@@ -15,10 +16,9 @@ from moderate_cli.emulator.rules import ImageRule
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import kinds
 from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain, unknown_key
-from moderate_cli.settings.files import text_of
 from moderate_cli.verdicts import NO_FINDING, RiskLevel
 
-_MOST_BYTES = 10_000_000
+_MAX_BYTES = 10_000_000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _DESCRIPTION = "local rule (local engine)"
 _CERTAIN = 100.0
@@ -68,7 +68,7 @@ class Rules:
 def read_rules(path: Path) -> Rules:
     """Return what a rules file lays down; raises UsageError, with the file, the line and the key, for what is wrong."""
     name = str(path)
-    root = parse(_content(path, name), name)
+    root = parse(read_text(path, _MAX_BYTES, what="rules file", hint="check --rules"), name)
     if root is None or _is_null(root):
         return Rules()
     reader = _Reader(name)
@@ -77,19 +77,6 @@ def read_rules(path: Path) -> Rules:
         tuple(reader.keyword(entry) for entry in reader.items(sections, "keywords")),
         tuple(reader.image(entry) for entry in reader.items(sections, "images")),
     )
-
-
-def _content(path: Path, name: str) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no rules file {name}", hint="check --rules") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > _MOST_BYTES:
-        raise UsageError(f"{name}: larger than 10 MB, which no rules file is")
-    return text_of(content, name)  # YAML passes a byte order mark by
 
 
 class _Reader:

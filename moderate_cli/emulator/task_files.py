@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.common.files import atomic_write
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LONGEST_KEPT = 3 * 86_400  # seconds: no result is kept for longer than those of images
 
@@ -34,11 +36,8 @@ class TaskFiles:
         path = self._path(task_id)
         if path is None:
             return
-        temporary = path.with_suffix(".partial")
         with suppress(OSError):
-            temporary.touch(0o600)
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(path)
+            atomic_write(path, json.dumps(content), mode=0o600)
 
     def read(self, task_id: str) -> dict[str, Any] | None:
         """Return what became of a task, or None where nobody wrote that down."""

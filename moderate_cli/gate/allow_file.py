@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-import stat
 from datetime import date
 
+from moderate_cli.common.files import FileError, decode
 from moderate_cli.errors import UsageError
 from moderate_cli.gate.allowances import ANY_LABEL, SuppressionEntry, Suppressions
 from moderate_cli.globs import compile_glob
 from moderate_cli.settings.document import Entry, Part, Scalar, describe, no_collections, parse, unknown_key
-from moderate_cli.settings.files import Location, text_of
+from moderate_cli.settings.files import Location
 
 _KEYS = ("sha256", "path", "label", "reason", "expires")
 _HINT = "each entry has sha256 or path, label, reason, and maybe expires; `moderate allow` writes them"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOST_BYTES = 10_000_000
+_MAX_BYTES = 10_000_000
 
 
 def read_suppressions(location: Location, today: date) -> Suppressions:
@@ -27,20 +27,14 @@ def read_suppressions(location: Location, today: date) -> Suppressions:
 
 def read_text(location: Location) -> str:
     """Return the text of a suppressions file; raises UsageError for what cannot be read, or is no text in UTF-8."""
-    name = location.name
+    hint = "`moderate allow` begins one"
     try:
-        if location.revision is None and not stat.S_ISREG(location.path.stat().st_mode):
-            raise UsageError(f"cannot read {name}: not a regular file")
-        with location.open() as stream:
-            data = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        hint = location.how_to_name or "`moderate allow` begins one"
-        raise UsageError(f"there is no suppressions file {name}", hint=hint) from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > _MOST_BYTES:
-        raise UsageError(f"{name}: larger than 10 MB", hint="--baseline takes an earlier jsonl output of any size")
-    return text_of(data, name)
+        data = location.read_bytes(_MAX_BYTES, what="suppressions file", hint=hint, regular_only=True)
+    except FileError as error:
+        if error.code != "too_large":
+            raise
+        raise UsageError(error.message, hint="--baseline takes an earlier jsonl output of any size") from error
+    return decode(data, location.name, keep_mark=True)  # which stays, when entries are added
 
 
 def parse_suppressions(text: str, name: str) -> tuple[SuppressionEntry, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ def add_suppression(location: Location, entry: SuppressionEntry, comment: str | 
         known = parse_suppressions(before, location.name)
         after = before + _addition(before, entry, comment)
         line = _line_of_the_last(after, known, entry, location.name)
-        write_new(location.path, after, force=True, private=_is_private(location.path))
+        write_new(location.path, after, force=True)
     return line
 
 
@@ -87,8 +86,3 @@ def _alone_in(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _is_private(path: Path) -> bool:
-    """Tell whether nobody but its owner may read a file that exists."""
-    return path.exists() and not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from moderate_cli.common.files import nearest
 from moderate_cli.verdicts import Item, LocalFile, Post
 
 _REMOTE = ("http://", "https://", "oss://")
@@ -28,7 +29,7 @@ class Places:
     @cached_property
     def _root(self) -> Path:
         here = Path.cwd()
-        return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+        return Path(nearest(".git", str(here)) or here)
 
     def path(self, item: Item) -> str | None:
         """Return the path of a file inside the repository, with slashes; None for what is elsewhere."""

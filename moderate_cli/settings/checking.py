@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.document import Entry, Part, Scalar, describe, parse, plain
 from moderate_cli.settings.kinds import is_name
@@ -110,7 +111,9 @@ class _Checker:
         if _is_null(entry.part):
             return {}
         if not isinstance(entry.part, dict):
-            raise self._error(entry, f"the profile {name!r} must be a mapping of settings, not {describe(entry.part)}")
+            raise self._error(
+                entry, f"the profile {shortened(name)!r} must be a mapping of settings, not {describe(entry.part)}"
+            )
         return self._layer(entry.part, profile=name)
 
     def _default_profile(self, entry: Entry | None) -> Sourced | None:
@@ -137,8 +140,8 @@ class _Checker:
             return
         near = get_close_matches(key, known, n=1)
         if near:
-            raise self._error(entry, f"unknown key {key!r}, did you mean {near[0]!r}?")
-        raise self._error(entry, f"unknown key {key!r}", hint=f"the keys are {', '.join(known)}")
+            raise self._error(entry, f"unknown key {shortened(key)!r}, did you mean {near[0]!r}?")
+        raise self._error(entry, f"unknown key {shortened(key)!r}", hint=f"the keys are {', '.join(known)}")
 
     def _error(self, entry: Entry, message: str, hint: str | None = None) -> UsageError:
         return UsageError(f"{self._name}:{entry.line}: {message}", hint=hint)

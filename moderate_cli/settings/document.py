@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -56,7 +57,7 @@ def unknown_key(where: str, key: str, keys: Collection[str]) -> UsageError:
     """Return what to say of a key that means nothing, with the one that may have been meant."""
     near = get_close_matches(key, keys, n=1)
     words = f", did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"{where}: unknown key {key!r}{words}", hint=f"the keys are {', '.join(keys)}")
+    return UsageError(f"{where}: unknown key {shortened(key)!r}{words}", hint=f"the keys are {', '.join(keys)}")
 
 
 def parse(text: str, name: str) -> Part | None:
@@ -123,24 +124,20 @@ def describe(part: Part) -> str:
     """Return a wrong value in words, for the end of an error."""
     match part:
         case Scalar(text=text, quoted=True):
-            return f"the text {_short(text)!r}"
+            return f"the text {shortened(text)!r}"
         case Scalar(value=str(), text=text):
-            return repr(_short(text))
+            return repr(shortened(text))
         case Scalar(text=text):
-            return _short(text) or "nothing"
+            return shortened(text) or "nothing"
         case dict():
             return "a mapping"
         case _:
             items = (describe(item.part) if isinstance(item.part, Scalar) else "..." for item in part)
-            return f"[{_short(', '.join(items))}]"
+            return f"[{shortened(', '.join(items))}]"
 
 
 def _inner(part: Part) -> object:
     return part.value if isinstance(part, Scalar) else part
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 @dataclass(slots=True)
@@ -238,7 +235,7 @@ class _Reader:
                     merged.setdefault(inner, entry)
             elif key in own:
                 first = own[key].line
-                raise self._error(event, f"the key {_short(key)!r} stands here a second time, first in line {first}")
+                raise self._error(event, f"the key {shortened(key)!r} stands here a second time, first in line {first}")
             else:
                 own[key] = Entry(self._part(self._next()), line)
         return merged | own if merged else own
@@ -292,7 +289,7 @@ class _Reader:
             return Scalar(self._loader.construct_object(node), text, is_quoted)
         except (ValueError, LookupError, AttributeError) as error:  # what PyYAML raises for `!!bool maybe`
             name = tag.removeprefix(_PREFIX)
-            raise self._error(event, f"{_short(text)!r} cannot be read as {name}") from error
+            raise self._error(event, f"{shortened(text)!r} cannot be read as {name}") from error
 
     def _line(self, event: Any) -> int:
         """Return the line of a part, which of an alias is that of its anchor."""

@@ -11,8 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from moderate_cli.common.files import FileError, check_size, decode, read_bytes, upward
 from moderate_cli.environment import Environment
-from moderate_cli.errors import UsageError
 from moderate_cli.settings.model import Layer
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
 POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 _MAX_BYTES = 1_000_000
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,18 @@ class Location:
         if self.is_refused or self.revision is not None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.name)
         return self.path.open("rb")
+
+    def read_bytes(self, limit: int, *, what: str, hint: str, regular_only: bool = False) -> bytes:
+        """Return what it holds, of at most `limit` bytes; `what` it is and `hint` are for where it is missing.
+
+        Raises FileError, with `regular_only` for what is no regular file, too.
+        """
+        if self.content is not None:
+            check_size(self.content, limit, self.name)
+            return self.content
+        if self.is_refused or self.revision is not None:
+            raise FileError.missing(self.name, what=what, hint=self.how_to_name or hint)
+        return read_bytes(self.path, limit, name=self.name, what=what, hint=hint, regular_only=regular_only)
 
 
 def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
@@ -135,7 +146,7 @@ def _upward(start: Path) -> Iterator[Path]:
         home = Path(os.path.realpath(Path.home()))
     except RuntimeError:  # nobody knows where home is
         home = None
-    for folder in (start, *start.parents):
+    for folder in map(Path, upward(str(start))):
         yield folder
         if folder == home or os.path.lexists(folder / ".git"):
             return
@@ -162,36 +173,15 @@ def read(location: Location) -> str | None:
 
     Raises UsageError for what cannot be read, is no text in UTF-8, or is larger than 1 MB.
     """
-    name = location.name
+    hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a file to start from"
     try:
-        if location.exists and location.revision is None and not location.required and _is_odd(location.path):
-            raise UsageError(f"cannot read {name}: not a regular file")
-        with location.open() as stream:
-            data = stream.read(_MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if location.required:
-            hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a file to start from"
-            raise UsageError(f"there is no settings file {name}", hint=location.how_to_name or hint) from error
-        return None
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror or error}") from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"{name}: larger than 1 MB, which no settings file is")
-    return text_of(data, name).removeprefix(_BYTE_ORDER_MARK)
-
-
-def text_of(data: bytes, name: str) -> str:
-    """Return the content of a file as text; raises UsageError with the line where it is none in UTF-8."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{name}:{line}: not text in UTF-8") from error
-
-
-def _is_odd(path: Path) -> bool:
-    """Tell whether reading could hang or never end: a pipe or a device that nobody asked for."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+        # A pipe that somebody names has a writer (`--config <(...)`); one that just lies there may have none.
+        data = location.read_bytes(_MAX_BYTES, what="settings file", hint=hint, regular_only=not location.required)
+    except FileError as error:
+        if error.code == "not_found" and not location.required:
+            return None
+        raise
+    return decode(data, location.name)
 
 
 def under_home(path: Path) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moderate_cli.catalogue.regions import endpoint as region_endpoint
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.model import CredentialsChoice, CredentialsSource
 
@@ -34,10 +35,11 @@ def _same(value: Any) -> Any:
 class Kind:
     """A kind of value.
 
-    `check` takes what YAML or an option gives, and returns the value that programs use; it raises ValueError, or an
-    error that explains itself. `parse` makes what `check` takes out of a variable's text, `show` undoes `check`.
-    `expected` ends the sentence "it must be ...". `keys` are those of a value that may be a mapping, or of each mapping
-    in it where it is one `by_name`; `may_be_empty` says that an empty text is a value too, and not none.
+    `check` takes what YAML gives, and returns the value that programs use; it raises ValueError, or an error that
+    explains itself. `parse` makes what `check` takes out of the text of an option or a variable, `show` undoes `check`.
+    `expected` ends the sentence "it must be ..."; `low`, `high` and `choices` tell help texts the same. `keys` are
+    those of a value that may be a mapping, or of each mapping in it where it is one `by_name`; `may_be_empty` says that
+    an empty text is a value too, and not none.
     """
 
     expected: str
@@ -46,6 +48,7 @@ class Kind:
     show: Callable[[Any], Any] = _same
     low: float | None = None
     high: float | None = None
+    choices: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     by_name: bool = False
     may_be_empty: bool = False
@@ -103,7 +106,7 @@ def choice(words: type[StrEnum]) -> Kind:
             raise ValueError  # noqa: TRY004
         return words(value)
 
-    return Kind(_either(words), check, show=str)
+    return Kind(_either(words), check, show=str, choices=tuple(words))
 
 
 def names(*, at_least: int) -> Kind:
@@ -129,7 +132,7 @@ def info_types() -> Kind:
             return by_folded[name.casefold()]
         near = get_close_matches(name.casefold(), by_folded, n=1)
         words = f", did you mean {by_folded[near[0]]!r}?" if near else ""
-        raise UsageError(f"unknown info type {name!r}{words}", hint=f"one of {', '.join(INFO_TYPES)}")
+        raise UsageError(f"unknown info type {shortened(name)!r}{words}", hint=f"one of {', '.join(INFO_TYPES)}")
 
     def check(value: object) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(known, several.check(value))))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from moderate_cli.common.files import FileError, read_bytes, upward
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.files import Location, why_superseded
 
@@ -87,7 +88,7 @@ class Policy:
         for a link.
         """
         start = Path(os.path.realpath(os.curdir))
-        wanted = [folder / name for folder in (start, *start.parents) for name in names]
+        wanted = [Path(folder, name) for folder in upward(str(start)) for name in names]
         paths = {inside: path for path in wanted if (inside := self._inside(path))}
         entries = self._entries(paths)
         for inside, path in paths.items():
@@ -192,10 +193,9 @@ def _inside(folder: str, top: Path) -> bytes | None:
 def _is_same(path: Path, content: bytes) -> bool:
     """Tell whether a file holds a content; the ends of its lines are git's to change."""
     try:
-        if not path.is_file() or path.stat().st_size > 2 * len(content):
-            return False
-        return _with_newlines(path.read_bytes()) == _with_newlines(content)
-    except OSError:
+        found = read_bytes(path, 2 * len(content), regular_only=True)  # each line may have a carriage return more
+        return _with_newlines(found) == _with_newlines(content)
+    except FileError:
         return False
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.catalogue.regions import default_service
+from moderate_cli.common.text import shortened
 from moderate_cli.environment import Environment
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.files import Location, locations, open_policy, read
@@ -147,8 +148,7 @@ def _options(given: Layer) -> Layer:
     layer = {}
     for name, sourced in given.items():
         if name in SETTINGS and not _is_blank(SETTINGS[name], sourced.value):
-            value = SETTINGS[name].check(sourced.value, subject=sourced.origin, written=repr(sourced.value))
-            layer[name] = Sourced(value, sourced.origin)
+            layer[name] = Sourced(SETTINGS[name].read(sourced.value, subject=sourced.origin), sourced.origin)
     return layer
 
 
@@ -164,17 +164,9 @@ def _variables(environment: Environment) -> Layer:
         for variable in filter(None, (setting.variable, setting.also)):
             text = environment.variable(variable)
             if text is not None:
-                layer[setting.name] = Sourced(_from_text(setting, text, variable), variable)
+                layer[setting.name] = Sourced(setting.read(text, subject=variable), variable)
                 break
     return layer
-
-
-def _from_text(setting: Setting, text: str, variable: str) -> Any:
-    try:
-        value = setting.kind.parse(text)
-    except ValueError:
-        value = text  # which the check refuses
-    return setting.check(value, subject=variable, written=repr(text))
 
 
 def _read_file(location: Location) -> SettingsFile | None:
@@ -195,11 +187,13 @@ def _choose_profile(given: Layer, environment: Environment, files: _Files) -> So
     if chosen.value in {None, LOCAL_PROFILE, *known}:
         return chosen
     if chosen.value in files.project.profiles:
-        message = f"the profile {chosen.value!r} is one of {files.places[0].name}, which is not trusted"
+        message = f"the profile {shortened(chosen.value)!r} is one of {files.places[0].name}, which is not trusted"
         raise UsageError(message, hint="`moderate config trust` trusts its folder, --config names a file")
     near = get_close_matches(chosen.value, [*known, LOCAL_PROFILE], n=1)
     where = f"{chosen.origin}: " if any(chosen is file.profile for file in files.trusted) else ""
-    message = f"{where}there is no profile {chosen.value!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    message = f"{where}there is no profile {shortened(chosen.value)!r}" + (
+        f", did you mean {near[0]!r}?" if near else ""
+    )
     others = f"the profiles of your files are {', '.join(map(repr, known))}; " if known else ""
     raise UsageError(message, hint=f"{others}the built-in profile is {LOCAL_PROFILE!r}")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
+from moderate_cli.common.files import atomic_write
 from moderate_cli.errors import UsageError
 from moderate_cli.settings.table import SETTINGS
 
@@ -48,30 +48,18 @@ def starter_text(*, active: bool = False) -> str:
 
 
 def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
-    """Write a file that appears in one piece, in place of an older one only with `force`.
+    """Write a file atomically, in place of an older one only with `force`.
 
-    Missing folders are made; `private` lets nobody else read it. Raises UsageError where the file exists, or cannot be
-    written.
+    Missing folders are made; with `private` nobody else can read it, else an older file keeps its mode. Raises
+    UsageError where the file exists, or cannot be written.
     """
     try:
         if os.path.lexists(path) and not force:
             raise UsageError(f"{str(path)!r} exists already", hint="--force writes over it")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-        target = path.resolve()  # a link stays a link, as those who keep their settings in a repository like it
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot write {str(path)!r}: {reason}") from error
+        atomic_write(path, text, mode=0o600 if private else None)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
 def _uncommented(line: str) -> str:

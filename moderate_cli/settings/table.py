@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from moderate_cli.catalogue.regions import DEFAULT_REGION
+from moderate_cli.common.text import shortened
 from moderate_cli.errors import UsageError
 from moderate_cli.settings import kinds
 from moderate_cli.settings.kinds import Kind
@@ -46,6 +48,14 @@ class Setting:
         """The default, for people."""
         return self.default_text or str(self.default)
 
+    def read(self, given: object, *, subject: str) -> Any:
+        """Return the value that an option or a variable gives, which is text for the most; raises as `check`."""
+        value = given
+        if isinstance(given, str):
+            with suppress(ValueError):  # what cannot be parsed is refused by the check
+                value = self.kind.parse(given)
+        return self.check(value, subject=subject, written=_written(given, value))
+
     def check(self, value: object, *, subject: str, written: str) -> Any:
         """Return a value as programs use it; raises UsageError that names the subject and what was written."""
         try:
@@ -54,6 +64,14 @@ class Setting:
             raise UsageError(f"{subject}: {error.message}", hint=error.hint) from error
         except ValueError as error:
             raise UsageError(f"{subject} must be {self.kind.expected}, not {written}") from error
+
+
+def _written(given: object, value: object) -> str:
+    """Return a wrong value as a settings file's errors show it: numbers as they are, other text in quotes."""
+    if isinstance(given, list | tuple):
+        return f"[{shortened(', '.join(map(repr, given)))}]"
+    text = shortened(str(given).strip())
+    return text if isinstance(value, int | float) else repr(text)
 
 
 _ALL = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TextIO
 
+from moderate_cli.common.files import FileError, read_text
 from moderate_cli.errors import InputError
 from moderate_cli.sources.post_shape import shaped
 from moderate_cli.sources.post_text import PostError, documents, from_json, from_yaml, line_of
@@ -65,15 +66,24 @@ def _in_file(name: str) -> Iterator[Item]:
 def _content(name: str) -> str:
     """Return the text of a file; raises InputError."""
     try:
-        with Path(name).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise InputError("no such file", code="not_found", hint="check the name") from error
-    except IsADirectoryError as error:
-        raise InputError("not a file", code="not_a_file", hint="give a YAML or JSON file") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        raise InputError(f"cannot be read: {getattr(error, 'strerror', None) or error}", code="unreadable") from error
-    return _decoded(content, "the file")
+        return read_text(Path(name), MAX_BYTES)
+    except FileError as error:
+        raise _input_error(error) from error
+
+
+def _input_error(error: FileError) -> InputError:
+    match error.code:
+        case "not_found":
+            return InputError(error.reason, code=error.code, hint="check the name")
+        case "not_a_file":
+            return InputError("not a file", code=error.code, hint="give a YAML or JSON file")
+        case "too_large":
+            return InputError(f"the file is {error.reason}", code=error.code, hint=_LINES_HINT)
+        case "not_text":
+            where = f"line {error.line}: " if error.line else ""
+            return InputError(f"{where}{error.reason}", code="post_invalid", hint="save it as UTF-8")
+        case _:
+            return InputError(f"cannot be read: {error.reason}", code=error.code)
 
 
 def _in_lines(stdin: TextIO) -> Iterator[Item]:
@@ -104,24 +114,20 @@ def _next_line(stream: IO[Any]) -> str | bytes:
 
 def _in_line(source: str, line: str | bytes) -> Item:
     try:
-        text = _decoded(line, "the line")
+        text = _decoded(line)
     except InputError as error:
         return Item(source, BrokenInput(error))
     return _item(source, text, Path(), before=None)
 
 
-def _decoded(content: str | bytes, name: str) -> str:
-    """Return text without a byte order mark; raises InputError for what is too long or is not UTF-8."""
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{name} is larger than 1 MB", code="too_large", hint=_LINES_HINT)
-    if isinstance(content, str):
-        return content
+def _decoded(line: str | bytes) -> str:
+    """Return a line as text without a byte order mark; raises InputError for what is too long or is not UTF-8."""
+    if len(line) > MAX_BYTES:
+        raise InputError("the line is larger than 1 MB", code="too_large", hint=_LINES_HINT)
     try:
-        return content.decode("utf-8-sig")
+        return line if isinstance(line, str) else line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        where = f"line {line}: " if content.count(b"\n") > 1 else ""
-        raise InputError(f"{where}not UTF-8 text", code="post_invalid", hint="save it as UTF-8") from error
+        raise InputError("not UTF-8 text", code="post_invalid", hint="save it as UTF-8") from error
 
 
 def _item(source: str, text: str, folder: Path, *, is_json: bool = True, before: int | None = 0) -> Item:

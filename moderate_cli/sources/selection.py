@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from stat import S_ISLNK, S_ISREG
 
+from moderate_cli.common.files import nearest
 from moderate_cli.sources.last_names import ANY_NAME, NO_NAME, LastNames
 from moderate_cli.sources.patterns import Pattern, Patterns, given_patterns, read_patterns
 
@@ -214,9 +215,5 @@ def with_separator(folder: str) -> str:
 
 def _repository(folder: str) -> str | None:
     """Return the closest folder above another, or that one itself, that holds `.git`; None where there is none."""
-    while not os.path.lexists(f"{folder}.git"):
-        parent = with_separator(os.path.dirname(os.path.dirname(folder)))  # noqa: PTH120 - a Path a folder is slow
-        if parent == folder:
-            return None
-        folder = parent
-    return folder
+    top = nearest(".git", folder.rstrip(os.sep) or folder)
+    return None if top is None else with_separator(top)

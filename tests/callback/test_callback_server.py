@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from callback_builders import SEED, UID, content, push
+from digests import needs_sm3
 
 from moderate_cli.callback import Callback, CallbackServer, Refusal
 from moderate_cli.errors import UsageError
@@ -99,6 +100,18 @@ def test_the_same_push_again_is_accepted_too() -> None:
     assert len(save.saved) == 3
 
 
+def test_without_sm3_what_may_be_signed_with_it_is_refused_and_said(without_sm3: None) -> None:
+    refusals: list[Refusal] = []
+    save = Saver()
+    with serving(save, refused=refusals.append) as server:
+        assert _ask(server)[:2] == (200, "saved")
+        status, text, _ = _ask(server, push(right="0" * 64))
+    assert (status, text) == (403, "cannot verify the checksum: this Python's OpenSSL has no SM3")
+    assert [(refusal.status, refusal.reason) for refusal in refusals] == [(status, text)]
+    assert len(save.saved) == 1
+
+
+@needs_sm3
 @pytest.mark.parametrize(
     ("algorithms", "statuses"), [(("SHA256",), [200, 403]), (("SM3",), [403, 200]), (("SHA256", "SM3"), [200, 200])]
 )

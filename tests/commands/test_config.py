@@ -11,9 +11,19 @@ from typing import Any
 
 import pytest
 import typer
+from results import Result
 
+from moderate_cli.commands import COMMANDS
 from moderate_cli.commands.flatten import flatten_options
-from moderate_cli.commands.options import GateOptions, ImageOptions, OutputOptions, ServiceOptions, given_settings
+from moderate_cli.commands.lazy import load
+from moderate_cli.commands.options import (
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    ServiceOptions,
+    SettingsCommand,
+    given_settings,
+)
 from moderate_cli.errors import ExitCode
 from moderate_cli.settings import SETTINGS
 
@@ -243,13 +253,13 @@ def _given(*arguments: str) -> dict[str, tuple[Any, str]]:
         (["--region", "eu-west-1"], {"region": ("eu-west-1", "--region")}),
         (["-s", "a,b", "--service", "c"], {"services": (("a,b", "c"), "--service")}),
         (["--info-type", ""], {"info_types": ("", "--info-type")}),
-        (["-j", "3"], {"jobs": (3, "--jobs")}),
+        (["-j", "3"], {"jobs": ("3", "--jobs")}),
         (["-p", "x", "--config", "y"], {"profile": ("x", "--profile"), "config": ("y", "--config")}),
         (["--vpc"], {"vpc": (True, "--vpc")}),
         (["--no-vpc"], {"vpc": (False, "--no-vpc")}),
-        (["--qps", "2"], {"qps": (2.0, "--qps")}),
-        (["--retries", "0"], {"retries": (0, "--retries")}),
-        (["--timeout", "2"], {"timeout": (2.0, "--timeout")}),
+        (["--qps", "2"], {"qps": ("2", "--qps")}),
+        (["--retries", "0"], {"retries": ("0", "--retries")}),
+        (["--timeout", "2"], {"timeout": ("2", "--timeout")}),
         (["--endpoint", "h"], {"endpoint": ("h", "--endpoint")}),
         (["--fail-on", "high"], {"fail_on": ("high", "--fail-on")}),
         (["--min-level", "low"], {"min_level": ("low", "--min-level")}),
@@ -280,6 +290,56 @@ def test_several_services_are_for_batch(moderate: Callable, account: dict[str, s
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("jobs", "100", "must be a whole number from 1 to 64, not 100"),
+        ("jobs", "many", "must be a whole number from 1 to 64, not 'many'"),
+        ("timeout", "0.01", "must be a number from 0.1 to 3600, not 0.01"),
+        ("retries", "9" * 50, f"must be a whole number from 0 to 10, not {'9' * 40}..."),
+        ("max_calls", "-1", "must be a whole number from 0 on, not -1"),
+        ("fail_on", "severe", "must be high, medium, low or never, not 'severe'"),
+        ("min_level", "x" * 99, f"must be none, low, medium or high, not '{'x' * 40}...'"),
+        ("reuse", "0d", "must be an age such as 30m, 12h or 7d, forever or never, not '0d'"),
+        ("region", "x" * 40 + "/y", f": '{'x' * 40}...' is not a region id"),
+    ],
+)
+def test_one_fault_has_one_text_wherever_the_value_came_from(
+    moderate: Callable[..., Result], tmp_path: Path, name: str, text: str, fault: str
+) -> None:
+    (tmp_path / "some.yaml").write_text(f"{name}: {text}\n", encoding="utf-8")
+    flag, variable = f"--{name.replace('_', '-')}", f"MODERATE_{name.upper()}"
+    places = {
+        flag: moderate("sync", tmp_path, f"{flag}={text}"),
+        variable: moderate("sync", tmp_path, variables={variable: text}),
+        f"{tmp_path / 'some.yaml'}:1: {name}": moderate("sync", tmp_path, "--config", tmp_path / "some.yaml"),
+    }
+    for place, result in places.items():
+        assert result.code == ExitCode.USAGE
+        space = "" if fault.startswith(":") else " "
+        assert result.stderr.startswith(f"moderate: {place}{space}{fault}"), result.stderr
+
+
+@pytest.mark.parametrize("variable", ["MODERATE_VPC", "MODERATE_ALLOW_PARTIAL", "MODERATE_REQUIRE_FULL"])
+def test_the_variable_of_a_flag_is_read_as_all_are(
+    moderate: Callable[..., Result], tmp_path: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "maybe")
+    for command in (("sync", tmp_path), ("poll",), ("multimodal", "--text", "x")):
+        result = moderate(*command, variables={variable: "maybe"})
+        assert result.code == ExitCode.USAGE
+        assert result.stderr == f"moderate: {variable} must be true or false, not 'maybe'\n"
+    assert moderate("sync", "--help", variables={variable: "maybe"}).code == ExitCode.OK
+
+
+def test_each_command_with_a_flag_of_a_setting_reads_its_variable_so() -> None:
+    variables = {setting.variable for setting in SETTINGS.values()}
+    for command in (load(entry.name) for entry in COMMANDS):
+        flags = [option for option in command.params if getattr(option, "is_bool_flag", False)]
+        if any(option.envvar in variables for option in flags):
+            assert isinstance(command, SettingsCommand), command.name
+
+
 @pytest.mark.parametrize("group", [ServiceOptions, ImageOptions, GateOptions, OutputOptions])
 def test_the_options_of_settings_are_those_of_the_table(group: type) -> None:
     by_variable = {setting.variable: setting for setting in SETTINGS.values()}
@@ -287,8 +347,9 @@ def test_the_options_of_settings_are_those_of_the_table(group: type) -> None:
         [option] = annotation.__metadata__
         setting = by_variable.get(option.envvar)
         if setting:
-            assert (option.help, option.show_default) == (setting.help, setting.shown_default)
-            assert (option.min, option.max) == (setting.kind.low, setting.kind.high)
+            assert option.help.startswith(setting.help)
+            assert f"default: {setting.shown_default}]" in option.help
+            assert (option.min, option.max) == (None, None)
 
 
 def _with(group: type) -> Callable[..., None]:

@@ -259,6 +259,15 @@ def test_bad_submissions(caller, draw, emulator, parameters, code):
     assert emulator.state.tasks.count() == 0
 
 
+def test_a_callback_with_sm3_is_refused_where_there_is_none(caller, draw, emulator, without_sm3):
+    emulator.state.objects.put("bucket", "image", draw.encoded(draw.gradient()))
+    callback = {"callback": "http://host/", "seed": "a", "cryptType": "SM3"}
+    reply = caller.service("ImageAsyncModeration", **SOURCE | callback)
+    assert (reply.status, reply.body["Code"]) == (200, 401)
+    assert "no SM3" in reply.body["Msg"]
+    assert emulator.state.tasks.count() == 0
+
+
 @pytest.mark.parametrize(("interval", "most"), [(1, 1), (1, 100), (10_000, 10)])
 def test_limits_of_frames(caller, draw, only_codes, interval, most):
     req_id = caller.submit(draw.animation(2, 0), interval=interval, maxFrameNum=most)

@@ -118,7 +118,7 @@ def test_files_that_cannot_be_read(file: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no rules file rules\.yaml"):
         read_rules(file)
     file.write_bytes(b"keywords:\n  - word: \xff")
-    with pytest.raises(UsageError, match=r"rules\.yaml:2: not text in UTF-8"):
+    with pytest.raises(UsageError, match=r"rules\.yaml:2: not UTF-8 text"):
         read_rules(file)
     with pytest.raises(UsageError, match=r"cannot read \.: Is a directory"):
         read_rules(Path())

@@ -162,7 +162,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         "none": "there is no suppressions file the file",
         "dangling": "there is no suppressions file the file",
         ".": "cannot read the file: not a regular file",
-        "latin": "the file:2: not text in UTF-8",
+        "latin": "the file:2: not UTF-8 text",
         "latin/below": "cannot read the file: Not a directory",
         "large": "the file: larger than 10 MB",
     }.items():

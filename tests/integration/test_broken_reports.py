@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import sqlite3
 from collections.abc import Callable
@@ -12,8 +13,8 @@ import pytest
 from actions import RISKY, service
 from results import Result
 
+from moderate_cli.common.files import AtomicFile
 from moderate_cli.errors import ExitCode
-from moderate_cli.render import output
 
 URLS = [f"https://example.com/{number}.jpg" for number in range(30)]
 
@@ -21,20 +22,18 @@ URLS = [f"https://example.com/{number}.jpg" for number in range(30)]
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Let a file take 4,000 bytes and no more."""
-    write = output._File.write
     written: dict[Path, int] = {}
     limited: list[Path] = []
 
-    def bounded(file: output._File, data: bytes) -> int:
-        path = file._shown
+    def bounded(file: AtomicFile, data: bytes) -> int:
+        path = file.target
         if path in limited:
             written[path] = written.get(path, 0) + len(data)
             if written[path] > 4_000:
-                error = OSError(errno.ENOSPC, "No space left on device")
-                raise output.OutputError(path, error)
-        return write(file, data)
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return io.FileIO.write(file, data)
 
-    monkeypatch.setattr(output._File, "write", bounded)
+    monkeypatch.setattr(AtomicFile, "write", bounded)
     return limited.append
 
 

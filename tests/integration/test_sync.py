@@ -311,7 +311,7 @@ def test_an_interrupt_finishes_what_is_on_its_way(account: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--fail-on", "severe"], ["severe", "--fail-on", "moderate sync --help"]),
+        (["--fail-on", "severe"], ["--fail-on must be high, medium, low or never, not 'severe'"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--no-such-option"], ["--no-such-option"]),
         (["--profile", "nobody"], ["no profile 'nobody'", "'local'"]),

@@ -20,6 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 import jsonschema
 import pytest
 from copies import copies
+from digests import needs_sm3
 from PIL import Image
 
 from moderate_cli.callback import checksum
@@ -310,7 +311,17 @@ def test_a_checksum_that_anybody_could_make_is_no_checksum(moderate: Callable, e
     assert "may not be empty" in result.stderr
 
 
-@pytest.mark.parametrize("algorithm", ["SHA256", "SM3"])
+def test_a_recorded_callback_that_may_need_sm3_is_not_taken_for_right_without_it(
+    moderate: Callable, tmp_path: Path, without_sm3: None
+) -> None:
+    recording = tmp_path / "callback.txt"
+    recording.write_bytes(_form(CONTENT, given="0" * 64))
+    result = moderate("listen", "--uid", "100", "--verify", recording, "--seed", "s")
+    assert (result.code, result.stdout) == (ExitCode.INCOMPLETE, "")
+    assert f"{recording}: this Python's OpenSSL has no SM3" in result.stderr
+
+
+@pytest.mark.parametrize("algorithm", ["SHA256", pytest.param("SM3", marks=needs_sm3)])
 def test_a_recorded_callback_is_checked_offline(moderate: Callable, tmp_path: Path, algorithm: Any) -> None:
     recording = tmp_path / "callback.txt"
     recording.write_bytes(_form(CONTENT, given=checksum("100", "s", CONTENT, algorithm)))

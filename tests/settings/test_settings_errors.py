@@ -24,6 +24,7 @@ def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 
+NAMES = "must be names, in a list or with commas between them"
 CREDENTIALS = "credentials must be auto, environment, cli, ini, ecs, oidc or uri, or a mapping with source and profile"
 
 PRICES = "prices must be services or billing types, each with amount, currency, per"
@@ -189,8 +190,8 @@ def test_prices_by_image_and_text_are_by_billing_type(world: World) -> None:
             "MODERATE_PRICES: the amount of a must be a number from 0 to 1000000",
         ),
         ("MODERATE_JOBS", "many", "MODERATE_JOBS must be a whole number from 1 to 64, not 'many'"),
-        ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not '0'"),
-        ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not 'nan'"),
+        ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not 0"),
+        ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not nan"),
         ("MODERATE_VPC", "maybe", "MODERATE_VPC must be true or false, not 'maybe'"),
         ("MODERATE_SERVICE", "a/b", "MODERATE_SERVICE must be names, in a list or with commas between them, not 'a/b'"),
         ("MODERATE_REGION", "x/y", "MODERATE_REGION: 'x/y' is not a region id"),
@@ -205,6 +206,12 @@ def test_the_values_of_variables(world: World, variable: str, text: str, message
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
+        ("qps", "0", "--qps must be a number from 0.01 to 10000, not 0"),
+        (
+            "services",
+            ["x" * 99],
+            f"--services must be names, in a list or with commas between them, not ['{'x' * 39}...]",
+        ),
         ("qps", 0.0, "--qps must be a number from 0.01 to 10000, not 0.0"),
         ("endpoint", "http://example.com", "--endpoint: 'http://example.com' is plain http to another machine"),
         ("services", ["a b"], "--services must be names, in a list or with commas between them, not ['a b']"),

@@ -142,9 +142,9 @@ def test_a_device_may_be_named(world: World) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"jobs: 3\n# caf\xe9", "moderate.yaml:2: not text in UTF-8"),
-        ("jobs: 3".encode("utf-16"), "moderate.yaml:1: not text in UTF-8"),
-        (b"#" * 1_000_001, "moderate.yaml: larger than 1 MB, which no settings file is"),
+        (b"jobs: 3\n# caf\xe9", "moderate.yaml:2: not UTF-8 text"),
+        ("jobs: 3".encode("utf-16"), "moderate.yaml:1: not UTF-8 text"),
+        (b"#" * 1_000_001, "moderate.yaml: larger than 1 MB"),
     ],
 )
 def test_what_is_no_settings_file(world: World, content: bytes, message: str) -> None:

@@ -13,7 +13,7 @@ from moderate_cli.commands.options.output import (
     StoreFile,
 )
 from moderate_cli.commands.options.service import ConfigFile, ProfileName, ServiceOptions
-from moderate_cli.commands.options.setting import given_settings, option
+from moderate_cli.commands.options.setting import SettingsCommand, given_settings, option, with_default
 from moderate_cli.commands.options.sources import (
     CostOptions,
     DataIdFrom,
@@ -40,11 +40,13 @@ __all__ = [
     "ProfileName",
     "ReuseOptions",
     "ServiceOptions",
+    "SettingsCommand",
     "SourceOptions",
     "StoreFile",
     "WaitOptions",
     "given_settings",
     "option",
+    "with_default",
 ]
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from moderate_cli.commands.flatten import FormerName
-from moderate_cli.commands.options.setting import option, setting_option
-from moderate_cli.settings import FailOn
+from moderate_cli.commands.options.setting import option, setting_option, with_default
 
 _PANEL = "Gate"
 
@@ -28,7 +27,7 @@ PolicyFrom = Annotated[
 class GateOptions:
     """What makes a run fail."""
 
-    fail_on: Annotated[FailOn | None, setting_option("fail_on", panel=_PANEL)] = None
+    fail_on: Annotated[str | None, setting_option("fail_on", panel=_PANEL)] = None
     allow_partial: Annotated[
         bool | None, setting_option("allow_partial", "--allow-partial/--no-allow-partial", panel=_PANEL)
     ] = None
@@ -41,8 +40,10 @@ class GateOptions:
         option(
             _PANEL,
             "SUPPRESSIONS",
-            "Suppress the findings listed in FILE instead of the nearest .moderate-suppressions.yaml (written by "
-            "`moderate allow`).",
+            with_default(
+                "Suppress the findings listed in FILE (written by `moderate allow`).",
+                "the nearest .moderate-suppressions.yaml",
+            ),
             metavar="FILE",
         ),
         FormerName("--ignore-file"),

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from moderate_cli.commands.options.setting import option, setting_option
 from moderate_cli.render import Format
-from moderate_cli.verdicts import RiskLevel
 
 _PANEL = "Output"
 _REPORTS = "Further reports"
@@ -51,7 +50,7 @@ class OutputOptions:
     format: FormatChoice = Format.AUTO
     output: OutputFile = None
     store: StoreFile = None
-    min_level: Annotated[RiskLevel | None, setting_option("min_level", panel=_PANEL)] = None
+    min_level: Annotated[str | None, setting_option("min_level", panel=_PANEL)] = None
     raw: Annotated[bool, option(_PANEL, "RAW", "Put the API's own answer into each record.", "--raw")] = False
     quiet: Annotated[
         bool,

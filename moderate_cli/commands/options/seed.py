@@ -6,10 +6,11 @@ from pathlib import Path
 
 import typer
 
+from moderate_cli.common.files import FileError, read_text
 from moderate_cli.errors import UsageError
 from moderate_cli.render.notes import say
 
-_MOST_BYTES = 4_096
+_MAX_BYTES = 4_096
 
 
 def seed_of(given: str | None) -> str | None:
@@ -26,8 +27,6 @@ def tell_of_open_seed(ctx: typer.Context) -> None:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode().strip()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not text in UTF-8"
-        raise UsageError(f"--seed @{path}: {reason}") from error
+        return read_text(path, _MAX_BYTES).strip()
+    except FileError as error:
+        raise UsageError(f"--seed @{path}: {error.reason}") from error

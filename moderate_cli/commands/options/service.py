@@ -47,7 +47,7 @@ class ServiceOptions:
     region: Annotated[str | None, setting_option("region", panel=_PANEL, metavar="ID")] = None
     endpoint: Annotated[str | None, setting_option("endpoint", panel=_PANEL, metavar="HOST")] = None
     vpc: Annotated[bool | None, setting_option("vpc", "--vpc/--no-vpc", panel=_PANEL)] = None
-    timeout: Annotated[float | None, setting_option("timeout", panel=_PANEL, metavar="SECONDS")] = None
-    jobs: Annotated[int | None, setting_option("jobs", "-j", "--jobs", panel=_PANEL, metavar="N")] = None
-    qps: Annotated[float | None, setting_option("qps", panel=_PANEL, metavar="N")] = None
-    retries: Annotated[int | None, setting_option("retries", panel=_PANEL, metavar="N")] = None
+    timeout: Annotated[str | None, setting_option("timeout", panel=_PANEL, metavar="SECONDS")] = None
+    jobs: Annotated[str | None, setting_option("jobs", "-j", "--jobs", panel=_PANEL, metavar="N")] = None
+    qps: Annotated[str | None, setting_option("qps", panel=_PANEL, metavar="N")] = None
+    retries: Annotated[str | None, setting_option("retries", panel=_PANEL, metavar="N")] = None

@@ -137,6 +137,6 @@ class CostOptions:
         option(_COST, "DRY_RUN", "Say what would be sent and what that costs, and send nothing.", "-n", "--dry-run"),
     ] = False
     max_calls: Annotated[
-        int | None,
+        str | None,
         setting_option("max_calls", panel=_COST, metavar="N"),
     ] = None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moderate_cli.common.files import FileError, read_bytes
 from moderate_cli.verdicts import LocalFile, Outcome, QueuedTask
 
 if TYPE_CHECKING:
@@ -76,10 +77,8 @@ def _content(outcome: Outcome) -> bytes | None:
     else:
         return None
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
-            return None
-        content = path.read_bytes()
-    except (OSError, ValueError):  # ValueError: a name with a null character
+        content = read_bytes(path, _LARGEST_FILE, regular_only=True)
+    except FileError:
         return None
     is_same = outcome.sha256 in (None, hashlib.sha256(content).hexdigest())
     return content if is_same else None

@@ -9,23 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from moderate_cli.client.credentials import Credentials
+from moderate_cli.common import files
 from moderate_cli.errors import CredentialsError
 from moderate_cli.settings.credentials.links import BrokenError, NothingHereError
 
+_MAX_BYTES = 1_000_000
 _SHORTEST_SESSION = 900  # seconds; "AssumeRole", DurationSeconds: 900 to the role's maximum
 
 
 def read_text(path: Path, place: str) -> str:
     """Return the text of a file; raises NothingHereError where there is none, BrokenError where it is unreadable."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        error: NothingHereError = NothingHereError(place, "absent")
-    except OSError as reason:
-        error = BrokenError(place, f"it cannot be read ({reason.strerror})")
-    except UnicodeDecodeError:
-        error = BrokenError(place, "it is not UTF-8 text")
-    raise error  # out of the except blocks: a UnicodeDecodeError holds the whole file
+        return files.read_text(path, _MAX_BYTES, name=place)
+    except files.FileError as reason:
+        match reason.code:
+            case "not_found":
+                error: NothingHereError = NothingHereError(place, "absent")
+            case "not_text":
+                error = BrokenError(place, "it is not UTF-8 text")
+            case "too_large":
+                error = BrokenError(place, f"it is {reason.reason}")
+            case _:
+                error = BrokenError(place, f"it cannot be read ({reason.reason})")
+    raise error
 
 
 def read_config(path: Path, place: str) -> dict[str, Any]:
@@ -42,7 +48,9 @@ def read_config(path: Path, place: str) -> dict[str, Any]:
         if not isinstance(profiles, list) or not all(isinstance(profile, dict) for profile in profiles):
             raise BrokenError(place, "it has no list of profiles")
         return {**document, "profiles": profiles}
-    raise BrokenError(place, f"it is not valid JSON (line {line})")  # out of the except blocks, as above
+    raise BrokenError(
+        place, f"it is not valid JSON (line {line})"
+    )  # out of the except blocks: a JSONDecodeError holds the whole file
 
 
 @dataclass(frozen=True, slots=True)

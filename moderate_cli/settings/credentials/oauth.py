@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.common.files import atomic_write
 from moderate_cli.settings.credentials.files import Section, read_config
 from moderate_cli.settings.credentials.library import Build
 from moderate_cli.settings.credentials.links import BrokenError, NothingHereError
@@ -72,19 +71,6 @@ def _save(path: Path, name: str, *changed: object) -> None:
         document = read_config(path, name)
         profile = next(profile for profile in document["profiles"] if profile.get("name") == name)
         profile.update(zip(_CHANGED, changed, strict=True))
-        _replace(path.resolve(), json.dumps(document, indent="\t", ensure_ascii=False))
-    except (OSError, NothingHereError, StopIteration):
+        atomic_write(path, json.dumps(document, indent="\t", ensure_ascii=False))
+    except (OSError, UnicodeEncodeError, NothingHereError, StopIteration):
         log.warning("the new login of profile %s could not be saved; aliyun configure will ask for another", name)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a whole file at once, through one beside it that nobody else may read."""
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        beside.chmod(path.stat().st_mode & 0o777)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)  # it is gone by now, unless something failed

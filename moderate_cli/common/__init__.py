@@ -1,0 +1,1 @@
+"""What every room may use: helpers that know nothing of moderation."""
