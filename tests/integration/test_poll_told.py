@@ -58,7 +58,7 @@ def _told(output: str) -> set[str]:
 def test_a_poll_that_is_killed_leaves_nothing_untold(tmp_path: Path) -> None:
     rng = random.Random(20261129)
     finished: list[str] = []
-    command = [MODERATE, "poll", "-f", "table", "--fail-on", "high", "-j", "2", "--store", str(tmp_path / "store.db")]
+    command = [MODERATE, "poll", "-f", "csv", "--fail-on", "high", "-j", "2", "--store", str(tmp_path / "store.db")]
     kills = 0
     with service(DescribeImageModerationResult=_result) as served:
         _store(tmp_path / "store.db", served.server.endpoint)
