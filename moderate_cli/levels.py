@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from moderate_cli.verdicts import NO_FINDING, Label, RiskLevel, Verdict, highest
+from moderate_cli.models import NO_FINDING, Label, RiskLevel, Verdict, highest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import typer
 from typer.exceptions import TyperException
 
 from moderate_cli import __version__
-from moderate_cli.commands.lazy import LazyGroup
-from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode, ModerateError
+from moderate_cli.cli import LazyGroup
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, ModerateError
 
 _HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
 _EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
@@ -86,7 +86,7 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
     """Say in one line what ended the run, and return its code."""
     match error:
         case ModerateError():
-            from moderate_cli.render.notes import with_hint
+            from moderate_cli.common.text import with_hint
 
             _say(with_hint(error), environment)
             return ExitCode(error.exit_code)
@@ -113,7 +113,7 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
 
 
 def _say(text: str, environment: Environment) -> None:
-    from moderate_cli.render.notes import say
+    from moderate_cli.common.text import say
 
     say(environment, text)
 

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from moderate_cli.client.answers import UnreadableAnswerError
-from moderate_cli.errors import InputError, ModerateError, RefusedError, ServiceError
-from moderate_cli.records import to_record
-from moderate_cli.verdicts import (
+from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.common.errors import InputError, ModerateError, RefusedError, ServiceError
+from moderate_cli.models import (
     Call,
     Failed,
     ImageUrl,
@@ -22,6 +21,7 @@ from moderate_cli.verdicts import (
     Skipped,
     Verdict,
 )
+from moderate_cli.records import to_record
 
 SHA256 = "ab" * 32
 NO_EXT: dict[str, Any] = {"custom_image": [], "text_in_image": None, "public_figure": [], "logo_data": []}

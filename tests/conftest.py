@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from results import Result, Terminal
+from invocation import Result, Terminal
 
+from moderate_cli.common.environment import Environment
 from moderate_cli.emulator import AccessKey, Emulator
-from moderate_cli.environment import Environment
 from moderate_cli.main import run
 
-# `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_replies.py` takes some minutes.
+# `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_answers.py` takes some minutes.
 settings.register_profile("thorough", max_examples=100_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from moderate_cli.client.replies import read_submission, read_verdict
-from moderate_cli.records import Tally
+from moderate_cli.client.verdicts import read_submission, read_verdict
+from moderate_cli.models import Call, ImageUrl, Item, Judged, Outcome, Pending, Post, QueuedTask, Verdict
 from moderate_cli.render.table import TableRenderer
-from moderate_cli.verdicts import Call, ImageUrl, Item, Judged, Outcome, Pending, Post, QueuedTask, Verdict
+from moderate_cli.results import Tally
 
 TESTS = Path(__file__).parent
 REPLIES = TESTS / "vectors" / "replies"

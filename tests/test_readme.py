@@ -16,11 +16,10 @@ import pictures
 import pytest
 from PIL import Image
 
-from moderate_cli.commands import COMMANDS
-from moderate_cli.commands.help import topics
-from moderate_cli.commands.lazy import load
+from moderate_cli.cli import COMMANDS, load
+from moderate_cli.cli.help import topics
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import Emulator
-from moderate_cli.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,7 +92,7 @@ def test_the_library_example_runs(
     code = code.replace("LTAI...", key.access_key_id).replace("the secret", key.access_key_secret)
     shutil.copy(DATA / "poster-qr.png", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("moderate_cli.client.green.region_endpoint", lambda _region, **_: emulator.endpoint)
+    monkeypatch.setattr("moderate_cli.catalog.services.endpoint", lambda _region, **_: emulator.endpoint)
     first, second = code.split("\n    with Path")
     exec(first.rsplit("    verdict", 1)[0] + "    with Path" + second)
     assert "QRCode" in capsys.readouterr().out

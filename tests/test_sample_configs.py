@@ -16,13 +16,12 @@ from emulating import emulating
 from pipelines import SAMPLES, Pipeline, github, gitlab, jenkins, text_of, yaml_of
 from repositories import Repository
 
-from moderate_cli.commands import COMMANDS
-from moderate_cli.commands.lazy import load
-from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode
+from moderate_cli.cli import COMMANDS, load
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.settings import SETTINGS, Sourced, resolve
-from moderate_cli.settings.checking import check_text
-from moderate_cli.settings.trusted_folders import trust
+from moderate_cli.settings.edit import trust
+from moderate_cli.settings.validate import check_text
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"

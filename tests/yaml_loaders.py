@@ -10,4 +10,4 @@ LOADERS = [getattr(yaml, name) for name in ("CSafeLoader", "SafeLoader") if hasa
 
 def use_loader(loader: type[yaml.SafeLoader], monkeypatch: pytest.MonkeyPatch) -> None:
     """Read YAML with a loader."""
-    monkeypatch.setattr("moderate_cli.settings.document.FAST_LOADER", loader)
+    monkeypatch.setattr("moderate_cli.common.yaml_doc.FAST_LOADER", loader)

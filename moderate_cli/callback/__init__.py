@@ -1,9 +1,16 @@
 """Callbacks: the service pushes the result of a task to an address of ours, with a checksum that only it can make."""
 
-from moderate_cli.callback.checksum import ALGORITHMS, Algorithm, checksum, verify
-from moderate_cli.callback.message import Callback, CallbackError, parse_callback, read_verdict_of
-from moderate_cli.callback.reception import Refusal
-from moderate_cli.callback.server import CallbackServer
+from moderate_cli.callback.payload import (
+    ALGORITHMS,
+    Algorithm,
+    Callback,
+    CallbackError,
+    checksum,
+    parse_callback,
+    read_verdict_of,
+    verify,
+)
+from moderate_cli.callback.receiver import CallbackServer, Refusal
 
 __all__ = [
     "ALGORITHMS",

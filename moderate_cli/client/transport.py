@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -20,20 +22,112 @@ from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from moderate_cli import __version__
-from moderate_cli.client.credentials import Credentials
-from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
-from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.client.exchange import Answer, Parameters, Timeouts
-from moderate_cli.client.signing import (
+from moderate_cli.client.auth import (
     FORM_CONTENT_TYPE,
+    Credentials,
     UnsignedRequest,
     canonical_query,
     form_body,
     signed_headers,
 )
-from moderate_cli.errors import ServiceError
-from moderate_cli.loopback import is_loopback
-from moderate_cli.masking import mask_bytes
+from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
+from moderate_cli.common.errors import ServiceError, UsageError
+from moderate_cli.common.loopback import is_loopback
+from moderate_cli.common.masking import mask_bytes
+from moderate_cli.common.text import shortened
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds: for a connection, and for the answer once the request is sent."""
+
+    connect: float = 3.0
+    read: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The parameters of one call, where they travel."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for.
+
+    `secrets` are those with which it was asked for, which no answer may repeat.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent_at: float
+    secrets: tuple[str | None, ...] = field(default=(), repr=False)
+
+    @property
+    def clock_skew(self) -> float | None:
+        """By how many seconds this machine is ahead of the service, where a Date header tells."""
+        from email.utils import parsedate_to_datetime  # 7 ms that only a wrong clock needs
+
+        try:
+            return self.sent_at - parsedate_to_datetime(self.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return None
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ADDRESS = re.compile(
+    rf"(?:(?P<scheme>https?)://)?(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?/?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    from ipaddress import ip_address  # hardly any endpoint is a number
+
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A scheme and a host with its port, as `host` is signed."""
+
+    scheme: str
+    host: str
+
+    @property
+    def url(self) -> str:
+        """The address as text, without a path."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def hostname(self) -> str:
+        """The host's name or address alone."""
+        return urlsplit(self.url).hostname or ""
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `HOST[:PORT]` (https) or an address with its scheme.
+
+        Raises UsageError for anything else, and for http to another machine: signed requests carry credentials' ids
+        and users' images.
+        """
+        found = _ADDRESS.fullmatch(text)
+        if found is None or not 0 < int(found["port"] or 443) < 65536 or not _is_host(found["host"]):
+            raise UsageError(f"{shortened(text)!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
+        scheme, host = (found["scheme"] or "https").lower(), found["host"].lower()
+        if scheme == "http" and not is_loopback(host.strip("[]")):
+            raise UsageError(f"{shortened(text)!r} is plain http to another machine", hint="use https")
+        return cls(scheme, f"{host}:{found['port']}" if found["port"] else host)
+
 
 API_VERSION = "2022-03-02"
 USER_AGENT = f"moderate-cli/{__version__}"

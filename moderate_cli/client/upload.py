@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import Any
 
-from moderate_cli.client.answers import field_of
-from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.client.retry import Retrier
-from moderate_cli.errors import InputError, ServiceError, UsageError
-from moderate_cli.loopback import is_loopback
-from moderate_cli.masking import mask_text
-from moderate_cli.oss2_door import load_oss2, tame
-from moderate_cli.verdicts import Json, OssObject
+from moderate_cli.client.limits import Retrier
+from moderate_cli.client.responses import field_of
+from moderate_cli.client.transport import Endpoint
+from moderate_cli.common.errors import InputError, ServiceError, UsageError
+from moderate_cli.common.loopback import is_loopback
+from moderate_cli.common.masking import mask_text
+from moderate_cli.common.oss2_door import load_oss2, tame
+from moderate_cli.models import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
 KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further calls, of the 30 minutes

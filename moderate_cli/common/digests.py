@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from moderate_cli.errors import ModerateError
+from moderate_cli.common.errors import ModerateError
 
 
 class NoSm3Error(ModerateError):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from moderate_cli.errors import UsageError
+from moderate_cli.common.errors import UsageError
 
 # What a rename, or a new file beside another, fails with where the other one may still be written.
 _NOT_REPLACEABLE = frozenset({errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS})

@@ -2,6 +2,68 @@
 
 from __future__ import annotations
 
+import unicodedata
+from contextlib import suppress
+
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ModerateError
+
+# Control characters, formatting marks that hide or reorder text ("Trojan Source", CVE-2021-42574), surrogates (they
+# stand for bytes of file names that are not UTF-8), and line and paragraph separators.
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# What shows nothing at all: the grapheme joiner, Hangul fillers, tags, and supplementary variation selectors.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {
+    chr(point) for block in (range(0xE0000, 0xE0080), range(0xE0100, 0xE01F0)) for point in block
+}
+
+
+def safe_text(text: str) -> str:
+    r"""Return text for a terminal, each unsafe character written out, as `\x1b` or `\u202e`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_written_out(ord(c)) if _is_unsafe(c) else c for c in text)
+
+
+def safe_json(text: str) -> str:
+    r"""Return a JSON text with the same meaning, each unsafe character inside it written as `\uXXXX`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_json_escape(ord(c)) if _is_unsafe(c) else c for c in text)
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE_CATEGORIES or character in _INVISIBLE
+
+
+def _written_out(point: int) -> str:
+    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def _json_escape(point: int) -> str:
+    if point < 0x10000:
+        return f"\\u{point:04x}"
+    high, low = divmod(point - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+
+_LONGEST_LINE = 2_000
+"""Characters: a path may have 1,000, and a value of somebody's settings file a million."""
+
+
+def say(environment: Environment, text: str) -> None:
+    """Write one line for people; where nobody can read it, because stderr is full or gone, the run goes on."""
+    if len(text) > _LONGEST_LINE:
+        text = f"{text[: _LONGEST_LINE - 500]} ... {text[-500:]}"  # what to do stands at the end
+    with suppress(OSError):
+        environment.stderr.write(f"moderate: {safe_text(text)}\n")
+        environment.stderr.flush()
+
+
+def with_hint(error: ModerateError, more: str = "") -> str:
+    """Return what an error says, something more about it, and what to do."""
+    return f"{error.message}{more}" + (f" ({error.hint})" if error.hint else "")
+
+
 _MAX_SHOWN = 40
 
 

@@ -1,21 +1,28 @@
-"""What the emulated OSS tells about buckets: ListObjectsV2 and GetBucketInfo, in the vendor's XML.
-
-A bucket is there as long as an object is in it.
-"""
+"""The emulated OSS in path style: PutObject for holders of upload tokens, and a look into buckets for accounts."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from moderate_cli.emulator.faults import OssError
+from moderate_cli.catalog.services import DEFAULT_REGION
+from moderate_cli.emulator.messages import OssError, Response
+from moderate_cli.emulator.state import CLOCK_TOLERANCE, is_same
 
 if TYPE_CHECKING:
-    from moderate_cli.emulator.objects import Listed
-    from moderate_cli.emulator.state import State
+    from collections.abc import Callable, Iterator
+
+    from moderate_cli.emulator.messages import Request
+    from moderate_cli.emulator.state import AccessKey, Listed, State, UploadToken
 
 _MAX_KEYS = 1000
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -98,3 +105,208 @@ def _key_of(token: str) -> str:
         return base64.urlsafe_b64decode(f"{token}{'=' * (-len(token) % 4)}").decode()
     except ValueError:
         raise OssError("InvalidArgument", "The continuation token is none of this bucket.", 400) from None
+
+
+_V4 = "OSS4-HMAC-SHA256"
+_SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyun_v4_request)")
+# Parameters that V1 signs, of those that the emulator knows.
+_SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """How a request says that it is signed: when (Unix seconds), for which region (V4), and what it should say.
+
+    `expected` computes the signature that the secret of the key makes.
+    """
+
+    access_key_id: str
+    signature: str
+    sent_at: float
+    expected: Callable[[str], str]
+    region: str | None = None
+
+
+def read_authorization(request: Request, resource: str) -> Authorization:
+    """Take the Authorization header of a request for `/bucket/key` apart; raises OssError."""
+    scheme, _, credentials = request.header("authorization").partition(" ")
+    if not scheme:
+        raise OssError("AccessDenied", "Anonymous access is not possible here.")
+    if scheme == _V4:
+        return _read_v4(request, resource, credentials)
+    access_key_id, colon, signature = credentials.strip().partition(":")
+    if scheme != "OSS" or not colon:
+        message = "The emulator verifies signatures V1 and V4 in the Authorization header."
+        raise OssError("InvalidArgument", message, 400)
+    sent_at = _date_of(_date(request), parsedate_to_datetime)
+    return Authorization(access_key_id, signature, sent_at, lambda secret: _sign_v1(secret, request, resource))
+
+
+def _date_of(value: str, parse: Callable[[str], datetime]) -> float:
+    try:
+        return parse(value).timestamp()
+    except (TypeError, ValueError):
+        raise OssError("AccessDenied", "The request needs a valid Date header.") from None
+
+
+def _date(request: Request) -> str:
+    """Return the date that is signed: x-oss-date takes the place of Date."""
+    return request.header("x-oss-date") or request.header("date")
+
+
+def _sign_v1(secret: str, request: Request, resource: str) -> str:
+    """Compute signature V1 over the method, four headers, the x-oss-* headers and the unencoded resource."""
+    own = sorted((name, value) for name, value in request.headers.items() if name.startswith("x-oss-"))
+    signed = sorted((name, value) for name, value in request.query if name in _SIGNED_PARAMETERS)
+    parameters = "&".join(f"{name}={value}" if value else name for name, value in signed)
+    lines = [
+        request.method,
+        request.header("content-md5"),
+        request.header("content-type"),
+        _date(request),
+        *(f"{name}:{value}" for name, value in own),
+        f"{resource}?{parameters}" if parameters else resource,
+    ]
+    # V1 is HMAC-SHA1 by definition; the SDK signs with it unless told otherwise.
+    digest = hmac.new(secret.encode(), "\n".join(lines).encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def _read_v4(request: Request, resource: str, credentials: str) -> Authorization:
+    parts = dict(part.strip().partition("=")[::2] for part in credentials.split(","))
+    credential = _SCOPE.fullmatch(parts.get("Credential", ""))
+    if credential is None or "Signature" not in parts:
+        raise OssError("InvalidArgument", "The Authorization header does not have the form of signature V4.", 400)
+    sent_at = _date_of(_date(request), lambda text: datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+    additional = [name for name in parts.get("AdditionalHeaders", "").lower().split(";") if name]
+    return Authorization(
+        credential["key"],
+        parts["Signature"],
+        sent_at,
+        lambda secret: _sign_v4(secret, credential["scope"], _date(request), _canonical(request, resource, additional)),
+        credential["region"],
+    )
+
+
+def _canonical(request: Request, resource: str, additional: list[str]) -> str:
+    """Return the text of a request as V4 sees it."""
+    query = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in request.query)
+    return "\n".join(
+        (
+            request.method,
+            quote(resource, safe="/~"),
+            "&".join(f"{name}={value}" if value else name for name, value in query),
+            *(f"{name}:{value}" for name, value in _signed_headers(request, additional)),
+            "",
+            ";".join(sorted(additional)),
+            request.header("x-oss-content-sha256"),
+        )
+    )
+
+
+def _signed_headers(request: Request, additional: list[str]) -> Iterator[tuple[str, str]]:
+    for name, value in sorted(request.headers.items()):
+        if name.startswith("x-oss-") or name in {"content-type", "content-md5", *additional}:
+            yield name, value.strip()
+
+
+def _sign_v4(secret: str, scope: str, date: str, canonical: str) -> str:
+    """Compute signature V4 with a key that is derived from the secret for one day, region and product."""
+    text = "\n".join((_V4, date, scope, hashlib.sha256(canonical.encode()).hexdigest()))
+    key = f"aliyun_v4{secret}".encode()
+    for part in (*scope.split("/"), text):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key.hex()
+
+
+def answer(state: State, request: Request) -> Response:
+    """Carry out an operation of OSS, or raise OssError."""
+    bucket, _, key = (unquote(part) for part in request.path.removeprefix("/").partition("/"))
+    parameters = dict(request.query)
+    if request.method == "PUT" and not parameters:
+        return _put_object(state, request, bucket, key)
+    if request.method == "GET" and not key:
+        if parameters.get("list-type") == "2":
+            _check_account(state, request, bucket)
+            return _xml(200, list_objects(state, bucket, parameters))
+        if "bucketInfo" in parameters:
+            region = _check_account(state, request, bucket).region or DEFAULT_REGION
+            return _xml(200, bucket_info(state, bucket, region))
+    message = "The emulator knows no operations of OSS but PutObject, ListObjectsV2 and GetBucketInfo."
+    raise OssError("NotImplemented", message, 501)
+
+
+def error_answer(error: OssError, host: str) -> Response:
+    """Tell an error in XML, as OSS does."""
+    request_id = _request_id()
+    parts = {"Code": error.code, "Message": error.message, "RequestId": request_id, "HostId": host}
+    elements = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
+    return _xml(error.status, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>', request_id)
+
+
+def _xml(status: int, body: str, request_id: str | None = None) -> Response:
+    headers = {"Content-Type": "application/xml", "x-oss-request-id": request_id or _request_id()}
+    return Response(status, headers, body.encode())
+
+
+def _put_object(state: State, request: Request, bucket: str, key: str) -> Response:
+    """Store the object that an authorised request brings."""
+    authorization = read_authorization(request, f"/{bucket}/{key}")
+    token = state.upload_token(authorization.access_key_id)
+    if token is None:
+        raise _unknown_key()
+    _check(state, request, authorization, token, expiration=token.expiration)
+    if bucket != token.bucket:
+        raise OssError("NoSuchBucket", "The specified bucket does not exist.", 404)
+    if not key.startswith(token.prefix) or key == token.prefix:
+        raise OssError("AccessDenied", f"The upload token is for keys that start with {token.prefix}")
+    digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+    _check_digest(request.header("content-md5"), digest)
+    state.objects.put(bucket, key, request.body)
+    return Response(200, {"ETag": f'"{digest.hex().upper()}"', "x-oss-request-id": _request_id()})
+
+
+def _check_account(state: State, request: Request, bucket: str) -> Authorization:
+    """Let the owner of the account look into a bucket, or refuse the request."""
+    authorization = read_authorization(request, f"/{bucket}/")
+    key = state.key(authorization.access_key_id)
+    if key is None:
+        if state.upload_token(authorization.access_key_id):
+            raise OssError("AccessDenied", "The upload token is for putting objects only.")
+        raise _unknown_key()
+    _check(state, request, authorization, key)
+    return authorization
+
+
+def _check(
+    state: State,
+    request: Request,
+    authorization: Authorization,
+    known: AccessKey | UploadToken,
+    expiration: float | None = None,
+) -> None:
+    """Refuse a request that was not made with the key, not by now, or not any more."""
+    if not is_same(known.security_token or "", request.header("x-oss-security-token")):
+        raise OssError("InvalidSecurityToken", "The security token does not belong to the access key id.")
+    now = state.clock()
+    if expiration is not None and now >= expiration:
+        raise OssError("SecurityTokenExpired", "The security token has expired.")
+    if abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
+        raise OssError("RequestTimeTooSkewed", "The time of the request differs too much from the server's.")
+    if not is_same(authorization.expected(known.access_key_secret), authorization.signature):
+        raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is another one.")
+
+
+def _unknown_key() -> OssError:
+    return OssError("InvalidAccessKeyId", "The access key id does not exist in our records.")
+
+
+def _check_digest(sent: str, actual: bytes) -> None:
+    """Refuse a body that does not have the MD5 which the client announced."""
+    if sent and sent != base64.b64encode(actual).decode():
+        raise OssError("InvalidDigest", "The Content-MD5 that was sent is not that of the body.", 400)
+
+
+def _request_id() -> str:
+    """Make an id in the form that OSS uses."""
+    return secrets.token_hex(12).upper()

@@ -7,20 +7,72 @@ HTTP status; Green publishes no list of its own. The most frequent status of eac
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from moderate_cli.emulator import signatures
-from moderate_cli.emulator.faults import GatewayError
-from moderate_cli.emulator.keys import is_same
-from moderate_cli.emulator.state import CLOCK_TOLERANCE
+from moderate_cli.emulator.messages import GatewayError
+from moderate_cli.emulator.state import CLOCK_TOLERANCE, is_same
 
 if TYPE_CHECKING:
-    from moderate_cli.emulator.keys import AccessKey
+    from collections.abc import Iterable, Mapping
+
     from moderate_cli.emulator.messages import Request
-    from moderate_cli.emulator.signatures import Authorization
-    from moderate_cli.emulator.state import State
+    from moderate_cli.emulator.state import AccessKey, State
+
+ALGORITHM = "ACS3-HMAC-SHA256"
+
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} +Credential=(?P<key>[^,\s]+), *SignedHeaders=(?P<names>[^,\s]+), *Signature=(?P<hex>[0-9a-f]{{64}})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The parts of an Authorization header."""
+
+    access_key_id: str
+    signed_headers: frozenset[str]
+    signature: str
+
+
+def parse_authorization(value: str) -> Authorization | None:
+    """Take an Authorization header apart; None where it does not have the form of V3."""
+    match = _AUTHORIZATION.fullmatch(value.strip())
+    if match is None:
+        return None
+    names = frozenset(match["names"].lower().split(";"))
+    return Authorization(match["key"], names, match["hex"])
+
+
+def string_to_sign(
+    method: str,
+    path: str,
+    query: Iterable[tuple[str, str]],
+    headers: Mapping[str, str],
+    signed_headers: Iterable[str],
+) -> str:
+    """Build the text that a client signs, from a request's decoded query and its headers in lower case."""
+    names = sorted(signed_headers)
+    canonical_headers = "".join(f"{name}:{headers.get(name, '').strip()}\n" for name in names)
+    canonical_query = "&".join(f"{_encode(name)}={_encode(value)}" for name, value in sorted(query))
+    payload_hash = headers.get("x-acs-content-sha256", "")
+    canonical = "\n".join((method, path, canonical_query, canonical_headers, ";".join(names), payload_hash))
+    return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def sign(secret: str, text: str) -> str:
+    """Compute the signature of a text in lower-case hexadecimal digits."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _encode(text: str) -> str:
+    """Percent-encode by RFC 3986: only letters, digits and - _ . ~ stay."""
+    return quote(text, safe="~")
+
 
 API_VERSION = "2022-03-02"
 
@@ -67,9 +119,9 @@ def _read_authorization(request: Request) -> Authorization:
     """Return the parts of the Authorization header."""
     if not request.header("authorization"):
         raise GatewayError("MissingAccessKeyId", "The request header Authorization is mandatory.")
-    authorization = signatures.parse_authorization(request.header("authorization"))
+    authorization = parse_authorization(request.header("authorization"))
     if authorization is None:
-        form = f"{signatures.ALGORITHM} Credential=...,SignedHeaders=...,Signature=..."
+        form = f"{ALGORITHM} Credential=...,SignedHeaders=...,Signature=..."
         raise GatewayError("IncompleteSignature", f"The request header Authorization must have the form {form}")
     return authorization
 
@@ -119,10 +171,8 @@ def _check_body(request: Request) -> None:
 
 def _check_signature(request: Request, authorization: Authorization, key: AccessKey) -> None:
     """Refuse a signature that the key's secret does not give."""
-    text = signatures.string_to_sign(
-        request.method, request.path, request.query, request.headers, authorization.signed_headers
-    )
-    if not is_same(signatures.sign(key.access_key_secret, text), authorization.signature):
+    text = string_to_sign(request.method, request.path, request.query, request.headers, authorization.signed_headers)
+    if not is_same(sign(key.access_key_secret, text), authorization.signature):
         seen = text.replace("\n", " ")
         message = f"Specified signature is not matched with our calculation. server StringToSign is [{seen}]"
         raise GatewayError("SignatureDoesNotMatch", message)

@@ -1,20 +1,30 @@
-"""The user's own verdicts about images: which images a rule is for, and what it lays down."""
+"""A rules file: the user's own keywords and verdicts in YAML; whatever is wrong with it is an error with its line."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.files import read_text
+from moderate_cli.common.globs import Matcher, compile_glob
+from moderate_cli.common.yaml_doc import Entry, Part, Scalar, describe, parse, plain, unknown_key
 from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked
-from moderate_cli.globs import Matcher, compile_glob
+from moderate_cli.emulator.engine.detectors import risk_level
+from moderate_cli.models import NO_FINDING, RiskLevel
+from moderate_cli.settings import value_types
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from moderate_cli.emulator.parameters import ImageParameters
+    from moderate_cli.emulator.inputs import ImageParameters
 
 _NOBODY_LOOKED = NotChecked("image", "its verdict is laid down by a rule; no detector looked at it")
 
@@ -64,3 +74,175 @@ def _names(image: ImageParameters) -> list[str]:
 @lru_cache
 def _matcher(glob: str) -> Matcher:
     return compile_glob(glob)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A word that marks a text with a label at a level, and the library that it belongs to.
+
+    Case, width and white space make no difference. `services` limits it to some moderation services. The vendor's own
+    libraries hit at the level high, too. Raises ValueError for a word or label without a character.
+    """
+
+    word: str
+    label: str
+    lib_id: str = "local"
+    lib_name: str = "local rules"
+    level: RiskLevel = RiskLevel.HIGH
+    services: frozenset[str] = frozenset()
+    solid: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "solid", _solid(self.word))
+        if not self.solid or not self.label.strip():
+            raise ValueError("a keyword needs a word and a label")
+
+    def is_for(self, service: str) -> bool:
+        """Tell whether a moderation service looks for this word."""
+        return not self.services or service in self.services
+
+
+def find_keywords(keywords: Iterable[Keyword], texts: Iterable[str]) -> list[Keyword]:
+    """Return the keywords that stand in at least one of some texts."""
+    # A word that stands in a text as it is written stands there without the white space of both, too.
+    solid_texts = [_solid(text) for text in texts]
+    return [keyword for keyword in keywords if any(keyword.solid in text for text in solid_texts)]
+
+
+def _solid(text: str) -> str:
+    """Return a text without white space, in which compatible characters and cases are one: NFKC, then casefold."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Folding can undo the normal form, so it is made once more.
+    return "".join(unicodedata.normalize("NFKC", folded).split())
+
+
+_MAX_BYTES = 10_000_000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DESCRIPTION = "local rule (local engine)"
+_CERTAIN = 100.0
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _sha256(value: object) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ValueError
+    return value.lower()
+
+
+def _finding_label(value: object) -> str:
+    label = _text(value)
+    if label == NO_FINDING:
+        raise ValueError
+    return label
+
+
+_TEXT = value_types.Kind("a text", _text)
+_LEVEL = value_types.choice(RiskLevel)
+_SERVICES = value_types.names(at_least=1)
+_KEYWORD = {"word": _TEXT, "label": _TEXT, "level": _LEVEL, "services": _SERVICES}
+_IMAGE = {"name": _TEXT, "sha256": value_types.Kind("64 hexadecimal digits", _sha256), "services": _SERVICES}
+_FINDING = {
+    "label": value_types.Kind(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
+    "confidence": value_types.number(0, 100),
+    "level": _LEVEL,
+}
+_AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
+"""Keys whose values are texts, whatever YAML makes of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a rules file lays down."""
+
+    keywords: tuple[Keyword, ...] = ()
+    images: tuple[ImageRule, ...] = ()
+
+
+def read_rules(path: Path) -> Rules:
+    """Return what a rules file lays down; raises UsageError, with the file, the line and the key, for what is wrong."""
+    name = str(path)
+    root = parse(read_text(path, _MAX_BYTES, what="rules file", hint="check --rules"), name)
+    if root is None or _is_null(root):
+        return Rules()
+    reader = _Reader(name)
+    sections = reader.mapping(Entry(root, 1), "the file", ("keywords", "images"))
+    return Rules(
+        tuple(reader.keyword(entry) for entry in reader.items(sections, "keywords")),
+        tuple(reader.image(entry) for entry in reader.items(sections, "images")),
+    )
+
+
+class _Reader:
+    """Checks the parts of one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def mapping(self, entry: Entry, what: str, keys: Collection[str]) -> dict[str, Entry]:
+        """Return a mapping without the keys that say nothing; an unknown key is an error."""
+        if not isinstance(entry.part, dict):
+            raise self._error(entry, f"{what} must be a mapping with {', '.join(keys)}, not {describe(entry.part)}")
+        for key, inner in entry.part.items():
+            if key not in keys:
+                raise unknown_key(f"{self._name}:{inner.line}", key, keys)
+        return {key: inner for key, inner in entry.part.items() if not _is_null(inner.part)}
+
+    def items(self, entries: Mapping[str, Entry], key: str) -> Iterator[Entry]:
+        """Yield the items of the list behind a key, none where it is absent."""
+        if key in entries:
+            part = entries[key].part
+            if not isinstance(part, tuple):
+                raise self._error(entries[key], f"{key} must be a list, not {describe(part)}")
+            yield from part
+
+    def keyword(self, entry: Entry) -> Keyword:
+        """Return a keyword."""
+        values = self._values(self.mapping(entry, "a keyword", _KEYWORD), _KEYWORD)
+        word, label = (self._needed(entry, values, key, "the keyword") for key in ("word", "label"))
+        level, services = values.get("level", RiskLevel.HIGH), frozenset(values.get("services", ()))
+        return Keyword(word, label, level=level, services=services)
+
+    def image(self, entry: Entry) -> ImageRule:
+        """Return the verdict that is laid down for some images."""
+        entries = self.mapping(entry, "an image's rule", (*_IMAGE, "findings"))
+        values = self._values({key: inner for key, inner in entries.items() if key in _IMAGE}, _IMAGE)
+        name, sha256 = values.get("name"), values.get("sha256")
+        if (name is None) == (sha256 is None):
+            number = "neither name nor sha256" if name is None else "both name and sha256"
+            raise self._error(entry, f"the rule has {number}, and one is needed")
+        self._needed(entry, entries, "findings", "the rule")
+        findings = tuple(self._finding(each) for each in self.items(entries, "findings"))
+        services = frozenset(values.get("services", ()))
+        return ImageRule(name or sha256 or "", findings, name=name, sha256=sha256, services=services)
+
+    def _finding(self, entry: Entry) -> Finding:
+        values = self._values(self.mapping(entry, "a finding", _FINDING), _FINDING)
+        label, confidence = self._needed(entry, values, "label", "the finding"), values.get("confidence", _CERTAIN)
+        return Finding(label, confidence, _DESCRIPTION, values.get("level", risk_level(confidence)))
+
+    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, value_types.Kind]) -> dict[str, Any]:
+        return {key: self._value(key, entry, known[key]) for key, entry in entries.items()}
+
+    def _value(self, key: str, entry: Entry, kind: value_types.Kind) -> Any:
+        part = entry.part
+        try:
+            return kind.check(part.text if key in _AS_WRITTEN and isinstance(part, Scalar) else plain(part))
+        except ValueError as error:
+            raise self._error(entry, f"{key} must be {kind.expected}, not {describe(part)}") from error
+
+    def _needed(self, entry: Entry, values: Mapping[str, Any], key: str, what: str) -> Any:
+        if key not in values:
+            raise self._error(entry, f"{what} has no {key}")
+        return values[key]
+
+    def _error(self, entry: Entry, message: str) -> UsageError:
+        return UsageError(f"{self._name}:{entry.line}: {message}")
+
+
+def _is_null(part: Part) -> bool:
+    return isinstance(part, Scalar) and part.value is None

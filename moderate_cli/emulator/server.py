@@ -11,22 +11,71 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator import routes
-from moderate_cli.emulator.background import Background
+from moderate_cli.emulator import bodies, buckets, green
+from moderate_cli.emulator.callbacks import Background
 from moderate_cli.emulator.engine import LocalEngine
-from moderate_cli.emulator.keys import AccessKey
-from moderate_cli.emulator.messages import Request, Response
-from moderate_cli.emulator.service import Service
-from moderate_cli.emulator.state import State
-from moderate_cli.emulator.task_files import TaskFiles
+from moderate_cli.emulator.gateway import admit
+from moderate_cli.emulator.green import OPERATIONS, Call, Service
+from moderate_cli.emulator.messages import BodyError, GatewayError, OssError, Request, Response
+from moderate_cli.emulator.state import AccessKey, State, TaskFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from moderate_cli.emulator.keywords import Keyword
-    from moderate_cli.emulator.rules import ImageRule
+    from moderate_cli.emulator.green import Operation
+    from moderate_cli.emulator.rules import ImageRule, Keyword
+
+_BUG = "The request processing has failed due to some unknown error."
+
+
+def answer(service: Service, request: Request) -> Response:
+    """Answer any request; what goes wrong inside becomes an internal error, as at the vendor's."""
+    try:
+        if request.path == "/":
+            return _call_operation(service, request)
+        if request.method == "GET" and request.path.startswith(green.PATH):
+            return green.show(service.state, request)
+        return buckets.answer(service.state, request)
+    except OssError as error:
+        return buckets.error_answer(error, request.header("host"))
+    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
+        return refuse(request, "InternalError", _BUG, 500)
+
+
+def refuse(request: Request, code: str, message: str, status: int) -> Response:
+    """Refuse a request in the form of the part that it is meant for."""
+    if request.path == "/":
+        error = GatewayError(code, message, status)
+        return bodies.gateway_error(error, bodies.new_request_id(), request.header("host"))
+    return buckets.error_answer(OssError(code, message, status), request.header("host"))
+
+
+def _call_operation(service: Service, request: Request) -> Response:
+    """Carry out the operation that the header x-acs-action names."""
+    action, request_id = request.header("x-acs-action"), bodies.new_request_id()
+    try:
+        admit(request, service.state)
+        data = _operation(action)(service, Call(request.parameters(), request_id))
+    except BodyError as error:
+        service.state.count_refused()
+        return bodies.body_error(action, request_id, error)
+    except GatewayError as error:
+        service.state.count_refused()
+        return bodies.gateway_error(error, request_id, request.header("host"))
+    service.state.count_answered(action)
+    return bodies.success(action, request_id, data)
+
+
+def _operation(action: str) -> Operation:
+    """Return the operation of a name."""
+    operation = OPERATIONS.get(action)
+    if operation is None:
+        message = "Specified api is not found, please check your url and method."
+        raise GatewayError("InvalidAction.NotFound", message, 404)
+    return operation
+
 
 MAX_BODY = 21 * 1024 * 1024
 """Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
@@ -207,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             self.close_connection = True
             return
-        self._write(routes.answer(self.server.service, Request(self.command, self.path, request.headers, body)))
+        self._write(answer(self.server.service, Request(self.command, self.path, request.headers, body)))
 
     def _read_headers(self) -> dict[str, str]:
         """Return the headers with names in lower case; several of one name are joined as for a signature."""
@@ -222,12 +271,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse a body whose length is unknown or too large, without reading it."""
         length = request.header("content-length")
         if "transfer-encoding" in request.headers or (not length and request.method != "GET"):
-            return routes.refuse(request, "MissingContentLength", "The header Content-Length is mandatory.", 411)
+            return refuse(request, "MissingContentLength", "The header Content-Length is mandatory.", 411)
         if length and not (length.isascii() and length.isdecimal()):
-            return routes.refuse(request, "InvalidArgument", "The header Content-Length is not a number.", 400)
+            return refuse(request, "InvalidArgument", "The header Content-Length is not a number.", 400)
         if int(length or 0) > MAX_BODY:
             message = f"The body is larger than {MAX_BODY} bytes."
-            return routes.refuse(request, "EntityTooLarge", message, 413)
+            return refuse(request, "EntityTooLarge", message, 413)
         return None
 
     def _write(self, response: Response) -> None:

@@ -9,12 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BufferedReader
 
-from moderate_cli.catalogue.billing import slices
-from moderate_cli.errors import RefusedError
-from moderate_cli.preflight.formats import ACCEPTED, HEAD_SIZE, Format, sniff
-from moderate_cli.preflight.limits import MAX_BYTES, check_bytes, check_pixels, notes_on
+from moderate_cli.catalog.prices import slices
+from moderate_cli.common.errors import RefusedError
+from moderate_cli.models import Extent
+from moderate_cli.preflight.formats import (
+    ACCEPTED,
+    HEAD_SIZE,
+    MAX_BYTES,
+    Format,
+    check_bytes,
+    check_pixels,
+    notes_on,
+    sniff,
+)
 from moderate_cli.preflight.parts import count_parts
-from moderate_cli.verdicts import Extent
 
 __all__ = [
     "ACCEPTED",

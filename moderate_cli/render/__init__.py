@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol, TextIO, assert_never
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import NO_GATE, GatePolicy, Suppression, Tally
-from moderate_cli.verdicts import Outcome
+from moderate_cli.common.environment import Environment
+from moderate_cli.models import Outcome
+from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
 
 
 class Format(StrEnum):

@@ -6,22 +6,20 @@ import csv
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import (
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Label, Outcome
+from moderate_cli.records import to_record
+from moderate_cli.render.listing import safe_cell
+from moderate_cli.render.wording import confidence, coverage_words, exempted
+from moderate_cli.results import (
     NO_GATE,
     GatePolicy,
     Suppression,
     Tally,
     all_labels,
     suppression_for,
-    to_record,
     verdict_of,
 )
-from moderate_cli.render.coverage import coverage_words
-from moderate_cli.render.details import confidence
-from moderate_cli.render.listing import safe_cell
-from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import exempted
-from moderate_cli.verdicts import Label, Outcome
 
 # What comes from the record as it is, before and after the columns that are joined or taken out of its objects.
 _FIRST = ("source", "status", "risk_level", "reported_level")

@@ -11,17 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import GatePolicy, Suppression, Tally, counted_level, findings
-from moderate_cli.render.coverage import cut_off_words, left_out_lines, not_tried_words, remarks
-from moderate_cli.render.ignored import suppression_of_finding
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.text import safe_text, say
+from moderate_cli.models import Judged, Outcome, Pending, RiskLevel
 from moderate_cli.render.markdown import MarkdownRenderer
-from moderate_cli.render.notes import say
-from moderate_cli.render.places import Places
-from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import finding_words, pending_words, problem, problem_words, read_words
-from moderate_cli.render.worst import Worst
-from moderate_cli.verdicts import Judged, Outcome, Pending, RiskLevel
+from moderate_cli.render.wording import (
+    Places,
+    Worst,
+    cut_off_words,
+    finding_words,
+    left_out_lines,
+    not_tried_words,
+    pending_words,
+    problem,
+    problem_words,
+    read_words,
+    remarks,
+    suppression_of_finding,
+)
+from moderate_cli.results import GatePolicy, Suppression, Tally, counted_level, findings
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 MOST = 10

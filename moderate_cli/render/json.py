@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from moderate_cli.records import NO_GATE, SCHEMA, GatePolicy, Suppression, Tally, to_record
-from moderate_cli.render.safe import safe_json
-from moderate_cli.verdicts import Outcome
+from moderate_cli.common.text import safe_json
+from moderate_cli.models import Outcome
+from moderate_cli.records import SCHEMA, to_record
+from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
 
 
 def dump(value: Any) -> str:

@@ -12,13 +12,29 @@ from collections.abc import Iterable, Sequence
 from typing import IO, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
-from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, counted_level, findings, is_clean
-from moderate_cli.render.clean import CleanInputs
-from moderate_cli.render.coverage import cut_off_words, not_tried_words, remarks
-from moderate_cli.render.ignored import suppression_of_finding
-from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import finding_words, pending_words, problem_words, read_part, read_words
-from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, Skipped
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Failed, Judged, Outcome, Pending, Skipped
+from moderate_cli.render.wording import (
+    CleanInputs,
+    cut_off_words,
+    finding_words,
+    not_tried_words,
+    pending_words,
+    problem_words,
+    read_part,
+    read_words,
+    remarks,
+    suppression_of_finding,
+)
+from moderate_cli.results import (
+    Finding,
+    GatePolicy,
+    Suppression,
+    Tally,
+    counted_level,
+    findings,
+    is_clean,
+)
 
 _IN_MEMORY = 1_000_000  # bytes of test cases; with more they wait in a temporary file
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML 1.0 has none of these, nor the controls that `safe_text` writes out

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from moderate_cli.render.console import plain_console
+from moderate_cli.render.styles import plain_console
 
 _MAX_WIDTH = 100  # columns; longer lines are hard to read
 

@@ -6,24 +6,29 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from moderate_cli.records import GatePolicy, Suppression, Tally, findings
-from moderate_cli.render.counts import counts
-from moderate_cli.render.coverage import coverage_lines, cut_off_words, left_out_lines, remarks, sentence
-from moderate_cli.render.details import confidence
-from moderate_cli.render.ignored import SuppressionFilter
-from moderate_cli.render.safe import safe_text
-from moderate_cli.render.words import (
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Failed, Judged, Outcome, Pending, RiskLevel, Skipped, Verdict
+from moderate_cli.render.wording import (
     EXEMPT_WORD,
+    SuppressionFilter,
+    Worst,
+    confidence,
+    counts,
+    coverage_lines,
+    cut_off_words,
     exempted,
+    left_out_lines,
     level_word,
     meaning,
     pending_words,
+    place_of,
     problem_words,
     read_part,
+    remarks,
+    sentence,
     where_words,
 )
-from moderate_cli.render.worst import Worst, place_of
-from moderate_cli.verdicts import Failed, Judged, Outcome, Pending, RiskLevel, Skipped, Verdict
+from moderate_cli.results import GatePolicy, Suppression, Tally, findings
 
 MOST_ROWS = 1_000
 """How many inputs are listed, if they fit."""

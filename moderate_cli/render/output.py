@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
 from moderate_cli.common.files import AtomicFile
-from moderate_cli.errors import ExitCode, ModerateError, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

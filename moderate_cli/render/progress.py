@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import Tally
-from moderate_cli.render.notes import say
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.text import say
+from moderate_cli.models import RiskLevel
+from moderate_cli.results import Tally
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,7 +145,7 @@ class _Bar:
             return
         from rich.live import Live  # 40 ms that only a run of some length needs
 
-        from moderate_cli.render.console import plain_console
+        from moderate_cli.render.styles import plain_console
 
         color = self._environment.wants_color("auto", self._stream.below)
         width = max(_NARROWEST, self._environment.width() - _ROOM_FOR_ECHO)

@@ -7,28 +7,74 @@ limits: its pages on SARIF support and on results that exceed limits (read in No
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from moderate_cli import __version__
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import Finding, GatePolicy, Suppression, Tally, findings, verdict_of
-from moderate_cli.render.coverage import not_tried_words, remarks
-from moderate_cli.render.ignored import suppression_of_finding
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Failed, Item, Judged, Label, Outcome, Pending, RiskLevel
 from moderate_cli.render.json import dump
-from moderate_cli.render.places import Places
-from moderate_cli.render.safe import safe_text
-from moderate_cli.render.sarif_rules import Rules, plain
-from moderate_cli.render.words import (
+from moderate_cli.render.wording import (
+    Places,
     finding_words,
     is_of_frame,
+    known_meaning,
+    meaning,
+    not_tried_words,
     pending_words,
     problem,
     problem_words,
     read_words,
+    remarks,
+    suppression_of_finding,
 )
-from moderate_cli.verdicts import Failed, Item, Judged, Outcome, Pending, RiskLevel
+from moderate_cli.results import Finding, GatePolicy, Suppression, Tally, findings, verdict_of
+
+_HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
+_LONGEST = 1_000  # characters; GitHub shows 1,024 of a description
+# What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
+_SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
+
+
+class Rules:
+    """The rules in the order in which their labels were found first."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, tuple[int, Label]] = {}
+
+    def index(self, label: Label) -> int:
+        """Return the place of a label's rule."""
+        return self._labels.setdefault(label.label, (len(self._labels), label))[0]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the rules."""
+        return [_rule(label) for _, label in self._labels.values()]
+
+
+def plain(text: str) -> dict[str, str]:
+    """Return a message whose text is shown as it is."""
+    return {"text": text.translate(_SPECIAL)}
+
+
+def _rule(label: Label) -> dict[str, Any]:
+    name = safe_text(label.label)
+    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_LONGEST]
+    found = f"{name}: {words}" if words else name
+    by = f" by {safe_text(label.service)}" if label.service else ""
+    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
+    command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
+    return {
+        "id": name,
+        "shortDescription": plain(found),
+        "fullDescription": plain(f"{found} (found{by}; the risk level is the service's)"),
+        "help": {**plain(f"{found}. {todo} {command}"), "markdown": f"{todo}\n\n```\n{command}\n```\n"},
+        "helpUri": _HELP_URI,
+        "properties": {"tags": ["content-moderation"]},
+    }
+
 
 MOST_RESULTS = 25_000
 """How many results GitHub takes from one run; it refuses a file with more."""

@@ -1,10 +1,12 @@
 """Many inputs, judged at once and reported as they finish."""
 
-from moderate_cli.scanning.budget import Budget
-from moderate_cli.scanning.judging import (
+from moderate_cli.scanning.executor import Judge, Scan
+from moderate_cli.scanning.image_judge import (
     Ask,
+    Budget,
     Cost,
     ImageJudge,
+    Memory,
     Sampling,
     Sender,
     ask_async,
@@ -12,10 +14,8 @@ from moderate_cli.scanning.judging import (
     ask_sync,
     one_call,
     plan,
+    question_key,
 )
-from moderate_cli.scanning.memory import Memory
-from moderate_cli.scanning.question import question_key
-from moderate_cli.scanning.scan import Judge, Scan
 
 __all__ = [
     "Ask",

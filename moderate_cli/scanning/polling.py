@@ -9,11 +9,17 @@ from itertools import chain
 from typing import cast
 
 from moderate_cli.client import GreenClient
-from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ExitCode, InputError, ModerateError, ServiceError, StoppedError
-from moderate_cli.scanning.judging import judged, unforeseen, without_verdict
-from moderate_cli.scanning.scan import Judge, Scan
-from moderate_cli.verdicts import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
+from moderate_cli.client.parameters import Operation
+from moderate_cli.common.errors import (
+    ExitCode,
+    InputError,
+    ModerateError,
+    ServiceError,
+    StoppedError,
+)
+from moderate_cli.models import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
+from moderate_cli.scanning.executor import Judge, Scan
+from moderate_cli.scanning.image_judge import judged, unforeseen, without_verdict
 
 _STEP = 0.2  # seconds between two looks at whether somebody asked to stop
 

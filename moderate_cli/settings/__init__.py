@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.settings.model import (
+from moderate_cli.settings.load import resolve
+from moderate_cli.settings.resolved import (
     LOCAL_PROFILE,
     CredentialsChoice,
     CredentialsSource,
@@ -14,8 +15,7 @@ from moderate_cli.settings.model import (
     Settings,
     Sourced,
 )
-from moderate_cli.settings.resolving import resolve
-from moderate_cli.settings.table import SETTINGS, Setting
+from moderate_cli.settings.schema import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from moderate_cli.settings.credentials import find_credentials

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_bytes, upward
-from moderate_cli.errors import UsageError
-from moderate_cli.settings.files import Location, why_superseded
+from moderate_cli.settings.locate import Location, why_superseded
 
 IGNORE_FILES = (".gitignore", ".moderateignore")
 _TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone

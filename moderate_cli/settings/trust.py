@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moderate_cli.catalogue.services import JudgingOperation, queries_per_second
-from moderate_cli.settings.files import Location, under_home
-from moderate_cli.settings.model import FailOn, Layer
+from moderate_cli.catalog.services import JudgingOperation, queries_per_second
+from moderate_cli.settings.locate import Location, under_home
+from moderate_cli.settings.resolved import FailOn, Layer
 
 TRUSTED_KEY = "trusted_folders"
 """The key of the user's own file for the folders whose moderate.yaml counts in full."""

@@ -3,26 +3,77 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
-from moderate_cli.errors import InputError, ModerateError
-from moderate_cli.globs import is_glob
-from moderate_cli.masking import mask_address
-from moderate_cli.sources.folders import Chunk, Found, walk
-from moderate_cli.sources.globs import Glob
-from moderate_cli.sources.images import has_image_content, has_image_name
+from moderate_cli.common.errors import InputError, ModerateError
+from moderate_cli.common.globs import Glob, is_glob
+from moderate_cli.common.masking import mask_address
+from moderate_cli.models import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
+from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
+from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
-from moderate_cli.sources.objects import Bucket, OpenBucket, bucket_and_key, is_oss, is_prefix, split_region
-from moderate_cli.sources.recall import Recall, Seen
-from moderate_cli.sources.selection import EXCLUDED, NamedFiles, Selection
-from moderate_cli.verdicts import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
 
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
+
+Seen = tuple[str, int, int, int, str]
+"""A file as it was: its name, the size, mtime_ns and inode of a `FileStat`, and the SHA-256 of its content."""
+
+
+class Recall(Protocol):
+    """Knows files by the absolute paths of their folders.
+
+    Both methods tell of the files with some names or, with None, of all in a folder.
+    """
+
+    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+        """Return the files that were judged and about which there was nothing to say, in the order of their names."""
+
+    def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
+        """Return what is known of files, by name."""
+
+
+_SCHEME = "oss://"
+_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
+
+
+class Bucket(Protocol):
+    """A bucket whose objects can be listed."""
+
+    def objects(self, prefix: str) -> Iterator[OssObject]:
+        """Yield the objects whose keys start with a prefix, page by page; raises ModerateError where that fails."""
+
+
+OpenBucket = Callable[[str], Bucket]
+"""Opens the bucket of a name; raises ModerateError."""
+
+
+def is_oss(source: str) -> bool:
+    """Tell whether a source is in OSS."""
+    return source[: len(_SCHEME)].lower() == _SCHEME
+
+
+def bucket_and_key(source: str) -> tuple[str, str]:
+    """Return the bucket and the key, or the prefix."""
+    bucket, _, key = source[len(_SCHEME) :].partition("/")
+    return bucket, key
+
+
+def split_region(source: str) -> tuple[str, str | None]:
+    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
+    found = _REGION.search(source) if is_oss(source) else None
+    return (source[: found.start()], found[1]) if found else (source, None)
+
+
+def is_prefix(key: str) -> bool:
+    """Tell whether a key stands for all objects below it."""
+    return not key or key.endswith("/")
+
 
 _WEB = ("http://", "https://")
 _UNMATCHED = 20  # globs that are remembered, of any number

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from moderate_cli.errors import InputError
-from moderate_cli.verdicts import BrokenInput, Item
+from moderate_cli.common.errors import InputError
+from moderate_cli.models import BrokenInput, Item
 
 STANDARD_INPUT = "-"
 MAX_BYTES = 64 * 1024  # of one source: memory stays flat whatever a file holds

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from moderate_cli.errors import InputError, ServiceError, UsageError
-from moderate_cli.oss2_door import load_oss2, tame
-from moderate_cli.verdicts import OssObject
+from moderate_cli.common.errors import InputError, ServiceError, UsageError
+from moderate_cli.common.oss2_door import load_oss2, tame
+from moderate_cli.models import OssObject
 
 _PAGE = 1000  # objects: the most that OSS gives at once
 _PAUSES = (1.0, 4.0)  # seconds before each further try: what a listing has not shown would have no verdict

@@ -3,21 +3,24 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.store.place import default_path
-from moderate_cli.store.problems import StoreError
+from moderate_cli.models import TaskKind
+from moderate_cli.store.database import StoreError, default_path
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
-from moderate_cli.store.store import Store
-from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
-from moderate_cli.verdicts import TaskKind
+from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
-    from moderate_cli.store.feedback import Feedback, FeedbackVerdict
-    from moderate_cli.store.filters import Filters
-    from moderate_cli.store.history import Entry
-    from moderate_cli.store.prune import Pruned
-    from moderate_cli.store.reading import UNREADABLE
-    from moderate_cli.store.stats import LabelCount, Period, Usage
-    from moderate_cli.store.telling import Untold
+    from moderate_cli.store.database import UNREADABLE
+    from moderate_cli.store.queries import (
+        Entry,
+        Feedback,
+        FeedbackVerdict,
+        Filters,
+        LabelCount,
+        Period,
+        Pruned,
+        Usage,
+    )
+    from moderate_cli.store.store import Untold
 
 __all__ = [
     "UNREADABLE",
@@ -45,16 +48,16 @@ __all__ = [
 ]
 
 _OF_THE_PAST = {
-    "UNREADABLE": "reading",
-    "Entry": "history",
-    "Feedback": "feedback",
-    "FeedbackVerdict": "feedback",
-    "Filters": "filters",
-    "LabelCount": "stats",
-    "Period": "stats",
-    "Pruned": "prune",
-    "Untold": "telling",
-    "Usage": "stats",
+    "UNREADABLE": "database",
+    "Entry": "queries",
+    "Feedback": "queries",
+    "FeedbackVerdict": "queries",
+    "Filters": "queries",
+    "LabelCount": "queries",
+    "Period": "queries",
+    "Pruned": "queries",
+    "Untold": "store",
+    "Usage": "queries",
 }
 
 

@@ -2,16 +2,406 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
+import stat
 import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from moderate_cli.store.problems import explained, is_busy
+from moderate_cli.common.errors import ExitCode, ModerateError
+from moderate_cli.records import upgraded
+
+APPLICATION_ID = 0x6D646572
+"""What the header of the file says about who made it: "mder"."""
+
+
+Work = Callable[[sqlite3.Connection], int]
+"""What SQL cannot say; returns how many answers it drops, so that they are not found any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema; its statements and the record of it are one transaction."""
+
+    name: str
+    statements: tuple[str | Work, ...]
+
+
+_RUNS_AND_RESULTS = Migration(
+    "runs and results",
+    (
+        """
+        CREATE TABLE runs (
+            number INTEGER PRIMARY KEY,
+            command TEXT NOT NULL,
+            started_at REAL NOT NULL,
+            finished_at REAL,
+            exit_code INTEGER,
+            judged INTEGER,
+            skipped INTEGER,
+            failed INTEGER
+        )
+        """,
+        # `finishes` is the id of the task whose result this is: unique, so that a result is stored once.
+        """
+        CREATE TABLE results (
+            number INTEGER PRIMARY KEY,
+            run INTEGER REFERENCES runs (number) ON DELETE SET NULL,
+            judged_at REAL NOT NULL,
+            status TEXT,
+            source TEXT,
+            sha256 TEXT,
+            operation TEXT,
+            services TEXT,
+            risk_level TEXT,
+            region TEXT,
+            engine TEXT,
+            request_id TEXT,
+            req_id TEXT,
+            data_id TEXT,
+            finishes TEXT UNIQUE,
+            record TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX results_by_time ON results (judged_at)",
+        "CREATE INDEX results_by_run ON results (run)",
+        "CREATE INDEX results_by_source ON results (source)",
+        "CREATE INDEX results_by_content ON results (sha256, judged_at) WHERE sha256 IS NOT NULL",
+        "CREATE INDEX results_by_request ON results (request_id) WHERE request_id IS NOT NULL",
+        "CREATE INDEX results_by_task ON results (req_id) WHERE req_id IS NOT NULL",
+        "CREATE INDEX results_by_data_id ON results (data_id) WHERE data_id IS NOT NULL",
+        """
+        CREATE TABLE label_hits (
+            result INTEGER NOT NULL REFERENCES results (number) ON DELETE CASCADE,
+            label TEXT NOT NULL,
+            service TEXT NOT NULL,
+            confidence REAL,
+            PRIMARY KEY (result, label, service)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX label_hits_by_label ON label_hits (label)",
+    ),
+)
+
+_TASKS = Migration(
+    "tasks",
+    (
+        """
+        CREATE TABLE tasks (
+            number INTEGER PRIMARY KEY,
+            state TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            service TEXT NOT NULL,
+            source TEXT NOT NULL,
+            sha256 TEXT,
+            size INTEGER,
+            data_id TEXT,
+            region TEXT,
+            endpoint TEXT NOT NULL,
+            profile TEXT,
+            post TEXT,
+            begun_at REAL NOT NULL,
+            req_id TEXT,
+            request_id TEXT,
+            submitted_at REAL,
+            expires_at REAL,
+            finished_at REAL
+        )
+        """,
+        "CREATE INDEX tasks_by_id ON tasks (req_id)",
+        # An index ends with the row's number, so that the pending tasks come out of this one in their order.
+        "CREATE INDEX tasks_by_state ON tasks (state)",
+        "CREATE INDEX tasks_by_expiry ON tasks (state, expires_at)",
+    ),
+)
+
+_FEEDBACK = Migration(
+    "feedback",
+    (
+        """
+        CREATE TABLE feedback (
+            number INTEGER PRIMARY KEY,
+            request_id TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            note TEXT,
+            at REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX feedback_by_request ON feedback (request_id)",
+    ),
+)
+
+# A question is an opaque key of all that changes a verdict, a subject one of what a command line was asked to judge.
+# Answers are found by `results_by_content`: few are about the same content, so that the question needs no index.
+_REUSE = Migration(
+    "reuse",
+    (
+        "ALTER TABLE results ADD COLUMN question TEXT",
+        "ALTER TABLE tasks ADD COLUMN question TEXT",
+        "ALTER TABLE runs ADD COLUMN subject TEXT",
+        "CREATE INDEX runs_by_subject ON runs (subject, command) WHERE subject IS NOT NULL",
+        "CREATE INDEX results_failed ON results (run, source) WHERE status = 'failed'",
+        "CREATE INDEX tasks_by_content ON tasks (sha256, question) WHERE state = 'pending'",
+        "CREATE TABLE folders (number INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE)",
+        """
+        CREATE TABLE files (
+            folder INTEGER NOT NULL REFERENCES folders (number),
+            name TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            question TEXT NOT NULL,
+            judged_at REAL NOT NULL,
+            clean INTEGER NOT NULL,
+            PRIMARY KEY (folder, name)
+        ) WITHOUT ROWID
+        """,
+    ),
+)
+
+# All that the history and the statistics filter and group by, read from the index alone. It grows at its end, as the
+# narrower one did, so that it costs a new result next to nothing; an index for each column would cost a page each.
+_HISTORY = Migration(
+    "history",
+    (
+        "DROP INDEX results_by_time",
+        """
+        CREATE INDEX results_timeline ON results (judged_at, status, risk_level, engine, operation, services)
+        """,
+    ),
+)
+
+# A digest of how all files of a folder looked when each of them was clean or no image; nothing reads it any more.
+_LOOKS = Migration(
+    "looks",
+    (
+        "ALTER TABLE folders ADD COLUMN look BLOB",
+        "ALTER TABLE folders ADD COLUMN question TEXT",
+        "ALTER TABLE folders ADD COLUMN judged_at REAL",
+        "ALTER TABLE folders ADD COLUMN passed_over INTEGER",
+    ),
+)
+
+
+def _work_anew(connection: sqlite3.Connection) -> int:
+    from moderate_cli.store.upgrade import work_anew  # once in the life of a store
+
+    return work_anew(connection)
+
+
+# What a record of schema 2 says and one of schema 1 did not. `told` says that a finished run has told of a result; only
+# results of tasks are asked for it, and those of 0.1.0's `listen`, which belong to no run, were printed. The index from
+# which statistics are read gets the billed calls, and is made again once all rows have them.
+_SCHEMA_2 = Migration(
+    "schema 2",
+    (
+        "ALTER TABLE results ADD COLUMN billed_calls INTEGER",
+        "ALTER TABLE results ADD COLUMN told INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE tasks ADD COLUMN extents TEXT",
+        "DROP INDEX results_timeline",
+        _work_anew,
+        """
+        CREATE INDEX results_timeline
+        ON results (judged_at, status, risk_level, engine, operation, services, billed_calls)
+        """,
+        """
+        UPDATE results SET told = 0
+        WHERE finishes IS NOT NULL AND run IN (SELECT number FROM runs WHERE finished_at IS NULL)
+        """,
+        # Its entries are in the order of the rows' numbers.
+        "CREATE INDEX results_untold ON results (told) WHERE told = 0",
+    ),
+)
+
+# An older version that still reads the digests must not find one that no finding has ended: it refuses the store now.
+# The columns stay, because SQLite before 3.35 drops none, and Python 3.11 is still built with such.
+_NO_LOOKS = Migration(
+    "no looks",
+    (
+        """
+        UPDATE folders SET look = NULL, question = NULL, judged_at = NULL, passed_over = NULL
+        WHERE look IS NOT NULL OR question IS NOT NULL
+        """,
+    ),
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2, _NO_LOOKS)
+
+
+_ELSEWHERE = "name another place with --store or MODERATE_STORE"
+
+
+class StoreError(ModerateError):
+    """The store cannot be opened, read or written; what was judged is known all the same."""
+
+    def __init__(
+        self, message: str, *, code: str, hint: str | None = None, exit_code: ExitCode = ExitCode.INCOMPLETE
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.exit_code = exit_code
+
+
+def not_a_database(path: Path) -> StoreError:
+    """Return the error for a file that SQLite cannot read."""
+    hint = f"move it away, or {_ELSEWHERE}"
+    message = f"the store {path} is not an SQLite database"
+    return StoreError(message, code="store_not_a_database", hint=hint, exit_code=ExitCode.USAGE)
+
+
+def not_ours(path: Path) -> StoreError:
+    """Return the error for a database that another program made."""
+    message = f"{path} is a database of another program"
+    return StoreError(message, code="store_not_ours", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
+
+
+def too_new(path: Path, version: int, known: int) -> StoreError:
+    """Return the error for a store that a later version of this program made."""
+    message = f"the store {path} was written by a newer moderate (schema {version}; this one knows {known})"
+    hint = f"update moderate-cli, or {_ELSEWHERE}"
+    return StoreError(message, code="store_too_new", hint=hint, exit_code=ExitCode.USAGE)
+
+
+def unwritable(path: Path, reason: str) -> StoreError:
+    """Return the error for a place where no file can be made or written."""
+    message = f"cannot write the store {path}: {reason}"
+    return StoreError(message, code="store_unwritable", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
+
+
+def unknown_request(request_id: str) -> StoreError:
+    """Return the error for feedback on a result that is not there."""
+    message = f"the store has no result with the request id {request_id}"
+    hint = "`moderate history -f jsonl` shows the request id of each result"
+    return StoreError(message, code="unknown_request", hint=hint, exit_code=ExitCode.USAGE)
+
+
+def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
+    """Return what an error of SQLite means for whoever uses the store."""
+    match primary_code(error):
+        case sqlite3.SQLITE_NOTADB:
+            return not_a_database(path)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            message = f"the store {path} has been locked by another process for {patience:g} seconds"
+            return StoreError(message, code="store_locked", hint="try again when that process is done")
+        case sqlite3.SQLITE_FULL:
+            return StoreError(
+                f"no space is left for the store {path}", code="store_full", hint="make room on that disk"
+            )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return unwritable(path, str(error))
+        case sqlite3.SQLITE_CORRUPT:
+            hint = f"move it away, or {_ELSEWHERE}; `sqlite3 FILE .recover` saves what can be read"
+            return StoreError(f"the store {path} is damaged", code="store_damaged", hint=hint)
+        case _:
+            return StoreError(f"the store {path} failed: {error}", code="store_failed")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether the same statement may succeed when another connection is done."""
+    return primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def primary_code(error: sqlite3.Error) -> int | None:
+    """Return SQLite's primary result code, which is the low byte of the extended one; None for the module's own."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else int(code) & 0xFF
+
+
+_OWNER_ONLY = 0o600
+_SMALLEST_DATABASE = 512  # bytes, one page; SQLite takes a file of one byte for an empty one and overwrites it
+_COMPANIONS = ("", "-wal", "-shm", "-journal")  # the files that SQLite keeps beside a database
+
+
+def default_path() -> Path:
+    """Return the place of the store where nothing names another: this system's folder for a user's state."""
+    from platformdirs import user_state_path  # not needed by commands that keep nothing
+
+    return user_state_path("moderate", appauthor=False) / "store.db"
+
+
+def prepare(path: Path) -> Path:
+    """Make sure that there is a regular file to open, readable by its owner only, and return its absolute path.
+
+    SQLite gives the files that it keeps beside a database the mode of the database. Raises StoreError.
+    """
+    try:
+        absolute = path.absolute()  # SQLite would take `:memory:` for no file at all
+        absolute.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            # An existing file is never opened here: closing it would drop the locks that this process has on it.
+            os.close(os.open(absolute, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+        status = absolute.stat()
+    except (OSError, ValueError) as error:
+        raise unwritable(path, getattr(error, "strerror", None) or str(error)) from error
+    if not stat.S_ISREG(status.st_mode) or 0 < status.st_size < _SMALLEST_DATABASE:
+        raise not_a_database(path)
+    if status.st_size == 0:
+        protect(absolute)
+    return absolute
+
+
+def protect(path: Path) -> None:
+    """Take the right to read away from everybody but the owner; for files that are known to be a store.
+
+    Raises StoreError where the mode is too wide and cannot be changed: then somebody else owns the file.
+    """
+    for companion in _COMPANIONS:
+        file = path.with_name(path.name + companion)
+        try:
+            if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & ~_OWNER_ONLY:
+                file.chmod(_OWNER_ONLY)
+        except FileNotFoundError:
+            continue  # there is none, or another process has just closed the store and removed it
+        except OSError as error:
+            message = f"the store {path} is readable by others, and its mode cannot be changed: {error.strerror}"
+            raise StoreError(message, code="store_unprotected", hint="name another place with --store") from error
+
+
+Column = str | bytes | None
+
+
+def to_column(text: str | None) -> Column:
+    """Return what a column keeps of a text: the text, or bytes where it holds lone surrogates.
+
+    Those stand for bytes of file names that are not UTF-8, and SQLite refuses them in text.
+    """
+    if text is None:
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def from_column(value: Any) -> Any:
+    """Return the text, number or None that was put into a column."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What the record of another version may lead to while it is read back."""
+
+
+def read_record(text: str, stored_at: float) -> dict[str, Any]:
+    """Return a stored record in schema 2, or as it was stored where nobody can read it.
+
+    `stored_at` (Unix seconds) stands for the time of judging, which a record of schema 1 does not tell.
+    """
+    record: dict[str, Any] = json.loads(text)
+    try:
+        return upgraded(record, at=stored_at)
+    except UNREADABLE:
+        return record
+
 
 T = TypeVar("T")
 
@@ -114,3 +504,53 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise explained(error, self.path, self._patience) from error
+
+
+_RECORDS = """
+    CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)
+"""
+
+
+def check_owner(database: Database) -> None:
+    """Refuse a database with tables that another program made, before anything in it is changed."""
+    # In this order, because another process may write both, at once, between the two readings.
+    if not database.read("SELECT 1 FROM sqlite_master LIMIT 1"):
+        return
+    if database.read("PRAGMA application_id")[0][0] != APPLICATION_ID:
+        raise not_ours(database.path)
+
+
+def migrate(database: Database, now: float) -> int:
+    """Apply the migrations that a store lacks, each in one transaction with its record.
+
+    Returns how many answers they drop. Raises StoreError for a store that has migrations which are not known here.
+    """
+    version = _version(database)
+    if version > len(MIGRATIONS):
+        raise too_new(database.path, version, len(MIGRATIONS))
+    dropped = 0
+    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+        with database.write() as connection:
+            dropped += _apply(connection, number, migration, now)
+    return dropped
+
+
+def _version(database: Database) -> int:
+    if not database.read("SELECT 1 FROM sqlite_master WHERE name = 'migrations'"):
+        return 0
+    return int(database.read("SELECT coalesce(max(number), 0) FROM migrations")[0][0])
+
+
+def _apply(connection: sqlite3.Connection, number: int, migration: Migration, now: float) -> int:
+    connection.execute(_RECORDS)
+    if connection.execute("SELECT 1 FROM migrations WHERE number = ?", (number,)).fetchone():
+        return 0  # another process was quicker
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    dropped = 0
+    for statement in migration.statements:
+        if isinstance(statement, str):
+            connection.execute(statement)
+        else:
+            dropped += statement(connection)
+    connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (number, migration.name, now))
+    return dropped

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moderate_cli.store.columns import Column, from_column, to_column
-from moderate_cli.store.database import Database
-from moderate_cli.verdicts import FileStat
+from moderate_cli.models import FileStat
+from moderate_cli.store.database import Column, Database, from_column, to_column
 
 FIND_ANSWER = """
     SELECT record, judged_at, run FROM results
@@ -64,7 +63,7 @@ def find_answer(database: Database, sha256: str, question: str, since: float | N
     rows = database.read(FIND_ANSWER, (sha256, question, since, run))
     if not rows:
         return None
-    from moderate_cli.store.reading import read_record  # not needed by those who ask for no answer
+    from moderate_cli.store.database import read_record  # not needed by those who ask for no answer
 
     record, judged_at, found_in = rows[0]
     return Answer(read_record(record, judged_at), judged_at, found_in)

@@ -2,31 +2,244 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from moderate_cli.store import reuse, tasks
-from moderate_cli.store.columns import to_column
-from moderate_cli.store.database import Database
-from moderate_cli.store.migrations import check_owner, migrate
-from moderate_cli.store.place import prepare, protect
-from moderate_cli.store.results import insert_result
+from moderate_cli.models import Engine, TaskKind
+from moderate_cli.store import reuse
+from moderate_cli.store.database import (
+    Database,
+    check_owner,
+    from_column,
+    migrate,
+    prepare,
+    protect,
+    read_record,
+    to_column,
+)
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
-from moderate_cli.store.tasks import LostTasks, NewTask, Task, TaskState
-from moderate_cli.verdicts import Engine, TaskKind
+
+if TYPE_CHECKING:
+    from moderate_cli.store.queries import (
+        Entry,
+        FeedbackVerdict,
+        Filters,
+        LabelCount,
+        Period,
+        Pruned,
+        Usage,
+    )
+
+_TEXTS = (
+    "status",
+    "source",
+    "sha256",
+    "operation",
+    "risk_level",
+    "region",
+    "engine",
+    "request_id",
+    "req_id",
+    "data_id",
+)
+# What finishes a task is not told yet; see telling.py.
+_INSERT = f"""
+    INSERT INTO results (run, judged_at, question, services, finishes, told, billed_calls, record, {", ".join(_TEXTS)})
+    VALUES (?, ?, ?, ?, ?5, ?5 IS NULL, ?, ?{", ?" * len(_TEXTS)})
+    ON CONFLICT (finishes) DO NOTHING
+"""  # noqa: S608 - the names are those above
+
+
+def insert_result(
+    connection: sqlite3.Connection,
+    record: Mapping[str, Any],
+    *,
+    run: int | None,
+    now: float,
+    question: str | None,
+    finishes: str | None = None,
+) -> bool:
+    """Store a record inside a transaction; False where the task that it `finishes` has a result already."""
+    services = to_column(",".join(str(service) for service in record.get("services") or ()))
+    # With each character beyond ASCII escaped, lone surrogates of file names survive.
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
+    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), text)
+    cursor = connection.execute(_INSERT, (*facts, *(_text(record.get(name)) for name in _TEXTS)))
+    if not cursor.rowcount:
+        return False
+    hits = ((cursor.lastrowid, label, service, number) for (label, service), number in _hits(record).items())
+    connection.executemany("INSERT INTO label_hits (result, label, service, confidence) VALUES (?, ?, ?, ?)", hits)
+    return True
+
+
+def _hits(record: Mapping[str, Any]) -> dict[tuple[Any, Any], float | None]:
+    """Return each label with the service that found it, once, in however many parts it stands, and the most sure.
+
+    The service is empty where several were asked and the answer does not tell which it was, or none is known.
+    """
+    services = record.get("services") or ()
+    only = next(iter(services)) if len(services) == 1 else ""
+    hits: dict[tuple[Any, Any], float | None] = {}
+    for label in record.get("labels") or ():
+        key = to_column(str(label["label"])), to_column(str(label.get("service") or only))
+        confidence, known = label.get("confidence"), hits.get(key)
+        hits[key] = confidence if known is None else max(known, confidence or 0.0)
+    return hits
+
+
+def _text(value: object) -> str | bytes | None:
+    return None if value is None else to_column(str(value))
+
+
+class TaskState(StrEnum):
+    """The life of a task; one whose submission was cut off is `lost`: nobody knows whether the service has it."""
+
+    SUBMITTING = "submitting"
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """What is about to be submitted.
+
+    `post` is the JSON of a post, `extents` that of what its images consist of, `profile` names the credentials to poll
+    with, and `question` is the key by which an answer is found again.
+    """
+
+    kind: TaskKind
+    operation: str
+    service: str
+    source: str
+    endpoint: str
+    region: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    data_id: str | None = None
+    profile: str | None = None
+    post: str | None = None
+    extents: str | None = None
+    question: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(NewTask):
+    """A task in the store. `req_id` is the key to its result, known from `pending` on."""
+
+    number: int
+    state: TaskState
+    begun_at: float
+    req_id: str | None
+    request_id: str | None
+    submitted_at: float | None
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LostTasks:
+    """Submissions that were cut off before they were answered: how many, and the first of them."""
+
+    count: int
+    first: tuple[Task, ...]
+
+
+_NEW = tuple(field.name for field in fields(NewTask))
+_ALL = tuple(field.name for field in fields(Task))
+# The names in these statements are those of the fields above.
+INSERT = f"INSERT INTO tasks (state, begun_at, {', '.join(_NEW)}) VALUES ('submitting', ?{', ?' * len(_NEW)})"  # noqa: S608
+_SELECT = f"SELECT {', '.join(_ALL)} FROM tasks"  # noqa: S608
+ACCEPT = "UPDATE tasks SET state = ?, req_id = ?, request_id = ?, submitted_at = ?, expires_at = ? WHERE number = ?"
+COMPLETE = """
+    UPDATE results SET question = coalesce(question, (SELECT question FROM tasks WHERE number = ?1)),
+        sha256 = coalesce(sha256, (SELECT sha256 FROM tasks WHERE number = ?1))
+    WHERE finishes = ?2
+"""
+DROP = "DELETE FROM tasks WHERE number = ? AND state IN ('submitting', 'lost')"
+FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
+EXPIRE = "UPDATE tasks SET state = 'expired' WHERE req_id = ? AND state = 'pending'"
+BY_ID = f"{_SELECT} WHERE req_id = ? ORDER BY number DESC LIMIT 1"
+BY_NUMBER = f"{_SELECT} WHERE number = ?"
+PENDING = f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? ORDER BY number LIMIT ?"
+PENDING_OF_KIND = (
+    f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? AND kind = ? ORDER BY number LIMIT ?"
+)
+# The plus keeps SQLite from the index by expiry, which holds all pending tasks instead of a few.
+OF_CONTENT = f"""{_SELECT}
+    WHERE state = 'pending' AND sha256 = ? AND question = ? AND +expires_at > ? ORDER BY number DESC LIMIT 1
+"""
+QUESTION = "SELECT question FROM tasks WHERE req_id = ? ORDER BY number DESC LIMIT 1"
+_CUT_OFF = "WHERE state = 'submitting' AND begun_at <= ?"
+CUT_OFF = f"{_SELECT} {_CUT_OFF} ORDER BY number LIMIT ?"
+CLOSE_LOST = f"UPDATE tasks SET state = 'lost', finished_at = ? {_CUT_OFF}"  # noqa: S608
+
+
+def new_row(task: NewTask) -> list[object]:
+    """Return the values of a new task, in the order of `INSERT`."""
+    values = (getattr(task, name) for name in _NEW)
+    return [to_column(value) if isinstance(value, str) else value for value in values]
+
+
+def to_task(row: sqlite3.Row) -> Task:
+    """Return a task from a row of one of the queries above."""
+    values = {name: from_column(row[name]) for name in _ALL}
+    return Task(**values | {"state": TaskState(values["state"])})
+
+
+PAGE = 200
+"""Results that are in memory at once."""
+
+UNTOLD = """
+    SELECT number, finishes, record, judged_at, run FROM results
+    WHERE told = 0 AND number > ? AND number <= ? ORDER BY number LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """The result of a task, of which no finished run has told.
+
+    `record` is of schema 2 (as it was stored where nobody can read it), `judged_at` (Unix seconds) when it was stored,
+    `run` that which was cut off or is still at work, and `task` what is known of the task, if it was submitted here.
+    """
+
+    req_id: str
+    record: dict[str, Any]
+    judged_at: float
+    run: int | None
+    task: Task | None
+
+
+def untold(database: Database) -> Iterator[Untold]:
+    """Yield what no finished run has told; see `Store.untold`."""
+    newest = int(database.read("SELECT coalesce(max(number), 0) FROM results")[0][0])
+    return _untold(database, newest)
+
+
+def _untold(database: Database, newest: int) -> Iterator[Untold]:
+    after = 0
+    while rows := database.read(UNTOLD, (after, newest, PAGE)):
+        for row in rows:
+            found = database.read(BY_ID, (row["finishes"],))
+            yield _as_untold(row, to_task(found[0]) if found else None)
+        after = rows[-1]["number"]
+
+
+def _as_untold(row: sqlite3.Row, task: Task | None) -> Untold:
+    record = read_record(row["record"], row["judged_at"])
+    return Untold(from_column(row["finishes"]), record, row["judged_at"], row["run"], task)
+
 
 # What is about the past is imported by the methods that ask for it, and so never by a run.
-if TYPE_CHECKING:
-    from moderate_cli.store.feedback import FeedbackVerdict
-    from moderate_cli.store.filters import Filters
-    from moderate_cli.store.history import Entry
-    from moderate_cli.store.prune import Pruned
-    from moderate_cli.store.stats import LabelCount, Period, Usage
-    from moderate_cli.store.telling import Untold
 
 PATIENCE = 30.0
 """Seconds to wait for another process that holds the store."""
@@ -159,7 +372,7 @@ class Store:
     def begin_task(self, task: NewTask) -> int:
         """Record a task before its submission is sent, and return its number."""
         with self._database.write() as connection:
-            cursor = connection.execute(tasks.INSERT, (self._clock(), *tasks.new_row(task)))
+            cursor = connection.execute(INSERT, (self._clock(), *new_row(task)))
             return int(cursor.lastrowid or 0)
 
     def accept_task(
@@ -174,14 +387,14 @@ class Store:
             found = connection.execute("SELECT status FROM results WHERE finishes = ?", (key,)).fetchone()
             state = _final_state(found["status"]) if found else TaskState.PENDING
             row = (state, key, to_column(request_id), submitted_at, expires_at, number)
-            connection.execute(tasks.ACCEPT, row)
+            connection.execute(ACCEPT, row)
             if found:  # it came without what only the task knows
-                connection.execute(tasks.COMPLETE, (number, key))
+                connection.execute(COMPLETE, (number, key))
 
     def drop_task(self, number: int) -> None:
         """Forget a task whose submission failed, so that the service has none."""
         with self._database.write() as connection:
-            connection.execute(tasks.DROP, (number,))
+            connection.execute(DROP, (number,))
 
     def pending_tasks(self, *, kind: TaskKind | None = None) -> Iterator[Task]:
         """Yield the tasks that are pending now, oldest first; memory does not grow with their number.
@@ -195,23 +408,23 @@ class Store:
         after = 0
         while True:
             if kind is None:
-                rows = self._database.read(tasks.PENDING, (after, newest, _PAGE))
+                rows = self._database.read(PENDING, (after, newest, _PAGE))
             else:
-                rows = self._database.read(tasks.PENDING_OF_KIND, (after, newest, kind, _PAGE))
+                rows = self._database.read(PENDING_OF_KIND, (after, newest, kind, _PAGE))
             if not rows:
                 return
-            yield from map(tasks.to_task, rows)
+            yield from map(to_task, rows)
             after = rows[-1]["number"]
 
     def find_task(self, req_id: str) -> Task | None:
         """Return the task with an id of the service, the newest where there are several."""
-        rows = self._database.read(tasks.BY_ID, (to_column(req_id),))
-        return tasks.to_task(rows[0]) if rows else None
+        rows = self._database.read(BY_ID, (to_column(req_id),))
+        return to_task(rows[0]) if rows else None
 
     def find_pending(self, sha256: str, question: str) -> Task | None:
         """Return the newest task, pending and not expired, that will answer a question about a content."""
-        rows = self._database.read(tasks.OF_CONTENT, (sha256, question, self._clock()))
-        return tasks.to_task(rows[0]) if rows else None
+        rows = self._database.read(OF_CONTENT, (sha256, question, self._clock()))
+        return to_task(rows[0]) if rows else None
 
     def finish_task(
         self, req_id: str, record: Mapping[str, Any], run: int | None = None, *, reusable: bool = True
@@ -224,11 +437,11 @@ class Store:
         """
         now, key = self._clock(), to_column(req_id)
         with self._database.write() as connection:
-            asked = connection.execute(tasks.QUESTION, (key,)).fetchone() if reusable else (_NO_QUESTION,)
+            asked = connection.execute(QUESTION, (key,)).fetchone() if reusable else (_NO_QUESTION,)
             question = asked[0] if asked else None
             is_new = insert_result(connection, record, run=run, now=now, question=question, finishes=req_id)
             if is_new:
-                connection.execute(tasks.FINISH, (_final_state(record.get("status")), now, key))
+                connection.execute(FINISH, (_final_state(record.get("status")), now, key))
             return is_new
 
     def untold(self) -> Iterator[Untold]:
@@ -237,8 +450,6 @@ class Store:
         Results that are stored after this call are not among them, nor those that are told before their turn. A run
         that is still at work has not told its own.
         """
-        from moderate_cli.store.telling import untold
-
         return untold(self._database)
 
     def claim(self, req_id: str, run: int) -> bool:
@@ -257,7 +468,7 @@ class Store:
         No result is stored: where one should come all the same, `finish_task` still takes it.
         """
         with self._database.write() as connection:
-            return connection.execute(tasks.EXPIRE, (to_column(req_id),)).rowcount > 0
+            return connection.execute(EXPIRE, (to_column(req_id),)).rowcount > 0
 
     def close_lost(self, *, older_than: float) -> LostTasks:
         """Mark the submissions, begun more than so many seconds ago, that were cut off before their answer as lost.
@@ -266,16 +477,16 @@ class Store:
         """
         now = self._clock()
         before = now - older_than
-        if not self._database.read(tasks.CUT_OFF, (before, 1)):
+        if not self._database.read(CUT_OFF, (before, 1)):
             return LostTasks(0, ())
         with self._database.write() as connection:
-            first = connection.execute(tasks.CUT_OFF, (before, _LOST_NAMED)).fetchall()
-            count = connection.execute(tasks.CLOSE_LOST, (now, before)).rowcount
-        return LostTasks(count, tuple(replace(tasks.to_task(row), state=TaskState.LOST) for row in first))
+            first = connection.execute(CUT_OFF, (before, _LOST_NAMED)).fetchall()
+            count = connection.execute(CLOSE_LOST, (now, before)).rowcount
+        return LostTasks(count, tuple(replace(to_task(row), state=TaskState.LOST) for row in first))
 
     def history(self, filters: Filters) -> Iterator[Entry]:
         """Yield the stored results that are meant, the last stored first; memory grows by 8 bytes for each at most."""
-        from moderate_cli.store.history import history
+        from moderate_cli.store.queries import history
 
         return history(self._database, filters)
 
@@ -291,7 +502,7 @@ class Store:
 
         `since` belongs to the span and `until` does not.
         """
-        from moderate_cli.store.stats import usage
+        from moderate_cli.store.queries import usage
 
         return usage(self._database, by, since, until, engine)
 
@@ -299,7 +510,7 @@ class Store:
         self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
     ) -> list[LabelCount]:
         """Return in how many calls of each service each label was found, the most frequent first."""
-        from moderate_cli.store.stats import label_counts
+        from moderate_cli.store.queries import label_counts
 
         return label_counts(self._database, since, until, engine)
 
@@ -308,7 +519,7 @@ class Store:
 
         Raises StoreError (`unknown_request`) where no result has that request id.
         """
-        from moderate_cli.store.feedback import add_feedback
+        from moderate_cli.store.queries import add_feedback
 
         with self._database.write() as connection:
             add_feedback(connection, request_id, verdict, note, self._clock())
@@ -318,7 +529,7 @@ class Store:
 
         With the results go their feedback and the runs that have ended and have no other. Others can write meanwhile.
         """
-        from moderate_cli.store.prune import prune
+        from moderate_cli.store.queries import prune
 
         return prune(self._database, self._clock() - older_than)
 

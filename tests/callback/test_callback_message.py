@@ -11,9 +11,9 @@ from builders import call
 from callback_builders import BODY, SEED, UID, content, push
 
 from moderate_cli.callback import Callback, CallbackError, parse_callback, read_verdict_of, verify
-from moderate_cli.client.answers import UnreadableAnswerError
-from moderate_cli.errors import ModerateError, ServiceError
-from moderate_cli.verdicts import Coverage, RiskLevel
+from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.common.errors import ModerateError, ServiceError
+from moderate_cli.models import Coverage, RiskLevel
 
 REPLIES = Path(__file__).parents[1] / "vectors" / "replies"
 

@@ -16,7 +16,7 @@ from callback_builders import SEED, UID, content, push
 from digests import needs_sm3
 
 from moderate_cli.callback import Callback, CallbackServer, Refusal
-from moderate_cli.errors import UsageError
+from moderate_cli.common.errors import UsageError
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

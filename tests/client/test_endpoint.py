@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from moderate_cli.client.endpoint import Endpoint
-from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.client.transport import Endpoint
+from moderate_cli.common.errors import ExitCode, UsageError
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from moderate_cli.client.parameters import AsyncOptions, image_parameters, post_parameters
-from moderate_cli.errors import RefusedError
-from moderate_cli.verdicts import ImageUrl, OssObject
+from moderate_cli.common.errors import RefusedError
+from moderate_cli.models import ImageUrl, OssObject
 
 URL = "https://example.com/a.png"
 

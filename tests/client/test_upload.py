@@ -17,9 +17,9 @@ from faults import Answer, body, faults
 
 from moderate_cli.client import Credentials, GreenClient
 from moderate_cli.client.upload import FileChangedError, Uploader, UploadToken, check_oss_endpoint
-from moderate_cli.errors import InputError, ServiceError
-from moderate_cli.settings.table import SETTINGS
-from moderate_cli.verdicts import OssObject
+from moderate_cli.common.errors import InputError, ServiceError
+from moderate_cli.models import OssObject
+from moderate_cli.settings.schema import SETTINGS
 
 DATA = {
     "AccessKeyId": "STS.id",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.files import AtomicFile, FileError, atomic_write, nearest, read_bytes, read_text, upward
-from moderate_cli.errors import ExitCode
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 

@@ -18,7 +18,7 @@ import zxingcpp
 from PIL import Image
 
 from moderate_cli.emulator import AccessKey, Emulator
-from moderate_cli.emulator.engine.qr_code import QrCodeDetector
+from moderate_cli.emulator.engine.detectors import QrCodeDetector
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from moderate_cli.emulator import Emulator, queued
-from moderate_cli.emulator.engine import LocalEngine, frames, packages
-from moderate_cli.emulator.engine.qr_code import QrCodeDetector
+from moderate_cli.emulator import Emulator, engine, green
+from moderate_cli.emulator.engine import LocalEngine
+from moderate_cli.emulator.engine.detectors import QrCodeDetector
 
 DAY = 24 * 60 * 60
 SOURCE = {"ossBucketName": "bucket", "ossObjectName": "image"}
@@ -42,7 +42,7 @@ def labels(data):
     ],
 )
 def test_which_frames_are_captured(total, interval, most, expected):
-    assert list(frames.chosen(total, interval, most)) == expected
+    assert list(engine.chosen(total, interval, most)) == expected
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -105,7 +105,7 @@ def test_without_frames(caller, draw, only_codes, content, parameters, level):
 def test_frames_are_merged_by_their_highest_confidence(caller, draw, monkeypatch):
     scores = iter([0.7, 0.95, 0.2])
     model = type("Model", (), {"classify": lambda self, image: type("Score", (), {"nsfw": next(scores)})})()
-    monkeypatch.setattr("moderate_cli.emulator.engine.adult_content._classifier", lambda: model)
+    monkeypatch.setattr("moderate_cli.emulator.engine.detectors._classifier", lambda: model)
     data = caller.result(caller.submit(draw.animation(3, 0), interval=1, maxFrameNum=10)).body["Data"]
     assert [(result["Label"], result["Confidence"]) for result in data["Result"]] == [
         ("QRCode", 100.0),
@@ -127,7 +127,7 @@ def test_slices_of_a_turned_photo(draw):
     page = Image.new("RGB", (900, 300), "white")
     page.paste("black", (0, 0, 300, 300))
     content = draw.encoded(page, "JPEG", exif=exif.tobytes())
-    slices = list(frames.capture(content, 1, 10).pictures)
+    slices = list(engine.capture(content, 1, 10).pictures)
     assert [part.size for part in slices] == [(300, 300)] * 3
     assert [part.getpixel((150, 150))[0] < 9 for part in slices] == [True, False, False]
 
@@ -291,7 +291,7 @@ def test_images_that_cannot_be_examined(caller, emulator, content, code):
 
 
 def test_without_any_detector_nothing_is_queued(caller, draw, emulator, monkeypatch):
-    monkeypatch.setattr(packages, "is_installed", lambda module: False)
+    monkeypatch.setattr(engine, "is_installed", lambda module: False)
     emulator.state.objects.put("bucket", "image", draw.encoded(draw.gradient()))
     assert caller.service("ImageAsyncModeration", **SOURCE).body["Code"] == 408
 
@@ -300,7 +300,7 @@ def test_a_bug_in_a_task_is_its_result(caller, draw, monkeypatch):
     def broken(*args):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(queued, "examine", broken)
+    monkeypatch.setattr(green, "examine", broken)
     body = caller.result(caller.submit(draw.encoded(draw.gradient()))).body
     assert body["Code"] == 500
     assert "secret" not in body["Msg"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderate_cli.emulator import operations, state
+from moderate_cli.emulator import green, state
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_nothing_found(batch, draw):
 
 def test_the_image_is_examined_once(batch, draw, emulator, monkeypatch):
     engine, looks = emulator._server.service.engine, []
-    monkeypatch.setattr(operations, "examine", lambda _, content: looks.append(content) or engine.examine(content))
+    monkeypatch.setattr(green, "examine", lambda _, content: looks.append(content) or engine.examine(content))
     assert batch(draw.encoded(draw.gradient()), "a,b,c")["Code"] == 200
     assert len(looks) == 1
 

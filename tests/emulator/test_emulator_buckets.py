@@ -6,7 +6,7 @@ import oss2
 import pytest
 
 from moderate_cli.emulator import AccessKey
-from moderate_cli.emulator.objects import LIFETIME
+from moderate_cli.emulator.state import LIFETIME
 
 TEMPORARY = AccessKey("STS.temporary", "secret", "token")
 

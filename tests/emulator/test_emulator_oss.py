@@ -7,7 +7,7 @@ from dataclasses import replace
 import oss2
 import pytest
 
-from moderate_cli.emulator.objects import LIFETIME
+from moderate_cli.emulator.state import LIFETIME
 
 CONTENT = b"content of an object"
 

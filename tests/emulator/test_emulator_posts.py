@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from moderate_cli.emulator import Emulator, Keyword
-from moderate_cli.emulator.engine import packages
-from moderate_cli.emulator.keywords import find_keywords
+from moderate_cli.emulator import Emulator, Keyword, engine
+from moderate_cli.emulator.rules import find_keywords
 
 DAY = 24 * 60 * 60
 SUBMIT, ASK = "MultimodalAsyncModeration", "DescribeMultimodalModerationResult"
@@ -142,7 +141,7 @@ def test_images_without_keywords(connect, clock, draw):
 
 
 def test_images_without_detectors(caller, monkeypatch):
-    monkeypatch.setattr(packages, "is_installed", lambda module: False)
+    monkeypatch.setattr(engine, "is_installed", lambda module: False)
     assert caller.service(SUBMIT, mainData={"mainImages": [IMAGE]}).body["Code"] == 408
     assert caller.service(SUBMIT, mainData={"mainContent": "text"}).body["Code"] == 200
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from moderate_cli.common.errors import UsageError
 from moderate_cli.emulator import Emulator, ImageRule
 from moderate_cli.emulator.engine import Finding
-from moderate_cli.emulator.rules_file import Rules, read_rules
-from moderate_cli.errors import UsageError
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.emulator.rules import Rules, read_rules
+from moderate_cli.models import RiskLevel
 
 GUN = Finding("violent_gun", 81.5, "local rule (local engine)", RiskLevel.MEDIUM)
 SHA256 = "ab" * 32

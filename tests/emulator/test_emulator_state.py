@@ -2,11 +2,9 @@
 
 import pytest
 
-from moderate_cli.emulator import tasks
-from moderate_cli.emulator.faults import BodyError
-from moderate_cli.emulator.objects import CAPACITY, LIFETIME, ObjectStore, StoreFullError
-from moderate_cli.emulator.state import State
-from moderate_cli.emulator.tasks import Kind, TaskStore
+from moderate_cli.emulator import state
+from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.state import LIFETIME, MAX_OBJECTS_SIZE, Kind, ObjectStore, State, StoreFullError, TaskStore
 
 
 class SetClock:
@@ -29,7 +27,7 @@ def store(clock):
 
 
 def test_limits():
-    assert (LIFETIME, CAPACITY) == (1800, 1024**3)
+    assert (LIFETIME, MAX_OBJECTS_SIZE) == (1800, 1024**3)
 
 
 def test_objects_are_on_disk(store):
@@ -156,4 +154,4 @@ def test_failed_tasks_answer_with_their_code(task_store):
 
 
 def test_limits_of_tasks():
-    assert (tasks.CAPACITY, Kind.IMAGE.value, Kind.POST.value) == (10_000, 259_200, 86_400)
+    assert (state.MAX_TASKS, Kind.IMAGE.value, Kind.POST.value) == (10_000, 259_200, 86_400)

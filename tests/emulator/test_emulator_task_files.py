@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from moderate_cli.emulator.faults import BodyError
-from moderate_cli.emulator.task_files import TaskFiles
-from moderate_cli.emulator.tasks import IN_PROGRESS, Kind, TaskStore
+from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.state import IN_PROGRESS, Kind, TaskFiles, TaskStore
 
 
 def _store(folder: Path, now: float = 1000.0) -> TaskStore:

@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 
 _SCRIPT = """
 from PIL import Image
-from moderate_cli.emulator.engine.adult_content import AdultContentDetector
+from moderate_cli.emulator.engine.detectors import AdultContentDetector
 AdultContentDetector().detect(Image.new("RGB", (300, 300)))
 """
 

@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from repositories import Repository
 
-from moderate_cli.client.answers import UnreadableAnswerError
-from moderate_cli.client.replies import read_verdict
-from moderate_cli.errors import UsageError
+from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.verdicts import read_verdict
+from moderate_cli.common.errors import UsageError
 from moderate_cli.gate import Gate, open_gate
-from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
-from moderate_cli.records import Suppression, counted_level, to_record
+from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions
+from moderate_cli.models import Item, Json, Judged, Label, LocalFile, RiskLevel, ServiceVerdict
+from moderate_cli.records import to_record
+from moderate_cli.results import Suppression, counted_level
 from moderate_cli.settings.policy import Policy
-from moderate_cli.verdicts import Item, Json, Judged, Label, LocalFile, RiskLevel, ServiceVerdict
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NONE, LOW, MEDIUM, HIGH = RiskLevel

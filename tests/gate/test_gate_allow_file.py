@@ -12,10 +12,9 @@ import yaml
 from builders import item, judged
 from yaml_loaders import LOADERS, use_loader
 
-from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.gate.allow_file import parse_suppressions, read_date, read_text
-from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
-from moderate_cli.settings.files import Location
+from moderate_cli.common.errors import ExitCode, UsageError
+from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions, parse_suppressions, read_date, read_text
+from moderate_cli.settings.locate import Location
 
 SHA = "0123456789abcdef" * 4
 NAME = ".moderate-suppressions.yaml"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from builders import SHA256, item, judged
 
-from moderate_cli.gate.allowances import SuppressionEntry, Suppressions
-from moderate_cli.records import Suppression
-from moderate_cli.verdicts import Image, ImageUrl, Item, Judged, LocalFile, OssObject, QueuedTask
+from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions
+from moderate_cli.models import Image, ImageUrl, Item, Judged, LocalFile, OssObject, QueuedTask
+from moderate_cli.results import Suppression
 
 TODAY = date(2026, 11, 21)
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from builders import SHA256, call, failed, item, judged, skipped
 
-from moderate_cli.errors import ExitCode, UsageError
-from moderate_cli.gate.baseline import Baseline, services_by_label
+from moderate_cli.common.errors import ExitCode, UsageError
+from moderate_cli.gate.gate import Baseline, services_by_label
+from moderate_cli.models import Frame, ImageUrl, Judged, Label, Outcome, RiskLevel, ServiceVerdict
 from moderate_cli.records import to_record
-from moderate_cli.settings.files import Location
-from moderate_cli.verdicts import Frame, ImageUrl, Judged, Label, Outcome, RiskLevel, ServiceVerdict
+from moderate_cli.settings.locate import Location
 
 A, B = "serviceA", "serviceB"
 HIGH = RiskLevel.HIGH

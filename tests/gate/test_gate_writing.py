@@ -11,12 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moderate_cli.errors import UsageError
-from moderate_cli.gate.allow_file import parse_suppressions
-from moderate_cli.gate.allowances import SuppressionEntry
+from moderate_cli.common.errors import UsageError
 from moderate_cli.gate.gate import locate
-from moderate_cli.gate.writing import add_suppression
-from moderate_cli.settings.files import Location
+from moderate_cli.gate.suppressions import SuppressionEntry, add_suppression, parse_suppressions
+from moderate_cli.settings.locate import Location
 
 SHA = "0123456789abcdef" * 4
 OLD = "- path: old\n  label: a\n  reason: b\n"

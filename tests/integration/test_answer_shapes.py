@@ -27,15 +27,16 @@ from faults import Answer, FaultServer, faults
 from jsonschema import Draft202012Validator
 from PIL import Image
 
+from moderate_cli import cli
 from moderate_cli.callback import CallbackServer, checksum
-from moderate_cli.commands import lazy
-from moderate_cli.commands.listen import _Desk
-from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode
+from moderate_cli.cli.listen import _Desk
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.main import run
-from moderate_cli.records import GatePolicy, Tally, record_schema, to_outcome
+from moderate_cli.models import RiskLevel
+from moderate_cli.records import record_schema, to_outcome
+from moderate_cli.results import GatePolicy, Tally
 from moderate_cli.store import NewTask, Store, TaskState
-from moderate_cli.verdicts import RiskLevel
 
 URL = "https://example.com/a.png"
 UID, SEED = "100", "s"
@@ -184,7 +185,7 @@ def _gated(record: Mapping[str, Any]) -> int:
 @contextmanager
 def _world(folder: Path) -> Iterator[World]:
     with (
-        patch.object(lazy, "load", cache(lazy.load)),  # to build a command takes longer than to run it
+        patch.object(cli, "load", cache(cli.load)),  # to build a command takes longer than to run it
         Store.open(folder / "store.db") as store,
         faults(lambda handler: world.reply(handler)) as service,
     ):

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from actions import RISKY, service
-from results import Result
+from invocation import Result
 
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.files import AtomicFile
-from moderate_cli.errors import ExitCode
 
 URLS = [f"https://example.com/{number}.jpg" for number in range(30)]
 

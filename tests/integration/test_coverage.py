@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 import pytest
 from actions import CLEAN, service
 from faults import body
+from invocation import Result
 from PIL import Image
-from results import Result
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 
 LOCAL = ("--profile", "local")
 FORMATS = ("csv", "html", "json", "jsonl", "junit", "markdown", "sarif")

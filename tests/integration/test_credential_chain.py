@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from standins import ROLE_PATH, TOKEN_PATH, StandIn, handed_out, stand_in
 
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import Emulator
-from moderate_cli.emulator.keys import AccessKey
-from moderate_cli.errors import ExitCode
-from moderate_cli.settings.credentials import ecs
+from moderate_cli.emulator.state import AccessKey
+from moderate_cli.settings.credentials import profiles
 
 MODERATE = Path(sys.executable).with_name("moderate")
 IMAGE = Path(__file__).parents[1] / "data" / "landscape.jpg"
@@ -55,7 +55,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         # The library read the variable when it was imported.
         monkeypatch.setattr("alibabacloud_credentials.utils.auth_util.environment_ecs_metadata_disabled", "false")
         monkeypatch.setenv("HTTP_PROXY", service.url)  # the library's way to the service's fixed address
-        monkeypatch.setattr(ecs, "METADATA_ADDRESS", service.address)
+        monkeypatch.setattr(profiles, "METADATA_ADDRESS", service.address)
         yield service
 
 

@@ -19,7 +19,7 @@ from faults import Answer
 from PIL import Image
 from raw_servers import Talk, raw_server
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 
 MODERATE = Path(sys.executable).with_name("moderate")
 BODY = CLEAN.body

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from faults import Answer, body, faults, gateway
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 
 NAMES = ["settings", "credentials", "dns", "tls", "clock", "signature", "permission", "oss"]
 

@@ -13,11 +13,10 @@ import pytest
 from faults import JUDGED, Answer, FaultServer, Reset, body, faults, gateway
 
 from moderate_cli.client import Credentials, GreenClient, Timeouts
-from moderate_cli.client.failover import with_failover
-from moderate_cli.client.rate import RateKey, RateLimits
-from moderate_cli.client.retry import Retrier, RetryPolicy
-from moderate_cli.errors import ServiceError
-from moderate_cli.verdicts import ImageUrl, Verdict
+from moderate_cli.client.client import with_failover
+from moderate_cli.client.limits import RateKey, RateLimits, Retrier, RetryPolicy
+from moderate_cli.common.errors import ServiceError
+from moderate_cli.models import ImageUrl, Verdict
 
 IMAGE = ImageUrl("https://example.com/a.png")
 HTML = Answer(502, b"<html><body>Bad Gateway</body></html>", {"Content-Type": "text/html"})

@@ -17,11 +17,11 @@ from xml.etree import ElementTree
 import pytest
 from actions import CLEAN, RISKY, Reply, Service, service, upload_token
 from faults import Answer, Reset, gateway
+from invocation import Result
 from PIL import Image
-from results import Result
 
 from moderate_cli.client import GreenClient
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.records import record_schema
 
 MODERATE = Path(sys.executable).with_name("moderate")

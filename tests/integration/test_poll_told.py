@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from actions import service
 from faults import Answer, body
-from results import Result
+from invocation import Result
 
-from moderate_cli.client.operations import Operation
-from moderate_cli.errors import ExitCode
+from moderate_cli.client.parameters import Operation
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.store import NewTask, Store
 
 MODERATE = Path(sys.executable).with_name("moderate")

@@ -20,9 +20,9 @@ import xmlschema
 from browser import CHROMIUM, open_page
 from markdown_it import MarkdownIt
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
-from moderate_cli.render.safe import safe_text
 
 TESTS = Path(__file__).parents[1]
 MODERATE = Path(sys.executable).with_name("moderate")

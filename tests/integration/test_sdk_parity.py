@@ -17,8 +17,8 @@ from alibabacloud_tea_openapi.utils_models import Config
 
 from moderate_cli.client import Credentials, GreenClient
 from moderate_cli.client.parameters import AsyncOptions, image_parameters, post_parameters
-from moderate_cli.emulator.signatures import parse_authorization, sign, string_to_sign
-from moderate_cli.verdicts import ImageUrl
+from moderate_cli.emulator.gateway import parse_authorization, sign, string_to_sign
+from moderate_cli.models import ImageUrl
 
 ODD = "你好 ~*'()!+ %&=/?"
 SECRET = "AKSECRET"

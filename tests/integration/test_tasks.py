@@ -25,8 +25,8 @@ from PIL import Image
 
 from moderate_cli.callback import checksum
 from moderate_cli.client import AsyncOptions, Credentials, GreenClient
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import Emulator, Keyword
-from moderate_cli.errors import ExitCode
 from moderate_cli.records import record_schema
 from moderate_cli.store import NewTask, Store
 

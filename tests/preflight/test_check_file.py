@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from preflight_corpus import png
 
-from moderate_cli.errors import RefusedError
+from moderate_cli.common.errors import RefusedError
 from moderate_cli.preflight import MAX_BYTES, Checked, Format, check_file
 
 PNG = png(640, 480)

@@ -9,10 +9,10 @@ from counting import CountingFile
 from preflight_corpus import Sample, png, saved
 from preflight_corpus import samples as corpus
 
-from moderate_cli.errors import RefusedError
+from moderate_cli.common.errors import RefusedError
+from moderate_cli.models import Extent
 from moderate_cli.preflight import FIRST_ASSUMED, Format, check_file, extents_of
 from moderate_cli.preflight.parts import count_parts
-from moderate_cli.verdicts import Extent
 
 UNDOCUMENTED = {Format.PNG, Format.TIFF, Format.WEBP}
 

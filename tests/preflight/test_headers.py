@@ -11,7 +11,7 @@ from counting import CountingFile, check
 from PIL import Image
 from preflight_corpus import FTYP, Sample, box, ico, png, png_chunk, samples, saved, segment, tiff
 
-from moderate_cli.errors import RefusedError
+from moderate_cli.common.errors import RefusedError
 from moderate_cli.preflight import ACCEPTED, Format, check_file
 from moderate_cli.preflight.headers import BUDGET, READERS
 

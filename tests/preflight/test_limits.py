@@ -8,7 +8,7 @@ import pytest
 from counting import check
 from preflight_corpus import heic, ico, png, saved, segment, tiff
 
-from moderate_cli.errors import RefusedError
+from moderate_cli.common.errors import RefusedError
 from moderate_cli.preflight import Checked, Format
 
 SMALL = "smaller than 200 x 200 pixels, below which the service judges worse"

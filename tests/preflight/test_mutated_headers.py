@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from preflight_corpus import Sample, samples
 
-from moderate_cli.errors import RefusedError
+from moderate_cli.common.errors import RefusedError
 from moderate_cli.preflight import Checked, Format, check_file
 from moderate_cli.preflight.headers import BUDGET
 

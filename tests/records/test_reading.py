@@ -23,9 +23,7 @@ from builders import (
 from jsonschema import Draft202012Validator
 from samples import IMAGE_MODERATION, vendor_outcome
 
-from moderate_cli.records import read_verdict, to_outcome, to_record, upgraded
-from moderate_cli.records.record import load_schema
-from moderate_cli.verdicts import (
+from moderate_cli.models import (
     Coverage,
     Frame,
     ImageUrl,
@@ -41,6 +39,7 @@ from moderate_cli.verdicts import (
     ServiceVerdict,
     Usage,
 )
+from moderate_cli.records import load_schema, read_verdict, to_outcome, to_record, upgraded
 
 FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (Label("a", 1.5, "d", RiskLevel.LOW, "s"),), NO_EXT),)
 PARTS = (ServiceVerdict("s", RiskLevel.MEDIUM, (Label("b"),), NO_EXT),)

@@ -23,9 +23,9 @@ from builders import (
 )
 from jsonschema import Draft202012Validator
 
-from moderate_cli.records import SCHEMA, GatePolicy, Suppression, record_schema, to_record
-from moderate_cli.records.record import load_schema
-from moderate_cli.verdicts import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
+from moderate_cli.models import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
+from moderate_cli.records import SCHEMA, load_schema, record_schema, to_record
+from moderate_cli.results import GatePolicy, Suppression
 
 FIELDS = [
     "schema",

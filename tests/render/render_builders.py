@@ -11,10 +11,10 @@ from typing import Any
 from builders import failed, judged, skipped
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, vendor_outcome
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import NO_GATE, GatePolicy, Suppression, Tally
+from moderate_cli.common.environment import Environment
+from moderate_cli.models import Item, Judged, Label, LocalFile, Outcome, RiskLevel
 from moderate_cli.render import Format, renderer
-from moderate_cli.verdicts import Item, Judged, Label, LocalFile, Outcome, RiskLevel
+from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
 
 HOSTILE_NAMES = (
     "<script>alert(1)</script>.png",

@@ -8,8 +8,8 @@ import pytest
 from builders import call, judged
 from render_builders import shown
 
-from moderate_cli.records import Tally
 from moderate_cli.render import MOST_CLEAN, Format, clean_wanted
+from moderate_cli.results import Tally
 
 NAMES_NONE = (Format.SARIF, Format.GITHUB, Format.MARKDOWN)
 NAMES_FEW = (Format.TABLE, Format.JUNIT)

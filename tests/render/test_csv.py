@@ -10,11 +10,12 @@ from builders import failed, judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import async_outcome
 
-from moderate_cli.records import Suppression, to_record
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Label, Outcome
+from moderate_cli.records import to_record
 from moderate_cli.render import Format
 from moderate_cli.render.csv import COLUMNS
-from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Label, Outcome
+from moderate_cli.results import Suppression
 
 
 def _rows(*outcomes: Outcome, suppressions: list[Suppression] | None = None) -> list[dict[str, str]]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from builders import NO_EXT
 
-from moderate_cli.client.replies import read_ext
-from moderate_cli.render.details import confidence, details
+from moderate_cli.client.verdicts import read_ext
+from moderate_cli.render.wording import confidence, details
 
 REPLIES = Path(__file__).parents[1] / "vectors/replies/image_moderation"
 

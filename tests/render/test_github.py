@@ -12,10 +12,10 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import pending_image
 
-from moderate_cli.records import GatePolicy
+from moderate_cli.models import Label, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render.github import SUMMARY_VARIABLE
-from moderate_cli.verdicts import Label, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy
 
 _COMMAND = re.compile(r"::(error|warning|notice) (?:file=([^,:]+),)?title=([^,:]*)::(.*)")
 

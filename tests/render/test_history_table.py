@@ -9,8 +9,8 @@ from builders import failed, judged
 from render_builders import HOSTILE_NAMES
 from samples import async_outcome, batch_outcome, post_outcome
 
-from moderate_cli.render.history_table import HistoryTable
-from moderate_cli.verdicts import Outcome
+from moderate_cli.models import Outcome
+from moderate_cli.render.table import HistoryTable
 
 NOON = 1_764_590_400.0  # 2025-12-01 12:00:00 UTC
 

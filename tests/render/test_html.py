@@ -16,12 +16,12 @@ from builders import judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, async_outcome
 
-from moderate_cli.installation import install_command
-from moderate_cli.records import GatePolicy, Tally
+from moderate_cli.common.installation import install_command
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Frame, Label, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
-from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Frame, Label, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy, Tally
 
 PICTURE = str(TESTS / "data" / "poster-qr.png")
 _EMPTY = {"meta", "link", "img", "input", "br", "wbr"}

@@ -13,10 +13,10 @@ from builders import failed
 from PIL import Image
 from render_builders import HOSTILE_NAMES, local, mixed_run, shown
 
-from moderate_cli.records import GatePolicy
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Item, LocalFile, Outcome, RiskLevel
 from moderate_cli.render import Format
-from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Item, LocalFile, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 

@@ -8,11 +8,12 @@ import json
 import pytest
 from builders import failed, judged, skipped
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import GatePolicy, Tally, to_record
+from moderate_cli.common.environment import Environment
+from moderate_cli.models import Coverage, Outcome, RiskLevel
+from moderate_cli.records import to_record
 from moderate_cli.render import Format, choose_format, renderer
 from moderate_cli.render.json import JsonlRenderer, JsonRenderer, dump, summary
-from moderate_cli.verdicts import Coverage, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy, Tally
 
 OUTCOMES = [judged("high", "weapon", source="图\u202e\x1b[31m.png"), skipped("b.jpg"), failed("c\udcff.png")]
 

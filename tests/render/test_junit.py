@@ -12,10 +12,10 @@ from golden import check_golden
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
-from moderate_cli.records import GatePolicy, Suppression, Tally, is_clean
+from moderate_cli.models import Label, Outcome, RiskLevel
 from moderate_cli.render import MOST_CLEAN, Format
 from moderate_cli.render import junit as module
-from moderate_cli.verdicts import Label, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy, Suppression, Tally, is_clean
 
 
 @cache

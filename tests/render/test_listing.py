@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from moderate_cli.environment import Environment
+from moderate_cli.common.environment import Environment
 from moderate_cli.render.listing import ListFormat, Listing, Row, safe_cell, show
 
 HARMFUL = [

@@ -11,11 +11,11 @@ from golden import check_golden
 from markdown_it import MarkdownIt
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 
-from moderate_cli.records import GatePolicy, Tally
+from moderate_cli.common.text import safe_text
+from moderate_cli.models import Label, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render.markdown import LONGEST
-from moderate_cli.render.safe import safe_text
-from moderate_cli.verdicts import Label, Outcome, RiskLevel
+from moderate_cli.results import GatePolicy, Tally
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 

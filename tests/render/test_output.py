@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.render.output import OutputError, open_output
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")

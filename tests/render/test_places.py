@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from render_builders import HOSTILE_NAMES
 
-from moderate_cli.render.places import Places
-from moderate_cli.verdicts import ImageUrl, Item, LocalFile, OssObject, Post
+from moderate_cli.models import ImageUrl, Item, LocalFile, OssObject, Post
+from moderate_cli.render.wording import Places
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from samples import post_outcome, shown_table, vendor_post
 from test_table import HARMFUL
 
-from moderate_cli.verdicts import Coverage, Judged, Label, Post, QueuedTask, RiskLevel
+from moderate_cli.models import Coverage, Judged, Label, Post, QueuedTask, RiskLevel
 
 WIDTHS = [20, 40, 60, 80, 100, 120, 200]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 from builders import failed, judged
 
-from moderate_cli.environment import Environment
-from moderate_cli.records import Tally
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.text import say
 from moderate_cli.render import progress as progress_module
-from moderate_cli.render.notes import say
 from moderate_cli.render.progress import SharedStream, progress
+from moderate_cli.results import Tally
 
 PATIENCE = 10.0  # seconds: far more than any step here takes
 

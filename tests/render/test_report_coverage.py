@@ -12,13 +12,12 @@ import pytest
 from builders import failed, judged
 from render_builders import shown
 
-from moderate_cli.catalogue.prices import Estimate
-from moderate_cli.records import NO_GATE, GatePolicy, Tally
+from moderate_cli.catalog.prices import Estimate
+from moderate_cli.models import Coverage, Judged, Outcome, PartKind, RiskLevel
 from moderate_cli.render import Format
-from moderate_cli.render.coverage import coverage_lines, coverage_words, remarks
 from moderate_cli.render.summary import summary_lines
-from moderate_cli.render.worst import place_of
-from moderate_cli.verdicts import Coverage, Judged, Outcome, PartKind, RiskLevel
+from moderate_cli.render.wording import coverage_lines, coverage_words, place_of, remarks
+from moderate_cli.results import NO_GATE, GatePolicy, Tally
 
 GATE = GatePolicy(RiskLevel.HIGH)
 FULL = GatePolicy(require_full=True)

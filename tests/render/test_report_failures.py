@@ -12,10 +12,10 @@ from builders import failed, verdict
 from render_builders import shown
 from samples import TESTS, shown_table
 
-from moderate_cli.errors import ServiceError
+from moderate_cli.common.errors import ServiceError
+from moderate_cli.models import Failed, Item, Label, LocalFile, Verdict
 from moderate_cli.render import Format
-from moderate_cli.render.words import read_words
-from moderate_cli.verdicts import Failed, Item, Label, LocalFile, Verdict
+from moderate_cli.render.wording import read_words
 
 _PICTURE = TESTS / "data" / "poster-qr.png"
 _ERROR = ServiceError("no answer of tonalityImprove", code="unreadable_answer", hint="try again")

@@ -14,10 +14,10 @@ from builders import judged
 from render_builders import shown
 from samples import async_outcome, batch_outcome, shown_table, vendor_outcome
 
-from moderate_cli.records import GatePolicy, Suppression, findings
+from moderate_cli.models import Frame, Judged, Label, RiskLevel, ServiceVerdict
 from moderate_cli.render import Format
-from moderate_cli.render.words import exempted, where_words
-from moderate_cli.verdicts import Frame, Judged, Label, RiskLevel, ServiceVerdict
+from moderate_cli.render.wording import exempted, where_words
+from moderate_cli.results import GatePolicy, Suppression, findings
 
 _EXEMPT = Label("nonLabel_lib", 83.0, "Hit allowlist", RiskLevel.NONE)
 _GATE = GatePolicy(RiskLevel.LOW)

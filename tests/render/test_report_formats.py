@@ -11,12 +11,12 @@ from builders import failed, judged, skipped
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import async_outcome, batch_outcome
 
-from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import GatePolicy, Suppression, Tally
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.models import Outcome, RiskLevel
 from moderate_cli.render import Format, renderer
-from moderate_cli.render.worst import Worst, place_of
-from moderate_cli.verdicts import Outcome, RiskLevel
+from moderate_cli.render.wording import Worst, place_of
+from moderate_cli.results import GatePolicy, Suppression, Tally
 
 FORMATS = [choice for choice in Format if choice is not Format.AUTO]
 BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
@@ -91,7 +91,7 @@ def test_what_is_suppressed_is_marked_in_records_and_nothing_else_of_them_change
 def test_a_format_loads_only_what_it_needs(choice: Format, forbidden: str) -> None:
     script = (
         "import io, sys\n"
-        "from moderate_cli.environment import Environment\n"
+        "from moderate_cli.common.environment import Environment\n"
         "from moderate_cli.records import Tally\n"
         "from moderate_cli.render import Format, renderer\n"
         f"renderer(Format({choice.value!r}), io.StringIO(), Environment(), color='never', raw=False).finish(Tally())\n"

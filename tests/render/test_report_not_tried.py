@@ -13,12 +13,12 @@ import pytest
 from builders import failed, fatal_error, judged
 from render_builders import shown
 
-from moderate_cli.catalogue.prices import Estimate
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import Tally
+from moderate_cli.catalog.prices import Estimate
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.render import Format
 from moderate_cli.render.github import MOST, SUMMARY_VARIABLE
 from moderate_cli.render.summary import summary_lines
+from moderate_cli.results import Tally
 
 REPORTS = [Format.TABLE, Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 # What ends a run, and what is said of it.

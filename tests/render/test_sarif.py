@@ -15,11 +15,11 @@ from jsonschema import Draft4Validator
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import pending_image, post_outcome
 
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import Suppression, Tally
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.models import Failed, Label, Outcome
 from moderate_cli.render import Format
 from moderate_cli.render import sarif as module
-from moderate_cli.verdicts import Failed, Label, Outcome
+from moderate_cli.results import Suppression, Tally
 
 
 @pytest.fixture(autouse=True)

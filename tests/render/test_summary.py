@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from builders import failed, judged, skipped
 
-from moderate_cli.catalogue.prices import Estimate
-from moderate_cli.errors import ExitCode
-from moderate_cli.records import Tally
+from moderate_cli.catalog.prices import Estimate
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.models import Outcome
 from moderate_cli.render.summary import summary_lines
-from moderate_cli.verdicts import Outcome
+from moderate_cli.results import Tally
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from golden import check_golden
 from samples import IMAGE_MODERATION, async_outcome, batch_outcome, pending_image, shown_table, vendor_outcome
 
-from moderate_cli.errors import RefusedError, ServiceError
-from moderate_cli.verdicts import (
+from moderate_cli.common.errors import RefusedError, ServiceError
+from moderate_cli.models import (
     Failed,
     Frame,
     Item,

@@ -9,10 +9,10 @@ from builders import failed, judged
 from render_builders import shown
 from samples import pending_image, post_outcome
 
-from moderate_cli.records import Tally
+from moderate_cli.models import Outcome
 from moderate_cli.render import MOST_CLEAN, Format
 from moderate_cli.render.table import MOST
-from moderate_cli.verdicts import Outcome
+from moderate_cli.results import Tally
 
 
 def _run(harmless: int) -> list[Outcome]:

@@ -6,7 +6,7 @@ import pytest
 from golden import check_golden
 from samples import async_outcome, batch_outcome, pending_image, pending_post, post_outcome, shown_table
 
-from moderate_cli.verdicts import Outcome
+from moderate_cli.models import Outcome
 
 OUTCOMES: dict[str, list[Outcome]] = {
     "batch": [batch_outcome(name) for name in ("risk", "none", "allowlist")],

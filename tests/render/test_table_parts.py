@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, shown_table, vendor_outcome
 
-from moderate_cli.verdicts import Judged, Label, Pending, RiskLevel, Usage
+from moderate_cli.models import Judged, Label, Pending, RiskLevel, Usage
 
 WIDTHS = [60, 120]
 

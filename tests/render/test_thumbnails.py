@@ -15,9 +15,9 @@ from builders import judged
 from PIL import Image
 from samples import TESTS
 
+from moderate_cli.models import ImageUrl, Item, Judged, LocalFile, QueuedTask
 from moderate_cli.render.html import thumbnails as module
 from moderate_cli.render.html.thumbnails import SIDE, Thumbnails
-from moderate_cli.verdicts import ImageUrl, Item, Judged, LocalFile, QueuedTask
 
 
 def _outcome(path: Path, sha256: str | None = None) -> Judged:

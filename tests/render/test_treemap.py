@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from moderate_cli.render.html.treemap import Rectangle, treemap
+from moderate_cli.render.html.charts import Rectangle, treemap
 
 AREA = Rectangle(0, 0, 220, 100)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from moderate_cli.scanning.in_flight import InFlight
+from moderate_cli.scanning.image_judge import InFlight
 
 PATIENCE = 10.0  # seconds: far more than any step here takes
 

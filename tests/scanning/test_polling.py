@@ -10,11 +10,10 @@ import pytest
 from builders import call, unreadable_answer, verdict
 
 from moderate_cli.client import GreenClient
-from moderate_cli.client.operations import Operation
-from moderate_cli.client.replies import read_verdict
-from moderate_cli.errors import ExitCode, ModerateError, RefusedError, ServiceError
-from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, is_final, sent_data_id
-from moderate_cli.verdicts import (
+from moderate_cli.client.parameters import Operation
+from moderate_cli.client.verdicts import read_verdict
+from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, ServiceError
+from moderate_cli.models import (
     Coverage,
     Extent,
     Failed,
@@ -27,6 +26,7 @@ from moderate_cli.verdicts import (
     TaskKind,
     Verdict,
 )
+from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, is_final, sent_data_id
 
 
 class Clock:
@@ -410,7 +410,7 @@ def test_the_kind_decides_what_is_asked() -> None:
 
 
 def test_what_is_no_task_is_a_bug() -> None:
-    from moderate_cli.verdicts import ImageUrl
+    from moderate_cli.models import ImageUrl
 
     with pytest.raises(TypeError):
         TaskJudge(lambda _task: Client(None))(Item("x", ImageUrl("https://example.com/")))

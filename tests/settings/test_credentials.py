@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from moderate_cli.client import Credentials
-from moderate_cli.environment import Environment
-from moderate_cli.errors import CredentialsError, ExitCode, UsageError
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import CredentialsError, ExitCode, UsageError
 from moderate_cli.settings import find_credentials
-from moderate_cli.settings.credentials import ecs
+from moderate_cli.settings.credentials import profiles
 
 ID, SECRET, TOKEN = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID",
@@ -22,7 +22,7 @@ ID, SECRET, TOKEN = (
 @pytest.fixture(autouse=True)
 def _empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(ecs, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
+    monkeypatch.setattr(profiles, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
 
 
 def _find(**variables: str) -> Credentials:

@@ -21,11 +21,11 @@ import requests
 import responses
 from standins import ROLE_PATH, TOKEN_PATH, StandIn, handed_out, stand_in, utc
 
-from moderate_cli.client.credentials import Credentials, CredentialSource
-from moderate_cli.environment import Environment
-from moderate_cli.errors import CredentialsError
-from moderate_cli.installation import install_command
-from moderate_cli.settings.credentials import ecs, find_credentials
+from moderate_cli.client.auth import Credentials, CredentialSource
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import CredentialsError
+from moderate_cli.common.installation import install_command
+from moderate_cli.settings.credentials import find_credentials, profiles
 
 SECRET, TOKEN = "CANARYsecret0123456789", "CANARYtoken0123456789"
 STS = "https://sts.aliyuncs.com"
@@ -37,7 +37,7 @@ OIDC = {"ALIBABA_CLOUD_ROLE_ARN": ROLE, "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(ecs, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
+    monkeypatch.setattr(profiles, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Callable[[StandIn], None]:
         # The library read the variable, which all tests set, when it was imported.
         monkeypatch.setattr("alibabacloud_credentials.utils.auth_util.environment_ecs_metadata_disabled", "false")
         monkeypatch.setenv("HTTP_PROXY", service.url)  # the library's way to the service's fixed address
-        monkeypatch.setattr(ecs, "METADATA_ADDRESS", service.address)
+        monkeypatch.setattr(profiles, "METADATA_ADDRESS", service.address)
 
     return make
 
@@ -430,7 +430,7 @@ def test_plain_keys_need_no_extra(
     assert _find().current() == Credentials("an-id", SECRET)
     config()
     with stand_in({}) as service:
-        monkeypatch.setattr(ecs, "METADATA_ADDRESS", service.address)
+        monkeypatch.setattr(profiles, "METADATA_ADDRESS", service.address)
         with caplog.at_level("INFO"), pytest.raises(CredentialsError):
             _find()
     assert f"ECS role: a metadata service may be there, {install_command('ram')}" in caplog.text
@@ -448,8 +448,8 @@ def test_a_damaged_library(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_library_prints_nothing_and_starts_no_threads(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"
-        "from moderate_cli.environment import Environment\n"
-        "from moderate_cli.errors import CredentialsError\n"
+        "from moderate_cli.common.environment import Environment\n"
+        "from moderate_cli.common.errors import CredentialsError\n"
         "from moderate_cli.settings import find_credentials\n"
         "source = find_credentials(Environment(), 'ecs')\n"
         "assert 'alibabacloud_credentials' not in sys.modules, 'nothing slow before it is needed'\n"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from moderate_cli.client import Credentials
-from moderate_cli.client.credentials import CredentialSource
-from moderate_cli.environment import Environment
-from moderate_cli.errors import CredentialsError
-from moderate_cli.settings.credentials import ecs, find_credentials
+from moderate_cli.client.auth import CredentialSource
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import CredentialsError
+from moderate_cli.settings.credentials import find_credentials, profiles
 
 CANARY, TOKEN_CANARY = "CANARYsecret0123456789", "CANARYtoken0123456789"
 AK = {"mode": "AK", "access_key_id": "an-id", "access_key_secret": CANARY}
@@ -24,7 +24,7 @@ ROLE = {**AK, "mode": "RamRoleArn", "ram_role_arn": "acs:ram::1:role/r"}
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(ecs, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
+    monkeypatch.setattr(profiles, "METADATA_ADDRESS", ("127.0.0.1", 1))  # nobody listens there
     return tmp_path
 
 
@@ -160,20 +160,20 @@ def test_the_chain_has_an_order(config: Callable, ini: Callable, home: Path) -> 
         "ALIBABA_CLOUD_ROLE_ARN": "acs:ram::1:role/r",
         "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "acs:ram::1:oidc-provider/p",
     }
-    ecs = {"ALIBABA_CLOUD_ECS_METADATA": "a-role"}
+    metadata = {"ALIBABA_CLOUD_ECS_METADATA": "a-role"}
     uri = {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://127.0.0.1:9/"}
     off = {"ALIBABA_CLOUD_CLI_PROFILE_DISABLED": "true"}
-    everything = keys | oidc | ecs | uri
+    everything = keys | oidc | metadata | uri
 
     def origin(variables: dict[str, str]) -> str:
         return find_credentials(Environment(variables=variables)).origin
 
     assert origin(everything) == "environment (ALIBABA_CLOUD_ACCESS_KEY_ID)"
-    assert origin(oidc | ecs | uri) == "OIDC role acs:ram::1:role/r"
-    assert origin(ecs | uri) == "~/.aliyun/config.json, profile default (AK)"
-    assert origin(ecs | uri | off) == "~/.alibabacloud/credentials.ini, section default (access_key)"
+    assert origin(oidc | metadata | uri) == "OIDC role acs:ram::1:role/r"
+    assert origin(metadata | uri) == "~/.aliyun/config.json, profile default (AK)"
+    assert origin(metadata | uri | off) == "~/.alibabacloud/credentials.ini, section default (access_key)"
     (home / ".alibabacloud" / "credentials.ini").unlink()
-    assert origin(ecs | uri | off) == "ECS role a-role"
+    assert origin(metadata | uri | off) == "ECS role a-role"
     assert origin(uri | off) == "credentials URI"
     for source, name in (("oidc", "OIDC"), ("cli", "~/.aliyun"), ("ecs", "ECS"), ("uri", "credentials URI")):
         assert find_credentials(Environment(variables=everything), source).origin.startswith(name)

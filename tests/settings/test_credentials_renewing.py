@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from moderate_cli.client import Credentials
-from moderate_cli.errors import CredentialsError
-from moderate_cli.settings.credentials.renewing import MARGIN, PAUSE, RenewingCredentials
+from moderate_cli.common.errors import CredentialsError
+from moderate_cli.settings.credentials.providers import MARGIN, PAUSE, RenewingCredentials
 
 START = 1_000_000.0
 

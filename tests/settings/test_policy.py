@@ -10,12 +10,12 @@ import pytest
 from repositories import Repository
 from worlds import World
 
-from moderate_cli.errors import UsageError
+from moderate_cli.common.errors import UsageError
 from moderate_cli.settings import policy as policy_module
-from moderate_cli.settings.files import user_file
+from moderate_cli.settings.locate import user_file
+from moderate_cli.settings.notices import lines_about
 from moderate_cli.settings.policy import Policy
-from moderate_cli.settings.telling import lines_about
-from moderate_cli.sources import selection
+from moderate_cli.sources import ignore
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_ignore_files_are_those_of_the_revision(
 
 
 def test_all_ignore_files_are_looked_for() -> None:
-    assert policy_module.IGNORE_FILES == selection.IGNORE_FILES
+    assert policy_module.IGNORE_FILES == ignore.IGNORE_FILES
 
 
 def test_a_link_is_no_ignore_file(world: World, repository: Repository) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from worlds import World
 
-from moderate_cli.environment import Environment
-from moderate_cli.settings import Sourced, files
-from moderate_cli.settings.files import locations, read, user_file
+from moderate_cli.common.environment import Environment
+from moderate_cli.settings import Sourced, locate
+from moderate_cli.settings.locate import locations, read, user_file
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World.begin(tmp_path, monkeypatch)
 
 
-def _project(variables: dict[str, str] | None = None, **given: str) -> files.Location:
+def _project(variables: dict[str, str] | None = None, **given: str) -> locate.Location:
     layer = {name: Sourced(value, f"--{name}") for name, value in given.items()}
     return locations(layer, Environment(variables=variables or {}))[0]
 
@@ -28,7 +28,7 @@ def test_the_nearest_file_upward_is_the_projects(world: World, monkeypatch: pyte
     deep = world.folder / "a" / "b"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert _project() == files.Location(deep / "moderate.yaml", "moderate.yaml")
+    assert _project() == locate.Location(deep / "moderate.yaml", "moderate.yaml")
     world.project("jobs: many")
     assert _project().path == world.folder / "moderate.yaml"
     assert world.refused().message.startswith(f"{Path('..', '..', 'moderate.yaml')}:1: jobs must be")
@@ -161,6 +161,6 @@ def test_the_users_file_lies_where_the_system_keeps_them(world: World, tmp_path:
 def test_the_users_file_has_its_whole_name_outside_the_home(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "user_file", lambda: tmp_path / "config.yaml")
+    monkeypatch.setattr(locate, "user_file", lambda: tmp_path / "config.yaml")
     (tmp_path / "config.yaml").write_text("jobs: 3")
     assert world.resolve().origins["jobs"] == f"{tmp_path / 'config.yaml'}:1"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from worlds import World
 
-from moderate_cli.errors import UsageError
+from moderate_cli.common.errors import UsageError
 from moderate_cli.settings import SETTINGS, Settings
-from moderate_cli.settings.files import user_file, why_unsafe
-from moderate_cli.settings.telling import lines_about
-from moderate_cli.settings.trusted_folders import distrust, trust
+from moderate_cli.settings.edit import distrust, trust
+from moderate_cli.settings.locate import user_file, why_unsafe
+from moderate_cli.settings.notices import lines_about
 
 posix = pytest.mark.skipif(os.name != "posix", reason="no owners and modes here")
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from worlds import World
 
-from moderate_cli.commands import COMMANDS
-from moderate_cli.commands.lazy import load
-from moderate_cli.settings.variables import KNOWN
+from moderate_cli.cli import COMMANDS, load
+from moderate_cli.settings.load import KNOWN
 
 NO_OPTION = {"MODERATE_OSS_ENDPOINT"}
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from moderate_cli.environment import Environment
-from moderate_cli.errors import ExitCode, UsageError
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.settings import Settings, Sourced, resolve
-from moderate_cli.settings.files import user_file
+from moderate_cli.settings.locate import user_file
 
 
 @dataclass(frozen=True)

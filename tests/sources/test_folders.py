@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from trees import PNG, found, put, stat_of
 
-from moderate_cli.errors import InputError
+from moderate_cli.common.errors import InputError
+from moderate_cli.models import BrokenInput, Item, LocalFile
 from moderate_cli.sources import Selection, Sources, folders
 from moderate_cli.sources.folders import walk
-from moderate_cli.verdicts import BrokenInput, Item, LocalFile
 
 needs_fifos = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 

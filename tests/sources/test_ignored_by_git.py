@@ -12,7 +12,7 @@ import pytest
 from trees import put
 
 from moderate_cli.sources.folders import walk
-from moderate_cli.sources.patterns import Patterns, read_patterns
+from moderate_cli.sources.ignore import Patterns, read_patterns
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

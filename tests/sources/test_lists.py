@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from trees import put, sources_of
 
+from moderate_cli.models import BrokenInput, ImageUrl, Item, LocalFile, OssObject
 from moderate_cli.sources import SourceList, Sources
 from moderate_cli.sources.lists import MAX_BYTES
-from moderate_cli.verdicts import BrokenInput, ImageUrl, Item, LocalFile, OssObject
 
 
 def _stdin(content: bytes) -> io.TextIOWrapper:

@@ -12,11 +12,11 @@ import requests
 import responses
 
 from moderate_cli.client import Credentials
+from moderate_cli.common.errors import CredentialsError, InputError, ServiceError, UsageError
 from moderate_cli.emulator import AccessKey, Emulator
-from moderate_cli.errors import CredentialsError, InputError, ServiceError, UsageError
+from moderate_cli.models import BrokenInput, Item, OssObject
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.oss import OssAccount, oss_endpoint
-from moderate_cli.verdicts import BrokenInput, Item, OssObject
 
 REGION = "ap-southeast-1"
 HERE = f"https://photos.oss-{REGION}.aliyuncs.com/"

@@ -12,9 +12,9 @@ from typing import Any, TextIO
 
 import pytest
 
-from moderate_cli.errors import InputError
+from moderate_cli.common.errors import InputError
+from moderate_cli.models import BrokenInput, Item, Post
 from moderate_cli.sources.posts import MAX_BYTES, Posts, post_of_flags
-from moderate_cli.verdicts import BrokenInput, Item, Post
 
 ROOT = Path(__file__).parents[2]
 VENDOR_SAMPLE = ROOT / "tests/vectors/requests/multimodal_async_moderation/post.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from trees import PNG, stat_of
 
+from moderate_cli.models import BrokenInput, ImageUrl, Item, LocalFile, OssObject
 from moderate_cli.sources import Sources
-from moderate_cli.verdicts import BrokenInput, ImageUrl, Item, LocalFile, OssObject
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from moderate_cli.models import FileStat, Item
 from moderate_cli.sources import Sources
-from moderate_cli.verdicts import FileStat, Item
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -11,12 +11,12 @@ from builders import failed, judged, schema_1
 from jsonschema import Draft202012Validator
 from store_builders import Clock, labelled, record
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.models import Label, RiskLevel
 from moderate_cli.records import record_schema, to_record
 from moderate_cli.store import Feedback, FeedbackVerdict, Filters, Store, StoreError
-from moderate_cli.store.filters import candidates, conditions, joined
-from moderate_cli.store.results import insert_result
-from moderate_cli.verdicts import Label, RiskLevel
+from moderate_cli.store.queries import candidates, conditions, joined
+from moderate_cli.store.store import insert_result
 
 NOT_UTF_8 = b"photos/\xff.png".decode("utf-8", "surrogateescape")
 

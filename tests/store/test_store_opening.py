@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from store_builders import Clock, held, pending, record, rows
 
-from moderate_cli.errors import ExitCode
+from moderate_cli.common.errors import ExitCode
 from moderate_cli.store import Store, StoreError, default_path
-from moderate_cli.store.migrations import migrate
-from moderate_cli.store.schema import APPLICATION_ID, MIGRATIONS
+from moderate_cli.store.database import APPLICATION_ID, MIGRATIONS, migrate
 
 
 def _error(path: Path, **options: float) -> StoreError:
@@ -85,7 +84,7 @@ def test_a_name_that_means_memory_to_sqlite_is_a_file(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("known", range(len(MIGRATIONS)))
 def test_each_earlier_version_is_brought_up_to_date(path: Path, known: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("moderate_cli.store.migrations.MIGRATIONS", MIGRATIONS[:known])
+        patch.setattr("moderate_cli.store.database.MIGRATIONS", MIGRATIONS[:known])
         Store.open(path, clock=Clock(1.0)).close()
     if known:
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -105,7 +104,7 @@ def test_each_earlier_version_is_brought_up_to_date(path: Path, known: int, monk
 def test_a_migration_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = type(MIGRATIONS[0])("broken", ("CREATE TABLE half (x)", "CREATE TABLE half (x)"))
     with monkeypatch.context() as patch:
-        patch.setattr("moderate_cli.store.migrations.MIGRATIONS", (*MIGRATIONS, broken))
+        patch.setattr("moderate_cli.store.database.MIGRATIONS", (*MIGRATIONS, broken))
         assert "half already exists" in _error(path).message
     Store.open(path).close()
     assert not rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'half'")
@@ -119,7 +118,7 @@ def test_a_migration_is_applied_once_by_openers_in_a_race(path: Path, monkeypatc
         barrier.wait()
         return migrate(database, now)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("moderate_cli.store.store.migrate", together)
+    monkeypatch.setattr("moderate_cli.store.database.migrate", together)
     failures: list[StoreError] = []
 
     def open_it() -> None:

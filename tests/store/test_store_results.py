@@ -9,10 +9,10 @@ import pytest
 from builders import call, failed, item, judged, skipped
 from store_builders import Clock, held, record, rows
 
-from moderate_cli.client.replies import read_verdict
+from moderate_cli.client.verdicts import read_verdict
+from moderate_cli.models import Judged, Label, Verdict
 from moderate_cli.records import to_record
 from moderate_cli.store import Store, StoreError
-from moderate_cli.verdicts import Judged, Label, Verdict
 
 
 def _outcome(verdict: Verdict) -> Judged:

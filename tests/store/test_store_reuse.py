@@ -9,8 +9,8 @@ import pytest
 from builders import SHA256
 from store_builders import Clock, new_task, pending, record, rows
 
-from moderate_cli.store import Answer, SeenFile, Store, reuse, tasks
-from moderate_cli.verdicts import FileStat
+from moderate_cli.models import FileStat
+from moderate_cli.store import Answer, SeenFile, Store, reuse, store
 
 STAT = FileStat(7, 1_700_000_000_123_456_789, 42)
 NOT_UTF_8 = b"photo-\xff.png".decode("utf-8", "surrogateescape")
@@ -226,9 +226,9 @@ def test_many_threads_may_ask_and_answer(path: Path, store: Store) -> None:
             ("/photos", "a", "b"),
             "SEARCH files USING PRIMARY KEY (folder=? AND name=?)",
         ),
-        (tasks.OF_CONTENT, ("ab", "Q", 1.0), "tasks_by_content (sha256=? AND question=?)"),
-        (tasks.QUESTION, ("T1",), "tasks_by_id (req_id=?)"),
-        (tasks.COMPLETE, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),
+        (store.OF_CONTENT, ("ab", "Q", 1.0), "tasks_by_content (sha256=? AND question=?)"),
+        (store.QUESTION, ("T1",), "tasks_by_id (req_id=?)"),
+        (store.COMPLETE, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),
     ],
 )
 def test_queries_use_their_index_and_sort_nothing(

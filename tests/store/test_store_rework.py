@@ -16,10 +16,10 @@ from builders import NO_EXT, SHA256, call, failed, judged, schema_1, skipped
 from jsonschema import Draft202012Validator
 from store_builders import Clock, rows
 
+from moderate_cli.models import Frame, Label, Outcome, RiskLevel, ServiceVerdict
 from moderate_cli.records import record_schema
 from moderate_cli.store import Filters, Store, Usage
-from moderate_cli.store.schema import MIGRATIONS
-from moderate_cli.verdicts import Frame, Label, Outcome, RiskLevel, ServiceVerdict
+from moderate_cli.store.database import MIGRATIONS
 
 _TEXTS = ("status", "source", "sha256", "operation", "risk_level", "region", "engine", "request_id", "req_id")
 HIGH = RiskLevel.HIGH
@@ -31,7 +31,7 @@ class OldStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("moderate_cli.store.migrations.MIGRATIONS", MIGRATIONS[:6])
+            patch.setattr("moderate_cli.store.database.MIGRATIONS", MIGRATIONS[:6])
             Store.open(path, clock=Clock(1.0)).close()
 
     def run(self, sql: str, rows: Iterable[tuple[Any, ...]] = ((),)) -> None:
@@ -212,7 +212,7 @@ def test_rows_of_none_are_one_statement_and_the_others_come_in_pages(
     )
     read: list[Any] = []
     monkeypatch.setattr(
-        "moderate_cli.store.rework.json.loads", lambda text: read.append(text) or json.JSONDecoder().decode(text)
+        "moderate_cli.store.upgrade.json.loads", lambda text: read.append(text) or json.JSONDecoder().decode(text)
     )
     tracemalloc.start()
     try:

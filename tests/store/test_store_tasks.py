@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from store_builders import Clock, new_task, pending, record, rows
 
-from moderate_cli.store import LostTasks, Store, TaskState, tasks
+from moderate_cli.store import LostTasks, Store, TaskState, store
 
 
 def test_a_task_is_recorded_before_it_is_sent(path: Path, store: Store, clock: Clock) -> None:
@@ -65,8 +65,8 @@ def test_an_accepted_task_holds_everything(store: Store) -> None:
     given = new_task(source, sha256="ab" * 32, size=7, **facts)
     number = store.begin_task(given)
     store.accept_task(number, req_id="T1", submitted_at=1001.0, expires_at=2000.0, request_id="R")
-    assert store.find_task("T1") == tasks.Task(
-        **{name: getattr(given, name) for name in tasks._NEW},
+    assert store.find_task("T1") == store.Task(
+        **{name: getattr(given, name) for name in store._NEW},
         number=number,
         state=TaskState.PENDING,
         begun_at=1000.0,
@@ -199,9 +199,9 @@ def test_ids_that_are_given_twice_are_no_error(store: Store) -> None:
 
 def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Path, store: Store) -> None:
     with store._database.write() as connection:
-        values = (("pending", 1.0, f"T{n}", 9000.0, *tasks.new_row(new_task(f"{n}" * 50))) for n in range(10_000))
-        names = f"state, begun_at, req_id, expires_at, {', '.join(tasks._NEW)}"
-        connection.executemany(f"INSERT INTO tasks ({names}) VALUES (?, ?, ?, ?{', ?' * len(tasks._NEW)})", values)
+        values = (("pending", 1.0, f"T{n}", 9000.0, *store.new_row(new_task(f"{n}" * 50))) for n in range(10_000))
+        names = f"state, begun_at, req_id, expires_at, {', '.join(store._NEW)}"
+        connection.executemany(f"INSERT INTO tasks ({names}) VALUES (?, ?, ?, ?{', ?' * len(store._NEW)})", values)
     tracemalloc.start()
     try:
         assert sum(1 for _ in store.pending_tasks()) == 10_000
@@ -214,12 +214,12 @@ def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Pat
 @pytest.mark.parametrize(
     ("sql", "parameters", "index"),
     [
-        (tasks.BY_ID, ("T1",), "tasks_by_id"),
-        (tasks.PENDING, (0, 9, 200), "tasks_by_state"),
-        (tasks.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
-        (tasks.CUT_OFF, (1.0, 10), "tasks_by_"),
-        (tasks.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
-        (tasks.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),
+        (store.BY_ID, ("T1",), "tasks_by_id"),
+        (store.PENDING, (0, 9, 200), "tasks_by_state"),
+        (store.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
+        (store.CUT_OFF, (1.0, 10), "tasks_by_"),
+        (store.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
+        (store.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),
         ("SELECT status FROM results WHERE finishes = ?", ("T1",), "sqlite_autoindex_results_1"),
     ],
 )

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from store_builders import Clock, pending, record, rows
 
 from moderate_cli.records import record_schema
-from moderate_cli.store import Store, telling
+from moderate_cli.store import Store, store
 from moderate_cli.store import store as store_module
-from moderate_cli.store.results import insert_result
+from moderate_cli.store.store import insert_result
 
 
 def _collected(store: Store, run: int | None, *req_ids: str) -> None:
@@ -97,7 +97,7 @@ def test_names_that_are_not_utf_8_are_claimed_and_told(store: Store) -> None:
 
 
 def test_what_is_stored_or_told_meanwhile_is_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "PAGE", 2)
+    monkeypatch.setattr(store, "PAGE", 2)
     _collected(store, None, *(f"T{number}" for number in range(7)))
     stream = store.untold()
     _collected(store, None, "new")
@@ -124,7 +124,7 @@ def test_memory_does_not_grow_with_what_is_untold(store: Store) -> None:
 @pytest.mark.parametrize(
     ("sql", "values", "index"),
     [
-        (telling.UNTOLD, (1, 9, 200), "results_untold (told=? AND rowid>? AND rowid<?)"),
+        (store.UNTOLD, (1, 9, 200), "results_untold (told=? AND rowid>? AND rowid<?)"),
         (store_module._TELL_RUN, (1,), "results_untold (told=?)"),
         (store_module._TELL, ("T1",), "sqlite_autoindex_results_1 (finishes=?)"),
         (store_module._CLAIM, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),

@@ -6,25 +6,38 @@ equals nor predicts the cloud's verdict, and finding nothing does not mean that 
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator.engine import frames, needs, packages
-from moderate_cli.emulator.engine.adult_content import AdultContentDetector
-from moderate_cli.emulator.engine.detector import Detector, DetectorUnavailableError, Finding
-from moderate_cli.emulator.engine.levels import highest
-from moderate_cli.emulator.engine.limits import ImageTooLargeError, TooLargeForEngineError, UnreadableImageError
+from moderate_cli.catalog.prices import slices
+from moderate_cli.common.installation import install_command
+from moderate_cli.emulator.engine import pixels
+from moderate_cli.emulator.engine.bounds import (
+    ImageTooLargeError,
+    Room,
+    TooLargeForEngineError,
+    UnreadableImageError,
+)
+from moderate_cli.emulator.engine.detectors import (
+    AdultContentDetector,
+    Detector,
+    DetectorUnavailableError,
+    Finding,
+    QrCodeDetector,
+    highest,
+)
 from moderate_cli.emulator.engine.pixels import decoded, opened, telling
-from moderate_cli.emulator.engine.qr_code import QrCodeDetector
-from moderate_cli.emulator.engine.room import Room
-from moderate_cli.installation import install_command
-from moderate_cli.verdicts import RiskLevel
+from moderate_cli.models import RiskLevel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 __all__ = [
     "EXTRA",
@@ -40,6 +53,91 @@ __all__ = [
     "merge",
     "strongest",
 ]
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a top-level module could be imported."""
+    return find_spec(module) is not None
+
+
+def missing(requirements: Mapping[str, str]) -> list[str]:
+    """Return the packages that are lacking, for a mapping of modules to the packages that bring them."""
+    return [package for module, package in requirements.items() if not is_installed(module)]
+
+
+def with_version(package: str) -> str:
+    """Return a package's name, and its version where that is known."""
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        # Frozen programs often carry modules without their metadata.
+        return package
+
+
+# A TIFF or a photo with a preview has several pictures too, but they are no animation.
+_ANIMATED = ("GIF", "WEBP", "PNG")
+
+_JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
+
+    image: ImageFile
+    memory: int
+    pictures: Iterator[Image]
+
+
+def capture(content: bytes, interval: int, most: int) -> Captured | None:
+    """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
+
+    Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
+    """
+    image = opened(content)
+    with telling():
+        count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        if count > 1:
+            return Captured(image, pixels.to_animate(image, count), _frames(image, chosen(count, interval, most)))
+        count = slices(*image.size)
+        if count > 1:
+            return Captured(image, pixels.to_decode(image, count), _slices(image, count, chosen(count, interval, most)))
+    return None
+
+
+def chosen(total: int, interval: int, most: int) -> range:
+    """Return which frames are examined: the interval grows until `most` of them reach from end to end."""
+    return range(0, total, max(interval, -(-total // most)))
+
+
+def as_jpeg(image: Image) -> bytes:
+    """Return an RGB image as a JPEG file."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
+
+
+def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
+    """Yield frames of an animation, one at a time."""
+    size = image.size
+    for index in indices:
+        with telling():
+            for step in range(image.tell() + 1, index + 1):
+                image.seek(step)
+                if image.size != size:
+                    # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
+                    raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
+        yield decoded(image)
+
+
+def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
+    """Yield some of the equal parts of an image, along its longer side."""
+    page = decoded(image, count)
+    width, height = page.size
+    for index in indices:
+        start, end = (max(page.size) * edge // count for edge in (index, index + 1))
+        yield page.crop((0, start, width, end) if height > width else (start, 0, end, height))
+
 
 EXTRA = "local"
 """The extra that brings the detectors."""
@@ -103,20 +201,16 @@ class LocalEngine:
 
     def __init__(self, detectors: Sequence[Detector] | None = None) -> None:
         self._detectors = (QrCodeDetector(), AdultContentDetector()) if detectors is None else tuple(detectors)
-        self._room = Room(needs.MEMORY)
+        self._room = Room(pixels.MEMORY)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def is_available(self) -> bool:
         """Tell whether at least one detector has its packages."""
-        return any(not packages.missing(detector.requirements) for detector in self._detectors)
+        return any(not missing(detector.requirements) for detector in self._detectors)
 
     def identity(self) -> list[str]:
         """Return the packages that do the work, with their versions: others may find something else."""
-        return [
-            packages.with_version(detector.package)
-            for detector in self._detectors
-            if not packages.missing(detector.requirements)
-        ]
+        return [with_version(detector.package) for detector in self._detectors if not missing(detector.requirements)]
 
     def examine(self, content: bytes) -> Examination:
         """Decode an image and look at its pixels.
@@ -125,7 +219,7 @@ class LocalEngine:
         """
         image = opened(content)
         with telling():
-            memory = needs.to_decode(image)
+            memory = pixels.to_decode(image)
         # Closed before the memory is given back.
         with self._room.held(memory), closing(image), self._slots:
             return self._look_at(decoded(image))
@@ -135,7 +229,7 @@ class LocalEngine:
 
         Every `interval`-th one is examined, and `most` at most. Raises as `examine` does.
         """
-        captured = frames.capture(content, interval, most)
+        captured = capture(content, interval, most)
         if captured is None:
             return
         with self._room.held(captured.memory), closing(captured.image):
@@ -145,7 +239,7 @@ class LocalEngine:
                     picture = next(captured.pictures, None)
                     if picture is None:
                         return
-                    frame = FrameExamination(self._look_at(picture), frames.as_jpeg(picture))
+                    frame = FrameExamination(self._look_at(picture), as_jpeg(picture))
                 yield frame
 
     def _look_at(self, image: Image) -> Examination:
@@ -154,7 +248,7 @@ class LocalEngine:
         checks: list[Check] = []
         not_checked: list[NotChecked] = []
         for detector in self._detectors:
-            lacking = packages.missing(detector.requirements)
+            lacking = missing(detector.requirements)
             if lacking:
                 not_checked += [_not_installed(detector, package) for package in lacking]
                 continue
@@ -164,7 +258,7 @@ class LocalEngine:
                 not_checked.append(NotChecked(detector.name, str(error), install_command(EXTRA)))
                 continue
             findings += detection.findings
-            checks.append(Check(detector.name, packages.with_version(detector.package), detection.details))
+            checks.append(Check(detector.name, with_version(detector.package), detection.details))
         return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED))
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
+import struct
 import warnings
-from typing import TYPE_CHECKING
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator.engine import png_strips
-from moderate_cli.emulator.engine.limits import (
+from moderate_cli.emulator.engine.bounds import (
     MAX_PIXELS,
     MAX_SIDE,
     ImageTooLargeError,
@@ -17,9 +21,164 @@ from moderate_cli.emulator.engine.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL import Image, ImageFile
+
+COEFFICIENT = 2
+"""Bytes that libjpeg keeps of each coefficient where it goes over an image more than once."""
+
+_START_OF_IMAGE = b"\xff\xd8"
+_END_OF_IMAGE = 0xD9
+_SCAN = 0xDA
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # none of those that stand within a scan
+_SCALABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # sequential and progressive, by Huffman and arithmetic coding
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})  # of the markers from 0xC0 to 0xCF
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The kind of a JPEG's frame, the densities of its components across and down, and how many its first scan has."""
+
+    kind: int
+    densities: tuple[tuple[int, int], ...]
+    in_scan: int
+
+    @property
+    def is_scalable(self) -> bool:
+        """Whether libjpeg can decode it at a fraction of its size."""
+        return self.kind in _SCALABLE
+
+    @property
+    def has_several_scans(self) -> bool:
+        """Whether all has to be read before the first row is known."""
+        return self.kind in _PROGRESSIVE or self.in_scan < len(self.densities)
+
+    @property
+    def coefficients(self) -> float:
+        """The bytes a pixel that libjpeg keeps of one of several scans, at whatever size it is decoded."""
+        densest = max(across for across, _ in self.densities) * max(down for _, down in self.densities)
+        return COEFFICIENT * sum(across * down for across, down in self.densities) / densest
+
+
+def read_header(content: bytes) -> Header | None:
+    """Read a JPEG up to its first scan; None for one that holds anything else than one segment after the other."""
+    kind = 0
+    densities: tuple[tuple[int, int], ...] = ()
+    for marker, body in _segments(content):
+        if marker == _SCAN:
+            return Header(kind, densities, body[0]) if kind and body and _are_plausible(densities) else None
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
+            kind, densities = marker, tuple((byte >> 4, byte & 15) for byte in body[7::3])
+    return None
+
+
+def count_scans(content: bytes) -> int:
+    """Return how many scans a JPEG has; a few bytes are enough for one, and each goes over all the pixels."""
+    return sum(marker == _SCAN for marker, _ in _segments(content))
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the marker and the body of each segment of a JPEG, as far as it is one."""
+    if not content.startswith(_START_OF_IMAGE):
+        return
+    at = len(_START_OF_IMAGE)
+    while (head := content[at : at + 4])[:1] == b"\xff" and len(head) == 4 and head[1] != _END_OF_IMAGE:
+        end = at + 2 + int.from_bytes(head[2:], "big")
+        yield head[1], content[at + 4 : end]
+        at = end
+        if head[1] == _SCAN:
+            following = _MARKER.search(content, end)
+            at = following.start() if following else len(content)
+
+
+def _are_plausible(densities: tuple[tuple[int, int], ...]) -> bool:
+    return bool(densities) and all(across and down for across, down in densities)
+
+
+PNG_STRIPS_MEMORY = 32_000_000
+"""Bytes that it takes: a strip, filtered, packed again and unfiltered."""
+
+_LARGE = 16_000_000
+"""Pixels beyond which it is worth the trouble: Pillow alone is quicker."""
+
+_PNG_STRIP = 4_000_000
+"""Bytes of a strip."""
+
+_SIGNATURE = 8
+_HEAD = struct.Struct(">I4s")
+_CHECKSUM = 4
+_UNFILTERED = b"\0"
+
+# Eight bits each, so that Pillow's pixels are the bytes of the file.
+_RAW_MODES = ("RGB", "RGBA", "LA")
+
+
+def has_png_strips(image: ImageFile.ImageFile) -> bool:
+    """Tell whether an open image is a PNG that had better be decoded in strips, and can be."""
+    return (
+        image.format == "PNG"
+        and image.width * image.height > _LARGE
+        and len(image.tile) == 1
+        and image.tile[0].args in _RAW_MODES
+        and not image.info.get("interlace")
+    )
+
+
+def read_png_strips(image: ImageFile.ImageFile, content: bytes, multiple: int) -> Iterator[tuple[int, Image.Image]]:
+    """Yield each strip of an open PNG with its top, which is a multiple of a number of rows.
+
+    Raises ValueError and zlib.error for one that is damaged.
+    """
+    width, mode = image.width, image.mode
+    length = 1 + width * len(image.getbands())
+    height = max(1, _PNG_STRIP // length // multiple) * multiple
+    rows = _Rows(content)
+    above = b""
+    for top in range(0, image.height, height):
+        count = min(height, image.height - top)
+        strip = _unfiltered(mode, width, above + rows.read(length * count), count + bool(above))
+        above = _UNFILTERED + strip.crop((0, strip.height - 1, width, strip.height)).tobytes()
+        strip = strip.crop((0, strip.height - count, width, strip.height))
+        strip.info.update(image.info)
+        yield top, strip
+
+
+def _unfiltered(mode: str, width: int, data: bytes, rows: int) -> Image.Image:
+    """Return filtered rows as an image."""
+    from PIL import Image
+
+    return Image.frombytes(mode, (width, rows), zlib.compress(data, 0), "zip", mode, 0)
+
+
+class _Rows:
+    """The filtered rows of a PNG, unpacked as far as they are asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = _image_data(content)
+        self._unpacker = zlib.decompressobj()
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes; raises ValueError where there are fewer."""
+        data = bytearray()
+        while len(data) < size:
+            packed = self._unpacker.unconsumed_tail or next(self._chunks, b"")
+            more = self._unpacker.decompress(packed, size - len(data))
+            if not more and not packed:
+                raise ValueError("the image is cut off")
+            data += more
+        return bytes(data)
+
+
+def _image_data(content: bytes) -> Iterator[bytes]:
+    """Yield what the chunks of a PNG hold of its first picture."""
+    at = _SIGNATURE
+    while at + _HEAD.size <= len(content):
+        length, kind = _HEAD.unpack_from(content, at)
+        at += _HEAD.size
+        if kind == b"IDAT" and length:
+            yield content[at : at + length]
+        at += length + _CHECKSUM
+
 
 SIDE = 2_000
 """Pixels that the longer side of a picture keeps, at least, where it is reduced.
@@ -127,8 +286,8 @@ def _converted(image: ImageFile.ImageFile, factor: int) -> Image.Image:
     """
     from PIL import Image
 
-    if png_strips.fits(image):
-        strips = png_strips.strips(image, content_of(image), factor)
+    if has_png_strips(image):
+        strips = read_png_strips(image, content_of(image), factor)
     else:
         image.load()
         strips = _strips(image, factor)
@@ -189,3 +348,109 @@ def _without_icon(content: bytes) -> bytes:
     if width * height > _LARGEST_ICON:
         raise ImageTooLargeError(f"{width} x {height} pixels of an icon")
     return content
+
+
+MEMORY = 560_000_000
+"""Bytes that all images which are decoded at one time may take: with the program and its model (180 MB), and six files
+of 20 MB on their way, a process stays below 900 MB."""
+
+MOST_WORK = 4_000_000_000
+"""Pixels that may be passed over to decode one image, each frame or scan counted: a minute, at 4 to 15 ns each."""
+
+_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+_BYTES_OF_OTHER_MODES = 4
+_ANIMATED = 24  # bytes a pixel: the canvas, the frame in three stages, what it leaves behind, and its picture
+_WEBP = 17  # bytes a pixel: libwebp's two canvases, the frame between it and Pillow, Pillow's own
+_RUN_LENGTHS = 3  # bytes a pixel: Pillow unpacks them in Python, and copies twice
+_FRAME_WORK = 10_000  # pixels: what a frame costs however small it is
+
+# Tags of TIFF (its specification, version 6).
+_BITS, _PHOTOMETRIC, _EXIF_ORIENTATION, _SAMPLES, _ROWS_PER_STRIP = 258, 262, 274, 277, 278
+_PLANAR, _TILE_WIDTH, _TILE_LENGTH = 284, 322, 323
+_SEPARATE_PLANES = 2
+_YCBCR = 6  # libtiff converts these colours itself
+
+
+def to_decode(image: ImageFile.ImageFile, parts: int = 1) -> int:
+    """Have an open image decoded no larger than the detectors need it, and return the bytes that this takes.
+
+    That is its first frame, of which each of some equal parts is looked at. Only a JPEG can be decoded smaller than it
+    is. Raises TooLargeForEngineError for more bytes than there are, and for too many scans.
+    """
+    what = _described(image)
+    pixels = image.width * image.height
+    picture = pixels // reduction(image, parts) ** 2 * _BYTES_OF_OTHER_MODES
+    if has_png_strips(image):
+        return picture + PNG_STRIPS_MEMORY
+    if image.format == "WEBP":
+        return _checked(what, picture + pixels * _WEBP)
+    beside = 0
+    if image.format in JPEG:
+        beside = _scaled_down(image, parts)
+        picture = 0 if is_ready(image, parts) else picture
+    elif image.format == "TIFF":
+        beside = _of_tiff(image)
+    elif image.tile and image.tile[0].codec_name == "bmp_rle":
+        beside = pixels * _RUN_LENGTHS
+    return _checked(what, picture + image.width * image.height * _bytes(image) + beside)
+
+
+def to_animate(image: ImageFile.ImageFile, frames: int) -> int:
+    """Return the bytes that it takes to go through the frames of an open animation.
+
+    Raises TooLargeForEngineError for more than there are, and for too many frames of that size.
+    """
+    _check_work(image, frames)
+    return _checked(_described(image), image.width * image.height * _ANIMATED)
+
+
+def _scaled_down(image: ImageFile.ImageFile, parts: int) -> int:
+    """Have an open JPEG decoded smaller, where it can be, and return the bytes that it takes beside its pixels."""
+    content = content_of(image)
+    header = read_header(content)
+    pixels = image.width * image.height
+    factor = reduction(image, parts)
+    if header and header.has_several_scans:
+        _check_work(image, count_scans(content))
+    if header and header.is_scalable and factor > 1:
+        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+    if header is None:
+        return pixels * len(image.getbands()) * COEFFICIENT
+    return int(pixels * header.coefficients) if header.has_several_scans else 0
+
+
+def _check_work(image: ImageFile.ImageFile, frames: int) -> None:
+    """Raise TooLargeForEngineError for so many frames, or scans, that they would take very long."""
+    if frames * (image.width * image.height + _FRAME_WORK) > MOST_WORK:
+        raise TooLargeForEngineError(f"{frames} frames or scans of {_described(image)}")
+
+
+def _checked(what: str, need: int) -> int:
+    if need > MEMORY:
+        memory = f"{need // 1_000_000} MB of memory, and it uses {MEMORY // 1_000_000} MB at most"
+        raise TooLargeForEngineError(f"{what} take {memory}")
+    return need
+
+
+def _described(image: ImageFile.ImageFile) -> str:
+    return f"{image.width} x {image.height} pixels of {image.format}"
+
+
+def _of_tiff(image: ImageFile.ImageFile) -> int:
+    """Return what a TIFF takes beside its pixels: one strip or tile, and a second picture to turn it upright."""
+    tags: dict[int, Any] = getattr(image, "tag_v2", {})
+    turned = image.width * image.height * _bytes(image) if tags.get(_EXIF_ORIENTATION, 1) != 1 else 0
+    if image.tile and image.tile[0].codec_name != "libtiff":
+        return turned
+    width: int = tags.get(_TILE_WIDTH, image.width)
+    rows: int = tags.get(_TILE_LENGTH, min(tags.get(_ROWS_PER_STRIP, image.height), image.height))
+    if tags.get(_PHOTOMETRIC) == _YCBCR:
+        return turned + rows * width * _BYTES_OF_OTHER_MODES
+    samples: int = 1 if tags.get(_PLANAR) == _SEPARATE_PLANES else tags.get(_SAMPLES, 1)
+    bits: int = max(tags.get(_BITS, (1,)))
+    return turned + rows * (width * samples * bits // 8 + 1)
+
+
+def _bytes(image: ImageFile.ImageFile) -> int:
+    """Return the bytes that a pixel takes in Pillow."""
+    return _BYTES.get(image.mode, _BYTES_OF_OTHER_MODES)

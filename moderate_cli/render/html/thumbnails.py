@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moderate_cli.common.files import FileError, read_bytes
-from moderate_cli.verdicts import LocalFile, Outcome, QueuedTask
+from moderate_cli.models import LocalFile, Outcome, QueuedTask
 
 if TYPE_CHECKING:
     from PIL import Image

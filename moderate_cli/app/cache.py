@@ -1,0 +1,429 @@
+"""The store as the memory of a scan: nothing that was answered already is asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import TypeVar, cast
+
+from moderate_cli.client import GreenClient, ModerateError, Submission
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, InputError, NotTriedError, ServiceError
+from moderate_cli.common.text import say, with_hint
+from moderate_cli.models import (
+    Engine,
+    Extent,
+    Failed,
+    FileStat,
+    Item,
+    Json,
+    Judged,
+    LocalFile,
+    Outcome,
+    Pending,
+    Planned,
+    QueuedTask,
+    TaskKind,
+)
+from moderate_cli.records import read_verdict, to_outcome, to_record
+from moderate_cli.results import Tally, is_clean
+from moderate_cli.scanning.image_judge import covered
+from moderate_cli.settings import resolve
+from moderate_cli.store import (
+    UNREADABLE,
+    Answer,
+    Found,
+    NewTask,
+    Seen,
+    SeenFile,
+    Store,
+    StoreError,
+    Task,
+    Untold,
+    default_path,
+)
+
+T = TypeVar("T")
+
+KEPT_FOR: dict[TaskKind, float] = {"image": 3 * 86_400.0, "multimodal": 86_400.0}
+"""Seconds for which the service keeps results (the vendor's pages of the async and multimodal operations)."""
+
+# After these the service may have taken a task whose id nobody knows.
+_PERHAPS_TAKEN = frozenset({"read_timeout", "connection_lost", "unreadable_answer"})
+
+
+class Ledger:
+    """Keeps a run's results and tasks in the store; without one that works it keeps nothing, and says so once."""
+
+    def __init__(self, store: Store | None, command: str, environment: Environment) -> None:
+        self.store = store
+        self.environment = environment
+        self._command = command
+        self.run: int | None = None
+
+    def begin(self, subject: str | None = None) -> None:
+        """Note down that the run began; `subject` is a key of what it is asked to judge."""
+        self.run = self.attempt(lambda store: store.begin_run(self._command, subject=subject))
+
+    def keep(self, outcome: Outcome, *, question: str | None = None, file: SeenFile | None = None) -> None:
+        """Keep what became of an input that is no task, and how its file looked."""
+        record = to_record(self.dated(outcome))
+        self.attempt(lambda store: store.add_result(self.run, record, question=question, file=file))
+
+    def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
+        """Keep what became of a task; False where another process did so before."""
+        from moderate_cli.scanning.polling import EXPIRED, is_final  # not needed by those that queue nothing
+
+        if isinstance(outcome, Pending):
+            return True
+        if isinstance(outcome, Failed) and outcome.error.code == EXPIRED:
+            if self.attempt(lambda store: store.expire_task(task.req_id)) is False:
+                return False
+            self.keep(outcome)  # one that comes after all is still taken
+        elif isinstance(outcome, Failed) and outcome.verdict is not None:
+            self.keep(outcome)
+        if not is_final(outcome):
+            return True
+        record, reusable = to_record(self.dated(outcome)), is_answer(outcome)
+        is_new = self.attempt(lambda store: store.finish_task(task.req_id, record, self.run, reusable=reusable))
+        return is_new is not False
+
+    def untold(self, kind: TaskKind | None = None) -> Iterator[Outcome]:
+        """Yield the results of tasks that no finished run has told of, each of which is this run's to tell now.
+
+        Where another run is just telling them, they are told twice: a live one looks like one that was killed.
+        """
+        store = self.store
+        try:
+            for found in store.untold() if store is not None else ():
+                outcome = _told_again(found)
+                task = outcome.item.image
+                is_meant = kind is None or (isinstance(task, QueuedTask) and task.kind == kind)
+                if is_meant and self.claim(found.req_id):
+                    yield outcome
+        except StoreError as error:
+            self.give_up(error)
+
+    def claim(self, req_id: str) -> bool:
+        """Make a result that nobody was told of this run's to tell; False where somebody was."""
+        run = self.run
+        return run is not None and bool(self.attempt(lambda store: store.claim(req_id, run)))
+
+    def dated(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with the time at which it became known."""
+        return outcome if outcome.at is not None else replace(outcome, at=self.environment.clock())
+
+    def last_run(self, subject: str) -> int | None:
+        """Return the number of the last run of the same command on the same subject."""
+        return self.attempt(lambda store: store.last_run(self._command, subject, before=self.run))
+
+    def failed_in(self, run: int, source: str) -> bool:
+        """Tell whether an input failed in a run."""
+        return bool(self.attempt(lambda store: store.failed_in(run, source)))
+
+    def submit(
+        self,
+        kind: TaskKind,
+        known: Outcome,
+        client: GreenClient,
+        call: Callable[[], Submission],
+        *,
+        post: Json | None = None,
+        question: str | None = None,
+    ) -> Submission:
+        """Submit a task that is noted down before it is sent, and again as soon as its id is known."""
+        number = self.attempt(lambda store: store.begin_task(_new_task(kind, known, client, post, question)))
+        try:
+            submission = call()
+        except NotTriedError:
+            if number is not None:
+                self.attempt(lambda store: store.drop_task(number))
+            raise
+        except ModerateError as error:
+            is_lost = error.code in _PERHAPS_TAKEN or (isinstance(error, ServiceError) and error.repeated)
+            if number is not None and not is_lost:
+                self.attempt(lambda store: store.drop_task(number))
+            raise
+        if number is None:
+            self.say(f"{known.item.source}: submitted as {submission.req_id}")
+        else:
+            now = self.environment.clock()
+            self.attempt(
+                lambda store: store.accept_task(
+                    number,
+                    req_id=submission.req_id,
+                    submitted_at=now,
+                    expires_at=now + KEPT_FOR[kind],
+                    request_id=submission.request_id,
+                )
+            )
+        return submission
+
+    def finish(self, tally: Tally, code: ExitCode) -> None:
+        """Note down how the run ended, and that it told of all its results, unless a report could not be written."""
+        run = self.run
+        if run is not None and not tally.unwritten:
+            counts = {"judged": tally.judged, "skipped": tally.skipped, "failed": tally.failed}
+            self.attempt(lambda store: store.finish_run(run, exit_code=code, **counts))
+
+    def say(self, text: str) -> None:
+        """Write a line for people."""
+        say(self.environment, text)
+
+    def give_up(self, error: StoreError) -> None:
+        """Go on without the store, and say so."""
+        self.store = None
+        self.say(with_hint(error, "; this run is not kept"))
+
+    def attempt(self, work: Callable[[Store], T]) -> T | None:
+        """Return what some work on the store returns, and None where there is no store that works."""
+        store = self.store  # another thread may give it up at any time
+        if store is None:
+            return None
+        try:
+            return work(store)
+        except StoreError as error:
+            if self.store is not None:  # else it was closed meanwhile, because the run was broken off
+                self.give_up(error)
+            return None
+
+
+@contextmanager
+def open_ledger(path: Path | None, command: str, environment: Environment) -> Iterator[Ledger]:
+    """Yield the ledger of a run, whether its store can be opened or not."""
+    try:
+        store = Store.open(path or default_path(), clock=environment.clock)
+    except StoreError as error:
+        ledger = Ledger(None, command, environment)
+        ledger.give_up(error)
+        yield ledger
+        return
+    with store:
+        ledger = Ledger(store, command, environment)
+        say_dropped(store, environment)
+        try:
+            yield ledger
+        finally:
+            ledger.store = None
+
+
+def as_item(task: Task) -> Item:
+    """Return a task of the store as something to ask after."""
+    queued = QueuedTask(
+        req_id=task.req_id or "",
+        kind=task.kind,
+        services=tuple(filter(None, task.service.split(","))),
+        region=task.region,
+        endpoint=task.endpoint,
+        sha256=task.sha256,
+        size=task.size,
+        expires_at=task.expires_at,
+        data_id=task.data_id,
+        post=json.loads(task.post) if task.post else None,
+        extents=tuple(Extent(**extent) for extent in json.loads(task.extents or "[]")),
+    )
+    return Item(task.source, queued, data_id=task.data_id)
+
+
+def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | None, question: str | None) -> NewTask:
+    return NewTask(
+        kind=kind,
+        operation=known.call.operation,
+        service=",".join(known.call.services),
+        source=known.item.source,
+        endpoint=client.endpoint,
+        region=client.region,
+        sha256=known.sha256,
+        size=known.size,
+        data_id=known.item.data_id,
+        post=None if post is None else json.dumps(post),
+        question=question,
+        extents=json.dumps([asdict(extent) for extent in known.extents]) if known.extents else None,
+    )
+
+
+def _told_again(found: Untold) -> Outcome:
+    """Return a stored result as an outcome; one that cannot be read is a failure, and told too."""
+    from moderate_cli.scanning.polling import call_about  # not needed by those that queue nothing
+
+    item = as_item(found.task) if found.task else Item(found.req_id, QueuedTask(found.req_id, "image"))
+    try:
+        outcome = to_outcome(found.record)
+    except UNREADABLE:
+        problem = InputError("the stored result cannot be read", code="unreadable_record")
+        return Failed(item=item, call=call_about(cast(QueuedTask, item.image), ""), error=problem)
+    return replace(outcome, item=item) if found.task else outcome
+
+
+def is_answer(outcome: Outcome) -> bool:
+    """Tell whether an outcome answers its question for a second time too: only what was read whole does."""
+    return isinstance(outcome, Judged) and outcome.verdict.complete
+
+
+def named_store(path: Path | None, environment: Environment) -> Path | None:
+    """Return the store that the option, or else the setting, names; None for the usual one."""
+    return path or resolve({}, environment, with_account=False).store
+
+
+def say_dropped(store: Store, environment: Environment) -> None:
+    """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
+    if store.dropped:
+        reason = "they cannot be told from misread answers"
+        say(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
+
+
+_SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)
+_REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stays flat
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
+
+    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
+    answer of another engine than is expected is never clean: it is told of each time.
+    """
+
+    ledger: Ledger
+    question: str
+    since: float | None
+    queued: bool = False
+    engine: Engine = "cloud"
+
+    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+        """Return the earlier answer about the same content, as the outcome of this image."""
+        sha256 = known.sha256
+        if sha256 is None:
+            return None
+        answer = self.ledger.attempt(
+            lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.ledger.run)
+        )
+        if answer is not None:
+            reused = _reused(known, answer)
+            self._remember(reused, look, answer.judged_at)
+            return reused
+        task = self._pending(sha256) if self.queued else None
+        return None if task is None else _reused_task(known, task)
+
+    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+        """Keep an outcome that is new; what is pending is kept as a task already.
+
+        Only an answer that was read whole is one for the next time.
+        """
+        if isinstance(outcome, Pending):
+            return
+        answers = is_answer(outcome)
+        self.ledger.keep(
+            outcome, question=self.question if answers else None, file=self._seen(outcome, look) if answers else None
+        )
+
+    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+        """Return the clean files of a folder, or of some of them, where an earlier answer counts."""
+        oldest = self.since
+        if oldest is None:
+            return []
+        clean = self.ledger.attempt(lambda store: store.clean_in(folder, self.question, since=oldest, names=names))
+        return clean or []
+
+    def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
+        """Return what is known of the files of a folder, or of some of them."""
+        return self.ledger.attempt(lambda store: store.seen_in(folder, names=names)) or {}
+
+    def _pending(self, sha256: str) -> Task | None:
+        return self.ledger.attempt(lambda store: store.find_pending(sha256, self.question))
+
+    def _remember(self, outcome: Judged, look: FileStat | None, judged_at: float) -> None:
+        file = self._seen(outcome, look)
+        image, sha256 = outcome.item.image, outcome.sha256
+        if file is None or sha256 is None or (isinstance(image, LocalFile) and image.sha256):
+            return  # a file that is known as it is need not be written down again
+        self.ledger.attempt(lambda store: store.remember_file(file, sha256, self.question, judged_at=judged_at))
+
+    def _seen(self, outcome: Outcome, look: FileStat | None) -> SeenFile | None:
+        """Return the file of a verdict as the store keeps it, unless it changed just now and might change unseen."""
+        image = outcome.item.image
+        if look is None or not isinstance(outcome, Judged) or not isinstance(image, LocalFile):
+            return None
+        if not self._is_settled(look.mtime_ns):
+            return None
+        folder, name = os.path.split(os.path.abspath(image.path))  # noqa: PTH100 - Path.resolve follows links
+        return SeenFile(folder, name, look, is_clean(outcome) and outcome.verdict.engine == self.engine)
+
+    def _is_settled(self, mtime_ns: int) -> bool:
+        return self.ledger.environment.clock() - mtime_ns / 1e9 >= _SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The memory of a run that only looks: earlier answers, and which contents it would send itself."""
+
+    recollection: Recollection
+    planned: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+        """Return an earlier answer, or that the same content is sent once already."""
+        remembered = self.recollection.recall(known, look)
+        if remembered is not None or known.sha256 is None:
+            return remembered
+        with self.lock:
+            if known.sha256 in self.planned:
+                return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=0)
+        return None
+
+    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+        """Remember a content that would be sent."""
+        if isinstance(outcome, Planned) and outcome.sha256 is not None:
+            with self.lock:
+                self.planned[outcome.sha256] = None
+                if len(self.planned) > _REMEMBERED:
+                    self.planned.popitem(last=False)
+
+
+def since(reuse: float | None, now: float) -> float | None:
+    """Return from when on answers count that may have an age in seconds; None where none counts."""
+    if reuse is None:
+        return None
+    return 0.0 if reuse == inf else now - reuse
+
+
+def _reused(known: Outcome, answer: Answer) -> Judged:
+    """Return an earlier answer as the outcome of an image, for which no attempt was made."""
+    said = read_verdict(answer.record)
+    call = replace(said.call, attempts=0, elapsed_ms=None)
+    # One of 0.1.0 does not tell how much of an image it is about.
+    told = {part.kind for part in said.coverage}
+    coverage = covered(said, [extent for extent in known.extents if extent.kind not in told])
+    verdict = replace(said, call=call, data_id=None, coverage=coverage)
+    return Judged(
+        item=known.item,
+        call=call,
+        sha256=known.sha256,
+        size=known.size,
+        notes=known.notes,
+        verdict=verdict,
+        reused=True,
+    )
+
+
+def _reused_task(known: Outcome, task: Task) -> Pending:
+    """Return a task that is pending about the same content as the outcome of an image."""
+    return Pending(
+        item=known.item,
+        call=replace(known.call, region=task.region, endpoint=task.endpoint),
+        sha256=known.sha256,
+        size=known.size,
+        notes=known.notes,
+        extents=known.extents or cast(QueuedTask, as_item(task).image).extents,
+        req_id=task.req_id or "",
+        request_id=task.request_id,
+        expires_at=task.expires_at,
+        reused=True,
+    )

@@ -1,0 +1,198 @@
+"""Asking after queued tasks, for the commands that wait."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from math import isfinite
+from pathlib import Path
+from typing import cast
+
+from moderate_cli.app.run import Run
+from moderate_cli.app.session import Session
+from moderate_cli.cli.options import WaitOptions
+from moderate_cli.client import GreenClient, ModerateError
+from moderate_cli.common.errors import ExitCode, InputError, UsageError
+from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask
+from moderate_cli.scanning import Scan
+from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, expired, has_expired
+
+_UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
+_LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
+
+
+def patience(session: Session, wait: WaitOptions) -> Patience:
+    """Return when to ask after tasks."""
+    interval = _LOCAL_INTERVAL if session.settings.local else wait.poll_interval
+    return Patience(first=interval, interval=interval, timeout=wait.wait_timeout if wait.wait else 0.0)
+
+
+def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Polling:
+    """Return what asks after some tasks, each at the endpoint where it was submitted."""
+    clients = _Clients(session)
+    judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
+    if wait.save_frames is not None:
+        judge = _FrameSaver(judge, session, clients, wait.save_frames)
+    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, patience=patience(session, wait))
+
+
+def prepare(wait: WaitOptions) -> None:
+    """Check the times and make the folder for frames, before anything is paid for; raises UsageError."""
+    if not isfinite(wait.poll_interval) or not isfinite(wait.wait_timeout):
+        raise UsageError("--poll-interval and --wait-timeout are numbers of seconds")
+    if wait.save_frames is not None:
+        try:
+            wait.save_frames.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
+
+
+def run_submission(session: Session, run: Run, scan: Scan, wait: WaitOptions) -> ExitCode:
+    """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
+    run.tally.awaited = wait.wait
+    work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
+    return run.finish(work)
+
+
+class _Clients:
+    """The clients of the endpoints to which tasks belong; no service is asked about a task of another."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+        self._opened = {client.endpoint: client for client in session.clients}
+
+    def checked(self, item: Item) -> Item:
+        """Return a task, with the reason not to ask after it where there is one."""
+        task = item.image
+        if not isinstance(task, QueuedTask) or task.problem is not None:
+            return item
+        if task.kind not in {"image", "multimodal"}:
+            problem = InputError(f"a task about {task.kind!r} is unknown here", code="unknown_task")
+        elif task.endpoint is not None and not self._can_ask(task):
+            if has_expired(task, self._session.environment.clock()):
+                return replace(item, image=replace(task, problem=expired()))
+            hint = "--profile local asks the local engine" if task.region is None else f"--endpoint {task.endpoint}"
+            problem = InputError(f"the task belongs to {task.endpoint}", code="other_service", hint=hint)
+        else:
+            return item
+        return replace(item, image=replace(task, problem=problem))
+
+    def client_for(self, task: QueuedTask) -> GreenClient:
+        """Return the client of a task's endpoint; without one, the first, which is the one that was asked for."""
+        if task.endpoint is None or self._session.settings.local:
+            return self._session.clients[0]
+        with self._lock:
+            if task.endpoint not in self._opened:
+                self._opened[task.endpoint] = self._session.open_client(task.region)
+            return self._opened[task.endpoint]
+
+    def _can_ask(self, task: QueuedTask) -> bool:
+        if self._session.settings.local:
+            return task.region is None  # the local engine has another port in each process
+        if task.endpoint in self._opened:
+            return True
+        return task.region is not None and task.endpoint == self._session.endpoint_of(task.region)
+
+
+@dataclass(frozen=True, slots=True)
+class _FrameSaver:
+    """Downloads the frames of a verdict as soon as it is known."""
+
+    judge: Callable[[Item], Outcome]
+    session: Session
+    clients: _Clients
+    folder: Path
+
+    def __call__(self, item: Item) -> Outcome:
+        outcome = self.judge(item)
+        if isinstance(outcome, Judged) and isinstance(item.image, QueuedTask):
+            client = self.clients.client_for(item.image)
+            name = _UNSAFE.sub("_", item.image.req_id)
+            for frame in outcome.verdict.frames:
+                if frame.url:
+                    self._save(client, frame.url, self.folder / f"{name}-{frame.index}.jpg")
+        return outcome
+
+    def _save(self, client: GreenClient, address: str, path: Path) -> None:
+        try:
+            content = client.download(address)
+            temporary = path.with_name(f".{path.name}.partial")
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except (ModerateError, OSError) as error:
+            self.session.ledger.say(f"{path.name} was not saved: {error}")
+
+
+class SubmitAndWait:
+    """Submits tasks, and then asks after them; whatever happens, no id is kept back."""
+
+    def __init__(self, scan: Scan, follow_up: Callable[[Iterable[Item]], Polling]) -> None:
+        self._scan = scan
+        self._follow_up = follow_up
+        self._polling: Polling | None = None
+        self._stopping = False
+
+    @property
+    def not_tried(self) -> int:
+        """How many inputs were not submitted because the run came to an end."""
+        return self._scan.not_tried
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there may be more of them."""
+        return self._scan.at_least
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping = True
+        self._scan.stop()
+        if self._polling is not None:
+            self._polling.stop()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        left: dict[str, list[Pending]] = {}
+        for outcome in self._scan:
+            if isinstance(outcome, Pending):
+                left.setdefault(outcome.req_id, []).append(outcome)
+            else:
+                yield outcome
+        if left and not self._stopping:
+            self._polling = self._follow_up([as_task(outcomes[0]) for outcomes in left.values()])
+            if self._stopping:  # by a signal in between
+                self._polling.stop()
+            for outcome in self._polling:
+                same = left.pop(cast(QueuedTask, outcome.item.image).req_id, [])
+                yield outcome
+                yield from (_shared(outcome, pending) for pending in same[1:])
+        yield from chain.from_iterable(left.values())
+
+
+def _shared(outcome: Outcome, pending: Pending) -> Outcome:
+    """Return what became of a task as the outcome of another image with the same content."""
+    mine = replace(outcome, item=replace(pending.item, image=outcome.item.image))
+    if isinstance(mine, Judged):
+        return replace(mine, verdict=replace(mine.verdict, data_id=None), reused=True)
+    return mine
+
+
+def as_task(pending: Pending) -> Item:
+    """Return a pending outcome as something to ask after."""
+    content = pending.item.image.content if isinstance(pending.item.image, Post) else None
+    queued = QueuedTask(
+        req_id=pending.req_id,
+        kind="image" if content is None else "multimodal",
+        services=pending.call.services,
+        region=pending.call.region,
+        endpoint=pending.call.endpoint,
+        sha256=pending.sha256,
+        size=pending.size,
+        expires_at=pending.expires_at,
+        data_id=None if pending.reused else pending.item.data_id,  # another image's id was sent with that one
+        post=content,
+        extents=pending.extents,
+    )
+    return replace(pending.item, image=queued)

@@ -1,0 +1,507 @@
+"""One run of a judging command: outcomes to the reports and the tally, the summary to stderr, the exit code out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Protocol, TextIO
+
+from moderate_cli import __version__
+from moderate_cli.app.cache import Ledger
+from moderate_cli.catalog.prices import Billed, Estimate, frame_calls, post_calls
+from moderate_cli.cli.options import GateOptions, OutputOptions
+from moderate_cli.client import AsyncOptions
+from moderate_cli.client.limits import Stop
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
+from moderate_cli.common.text import say, with_hint
+from moderate_cli.gate import Gate
+from moderate_cli.models import (
+    Failed,
+    Json,
+    Judged,
+    LocalFile,
+    Outcome,
+    Pending,
+    Planned,
+    Post,
+    QueuedTask,
+    RiskLevel,
+    Skipped,
+    Verdict,
+)
+from moderate_cli.render import Format, Renderer, choose_format, renderer
+from moderate_cli.render.output import OutputError, open_output
+from moderate_cli.render.progress import Progress, Total, progress
+from moderate_cli.render.summary import summary_lines
+from moderate_cli.results import GatePolicy, Suppression, Tally, counted_level
+from moderate_cli.settings import Settings
+from moderate_cli.sources import Sources
+
+_Show = Callable[[Renderer], None]
+# Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
+
+
+class _Report:
+    """One place where outcomes go, until it takes no more."""
+
+    def __init__(self, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
+        self._opened = opened
+        self._renderer = make(opened.__enter__())
+        self.is_open = True
+
+    def show(self, show: _Show) -> None:
+        """Show something; raises OSError or OutputError where that cannot be written."""
+        show(self._renderer)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give the report its name, if no error of its own says that it is not whole."""
+        self.is_open = False
+        try:
+            self._opened.__exit__(type(error) if error else None, error, None)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+
+class Reports:
+    """All the places where outcomes go; `main` is the format of the first.
+
+    One that cannot be written any more is told, counted in `unwritten` and left out; the others go on.
+    """
+
+    def __init__(self, main: Format, environment: Environment, *, to_terminal: bool) -> None:
+        self.main = main
+        self.unwritten = 0
+        self._environment = environment
+        self._to_terminal = to_terminal
+        self._reports: list[_Report] = []
+
+    @property
+    def flows_over_terminal(self) -> bool:
+        """Whether lines appear on the terminal while the run goes on."""
+        return self._to_terminal and self.main in _AT_ONCE
+
+    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
+        """Add a place; raises UsageError where it cannot be written."""
+        opened = open_output(path, self._environment.stdout, note=self._say)
+        self._reports.append(_Report(opened, make))
+
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
+        """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
+        self._each(lambda each: each.add(outcome, suppressions=suppressions))
+
+    def finish(self, tally: Tally) -> None:
+        """Show what is left once the run is over."""
+        self._each(lambda each: each.finish(tally))
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give each report its name; after an error of the run, each that holds anything."""
+        for report in self._reports:
+            if report.is_open:
+                try:
+                    report.close(error)
+                except (OSError, OutputError) as raised:
+                    self._give_up(report, raised)
+
+    def _each(self, show: _Show) -> None:
+        closed: BrokenPipeError | None = None
+        for report in self._reports:
+            if not report.is_open:
+                continue
+            try:
+                report.show(show)
+            except BrokenPipeError as error:
+                closed = error
+            except (OSError, OutputError) as error:
+                self._give_up(report, error)
+        if closed is not None:
+            raise closed
+
+    def _give_up(self, report: _Report, error: OSError | OutputError) -> None:
+        self.unwritten += 1
+        if report.is_open:
+            with suppress(OSError, OutputError):
+                report.close(error)
+        self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
+
+    def _say(self, text: str) -> None:
+        say(self._environment, text)
+
+
+@contextmanager
+def open_reports(
+    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+) -> Iterator[Reports]:
+    """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
+
+    Raises UsageError where one of them cannot be written, or two are the same file.
+    """
+    main, further = _main_format(environment, output), _further(output)
+    _refuse_same_file([output.output, *further.values()])
+    reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
+    try:
+        for choice, path in ((main, output.output), *further.items()):
+            reports.open(path, _maker(choice, environment, policy, gate, output))
+        yield reports
+    except BaseException as error:
+        reports.close(error)
+        raise
+    reports.close()
+
+
+def chosen_formats(environment: Environment, output: OutputOptions) -> list[Format]:
+    """Return the formats of all outputs."""
+    return [_main_format(environment, output), *_further(output)]
+
+
+def _main_format(environment: Environment, output: OutputOptions) -> Format:
+    return choose_format(output.format, to_terminal=_is_for_terminal(environment, output))
+
+
+def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
+    return output.output is None and environment.stdout.isatty()
+
+
+def _maker(
+    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+) -> Callable[[TextIO], Renderer]:
+    def make(stream: TextIO) -> Renderer:
+        return renderer(
+            choice,
+            stream,
+            environment,
+            color=output.color,
+            raw=output.raw,
+            policy=policy,
+            show_suppressed=gate.show_suppressed,
+        )
+
+    return make
+
+
+def _further(output: OutputOptions) -> dict[Format, Path]:
+    """Return the paths of the further reports, whose options are named after their formats."""
+    paths = {choice: getattr(output, f"{choice.value}_output", None) for choice in Format}
+    return {choice: path for choice, path in paths.items() if path is not None}
+
+
+def _refuse_same_file(paths: Sequence[Path | None]) -> None:
+    # A device or a pipe bears several.
+    places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
+    if len(set(places)) < len(places):
+        raise UsageError("two reports go to the same file", hint="give each its own name")
+
+
+@contextmanager
+def on_stop(stop: Callable[[int], None]) -> Iterator[None]:
+    """Call `stop` with the number of each SIGINT or SIGTERM, and put back what was done about them before."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop(number)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass(slots=True)
+class Stopped:
+    """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
+
+    code: ExitCode | None = None
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stopped]:
+    """Notice SIGTERM, the usual end of a server, and SIGINT."""
+    stopped = Stopped()
+
+    def stop(number: int) -> None:
+        stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
+
+    with on_stop(stop):
+        yield stopped
+
+
+def nothing_to_stop() -> None:
+    """Stop nothing: whoever works looks at the tally."""
+
+
+@contextmanager
+def interruptible(tally: Tally, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all."""
+
+    def interrupt(number: int) -> None:
+        if tally.stopped_by is ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        tally.stopped_by = ExitCode.INTERRUPTED
+        stop()
+
+    with on_stop(interrupt):
+        yield
+
+
+_NOTHING = Billed()
+
+
+def billed(outcome: Outcome) -> Billed:
+    """Return what each service of an outcome's call charges: images or frames, and thousands of characters."""
+    post = _post(outcome)
+    match outcome:
+        case Judged(reused=True) | Pending(reused=True):
+            return _NOTHING
+        case Judged(verdict=verdict) | Failed(verdict=Verdict() as verdict):
+            if post is not None:
+                return post_calls(post) if verdict.engine == "cloud" else _NOTHING
+            return Billed(images=(verdict.billed_calls or 0) // max(1, len(outcome.call.services)))
+        case Pending():
+            return post_calls(post) if post is not None else Billed(images=1)
+        case Planned(calls=calls):
+            return post_calls(post) if post is not None else Billed(images=calls // len(outcome.call.services))
+    return _NOTHING
+
+
+def async_cost(options: AsyncOptions) -> Callable[[Outcome], int]:
+    """Return what tells for how many frames or slices a queued image is billed at most."""
+
+    def cost(known: Outcome) -> int:
+        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
+
+    return cost
+
+
+def _parts(known: Outcome) -> int | None:
+    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
+    if not isinstance(known.item.image, LocalFile):
+        return None
+    return known.extents[0].total if known.extents else 1
+
+
+def _post(outcome: Outcome) -> Json | None:
+    image = outcome.item.image
+    if isinstance(image, Post):
+        return image.content
+    return image.post if isinstance(image, QueuedTask) else None
+
+
+_NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
+_ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
+_MOST_PROBLEMS = 50  # inputs without a verdict that are named on stderr
+
+
+class Work(Protocol):
+    """Something that yields outcomes, and can be asked to come to an end."""
+
+    @property
+    def not_tried(self) -> int:
+        """How many inputs are known of that got no outcome, once it came to an end."""
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there may be more of them."""
+
+    def __iter__(self) -> Iterator[Outcome]:
+        """Yield each outcome once it is known."""
+
+    def stop(self) -> None:
+        """Begin nothing more; what is under way comes to its end."""
+
+
+@dataclass(slots=True)
+class Unreachable:
+    """Whether the service cannot be reached at all, by the failures of inputs that had all their attempts."""
+
+    reason: str | None = None
+    failures: int = 0
+    was_reached: bool = False
+
+    def is_so_after(self, outcome: Outcome) -> bool:
+        """Tell whether, with this one, enough inputs failed alike for want of a connection, and none found one."""
+        if not isinstance(outcome, Failed) or not _found_no_connection(outcome.error):
+            self.was_reached |= outcome.call.attempts > 0
+            return False
+        if outcome.error.message != self.reason:
+            self.reason, self.failures = outcome.error.message, 0
+        self.failures += 1
+        return not self.was_reached and self.failures >= _ENOUGH_FAILURES
+
+
+def _found_no_connection(error: ModerateError) -> bool:
+    if error.code == "upload_failed":
+        return getattr(error, "http_status", None) is None
+    return error.code in _NO_CONNECTION
+
+
+def nobody_knows() -> None:
+    """Tell nothing of the number of inputs."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What a run shows, counts, and makes of its counts.
+
+    `findings` tells which of them count, and `estimate` what the calls cost. With `shares_tasks`, a result that another
+    process stored before is counted, and left to that one to show; those that are `untold` are shown first. `noun` is
+    what the inputs are, `total` tells their number where it is known.
+    """
+
+    environment: Environment
+    settings: Settings
+    gate: GateOptions
+    output: OutputOptions
+    ledger: Ledger
+    findings: Gate
+    estimate: Estimate
+    sources: Sources | None = None
+    total: Total = nobody_knows
+    shares_tasks: bool = False
+    untold: Iterable[Outcome] = ()
+    noun: str = "image"
+    tally: Tally = field(default_factory=Tally)
+    problems: list[str] = field(default_factory=list)
+    is_first_told: bool = False
+    unreachable: Unreachable = field(default_factory=Unreachable)
+    stop: Stop = field(default_factory=Stop)
+
+    def finish(self, work: Work) -> ExitCode:
+        """Work something off, keep and show it, and return the exit code."""
+        with open_reports(self.environment, self.tally.policy, self.gate, self.output) as reports:
+            started = self.environment.monotonic()
+            try:
+                with interruptible(self.tally, lambda: self._end(work)):
+                    self._work_off(work, reports)
+            except BrokenPipeError:
+                self.tally.stopped_by = ExitCode.BROKEN_PIPE
+                raise
+            finally:
+                is_broken_off = sys.exc_info()[0] is not None and not self.tally.inputs and not self.tally.not_tried
+                if not is_broken_off:
+                    self._sum_up(reports, self.environment.monotonic() - started)
+        self.tally.unwritten = reports.unwritten
+        code = self.tally.exit_code(allow_empty=self.gate.allow_empty)
+        self.ledger.finish(self.tally, code)
+        return code
+
+    def _end(self, work: Work) -> None:
+        """Begin nothing more, and let nobody wait."""
+        self.stop.is_set = True
+        work.stop()
+
+    def _work_off(self, work: Work, reports: Reports) -> None:
+        """Tell of each outcome, and at the end of all; a run that is cut off leaves valid documents too."""
+        try:
+            with self._progress(reports) as shown:
+                self._tell(work, reports, shown)
+        finally:
+            self.tally.not_tried, self.tally.at_least = work.not_tried, work.at_least
+            if self.sources is not None:
+                self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
+                self.tally.links, self.tally.ignored_by = self.sources.links, self.sources.ignored_by
+                hidden = self.settings.min_level is not RiskLevel.NONE
+                self.tally.add_clean(self.sources.spared, local=self.settings.local, hidden=hidden)
+            self.tally.suppressed_by = self.findings.suppressed
+            reports.finish(self.tally)
+            self.tally.unwritten = reports.unwritten
+
+    def _tell(self, work: Work, reports: Reports, shown: Progress) -> None:
+        closed: BrokenPipeError | None = None
+        for outcome in self._new(work):
+            suppressions = self.findings.suppressions(outcome)
+            self._count(outcome, suppressions, work)
+            shown.update(self.tally)
+            if closed is None and self._is_shown(outcome, suppressions):
+                try:
+                    reports.add(outcome, suppressions)
+                except BrokenPipeError as error:
+                    closed = error  # what is on its way is paid for, and still kept
+                    work.stop()
+        if closed is not None:
+            raise closed
+
+    def _new(self, work: Work) -> Iterator[Outcome]:
+        """Yield the outcomes that are this run's to tell: not the tasks that another process collected.
+
+        First come those that were collected before, and of which no run that came to its end has told.
+        """
+        untold = iter(self.untold)
+        while self.tally.stopped_by is None and (earlier := next(untold, None)) is not None:
+            yield earlier
+        for outcome in map(self.ledger.dated, work):
+            task = outcome.item.image
+            if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome):
+                if self.shares_tasks:
+                    self.tally.elsewhere += 1
+                    continue
+                self.ledger.claim(task.req_id)  # the run that collected it may have been cut off before it told of it
+            yield outcome
+
+    def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:
+        wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
+        return progress(self.environment, wanted=wanted, total=self.total)
+
+    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: Work) -> None:
+        self._note_problem(outcome)
+        self.tally.add(outcome, suppressions)
+        if self.unreachable.is_so_after(outcome):
+            self.tally.fatal = True
+            work.stop()
+        self.estimate.add(outcome.call, billed(outcome))
+
+    def _is_shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool:
+        if not isinstance(outcome, Judged) or self.gate.show_suppressed or outcome.verdict.coverage:
+            return True
+        return counted_level(outcome.verdict, suppressions).rank >= self.settings.min_level.rank
+
+    def _note_problem(self, outcome: Outcome) -> None:
+        """Remember why an input has no verdict; what ends the whole run is said once."""
+        if not isinstance(outcome, Skipped | Failed) or len(self.problems) >= _MOST_PROBLEMS:
+            return
+        error = outcome.error
+        word = "skipped" if isinstance(outcome, Skipped) else "failed"
+        problem = with_hint(error) if error.ends_run else f"{outcome.item.source}: {word}: {with_hint(error)}"
+        if error.ends_run and problem in self.problems:
+            return
+        if not self.problems and isinstance(outcome, Failed):
+            self._say(problem)  # at once: whatever it is may hold for all that follows
+            self.is_first_told = True
+        self.problems.append(problem)
+
+    def _sum_up(self, reports: Reports, seconds: float) -> None:
+        """Say what is wrong, and unless all shall be quiet what was done."""
+        if reports.main is not Format.TABLE:  # a table shows the reasons itself
+            for problem in self.problems[self.is_first_told :]:
+                self._say(problem)
+            more = self.tally.skipped + self.tally.failed - len(self.problems)
+            if len(self.problems) >= _MOST_PROBLEMS and more:
+                self._say(f"and {more:,} more without a verdict")
+        if not self.output.quiet:
+            notes = [*self.findings.notes(complete=self._is_complete), *unmatched(self.sources)]
+            for line in (*notes, *summary_lines(self.tally, self.estimate, seconds, self.noun)):
+                self._say(line)
+
+        if self.tally.bugs:
+            number = "1 input" if self.tally.bugs == 1 else f"{self.tally.bugs:,} inputs"
+            self._say(f"a bug in moderate {__version__}: it cost {number} the verdict (run it again with --debug)")
+
+    @property
+    def _is_complete(self) -> bool:
+        tally = self.tally
+        return not (tally.is_cut_off or tally.skipped or tally.failed or tally.pending)
+
+    def _say(self, text: str) -> None:
+        say(self.environment, text)
+
+
+def unmatched(sources: Sources | None) -> list[str]:
+    """Return which globs matched nothing, in words."""
+    return [f"no file matches {name}" for name in sources.unmatched] if sources else []

@@ -1,0 +1,339 @@
+"""What the commands share that send images: from their options to a scan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from moderate_cli.app.cache import Plan, Recollection, since
+from moderate_cli.app.run import Run, billed, chosen_formats, unmatched
+from moderate_cli.app.session import Session, check_region, open_session
+from moderate_cli.catalog.prices import Estimate
+from moderate_cli.cli.options import DataIdFrom, ImageCommandOptions, OutputOptions
+from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
+from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
+from moderate_cli.common.text import say
+from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RiskLevel
+from moderate_cli.render import Format, choose_format, clean_wanted
+from moderate_cli.render.output import open_output
+from moderate_cli.render.summary import plan_lines, plan_renderer
+from moderate_cli.results import Tally
+from moderate_cli.scanning import (
+    Ask,
+    Budget,
+    Cost,
+    ImageJudge,
+    Sampling,
+    Scan,
+    Sender,
+    plan,
+    question_key,
+)
+from moderate_cli.settings import Settings
+from moderate_cli.sources import Selection, Sources, is_oss
+from moderate_cli.sources.lists import STANDARD_INPUT
+
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def check_option(data_id: str | None) -> None:
+    """Refuse an id for all images that the service would refuse for each; raises UsageError."""
+    if data_id is None:
+        return
+    try:
+        check_data_id(data_id, MAX_DATA_ID)
+    except RefusedError as error:
+        raise UsageError(f"--data-id {data_id!r}: {error.message}", hint=error.hint) from error
+
+
+def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:
+    """Return what makes the data id of an image, or None for no id.
+
+    Characters that an id may not hold become `_`, and of a path that is too long the end is kept. What has no hash,
+    because this machine has no copy of it, gets its name.
+    """
+    if choice is None:
+        return None
+
+    def identify(known: Outcome) -> str:
+        if choice is DataIdFrom.SHA256 and known.sha256 is not None:
+            return known.sha256
+        image = known.item.image
+        path = urlsplit(image.url).path if isinstance(image, ImageUrl) else known.item.source
+        text = path if choice is DataIdFrom.PATH else path.rstrip("/").rpartition("/")[2]
+        return _NOT_IN_AN_ID.sub("_", text)[-MAX_DATA_ID:] or "_"
+
+    return identify
+
+
+_FORMATS = (Format.TABLE, Format.JSONL)
+
+
+def show_plan(
+    session: Session,
+    output: OutputOptions,
+    outcomes: Iterable[Outcome],
+    sources: Sources | None = None,
+    *,
+    noun: str = "image",
+) -> ExitCode:
+    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
+    environment = session.environment
+    tally, estimate = Tally(), Estimate(session.settings.prices)
+    with open_output(output.output, environment.stdout) as stream:
+        to_terminal = output.output is None and stream.isatty()
+        choice = choose_format(output.format, to_terminal=to_terminal)
+        if choice not in _FORMATS:
+            raise UsageError(f"a dry run is not shown as {choice.value}", hint="-f table or -f jsonl")
+        show = plan_renderer(stream, as_json=choice is Format.JSONL)
+        for outcome in outcomes:
+            tally.add(outcome)
+            estimate.add(outcome.call, billed(outcome))
+            show(outcome)
+    if sources is not None:
+        tally.passed_over, tally.ignored = sources.passed_over, sources.ignored
+    if not output.quiet:
+        for line in (*unmatched(sources), *plan_lines(tally, estimate, noun)):
+            say(environment, line)
+    return tally.exit_code(allow_empty=False)
+
+
+class Count:
+    """Counts the items of some sources in a thread of its own, once somebody asks; None until that is done."""
+
+    def __init__(self, open_sources: Callable[[], Sources]) -> None:
+        self._open_sources = open_sources
+        self._started = False
+        self._number: int | None = None
+
+    def __call__(self) -> int | None:
+        """Return the number where it is known by now."""
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._count, daemon=True).start()
+        return self._number
+
+    def _count(self) -> None:
+        try:
+            self._number = sum(1 for _ in self._open_sources())
+        except ModerateError:
+            self._number = None  # the run itself says what is wrong
+
+
+SourceNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SOURCE...]",
+        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/, or - for one a line.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCommand:
+    """A command line of a command that sends images: its sources, and the options that such commands share."""
+
+    ctx: typer.Context
+    names: Sequence[str]
+    options: ImageCommandOptions
+
+    def _clean_wanted(self, session: Session) -> int | None:
+        """Return how many of the clean files that an earlier run knows are wanted as images; None wants all.
+
+        A plan tells of each image, and only an image tells whether it failed before.
+        """
+        options, settings = self.options, session.settings
+        if options.cost.dry_run or options.gate.show_suppressed or options.reuse.retry_failed:
+            return None
+        if settings.min_level is not RiskLevel.NONE:
+            return 0
+        return clean_wanted(chosen_formats(session.environment, options.output))
+
+    @property
+    def can_be_counted(self) -> bool:
+        """Whether the sources can be gone through twice, and without the network."""
+        names = [*self.names, self.options.sources.files_from, self.options.sources.files_from0]
+        return "-" not in names and not any(map(is_oss, self.names)) and not self.options.reuse.retry_failed
+
+    @property
+    def subject(self) -> str:
+        """A key of what the command line asks to judge; names are relative to the working folder."""
+        options = self.options.sources
+        lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
+        lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
+        return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
+
+    def open_sources(self, session: Session, recollection: Recollection | None = None) -> Sources:
+        """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
+        options, settings = self.options.sources, session.settings
+        return Sources(
+            self.names,
+            lists=options.lists,
+            selection=_selection(options.selection, settings),
+            stdin=session.environment.stdin,
+            open_bucket=session.open_bucket,
+            recall=recollection if recollection and recollection.since is not None else None,
+            clean_wanted=self._clean_wanted(session),
+        )
+
+    def items(self, session: Session, sources: Sources) -> Iterator[Item]:
+        """Return the items of the sources with what the options say about each."""
+        data_id, referer = self.options.images.data_id, self.options.images.referer
+        items: Iterable[Item] = sources
+        if self.options.reuse.retry_failed:
+            items = self._failed(session, items)
+        if (region := self.options.images.oss_region) is not None:
+            items = (_in_region(item, region) for item in items)
+        if data_id is None and referer is None:
+            return iter(items)
+        return (replace(item, data_id=item.data_id or data_id, referer=item.referer or referer) for item in items)
+
+    def _failed(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
+        ledger = session.ledger
+        run = ledger.last_run(self.subject)
+        if run is None:
+            raise UsageError(
+                "no earlier run of this very command is known", hint="run it without --retry-failed, in the same folder"
+            )
+        for item in items:
+            if ledger.failed_in(run, item.source):
+                yield item
+
+    def sender(self, session: Session, ask: Ask) -> Sender:
+        """Return what sends images, as many as the options allow."""
+        return Sender(clients=session.clients, ask=ask, budget=Budget(session.settings.max_calls))
+
+    def run(self, session: Session, sources: Sources) -> Run:
+        """Return what shows and counts the outcomes."""
+        gate = replace(self.options.gate, allow_empty=True) if self.options.reuse.retry_failed else self.options.gate
+        run = session.run(gate, self.options.output)
+        run.sources = sources
+        if self.can_be_counted:
+            run.total = Count(lambda: self.open_sources(session))
+        return run
+
+    @contextmanager
+    def open_session(self) -> Iterator[Session]:
+        """Check the sources and the id, and open the session of this command; raises UsageError."""
+        if not (self.names or self.options.sources.files_from or self.options.sources.files_from0):
+            raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
+        check_option(self.options.images.data_id)
+        for listing in self.options.sources.lists:
+            _check_list(listing.name)
+        with open_session(
+            self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
+        ) as session:
+            yield session
+
+
+def _selection(asked: Selection, settings: Settings) -> Selection:
+    """Return what is wanted of folders: settings files have a say in it, and a revision, where one has the policy."""
+    read, policy = asked.read_ignore_file, settings.policy
+    if policy is not None:
+        read = partial(policy.read_ignore_file, otherwise=read)
+    return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a command asks about each image: by which operation, with which services, and what else it says.
+
+    `more` is what changes the verdict beside these; `cost` tells how many calls an image is billed for. `asks` makes
+    what sends the call, where `recollection` knows how the question is called in the store.
+    """
+
+    operation: Operation
+    services: tuple[str, ...]
+    ask: Callable[[Recollection], Ask]
+    cost: Cost
+    more: Mapping[str, object] = field(default_factory=dict)
+    sampling: Sampling | None = None
+    queued: bool = False
+
+    def recollection(self, session: Session) -> Recollection:
+        """Return what the store knows that answers this question."""
+        settings = session.settings
+        key = question_key(
+            self.operation.value,
+            self.services,
+            settings.info_types,
+            profile=settings.profile,
+            region=settings.region,
+            endpoint=settings.endpoint,
+            engine=local_engine_key() if settings.local else None,
+            **self.more,
+        )
+        oldest = since(settings.reuse, session.environment.clock())
+        engine: Engine = "local" if settings.local else "cloud"
+        return Recollection(session.ledger, key, oldest, queued=self.queued, engine=engine)
+
+
+def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:
+    """Judge the images of a command line by one question, show them, and return the exit code."""
+    with command.open_session() as session:
+        question = ask(session.settings)
+        if not command.options.cost.dry_run:
+            check_region(session.settings, question.operation)
+        scan, sources = open_scan(command, session, question)
+        if command.options.cost.dry_run:
+            return show_plan(session, command.options.output, scan, sources)
+        return command.run(session, sources).finish(scan)
+
+
+def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Scan, Sources]:
+    """Return what works a command off, and the sources that it takes from."""
+    session.check_offers(question.operation, question.services)
+    recollection = question.recollection(session)
+    sources = command.open_sources(session, recollection)
+    judge = ImageJudge(
+        call=session.call(question.operation, question.services),
+        send=plan if command.options.cost.dry_run else command.sender(session, question.ask(recollection)),
+        cost=question.cost,
+        sampling=question.sampling,
+        preflight=not command.options.images.no_preflight,
+        identify=data_id_from(command.options.images.data_id_from),
+        memory=Plan(recollection) if command.options.cost.dry_run else recollection,
+    )
+    items = command.items(session, sources)
+    options = command.options.sources
+    scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    return scan, sources
+
+
+def _check_list(name: str) -> None:
+    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
+    if name == STANDARD_INPUT:
+        return
+    try:
+        with Path(name).open("rb"):
+            return
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the list {name!r} cannot be read: {reason}", hint="check its name") from error
+
+
+def _in_region(item: Item, region: str) -> Item:
+    """Return an item with the region of its bucket, where it names none."""
+    image = item.image
+    if not isinstance(image, OssObject) or image.region is not None:
+        return item
+    return replace(item, image=replace(image, region=region))
+
+
+def local_engine_key() -> list[str]:
+    """Return what the local engine checks with: another version may find something else."""
+    from moderate_cli.emulator.engine import LocalEngine
+
+    return LocalEngine().identity()

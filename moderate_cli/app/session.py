@@ -1,0 +1,347 @@
+"""What a judging command works with, once its settings are resolved."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TextIO
+
+import typer
+
+from moderate_cli.app.cache import Ledger, open_ledger
+from moderate_cli.app.run import Run
+from moderate_cli.catalog.prices import Estimate
+from moderate_cli.catalog.services import (
+    DEFAULT_REGION,
+    find_service,
+    is_offered,
+    regions,
+    regions_of,
+)
+from moderate_cli.catalog.services import (
+    endpoint as region_endpoint,
+)
+from moderate_cli.cli.options import GateOptions, OutputOptions, given_settings
+from moderate_cli.client import (
+    Credentials,
+    CredentialSource,
+    FixedCredentials,
+    GreenClient,
+    RateLimits,
+    Retrier,
+    RetryPolicy,
+    Timeouts,
+)
+from moderate_cli.client.limits import Stop
+from moderate_cli.client.parameters import Operation
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.installation import install_command
+from moderate_cli.common.text import safe_text, say
+from moderate_cli.gate import open_gate
+from moderate_cli.models import Call
+from moderate_cli.render.progress import SharedStream
+from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.settings.notices import lines_about, unknown_services
+from moderate_cli.sources import Bucket, OpenBucket
+from moderate_cli.store import default_path
+
+_LOCAL_TIMEOUT = 3_600.0
+"""Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
+only give up an image that it still works on, or that waits behind 63 large ones, and have it judged a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
+
+    `stop` ends all waits.
+    """
+
+    clients: Sequence[GreenClient]
+    limits: RateLimits
+    stop: Stop
+    open_client: Callable[[str | None], GreenClient]
+
+
+@contextmanager
+def connect(settings: Settings, environment: Environment) -> Iterator[Connection]:
+    """Yield the clients that settings call for.
+
+    The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
+    and the profile needs them, and UsageError where the profile `local` could check nothing.
+    """
+    with ExitStack() as stack:
+        endpoint: str | None
+        if settings.local:
+            source, endpoint = stack.enter_context(_local_service())
+        else:
+            choice = settings.credentials
+            source = find_credentials(environment, choice.source, choice.profile)
+            endpoint = settings.endpoint
+        stop = Stop()
+        limits = RateLimits(sleep=stop.sleep, check=stop.check)
+
+        def open_client(region: str | None) -> GreenClient:
+            return stack.enter_context(
+                GreenClient(
+                    source,
+                    region=region,
+                    endpoint=endpoint if region == settings.region else None,
+                    vpc=settings.vpc,
+                    params_in=settings.params_in.value,
+                    queries_per_second=_quota(settings),
+                    timeouts=Timeouts(read=_timeout(settings)),
+                    retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
+                    limits=limits,
+                    clock=environment.clock,
+                )
+            )
+
+        further = () if settings.local else settings.failover
+        yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
+
+
+def _quota(settings: Settings) -> float | None:
+    """Return the calls a second, which the emulator in this process leaves to the machine."""
+    return settings.qps or (1e6 if settings.local else None)
+
+
+def _timeout(settings: Settings) -> float:
+    """Return how long to wait for an answer, in seconds."""
+    return max(settings.timeout, _LOCAL_TIMEOUT) if settings.local else settings.timeout
+
+
+@contextmanager
+def _local_service() -> Iterator[tuple[CredentialSource, str]]:
+    """Start the emulator, and yield credentials that it knows, and its endpoint."""
+    from moderate_cli.emulator import Emulator
+    from moderate_cli.emulator.engine import EXTRA, LocalEngine
+
+    if not LocalEngine().is_available():
+        raise UsageError("the local engine has no detector", code="no_local_engine", hint=install_command(EXTRA))
+    with Emulator(results=default_path().parent / "local-results") as emulator:
+        key = emulator.access_key
+        credentials = Credentials(key.access_key_id, key.access_key_secret)
+        yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint
+        emulator.finish_tasks()
+
+
+class _SafeFormatter(logging.Formatter):
+    """Makes one safe line of each message; only a traceback has several."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record, with what a terminal or a CI would obey written out."""
+        return "\n".join(safe_text(line) for line in super().format(record).split("\n"))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is inherited
+        """Return the message on one line."""
+        return safe_text(super().formatMessage(record))
+
+
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+_TRACEBACKS = "moderate_cli.scanning"  # where an error that nobody foresaw becomes the failure of one input
+
+
+def show_log(verbosity: int, stream: TextIO, *, debug: bool = False) -> None:
+    """Write this program's own log to a stream; those of the libraries can hold headers, and with them secrets.
+
+    With `debug` the tracebacks of what nobody foresaw are in it, however quiet it is otherwise.
+    """
+    logging.getLogger(_TRACEBACKS).setLevel(logging.DEBUG if debug else logging.NOTSET)
+    log = logging.getLogger("moderate_cli")
+    log.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_SafeFormatter("moderate: %(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+
+
+_OSS_ENDPOINT = "MODERATE_OSS_ENDPOINT"  # another than the region's, for tests against an emulator
+_LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with; a run that only looks has no connection."""
+
+    environment: Environment
+    settings: Settings
+    connection: Connection | None
+    ledger: Ledger
+
+    @property
+    def clients(self) -> Sequence[GreenClient]:
+        """The client of the chosen region, and those to fail over to."""
+        return self._connected.clients
+
+    @property
+    def _connected(self) -> Connection:
+        if self.connection is None:
+            raise TypeError("this run only looks")
+        return self.connection
+
+    @property
+    def jobs(self) -> int:
+        """How many images may be on their way at once."""
+        is_chosen = self.settings.origins["jobs"] != "default"
+        return self.settings.jobs if is_chosen or not self.settings.local else min(self.settings.jobs, _LOCAL_JOBS)
+
+    def has_room(self) -> bool:
+        """Tell whether one more worker could fill the quota better."""
+        return self.connection is None or self.connection.limits.have_room
+
+    @property
+    def open_bucket(self) -> OpenBucket | None:
+        """What opens buckets to be listed; the local engine, which has no account, has none.
+
+        Raises UsageError for an endpoint of OSS in the environment that is not to be trusted.
+        """
+        settings = self.settings
+        if settings.local:
+            return None
+        region = settings.region or DEFAULT_REGION
+        own_endpoint = self.environment.variable(_OSS_ENDPOINT)
+        if own_endpoint:
+            from moderate_cli.sources.oss import check_endpoint
+
+            check_endpoint(own_endpoint)
+
+        def opened(name: str) -> Bucket:
+            from moderate_cli.sources.oss import OssAccount, oss_endpoint  # only where a bucket is named
+
+            choice = settings.credentials
+            keys = find_credentials(self.environment, choice.source, choice.profile)
+            endpoint = own_endpoint or oss_endpoint(region, vpc=settings.vpc)
+            return OssAccount(keys=keys.current, region=region, endpoint=endpoint)(name)
+
+        return opened
+
+    def open_client(self, region: str | None) -> GreenClient:
+        """Return a client for another region."""
+        return self._connected.open_client(region)
+
+    def endpoint_of(self, region: str) -> str:
+        """Return the endpoint that a region has by our table."""
+        return region_endpoint(region, vpc=self.settings.vpc)
+
+    def call(self, operation: Operation, services: tuple[str, ...]) -> Call:
+        """Return the description of a call that was not sent."""
+        if self.connection is not None:
+            return self.clients[0].call(operation, services)
+        region = self.settings.region
+        endpoint = self.settings.endpoint or (self.endpoint_of(region or DEFAULT_REGION))
+        return Call(operation=operation.value, services=services, region=region, endpoint=endpoint)
+
+    def run(self, gate: GateOptions, output: OutputOptions) -> Run:
+        """Return what shows and counts the outcomes; raises UsageError for a wrong suppressions file or baseline."""
+        return Run(
+            environment=self.environment,
+            settings=self.settings,
+            gate=gate,
+            output=output,
+            ledger=self.ledger,
+            findings=open_gate(
+                gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
+            ),
+            estimate=Estimate(self.settings.prices),
+            tally=Tally(policy=self.policy),
+            stop=self._connected.stop,
+        )
+
+    @property
+    def policy(self) -> GatePolicy:
+        """What makes an input fail."""
+        settings = self.settings
+        return GatePolicy(settings.fail_on.level, settings.allow_partial, settings.require_full)
+
+    def check_offers(self, operation: Operation, services: Sequence[str]) -> None:
+        """Say which services are unknown, or not known to be offered; our tables may lag behind, so they are asked.
+
+        Raises UsageError where nobody chose the region: it is that of the aliyun profile.
+        """
+        settings = self.settings
+        for line in unknown_services(services):
+            self.ledger.say(line)
+        for region in filter(None, (settings.region, *settings.failover)):
+            for service in services:
+                is_known = region in regions()
+                if is_known and is_offered(service, operation.value, region) is not False:
+                    continue
+                if region == settings.region and settings.region_is_the_accounts and settings.endpoint is None:
+                    raise _not_offered(settings, operation, service)
+                if is_known:
+                    self.ledger.say(
+                        f"{region} is not known to offer {service} for {operation.value}; asking all the same"
+                    )
+
+
+@contextmanager
+def open_session(
+    ctx: typer.Context,
+    output: OutputOptions,
+    *,
+    region: str | None = None,
+    subject: str | None = None,
+    only_looks: bool = False,
+) -> Iterator[Session]:
+    """Resolve the settings and connect; `region` takes the place of the usual default.
+
+    `subject` is a key of what the command is asked to judge. A session that `only_looks` asks nobody, needs no
+    credentials, and is no run that the store knows of.
+    """
+    environment = replace(ctx.obj, stderr=SharedStream(ctx.obj.stderr))
+    show_log(output.verbose, environment.stderr, debug=output.debug)
+    settings = resolve(given_settings(ctx), environment)
+    if region is not None and settings.origins["region"] == "default":
+        settings = replace(settings, region=region)
+    for line in lines_about(settings, quiet=output.quiet):
+        say(environment, line)
+    if settings.policy is not None:
+        settings.policy.tell(lambda line: say(environment, line))
+    with ExitStack() as stack:
+        connection = None if only_looks else stack.enter_context(connect(settings, environment))
+        ledger = stack.enter_context(open_ledger(settings.store, str(ctx.info_name), environment))
+        if not only_looks:
+            ledger.begin(subject)
+        yield Session(environment, settings, connection, ledger)
+
+
+def _not_offered(settings: Settings, operation: Operation, service: str) -> UsageError:
+    known = find_service(service)
+    offer = known.offer(operation.value) if known else None
+    where = ", ".join(offer.regions if offer and offer.regions else regions())
+    message = f"{settings.region} is not known to offer {service} for {operation.value}"
+    return UsageError(
+        f"{message}; it is the region of {settings.origins['region']}", hint=f"choose one with --region: {where}"
+    )
+
+
+# The vendor offers these in some regions only, and our default is not among them.
+_NOT_EVERYWHERE = frozenset({Operation.IMAGE_BATCH_MODERATION, Operation.MULTIMODAL_ASYNC_MODERATION})
+
+
+def check_region(settings: Settings, operation: Operation) -> None:
+    """Refuse an operation that the default region does not have, before anything is sent; raises UsageError.
+
+    A region that somebody chose is asked, whatever our table says.
+    """
+    is_chosen = settings.local or settings.endpoint is not None or settings.origins["region"] != "default"
+    if operation not in _NOT_EVERYWHERE or is_chosen:
+        return
+    known = ", ".join(regions_of(operation.value))
+    raise UsageError(f"{operation} is not offered in every region: choose one", hint=f"--region, one of {known}")
+
+
+def only_service(settings: Settings) -> str:
+    """Return the one service of a call that takes one; raises UsageError for several."""
+    if len(settings.services) != 1:
+        message = f"this command asks one service, not {len(settings.services)}: {', '.join(settings.services)}"
+        raise UsageError(message, hint="moderate batch asks several in one call")
+    return settings.services[0]

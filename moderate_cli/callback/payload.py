@@ -1,0 +1,141 @@
+"""A callback as it travels: a form with ReqId, Checksum and Content, which is the JSON of a result.
+
+The pages of the OSS variant write the names in lower case and have no ReqId. No page shows the content's shape: it is
+taken for the body, or the `Data` of the body, of DescribeImageModerationResult.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+from urllib.parse import unquote_to_bytes
+
+from moderate_cli.client.responses import IN_PROGRESS, field_of, fields_of, parse_json, read_body
+from moderate_cli.client.transport import Answer
+from moderate_cli.client.verdicts import read_verdict
+from moderate_cli.common.digests import sm3
+from moderate_cli.common.errors import ModerateError
+from moderate_cli.models import Call, Json, Verdict
+
+Algorithm = Literal["SHA256", "SM3"]
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+
+
+def checksum(uid: str, seed: str, content: str, algorithm: Algorithm = "SHA256") -> str:
+    """Return the checksum in lower-case hexadecimal; `uid` is the id of the account, not of a RAM user.
+
+    Raises NoSm3Error where that hash is asked for and missing.
+    """
+    data = "".join((uid, seed, content)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(data).hexdigest() if algorithm == "SHA256" else sm3(data)
+
+
+def verify(given: str, uid: str, seed: str, content: str, algorithm: Algorithm = "SHA256") -> bool:
+    """Tell whether a checksum is right, in a time that does not tell how much of it is; its case does not matter.
+
+    Raises NoSm3Error as `checksum` does.
+    """
+    expected = checksum(uid, seed, content, algorithm)
+    return hmac.compare_digest(given.lower().encode("utf-8", "surrogateescape"), expected.encode())
+
+
+_MOST_FIELDS = 32
+
+
+class CallbackError(ModerateError):
+    """What was pushed cannot be read as a callback."""
+
+    def __init__(self, message: str, *, code: str = "unreadable_callback", hint: str | None = None) -> None:
+        super().__init__(message, code=code, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that could be read; whether its checksum is right is another question.
+
+    `req_id` comes from the content where that names it, because the checksum covers the content and not the form: one
+    of the form alone, which has `is_signed` False, may be anybody's. `content` is the text that the checksum covers,
+    `body` the JSON object in it.
+    """
+
+    req_id: str | None
+    checksum: str
+    content: str
+    body: Json = field(repr=False)
+    is_signed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a pushed form; nothing of the content has been looked at."""
+
+    req_id: str | None
+    checksum: str
+    content: str
+
+    def open(self) -> Callback:
+        """Return the callback with its content read. Raises CallbackError where that is no JSON object."""
+        body = _json_object(self.content)
+        data = field_of(body, "Data")
+        inside = [part for part in (data, body) if isinstance(part, Mapping)]
+        req_ids = (field_of(part, "ReqId", "TaskId") for part in inside)
+        signed = next((value for value in req_ids if isinstance(value, str) and value), None)
+        return Callback(signed or self.req_id, self.checksum, self.content, body, is_signed=signed is not None)
+
+
+def parse_callback(form: bytes) -> Callback:
+    """Return the callback in the bytes of a form, as they were received or recorded. Raises CallbackError."""
+    return parse_form(form.rstrip(b"\r\n")).open()  # a recording may end with a newline, a form does not
+
+
+def parse_form(form: bytes) -> Form:
+    """Return the fields of a form, found by their names in any case. Raises CallbackError."""
+    fields: dict[str, str] = {}
+    pairs = form.split(b"&", _MOST_FIELDS)
+    if len(pairs) > _MOST_FIELDS:
+        raise CallbackError("the form has too many fields for a callback")
+    for pair in pairs:
+        name, _, value = (_decoded(part) for part in pair.partition(b"="))
+        if fields.setdefault(name.lower(), value) != value:
+            raise CallbackError("the form has a field twice, with different values")
+    missing = [name for name in ("Checksum", "Content") if not fields.get(name.lower())]
+    if missing:
+        raise CallbackError(f"the form has no {' and no '.join(missing)}", hint="ReqId=...&Checksum=...&Content=...")
+    return Form(fields.get("reqid") or None, fields["checksum"].strip(), fields["content"])
+
+
+def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
+    """Return the verdict that a callback brings; `data_id` and `post` are those with which its task was queued.
+
+    Raises ServiceError for a body that tells of a failure, or in which no verdict can be read: a shape that nobody can
+    read must not pass for an image without findings.
+    """
+    body = callback.body
+    if field_of(body, "Code") is not None:
+        code, _ = read_body(Answer(200, {}, callback.content.encode(), 0.0))
+        if code == IN_PROGRESS:
+            raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
+    if not fields_of(body, "Data"):
+        body = {"Data": body, "RequestId": field_of(body, "RequestId")}
+    verdict = read_verdict(body, call, data_id=data_id, post=post)
+    return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=callback.body)
+
+
+def _decoded(part: bytes) -> str:
+    try:
+        return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CallbackError("the form is not text in UTF-8") from error
+
+
+def _json_object(content: str) -> dict[str, Any]:
+    try:
+        body = parse_json(content)
+    except ValueError as error:
+        raise CallbackError("the callback's content is no JSON") from error
+    if not isinstance(body, dict):
+        raise CallbackError("the callback's content is no JSON object")
+    return body

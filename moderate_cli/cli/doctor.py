@@ -1,0 +1,102 @@
+"""`moderate doctor`: whether the service can be used from here, and what to do if not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from moderate_cli.app.session import connect, show_log
+from moderate_cli.cli.options import (
+    Color,
+    PolicyFrom,
+    ServiceOptions,
+    given_settings,
+)
+from moderate_cli.client.diagnose import Check, check_up
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, ModerateError
+from moderate_cli.common.text import safe_text
+from moderate_cli.render.json import dump
+from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.settings.notices import words_about
+
+_COLORS = {"ok": 32, "failed": 31, "skipped": 35}
+
+
+def check_line(name: str, status: str, detail: str, hint: str | None, *, color: bool) -> str:
+    """Return a line with the check's name, its outcome and what was found, and a second one that says what to do."""
+    word = f"\x1b[{_COLORS[status]}m{status:<8}\x1b[0m" if color else f"{status:<8}"
+    line = f"{word}{name:<13}{safe_text(detail)}\n"
+    return line + (f"{'':<21}{safe_text(hint)}\n" if hint and status == "failed" else "")
+
+
+class CheckFormat(StrEnum):
+    """The formats of `doctor`."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def doctor(
+    ctx: typer.Context,
+    asked: ServiceOptions,
+    policy_from: PolicyFrom = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        CheckFormat, typer.Option("-f", "--format", help="A line a check for people, or JSON.")
+    ] = CheckFormat.TABLE,
+    color: Annotated[
+        Color, typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured.")
+    ] = Color.AUTO,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Tell each call on stderr.")] = 0,
+) -> None:
+    """Check credentials, network, clock, signature and permission."""
+    environment = ctx.obj
+    show_log(verbose, environment.stderr)
+    settings = resolve(given_settings(ctx), environment)
+    use_color = environment.wants_color(color, environment.stdout)
+    checks = []
+    for check in _checks(settings, environment):
+        checks.append(check)
+        if format is CheckFormat.TABLE:
+            environment.stdout.write(check_line(check.name, check.status, check.detail, check.hint, color=use_color))
+            environment.stdout.flush()
+    if format is CheckFormat.JSON:
+        environment.stdout.write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
+    raise typer.Exit(ExitCode.FATAL if any(check.status == "failed" for check in checks) else ExitCode.OK)
+
+
+def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
+    where = settings.endpoint or settings.region or "the local engine"
+    origin = f" (the region of {settings.origins['region']})" if settings.region_is_the_accounts else ""
+    yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
+    yield from _check_files(settings)
+    if settings.local:
+        yield Check("credentials", "ok", "the local engine's own")
+    else:
+        try:
+            choice = settings.credentials
+            source = find_credentials(environment, choice.source, choice.profile)
+            source.current()
+        except ModerateError as error:
+            yield Check("credentials", "failed", error.message, error.hint)
+            return
+        yield Check("credentials", "ok", source.origin)
+    with connect(settings, environment) as connection:
+        for client in connection.clients:
+            yield from check_up(client, internal=settings.vpc)
+
+
+def _check_files(settings: Settings) -> Iterator[Check]:
+    """Say which settings files were read and which were not, where a project has any."""
+    files = settings.files
+    if files.project is not None:
+        yield Check("project file", "ok", f"{files.project.name} ({words_about(files.project)})")
+    if settings.refused:
+        yield Check("refused", "skipped", "; ".join(settings.refused))
+
+
+def _as_json(check: Check) -> dict[str, Any]:
+    return {"name": check.name, "status": check.status, "detail": check.detail, "hint": check.hint}

@@ -1,0 +1,132 @@
+"""Groups of options as dataclasses, which several commands share, and the former names of options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, get_origin, get_type_hints
+
+import typer
+
+from moderate_cli.common.text import say
+
+_NEAREST_FIRST = ("COMMANDLINE", "ENVIRONMENT")
+
+
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """The former name of an option, in its annotation: it works as the new one does, and `--help` does not show it."""
+
+    flag: str
+
+    @property
+    def parameter(self) -> str:
+        """The name of its parameter."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"MODERATE_{self.parameter.upper()}"
+
+
+def flatten_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let Typer see one parameter a field in place of each parameter whose type is a dataclass of options.
+
+    The fields are annotated as Typer's parameters are, and all of them have defaults; a field may be a dataclass of
+    options again. A parameter with a `FormerName` is there a second time, hidden, under that name; a run that uses it
+    is told of the new one.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = _groups(hints)
+    parameters: list[inspect.Parameter] = []
+    former: dict[str, FormerName] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        kind = groups.get(parameter.name)
+        own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        for each in _fields(kind) if kind else [own]:
+            parameters += _with_former_name(each, former)
+
+    @wraps(command)
+    def flat(**values: Any) -> Any:
+        for new, old in former.items():
+            _take_former(values, new, old)
+        for name, kind in groups.items():
+            values[name] = _grouped(kind, values)
+        return command(**values)
+
+    flat.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
+
+
+def _with_former_name(parameter: inspect.Parameter, former: dict[str, FormerName]) -> Iterator[inspect.Parameter]:
+    """Yield a parameter, and a hidden one for the former name that it is annotated with, which is noted in `former`."""
+    hint = parameter.annotation
+    more = hint.__metadata__ if get_origin(hint) is Annotated else ()
+    names = [each for each in more if isinstance(each, FormerName)]
+    if not names:
+        yield parameter
+        return
+    [old], kind = names, hint.__origin__
+    [option] = (each for each in more if each is not old)
+    former[parameter.name] = old
+    yield parameter.replace(annotation=Annotated[kind, option])
+    hidden = typer.Option(old.flag, envvar=old.variable, metavar=option.metavar, hidden=True)
+    yield parameter.replace(name=old.parameter, annotation=Annotated[kind, hidden])
+
+
+def _take_former(values: dict[str, Any], new: str, old: FormerName) -> None:
+    """Take the value of a former name out of those given, let it count unless the new one does, and tell of it.
+
+    As for each option the command line comes before the environment; at the same place the new name counts.
+    """
+    ctx, value = values["ctx"], values.pop(old.parameter)
+    rank, former_rank = (_rank(ctx, name) for name in (new, old.parameter))
+    if former_rank == len(_NEAREST_FIRST):
+        return
+    if former_rank < rank:
+        values[new] = value
+    if not ctx.params.get("quiet"):
+        flag = f"--{new.replace('_', '-')}"
+        given, instead = (old.flag, flag) if former_rank == 0 else (old.variable, f"MODERATE_{new.upper()}")
+        say(ctx.obj, f"{given} is deprecated: use {instead}")
+
+
+def _rank(ctx: typer.Context, name: str) -> int:
+    """Return how near to the user a parameter got its value, the nearest first."""
+    source = ctx.get_parameter_source(name)
+    return _NEAREST_FIRST.index(source.name) if source and source.name in _NEAREST_FIRST else len(_NEAREST_FIRST)
+
+
+def _grouped(group: type, values: dict[str, Any]) -> Any:
+    """Return a group of options, made of values that it takes out of those given."""
+    parts = _groups(get_type_hints(group))
+    return group(
+        **{
+            field.name: _grouped(parts[field.name], values) if field.name in parts else values.pop(field.name)
+            for field in fields(group)
+        }
+    )
+
+
+def _fields(group: type) -> list[inspect.Parameter]:
+    """Return a parameter for each field of a group, and for those of the groups in it."""
+    hints = get_type_hints(group, include_extras=True)
+    parts = _groups(hints)
+    parameters = []
+    for field in fields(group):
+        if field.name in parts:
+            parameters += _fields(parts[field.name])
+            continue
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name]))
+    return parameters
+
+
+def _groups(hints: Mapping[str, Any]) -> dict[str, type]:
+    """Return the names whose types are dataclasses of options."""
+    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and is_dataclass(kind)}

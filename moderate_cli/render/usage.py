@@ -1,0 +1,315 @@
+"""Statistics to a stream: calls, how many had a finding and how many are billed, by day, month, service or label."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from rich.table import Table
+from rich.text import Text
+
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.installation import install_command
+from moderate_cli.common.text import safe_text
+from moderate_cli.render.json import dump
+from moderate_cli.render.listing import safe_cell
+from moderate_cli.render.output import open_output
+from moderate_cli.render.styles import harmless, plain_console
+from moderate_cli.render.table import plain_table
+
+COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
+"""The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
+
+_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
+
+
+class UsageRow(NamedTuple):
+    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
+
+    `uid` is empty where it is unknown.
+    """
+
+    uid: str
+    service: str
+    calls: int
+    date: str
+    billed: int
+
+
+class ExportFormat(StrEnum):
+    """What a file of usage may be, by the end of its name."""
+
+    CSV = ".csv"
+    XLSX = ".xlsx"
+
+
+def export_format(path: Path) -> ExportFormat:
+    """Return the format that a file's name asks for; raises UsageError for others, and where a library is missing."""
+    try:
+        choice = ExportFormat(path.suffix.lower())
+    except ValueError:
+        message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
+        raise UsageError(message, code="unknown_export") from None
+    if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
+        raise UsageError(
+            "a file .xlsx needs the extra 'xlsx'",
+            code="no_xlsx_writer",
+            hint=f"{install_command('xlsx')}, or export to a .csv file",
+        )
+    return choice
+
+
+def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
+    """Write a file in one piece; raises UsageError where it cannot be written."""
+    with open_output(path, stdout) as stream:
+        if choice is ExportFormat.XLSX:
+            stream.buffer.write(_workbook(rows))
+        else:
+            _export_csv(rows, stream)
+
+
+def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
+
+
+def _workbook(rows: Sequence[UsageRow]) -> bytes:
+    """Return a workbook with one sheet; texts are cells of text there, whatever they begin with."""
+    import xlsxwriter  # as long an import as all the rest of the command
+
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet("Usage")
+        bold = workbook.add_format({"bold": True})
+        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, title, bold)
+        for number, row in enumerate(rows, 1):
+            for column, cell in enumerate(row):
+                if isinstance(cell, str):
+                    sheet.write_string(number, column, safe_text(cell))
+                else:
+                    sheet.write_number(number, column, cell)
+        sheet.freeze_panes(1, 0)
+    return content.getvalue()
+
+
+UNKNOWN = "unknown"
+"""What people read for a service that nobody knows."""
+
+_DIGITS = 6  # of a share
+
+
+class StatsFormat(StrEnum):
+    """The formats of statistics by the name that `--format` takes."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+class Grouping(StrEnum):
+    """What each row is about; its value is the key of the row's name."""
+
+    DAY = "day"
+    MONTH = "month"
+    SERVICE = "service"
+    LABEL = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The calls of a day, a month or a service, how many had a finding (`hits`), and for how many it is billed.
+
+    Of a label it is the calls that found it. The name is None for a service that nobody knows.
+    """
+
+    name: str | None
+    calls: int
+    hits: int | None = None
+    billed: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The name in words for people."""
+        return UNKNOWN if self.name is None else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """All calls, those with a finding, those billed, and the same for each part; those of labels are parts of all."""
+
+    by: Grouping
+    calls: int
+    hits: int
+    billed: int
+    rows: Sequence[Count]
+
+    def share(self, row: Count) -> float:
+        """Return the share of a row, from 0 to 1: hits of its calls, or of all calls those that found its label."""
+        return ratio(row.calls, self.calls) if row.hits is None else ratio(row.hits, row.calls)
+
+
+def ratio(part: int, whole: int) -> float:
+    """Return a share from 0 to 1; of nothing it is 0: calls that are billed may all have failed."""
+    return part / whole if whole else 0.0
+
+
+def percent(share: float) -> str:
+    """Return a share from 0 to 1 in percent."""
+    return f"{100 * share:.1f} %"
+
+
+def choose_stats_format(choice: StatsFormat, *, to_terminal: bool) -> StatsFormat:
+    """Return the format that `auto` means where the output goes."""
+    if choice is not StatsFormat.AUTO:
+        return choice
+    return StatsFormat.TABLE if to_terminal else StatsFormat.JSONL
+
+
+def write_stats(
+    statistics: Statistics, choice: StatsFormat, stream: TextIO, environment: Environment, *, color: str
+) -> None:
+    """Write statistics in any format but html, which shows more than one of them; a table without rows is nothing."""
+    match choice:
+        case StatsFormat.JSONL:
+            stream.writelines(dump(row) + "\n" for row in _data(statistics))
+        case StatsFormat.JSON:
+            _write_json(statistics, stream)
+        case StatsFormat.CSV:
+            _write_csv(statistics, stream)
+        case StatsFormat.TABLE:
+            if not statistics.rows:
+                return
+
+            write_bars(statistics, stream, width=environment.width(), color=environment.wants_color(color, stream))
+        case _:
+            raise ValueError(f"{choice} is not written here")
+
+
+def _data(statistics: Statistics) -> Iterable[dict[str, Any]]:
+    for row in statistics.rows:
+        more = {} if row.hits is None else {"hits": row.hits, "billed": row.billed}
+        share = round(statistics.share(row), _DIGITS)
+        yield {statistics.by.value: row.name, "calls": row.calls, **more, "share": share}
+
+
+def _write_json(statistics: Statistics, stream: TextIO) -> None:
+    """Write one document with one row a line."""
+    sums = {"calls": statistics.calls, "hits": statistics.hits, "billed": statistics.billed}
+    head = {"by": statistics.by.value, **sums}
+    rows = ",\n".join(map(dump, _data(statistics)))
+    stream.write(f'{dump(head)[:-1]},"rows":[' + (f"\n{rows}\n" if rows else "") + "]}\n")
+
+
+def _write_csv(statistics: Statistics, stream: TextIO) -> None:
+    more = [] if statistics.by is Grouping.LABEL else ["hits", "billed"]
+    columns = [statistics.by.value, "calls", *more, "share"]
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
+    writer.writerow(columns)
+    for row in _data(statistics):
+        name, *numbers = (row[column] for column in columns)
+        writer.writerow([safe_cell(safe_text(UNKNOWN if name is None else name)), *numbers])
+
+
+_GAP = 3
+_LEAST_BAR = 8  # columns: names are folded before bars are shorter
+_LEAST_NAME = 12  # columns: bars are left out before names are narrower
+_BILLED = "Billed"  # the column that is left out before bars are
+
+
+class _Marks(NamedTuple):
+    """What bars are made of: the part with a finding, and the rest."""
+
+    hit: str
+    rest: str
+
+
+_BLOCKS, _ASCII = _Marks("█", "░"), _Marks("#", "-")
+_STYLES = _Marks("red", "dim")
+
+
+def write_bars(statistics: Statistics, stream: TextIO, *, width: int, color: bool) -> None:
+    """Write at least one row with its bar, the sum of all calls, and what the parts of a bar mean."""
+    console = plain_console(stream, width=width, color=color)
+    marks = _ASCII if console.options.ascii_only else _BLOCKS
+    console.print(_table(statistics, width, marks))
+    console.print()
+    console.print(_sum(statistics, marks))
+
+
+def _table(statistics: Statistics, width: int, marks: _Marks) -> Table:
+    names = [harmless(row.title) for row in statistics.rows]
+    longest = max(name.cell_len for name in names)
+    columns = _columns(statistics)
+    if _room(columns, width) < min(longest, _LEAST_NAME) + _GAP + _LEAST_BAR:
+        columns.pop(_BILLED, None)  # the sum below tells of it too
+    name_width, bar_width = _widths(longest, _room(columns, width))
+    most = max(row.calls for row in statistics.rows)
+    table = plain_table()
+    table.add_column(statistics.by.value.title(), width=name_width, overflow="fold")
+    for title, cells in columns.items():
+        table.add_column(title, width=_width(title, cells), justify="right")
+    if bar_width:
+        table.add_column(width=bar_width)
+    for name, row, *cells in zip(names, statistics.rows, *columns.values(), strict=True):
+        bars = [_bar(row, bar_width * ratio(row.calls, most), marks)] if bar_width else []
+        table.add_row(name, *cells, *bars)
+    return table
+
+
+def _columns(statistics: Statistics) -> dict[str, list[str]]:
+    """Return the numbers of each row, by the title of their column."""
+    rows = statistics.rows
+    found = {"Calls": [f"{row.calls:,}" for row in rows]}
+    if statistics.by is not Grouping.LABEL:
+        found |= {"Hits": [f"{row.hits or 0:,}" for row in rows], _BILLED: [f"{row.billed or 0:,}" for row in rows]}
+    return found | {"Share": [percent(statistics.share(row)) for row in rows]}
+
+
+def _room(columns: Mapping[str, list[str]], width: int) -> int:
+    """Return how much of a width the numbers leave to names and bars."""
+    return width - sum(_width(title, cells) + _GAP for title, cells in columns.items())
+
+
+def _width(title: str, cells: Sequence[str]) -> int:
+    return max(map(len, (title, *cells)))
+
+
+def _widths(longest: int, room: int) -> tuple[int, int]:
+    """Return how wide names and bars are, which share a room with the gap between them; a bar may be left out."""
+    name = min(longest, max(_LEAST_NAME, room - _GAP - _LEAST_BAR))
+    bar = room - _GAP - name
+    return (name, bar) if bar >= _LEAST_BAR else (max(1, min(longest, room)), 0)
+
+
+def _bar(row: Count, length: float, marks: _Marks) -> Text:
+    """Return a bar; whatever there is has one mark at least."""
+    whole = max(min(1, row.calls), round(length))
+    if row.hits is None:
+        return Text(marks.hit * whole, style="cyan")
+    hits = max(min(1, row.hits), round(whole * ratio(row.hits, row.calls)))
+    return Text.assemble((marks.hit * hits, _STYLES.hit), (marks.rest * (whole - hits), _STYLES.rest))
+
+
+def _sum(statistics: Statistics, marks: _Marks) -> Text:
+    share = percent(ratio(statistics.hits, statistics.calls))
+    calls, billed = f"{statistics.calls:,} calls", f"{statistics.billed:,} billed"
+    if statistics.by is Grouping.LABEL:
+        found = f"{statistics.hits:,} ({share}) with a finding; one may have several labels"
+        return Text(f"of {calls} ({billed}), {found}")
+    hits = (f"{marks.hit} {statistics.hits:,} ({share}) with a finding", _STYLES.hit)
+    rest = (f"{marks.rest} {statistics.calls - statistics.hits:,} without", _STYLES.rest)
+    return Text.assemble(f"{calls} ({billed}): ", hits, ", ", rest)

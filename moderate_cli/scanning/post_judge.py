@@ -1,0 +1,199 @@
+"""How one post becomes an outcome: check it and its images, upload those of this machine, queue it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from moderate_cli.catalog.prices import post_calls
+from moderate_cli.client import GreenClient
+from moderate_cli.client.client import with_failover
+from moderate_cli.client.parameters import image_fields, post_parameters
+from moderate_cli.client.upload import FileChangedError
+from moderate_cli.common.errors import InputError, ModerateError, NotTriedError, RefusedError
+from moderate_cli.models import (
+    BrokenInput,
+    Call,
+    Extent,
+    ImageUrl,
+    Item,
+    Json,
+    NotTried,
+    OssObject,
+    Outcome,
+    Planned,
+    Post,
+    Submission,
+)
+from moderate_cli.preflight import extents_of
+from moderate_cli.scanning.image_judge import (
+    Budget,
+    answered,
+    checked_file,
+    open_file,
+    sha256,
+    unforeseen,
+    unseen_extents,
+    without_verdict,
+)
+
+# What queues a post whose images the service can all read.
+Submit = Callable[[GreenClient, Outcome, Json], Submission]
+
+_PROFILE = "profile_text_image_detection"
+_SERVICES = {"post": "post_text_image_detection", "profile": _PROFILE}
+
+
+def service_name(name: str) -> str:
+    """Return the service behind `post` and `profile`; any other name is one already."""
+    return _SERVICES.get(name, name)
+
+
+def submit_post(client: GreenClient, known: Outcome, post: Json) -> Submission:
+    """Queue a post by MultimodalAsyncModeration."""
+    return client.multimodal_async_moderation(known.call.services[0], post)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostJudge:
+    """Queues posts by one call each; many threads may call it at once.
+
+    `call` describes a call that was not sent yet. `submit` makes it, with the first client, and with each further one
+    where the service of the one before fails; a judge that `only_plans` makes none.
+    A post of which an image cannot be sent is not sent at all: its verdict would be half an answer.
+    """
+
+    clients: Sequence[GreenClient]
+    call: Call
+    submit: Submit = submit_post
+    budget: Budget = field(default_factory=Budget)
+    only_plans: bool = False
+    preflight: bool = True
+
+    def __call__(self, item: Item) -> Outcome:
+        """Return the outcome of one post; what goes wrong with it is an outcome too."""
+        known = Outcome(item=item, call=self.call)
+        try:
+            return self._outcome(known)
+        except NotTriedError:
+            return NotTried(item=item, call=self.call)
+        except ModerateError as error:
+            return without_verdict(known, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other posts shall have their outcomes
+            return without_verdict(known, unforeseen(known, error))
+
+    def _outcome(self, known: Outcome) -> Outcome:
+        content = known.item.image
+        if isinstance(content, Post):
+            return self._judged(known, content.content)
+        if isinstance(content, BrokenInput):
+            raise content.error
+        raise InputError("not a post", code="not_a_post")
+
+    def _judged(self, known: Outcome, post: Json) -> Outcome:
+        extents, notes = self._check(post)
+        known = replace(known, extents=extents, notes=notes)
+        billed = post_calls(post)
+        calls = billed.images + billed.text_units
+        if self.only_plans:
+            return Planned(item=known.item, call=known.call, calls=calls)
+        self.budget.take(calls)
+        try:
+            return answered(known, self._queued(known, post))
+        except InputError:  # of an image: nothing was asked
+            self.budget.give_back(calls)
+            raise
+
+    def _queued(self, known: Outcome, post: Json) -> Submission:
+
+        def upload_and_submit(client: GreenClient) -> Submission:
+            return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
+
+        return with_failover(self.clients, upload_and_submit)
+
+    def _check(self, post: Json) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
+        """Return what the images of a post consist of, and remarks on them.
+
+        Raises InputError for what would be refused or ignored, before anything is uploaded.
+        """
+        if self.call.services == (_PROFILE,) and post.get("commentDatas"):
+            # The vendor's page: "applicable only to post moderation scenarios".
+            hint = f"ask {_SERVICES['post']}, or leave the comments out"
+            raise InputError("a profile has no comments: they would not be judged", code="post_invalid", hint=hint)
+        paths: list[Path] = []
+
+        def stand_in(path: Path) -> Json:
+            paths.append(path)
+            return {}
+
+        post_parameters(_with_files(post, stand_in))
+        found = [self._check_file(path) for path in paths]
+        unseen = [extent for image in _images(post) for extent in unseen_extents(image)]
+        notes = dict.fromkeys(note for _, noted in found for note in noted)
+        return (*(extent for extents, _ in found for extent in extents), *unseen), tuple(notes)
+
+    def _check_file(self, path: Path) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
+        try:
+            with open_file(path) as file:
+                size = os.fstat(file.fileno()).st_size
+                checked = checked_file(file, size) if self.preflight else None
+                return extents_of(file, size, checked)
+        except InputError as error:
+            raise _named(error, path) from error
+
+
+def _images(part: Json) -> Iterator[ImageUrl | OssObject]:
+    """Yield the images of a post that are not on this machine."""
+    for key in ("mainImages", "images"):
+        for image in part.get(key) or ():
+            if image.get("imageUrl"):
+                yield ImageUrl(str(image["imageUrl"]))
+            elif image.get("ossObjectName"):
+                yield OssObject(str(image.get("ossBucketName")), str(image["ossObjectName"]))
+    for below in (part.get("mainData"), *(part.get("commentDatas") or ())):
+        if below:
+            yield from _images(below)
+
+
+def _uploaded(client: GreenClient, path: Path) -> Json:
+    """Upload an image of this machine, and return how it is named from now on."""
+    try:
+        with open_file(path) as file:
+            try:
+                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            except FileChangedError:  # once more, from the beginning: another content needs another hash
+                file.seek(0)
+                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            return image_fields(place)
+    except InputError as error:
+        raise _named(error, path) from error
+
+
+def _with_files(part: Json, put: Callable[[Path], Json]) -> dict[str, Any]:
+    """Return a post, or a part of one, with what `put` says in place of each image of this machine."""
+    done = dict(part)
+    if "mainData" in done:
+        done["mainData"] = _with_files(done["mainData"], put)
+    for key in ("mainImages", "images"):
+        if key in done:
+            done[key] = [_with_file(image, put) for image in done[key]]
+    if "commentDatas" in done:
+        done["commentDatas"] = [_with_files(comment, put) for comment in done["commentDatas"]]
+    return done
+
+
+def _with_file(image: Json, put: Callable[[Path], Json]) -> dict[str, Any]:
+    kept = {key: value for key, value in image.items() if key != "file"}
+    return kept | dict(put(Path(image["file"]))) if "file" in image else kept
+
+
+def _named(error: InputError, path: Path) -> InputError:
+    """Return an error that says which image of the post it is about."""
+    message = f"{path}: {error.message}"
+    if isinstance(error, RefusedError):
+        return RefusedError(message, code=error.code, api_code=error.api_code, hint=error.hint)
+    return InputError(message, code=error.code, hint=error.hint)

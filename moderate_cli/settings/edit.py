@@ -1,0 +1,178 @@
+"""A settings file to start from: every key with what it means, written in one piece."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.files import atomic_write
+from moderate_cli.settings.locate import Location, read, under_home, user_file, why_unsafe
+from moderate_cli.settings.resolved import SettingsFile
+from moderate_cli.settings.schema import SETTINGS
+from moderate_cli.settings.trust import TRUSTED_KEY, why_trusted_folder
+from moderate_cli.settings.validate import check_text
+
+_HEAD = """\
+# Settings of moderate. Every key is optional{remark}.
+# For each key the first of these counts: the option, the variable, the project's moderate.yaml, the user's file,
+# the default; within a file, first the chosen profile, then the keys at its top.
+# Of a project's file that nobody trusts (`moderate config trust`, --config, --policy-from) only what makes a run
+# stricter counts, and info_types.
+# `moderate config show` tells where each value comes from.
+# No settings file may hold a secret: AccessKeys stay in the environment, or where the aliyun CLI keeps them.
+"""
+_PROFILES = """\
+# The profile that counts unless --profile or MODERATE_PROFILE names one. "local" is built in and needs no account.
+#profile: production
+
+# Profiles: any of the keys above, for some runs only.
+#profiles:
+#  production:
+#    region: eu-central-1
+#    fail_on: high
+#  drafts:
+#    fail_on: never
+#    jobs: 2
+"""
+
+
+def starter_text(*, active: bool = False) -> str:
+    """Return the text of a file with every key, each commented out unless `active`."""
+    remark = "" if active else ": take away the # before a key to set it"
+    parts = [_HEAD.format(remark=remark)]
+    for setting in SETTINGS.values():
+        variables = " or ".join(filter(None, (setting.variable, setting.also)))
+        parts.append(
+            f"# {setting.help}\n# Default: {setting.shown_default}. Variable: {variables}.\n"
+            f"#{setting.name}: {setting.example}\n"
+        )
+    text = "\n".join([*parts, _PROFILES])
+    return "".join(_uncommented(line) for line in text.splitlines(keepends=True)) if active else text
+
+
+def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
+    """Write a file atomically, in place of an older one only with `force`.
+
+    Missing folders are made; with `private` nobody else can read it, else an older file keeps its mode. Raises
+    UsageError where the file exists, or cannot be written.
+    """
+    try:
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"{str(path)!r} exists already", hint="--force writes over it")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+        atomic_write(path, text, mode=0o600 if private else None)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _uncommented(line: str) -> str:
+    """Take away the # of a key; a sentence has one space behind it, a key none or an even number."""
+    is_sentence = line.startswith("# ") and not line.startswith("#  ")
+    return line if is_sentence else line.removeprefix("#")
+
+
+_TRUSTED_HEAD = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
+
+
+def trust(folder: Path) -> str:
+    """Trust a folder, and all below it, and return what is to be said about that.
+
+    Raises UsageError for a folder that is none, in which anybody could put a file, or whose name is no text.
+    """
+    place = _real(folder)
+    if not place.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    reason = why_unsafe(place / "moderate.yaml")
+    if reason:
+        raise UsageError(f"{folder} cannot be trusted: {reason}", hint="name a file with --config")
+    text, file, location = _own()
+    already = why_trusted_folder(place, file.trusted)
+    if already:
+        return already
+    _write(location, text, [*file.trusted, str(place)])
+    return f"trusted {under_home(place)} and what is below it, in {location.name}"
+
+
+def distrust(folder: Path) -> str:
+    """Trust a folder no longer, and return what is to be said; raises UsageError where one above it is trusted."""
+    place = _real(folder)
+    text, file, location = _own()
+    left = [trusted for trusted in file.trusted if _real(Path(trusted)) != place]
+    if len(left) < len(file.trusted):
+        _write(location, text, left)
+    above = why_trusted_folder(place, left)
+    if above:
+        raise UsageError(f"{under_home(place)} is still trusted: {above}", hint="`moderate config untrust` that one")
+    return f"{under_home(place)} is not trusted" + (" any more" if len(left) < len(file.trusted) else "")
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
+
+
+def _own() -> tuple[str, SettingsFile, Location]:
+    """Return the user's own file, as it is and as it is read; raises UsageError where it is broken."""
+    path = user_file()
+    location = Location(path, under_home(path))
+    text = read(location) or ""
+    return text, check_text(text, location.name), location
+
+
+def _write(location: Location, before: str, folders: list[str]) -> None:
+    """Write the file with other trusted folders; raises UsageError where they would not be read back."""
+    if not all(folder.isprintable() for folder in folders):
+        raise UsageError("a folder whose name is no plain text cannot be trusted", hint="name a file with --config")
+    after = _replaced(before, folders)
+    expected = check_text(before, location.name)
+    try:
+        found = check_text(after, location.name)
+    except UsageError:
+        found = SettingsFile()
+    if _said(found) != _said(expected) or list(found.trusted) != folders:
+        hint = f"write {TRUSTED_KEY}: [...] into it by hand, on a line of its own"
+        raise UsageError(f"cannot change {location.name}", hint=hint)
+    write_new(location.path, after, force=True, private=True)
+
+
+def _said(file: SettingsFile) -> list[dict[str, Any]]:
+    """Return what a file says beside its trusted folders, wherever it stands."""
+    layers = [file.top, *file.profiles.values(), {"profile": file.profile} if file.profile else {}]
+    return [{name: sourced.value for name, sourced in layer.items()} for layer in layers]
+
+
+def _replaced(text: str, folders: list[str]) -> str:
+    """Return a text in which one key has another value; it is added at the end where it is missing."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    entry = ""
+    if folders:
+        entry = yaml.safe_dump({TRUSTED_KEY: folders}, allow_unicode=True, default_flow_style=False, width=sys.maxsize)
+    lines = text.splitlines(keepends=True)
+    start, end = _extent(text) or (len(lines), len(lines))
+    before, after = lines[:start], lines[end:]
+    if before and before[-1].strip() == _TRUSTED_HEAD:
+        before.pop()
+        entry = f"{_TRUSTED_HEAD}\n{entry}" if entry else ""
+    elif start == len(lines) and entry:
+        entry = f"{_TRUSTED_HEAD}\n{entry}"
+        if before and not before[-1].endswith("\n"):
+            before[-1] += newline
+    return "".join([*before, entry.replace("\n", newline), *after])
+
+
+def _extent(text: str) -> tuple[int, int] | None:
+    """Return the lines of the key with its value, from the first to the one behind the last; None without it."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value == TRUSTED_KEY:
+            last = value
+            while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
+                last = last.value[-1]
+            # What is empty ends where the next thing begins.
+            end = last.end_mark.line if last.end_mark.index > last.start_mark.index else key.end_mark.line
+            return key.start_mark.line, end + 1
+    return None

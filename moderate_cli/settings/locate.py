@@ -1,0 +1,192 @@
+"""Where settings files are, and what is in them: the project's, which may be a stranger's, and the user's own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.files import FileError, check_size, decode, read_bytes, upward
+from moderate_cli.settings.resolved import Layer
+
+if TYPE_CHECKING:
+    from moderate_cli.settings.policy import Policy
+
+PROJECT_FILE = "moderate.yaml"
+USER_FILE = "config.yaml"
+CONFIG_VARIABLE = "MODERATE_CONFIG"
+POLICY_VARIABLE = "MODERATE_POLICY_FROM"
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
+
+    With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where
+    it does not exist. `refused` says which files nearer or beside it do not count, and why; where `is_refused`, one of
+    them is in its folder.
+    """
+
+    path: Path
+    name: str
+    required: bool = False
+    refused: tuple[str, ...] = ()
+    is_refused: bool = False
+    revision: str | None = None
+    content: bytes | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything at this place that may have a say."""
+        if self.revision is not None:
+            return self.content is not None
+        return not self.is_refused and os.path.lexists(self.path)
+
+    @property
+    def how_to_name(self) -> str | None:
+        """What to do where a file that was named is missing at a revision."""
+        at = "name a file that is committed there, or one outside of the repository"
+        return None if self.revision is None else at
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading; raises OSError."""
+        if self.content is not None:
+            return BytesIO(self.content)
+        if self.is_refused or self.revision is not None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.name)
+        return self.path.open("rb")
+
+    def read_bytes(self, limit: int, *, what: str, hint: str, regular_only: bool = False) -> bytes:
+        """Return what it holds, of at most `limit` bytes; `what` it is and `hint` are for where it is missing.
+
+        Raises FileError, with `regular_only` for what is no regular file, too.
+        """
+        if self.content is not None:
+            check_size(self.content, limit, self.name)
+            return self.content
+        if self.is_refused or self.revision is not None:
+            raise FileError.missing(self.name, what=what, hint=self.how_to_name or hint)
+        return read_bytes(self.path, limit, name=self.name, what=what, hint=hint, regular_only=regular_only)
+
+
+def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
+    """Return the places of the project's file and of the user's, whose values count in this order.
+
+    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. A
+    policy has the files of the repository, whichever of the two they are, as they are at its revision.
+    """
+    asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
+    path = user_file()
+    user = Location(path, under_home(path))
+    if policy is None:
+        return (Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)), user
+    project = policy.named(Path(asked)) if asked else policy.nearest(PROJECT_FILE)
+    return project, (policy.named(path, required=False) if policy.holds(path) else user)
+
+
+def open_policy(given: Layer, environment: Environment) -> Policy | None:
+    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
+    option = given.get("policy_from")
+    revision = option.value if option else environment.variable(POLICY_VARIABLE)
+    if revision is None:
+        return None
+    from moderate_cli.settings.policy import Policy  # runs git, for those who ask for it alone
+
+    return Policy.open(str(revision))
+
+
+def user_file() -> Path:
+    """Return the place of the user's own file, where this system keeps such files."""
+    from platformdirs import user_config_path  # not needed by commands that take no settings
+
+    return user_config_path("moderate", appauthor=False) / USER_FILE
+
+
+def nearest(*names: str) -> Location:
+    """Return the nearest file of some names, from the working folder upward, or where it would be in that folder.
+
+    In one folder the first name counts. The search ends at the top of the repository, the first folder that holds
+    `.git`, or at the home folder, because what lies above belongs to somebody else. Files that anybody could have put
+    there are passed over.
+    """
+    try:
+        start = Path.cwd()
+    except FileNotFoundError:  # the working folder was removed
+        return Location(Path(names[0]), names[0])
+    refused: list[str] = []
+    for folder in _upward(start):
+        found: Path | None = None
+        for path in filter(os.path.lexists, (folder / name for name in names)):
+            reason = why_unsafe(path) if found is None else why_superseded(found.name)
+            if reason is None:
+                found = path
+            else:
+                refused.append(f"{os.path.relpath(path, start)} does not count: {reason}")
+        if found is not None:
+            return Location(found, os.path.relpath(found, start), refused=tuple(refused))
+    is_refused = any(os.path.lexists(start / name) for name in names)
+    return Location(start / names[0], names[0], refused=tuple(refused), is_refused=is_refused)
+
+
+def why_superseded(name: str) -> str:
+    """Return why a file with a former name does not count: one with the new name is beside it."""
+    return f"{name} beside it does"
+
+
+def _upward(start: Path) -> Iterator[Path]:
+    """Yield a folder and those above it, up to where somebody else's begin."""
+    try:
+        home = Path(os.path.realpath(Path.home()))
+    except RuntimeError:  # nobody knows where home is
+        home = None
+    for folder in map(Path, upward(str(start))):
+        yield folder
+        if folder == home or os.path.lexists(folder / ".git"):
+            return
+
+
+def why_unsafe(path: Path) -> str | None:
+    """Return why a file or a folder may be somebody else's work, None where only this user and root could make it."""
+    if os.name != "posix":  # Windows says who may write in lists that Python does not read
+        return None
+    try:
+        links = [("its folder", path.parent.stat()), ("it", path.lstat()), ("it", path.stat())]
+    except OSError:  # whoever reads it says what is wrong
+        return None
+    for what, status in links:
+        if status.st_uid not in {0, os.geteuid()}:
+            return f"{what} belongs to another user"
+        if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode):
+            return f"{what} is writable for all"
+    return None
+
+
+def read(location: Location) -> str | None:
+    """Return the text of a settings file, None where there is none and none was asked for.
+
+    Raises UsageError for what cannot be read, is no text in UTF-8, or is larger than 1 MB.
+    """
+    hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a file to start from"
+    try:
+        # A pipe that somebody names has a writer (`--config <(...)`); one that just lies there may have none.
+        data = location.read_bytes(_MAX_BYTES, what="settings file", hint=hint, regular_only=not location.required)
+    except FileError as error:
+        if error.code == "not_found" and not location.required:
+            return None
+        raise
+    return decode(data, location.name)
+
+
+def under_home(path: Path) -> str:
+    """Return a path for people, with ~ for the home folder."""
+    try:
+        return str("~" / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # it lies elsewhere, or nobody knows where home is
+        return str(path)

@@ -1,0 +1,159 @@
+"""What settings are once they are resolved: one frozen object, each value with its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moderate_cli.models import RiskLevel
+
+if TYPE_CHECKING:
+    from moderate_cli.catalog.prices import Prices
+    from moderate_cli.settings.policy import Policy
+
+LOCAL_PROFILE = "local"
+
+
+class FailOn(StrEnum):
+    """The level from which the exit code says that something was found."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NEVER = "never"
+
+    @property
+    def level(self) -> RiskLevel | None:
+        """The risk level, or None for never."""
+        return None if self is FailOn.NEVER else RiskLevel(self.value)
+
+
+class ParamsIn(StrEnum):
+    """Where those parameters travel that the API documents as query ones."""
+
+    QUERY = "query"
+    FORM = "form"
+
+
+class CredentialsSource(StrEnum):
+    """Where to look for an AccessKey; `auto` looks everywhere, in the documented order."""
+
+    AUTO = "auto"
+    ENVIRONMENT = "environment"
+    CLI = "cli"
+    INI = "ini"
+    ECS = "ecs"
+    OIDC = "oidc"
+    URI = "uri"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsChoice:
+    """Where to look for an AccessKey, and under which name there; it never holds one."""
+
+    source: CredentialsSource = CredentialsSource.AUTO
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A value, and where it came from in words for people: `--region`, `moderate.yaml:12 (profile production)`."""
+
+    value: Any
+    origin: str
+
+
+Layer = Mapping[str, Sourced]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """What one file says: for every profile, for each of its own, and which profile counts unless one is asked for.
+
+    `trusted` are the folders whose files the user trusts, which only the user's own file can say.
+    """
+
+    top: Layer = field(default_factory=dict)
+    profiles: Mapping[str, Layer] = field(default_factory=dict)
+    profile: Sourced | None = None
+    trusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectFile:
+    """A project's file that was read: its name in messages, why it is trusted (None: it is not), and what came of it.
+
+    `ignored` are its keys that do not count, and `counts` tells whether it has any that do.
+    """
+
+    name: str
+    trust: str | None
+    counts: bool
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesRead:
+    """Which files settings came from: the project's, the user's (by its name), and those that were refused, and why.
+
+    `trusted` says why the working folder is trusted, None where it is not.
+    """
+
+    project: ProjectFile | None = None
+    user: str | None = None
+    refused: tuple[str, ...] = ()
+    trusted: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a command works with.
+
+    `timeout` (for the answer to one call) and `reuse` (how old an answer may be) are in seconds; `reuse` is infinite
+    for any age and None for not at all. `qps` is None for the documented quota, `max_calls` for any number, `store` for
+    the usual place, and `region` for the profile `local`. `prices` are the user's own, by service or billing type.
+    `origins` tells for each setting, and for `profile`, where its value came from; `region_is_the_accounts` that nobody
+    chose the region, so that it goes with the keys. `files` tells which files were read, and `policy` has those of the
+    revision that decides what counts, where one does.
+    """
+
+    profile: str | None
+    region: str | None
+    endpoint: str | None
+    vpc: bool
+    services: tuple[str, ...]
+    info_types: tuple[str, ...]
+    fail_on: FailOn
+    allow_partial: bool
+    require_full: bool
+    min_level: RiskLevel
+    qps: float | None
+    jobs: int
+    retries: int
+    timeout: float
+    failover: tuple[str, ...]
+    reuse: float | None
+    max_calls: int | None
+    store: Path | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    prices: Prices
+    params_in: ParamsIn
+    credentials: CredentialsChoice
+    origins: Mapping[str, str]
+    region_is_the_accounts: bool = field(default=False, compare=False)
+    files: FilesRead = field(default=FilesRead(), compare=False)
+    policy: Policy | None = field(default=None, compare=False)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What was refused of the settings files and of the files that a revision overrules, each in a line."""
+        return (*self.files.refused, *(self.policy.overruled if self.policy else ()))
+
+    @property
+    def local(self) -> bool:
+        """Whether the local engine is asked, and no account is needed."""
+        return self.profile == LOCAL_PROFILE

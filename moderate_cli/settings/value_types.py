@@ -1,0 +1,312 @@
+"""The kinds of values that settings have: how each is read from text, checked, and shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moderate_cli.catalog.services import endpoint as region_endpoint
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.text import shortened
+from moderate_cli.settings.resolved import CredentialsChoice, CredentialsSource
+
+if TYPE_CHECKING:
+    from moderate_cli.catalog.prices import Price, Prices
+
+INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
+"""What an answer can hold beside its verdict (the vendor's page of the sync operation, parameter infoType)."""
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    `check` takes what YAML gives, and returns the value that programs use; it raises ValueError, or an error that
+    explains itself. `parse` makes what `check` takes out of the text of an option or a variable, `show` undoes `check`.
+    `expected` ends the sentence "it must be ..."; `low`, `high` and `choices` tell help texts the same. `keys` are
+    those of a value that may be a mapping, or of each mapping in it where it is one `by_name`; `may_be_empty` says that
+    an empty text is a value too, and not none.
+    """
+
+    expected: str
+    check: Callable[[object], Any]
+    parse: Callable[[str], object] = _same
+    show: Callable[[Any], Any] = _same
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    by_name: bool = False
+    may_be_empty: bool = False
+
+
+def is_name(value: object) -> bool:
+    """Tell whether something can name a profile or a service."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def whole_number(low: int, high: int | None = None) -> Kind:
+    """Return the kind of whole numbers from one on, maybe up to another."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
+            raise ValueError
+        return value
+
+    end = "on" if high is None else f"to {high}"
+    return Kind(f"a whole number from {low} {end}", check, parse=int, low=low, high=high)
+
+
+def number(low: float, high: float) -> Kind:
+    """Return the kind of numbers between two."""
+
+    def check(value: object) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError
+        return float(value)
+
+    return Kind(f"a number from {low:g} to {high:g}", check, parse=float, low=low, high=high)
+
+
+def flag() -> Kind:
+    """Return the kind of yes and no."""
+
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError  # noqa: TRY004 - the same error for every wrong value
+        return value
+
+    def parse(text: str) -> bool:
+        if text.strip().lower() not in _TRUE | _FALSE:
+            raise ValueError
+        return text.strip().lower() in _TRUE
+
+    return Kind("true or false", check, parse)
+
+
+def choice(words: type[StrEnum]) -> Kind:
+    """Return the kind of one word out of a few."""
+
+    def check(value: object) -> StrEnum:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        return words(value)
+
+    return Kind(_either(words), check, show=str, choices=tuple(words))
+
+
+def names(*, at_least: int) -> Kind:
+    """Return the kind of several names: a list, or a text with commas."""
+
+    def check(value: object) -> tuple[str, ...]:
+        found = _several(value)
+        if len(found) < at_least or not all(map(is_name, found)):
+            raise ValueError
+        return found
+
+    expected = "names, in a list or with commas between them"
+    return Kind(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
+
+
+def info_types() -> Kind:
+    """Return the kind of the details that can be asked for, in any case."""
+    several = names(at_least=0)
+    by_folded = {name.casefold(): name for name in INFO_TYPES}
+
+    def known(name: str) -> str:
+        if name.casefold() in by_folded:
+            return by_folded[name.casefold()]
+        near = get_close_matches(name.casefold(), by_folded, n=1)
+        words = f", did you mean {by_folded[near[0]]!r}?" if near else ""
+        raise UsageError(f"unknown info type {shortened(name)!r}{words}", hint=f"one of {', '.join(INFO_TYPES)}")
+
+    def check(value: object) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(known, several.check(value))))
+
+    return replace(several, check=check)
+
+
+def patterns() -> Kind:
+    """Return the kind of patterns of files, which may have commas in them."""
+
+    def check(value: object) -> tuple[str, ...]:
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple) or not all(map(_is_plain, parts)):
+            raise ValueError
+        return tuple(parts)
+
+    return Kind("a pattern, or a list of them", check, parse=str.split, show=list)
+
+
+def path() -> Kind:
+    """Return the kind of paths of files."""
+
+    def check(value: object) -> Path:
+        if isinstance(value, str) and _is_plain(value):
+            return Path(value)
+        if not isinstance(value, Path):
+            raise ValueError  # noqa: TRY004
+        return value
+
+    return Kind("the path of a file", check, show=lambda value: None if value is None else str(value))
+
+
+def region() -> Kind:
+    """Return the kind of region ids, known here or not."""
+    return Kind("the id of a region", _region)
+
+
+def regions() -> Kind:
+    """Return the kind of several region ids."""
+
+    def check(value: object) -> tuple[str, ...]:
+        return tuple(_region(part) for part in _several(value))
+
+    return Kind("ids of regions, in a list or with commas between them", check, parse=str.split, show=list)
+
+
+def address() -> Kind:
+    """Return the kind of endpoints."""
+
+    def check(value: object) -> str:
+        from moderate_cli.client.transport import Endpoint  # loads the client, which `config show` can do without
+
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        Endpoint.parse(value)
+        return value
+
+    return Kind("HOST, HOST:PORT or https://HOST", check)
+
+
+def age() -> Kind:
+    """Return the kind of ages, which are seconds inside: infinite for `forever`, None for `never`."""
+
+    def check(value: object) -> float | None:
+        if not isinstance(value, str):
+            raise ValueError  # noqa: TRY004
+        if value in {"forever", "never"}:
+            return math.inf if value == "forever" else None
+        found = _AGE.fullmatch(value)
+        if found is None:
+            raise ValueError
+        return float(int(found[1]) * _SECONDS[found[2]])
+
+    return Kind("an age such as 30m, 12h or 7d, forever or never", check, show=_written_age)
+
+
+def credentials() -> Kind:
+    """Return the kind of places where an AccessKey can be looked for."""
+
+    def check(value: object) -> CredentialsChoice:
+        asked = value if isinstance(value, dict) else {"source": value}
+        source, profile = asked.get("source"), asked.get("profile")
+        if not isinstance(source, str | None) or not isinstance(profile, str | None):
+            raise ValueError  # noqa: TRY004
+        if profile is not None and not (profile.isprintable() and 0 < len(profile) <= 64):
+            raise ValueError
+        return CredentialsChoice(CredentialsSource(source or "auto"), profile)
+
+    def show(value: CredentialsChoice) -> str | dict[str, str]:
+        source = value.source.value
+        return {"source": source, "profile": value.profile} if value.profile else source
+
+    expected = f"{_either(CredentialsSource)}, or a mapping with source and profile"
+    return Kind(expected, check, show=show, keys=("source", "profile"))
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether something is a text that says anything, without control characters."""
+    return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = (str(word) for word in words)
+    return f"{', '.join(first)} or {last}"
+
+
+def _several(value: object) -> tuple[str, ...]:
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError
+    return tuple(dict.fromkeys(word.strip() for part in parts for word in part.split(",") if word.strip()))
+
+
+def _region(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004
+    region_endpoint(value)
+    return value
+
+
+def _written_age(seconds: float | None) -> str:
+    if seconds is None or math.isinf(seconds):
+        return "never" if seconds is None else "forever"
+    unit = next(unit for unit, length in _SECONDS.items() if not seconds % length)
+    return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+
+
+_KEYS = ("amount", "currency", "per")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_MOST = 1_000_000
+
+
+def prices() -> Kind:
+    """Return the kind of prices by the name of a service or of a billing type."""
+    expected = f"services or billing types, each with {', '.join(_KEYS)}"
+    return Kind(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
+
+
+def _check(value: object) -> Prices:
+    if not isinstance(value, dict):
+        raise ValueError  # noqa: TRY004 - the same error for every wrong value
+    return {name: _price(name, facts) for name, facts in value.items()}
+
+
+def _price(name: str, facts: object) -> Price:
+    from decimal import Decimal
+
+    from moderate_cli.catalog.prices import Price, billing_types  # not needed by runs without prices of their own
+
+    if not is_name(name):
+        raise UsageError("a name has 1 to 64 letters, digits, dots, dashes and underscores")
+    types = billing_types(name)
+    if types and len(types.names) > 1:
+        hint = f"give the prices of {' and '.join(types.names.values())}"
+        raise UsageError(f"{name} is billed by image and by text", hint=hint)
+    if not isinstance(facts, dict) or set(facts) != set(_KEYS):
+        raise UsageError(f"{name} needs {', '.join(_KEYS[:-1])} and {_KEYS[-1]}, and nothing else")
+    amount, currency, per = (facts[key] for key in _KEYS)
+    if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= _MOST:
+        raise UsageError(f"the amount of {name} must be a number from 0 to {_MOST}")
+    if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
+        raise UsageError(f"the currency of {name} must be three capital letters, such as USD or CNY")
+    if not isinstance(per, int) or isinstance(per, bool) or not 1 <= per <= _MOST:
+        raise UsageError(f"per of {name} must be a whole number from 1 to {_MOST}")
+    return Price(amount=Decimal(str(amount)), currency=currency, per=per, source="the setting prices")
+
+
+def _show(value: Prices) -> dict[str, dict[str, Any]] | None:
+    shown = {
+        name: {"amount": float(price.amount), "currency": price.currency, "per": price.per}
+        for name, price in value.items()
+    }
+    return shown or None

@@ -1,0 +1,75 @@
+"""Which outcomes are a run's to tell: its own, and those of runs that were cut off before they told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from builders import call, judged, sources_of, verdict
+
+from moderate_cli.app.run import Run
+from moderate_cli.common.errors import ExitCode
+from moderate_cli.models import Item, Judged, Outcome, QueuedTask
+
+
+class Kept:
+    """A ledger that another process has filled with the results of some tasks."""
+
+    def __init__(self, *elsewhere: str) -> None:
+        self.elsewhere = elsewhere
+        self.claimed: list[str] = []
+
+    def dated(self, outcome: Outcome) -> Outcome:
+        return outcome
+
+    def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
+        return task.req_id not in self.elsewhere
+
+    def claim(self, req_id: str) -> bool:
+        self.claimed.append(req_id)
+        return True
+
+
+def _run(ledger: Kept, **changes: Any) -> Run:
+    nothing: dict[str, Any] = dict.fromkeys(("environment", "settings", "gate", "output", "findings", "estimate"))
+    return Run(**nothing, ledger=ledger, **changes)  # type: ignore[arg-type]
+
+
+def _task(name: str) -> Judged:
+    return Judged(item=Item(name, QueuedTask(name, "image")), call=call(), verdict=verdict())
+
+
+def test_what_was_not_told_comes_first() -> None:
+    ledger = Kept()
+    run = _run(ledger, untold=[_task("x"), _task("y")], shares_tasks=True)
+    assert sources_of(run._new([_task("a"), judged(source="b")])) == ["x", "y", "a", "b"]  # type: ignore[arg-type]
+    assert (run.tally.elsewhere, ledger.claimed) == (0, [])
+
+
+@pytest.mark.parametrize("shares_tasks", [True, False])
+def test_what_another_process_collected_is_told_by_that_one_unless_it_was_asked_for(shares_tasks: bool) -> None:
+    ledger = Kept("b")
+    run = _run(ledger, shares_tasks=shares_tasks)
+    told = sources_of(run._new([_task("a"), _task("b"), _task("c")]))  # type: ignore[arg-type]
+    if shares_tasks:  # it may still be at work; what it does not tell is left for the next run
+        assert (told, run.tally.elsewhere, ledger.claimed) == (["a", "c"], 1, [])
+    else:
+        assert (told, run.tally.elsewhere, ledger.claimed) == (["a", "b", "c"], 0, ["b"])
+
+
+def test_a_stop_takes_no_more_of_what_was_not_told_than_it_tells() -> None:
+    taken: list[str] = []
+
+    def untold() -> Iterator[Outcome]:
+        for name in "xyz":
+            taken.append(name)  # from here on it belongs to this run, and is told with its end
+            yield _task(name)
+
+    run = _run(Kept(), untold=untold())
+    told = []
+    for outcome in run._new([]):  # type: ignore[arg-type]
+        told.append(outcome.item.source)
+        if outcome.item.source == "y":
+            run.tally.stopped_by = ExitCode.INTERRUPTED
+    assert told == taken == ["x", "y"]

@@ -1,0 +1,94 @@
+"""`moderate feedback` from the outside, and what the history makes of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from past_builders import sources, write_past, writing
+
+from moderate_cli.common.errors import ExitCode
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return write_past(tmp_path / "store.db")
+
+
+def test_it_is_kept_with_its_note_and_found_again(moderate: Callable, store: Path) -> None:
+    note = "  a bread\n knife \x1b[31m"
+    done = moderate("feedback", "R-photos/gun.png", "false-positive", "--note", note, "--store", store)
+    assert (done.code, done.stdout) == (ExitCode.OK, "")
+    assert done.stderr == "moderate: noted as false-positive: photos/gun.png\n"
+    shown = moderate("history", "--feedback", "false-positive", "-f", "table", "--store", store).stdout
+    assert "photos/gun.png" in shown
+    assert r"): a bread knife \x1b[31m" in shown
+    assert shown.count("request ") == 1
+
+
+def test_the_last_word_counts_and_all_are_shown(moderate: Callable, store: Path) -> None:
+    for verdict, note in (("false-positive", "first"), ("missed", "second thoughts")):
+        moderate("feedback", "R-photos/gun.png", verdict, "--note", note, "--store", store)
+    assert moderate("history", "--feedback", "false-positive", "--store", store).stdout == ""
+    shown = moderate("history", "--feedback", "missed", "-f", "table", "--store", store).stdout
+    assert shown.index("): first") < shown.index("): second thoughts")
+    assert sources(moderate("history", "--feedback", "any", "--store", store).records) == ["photos/gun.png"]
+
+
+def test_a_false_positive_is_suppressed_in_reports_and_the_record_is_as_it_was(moderate: Callable, store: Path) -> None:
+    before = moderate("history", "--store", store).records
+    moderate("feedback", "R-photos/both.png", "false-positive", "--note", "toys", "--store", store)
+    after = moderate("history", "--store", store).records
+    suppressed = {"by": "feedback: false-positive", "reason": "toys", "expires": None}
+    [both] = [record for record in after if record["source"] == "photos/both.png"]
+    assert [label.pop("suppressed") for label in both["labels"]] == [suppressed] * 2
+    for label in both["labels"]:
+        label["suppressed"] = None
+    assert after == before
+    text = moderate("history", "--source", "photos/both.png", "-f", "csv", "--store", store).stdout
+    [row] = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["suppressed"] == "violent_gun: toys; contraband_drug: toys"
+    log = json.loads(moderate("history", "--feedback", "any", "-f", "sarif", "--store", store).stdout)
+    assert [result["suppressions"][0]["justification"] for result in log["runs"][0]["results"]] == ["toys", "toys"]
+
+
+def test_what_was_missed_suppresses_nothing(moderate: Callable, store: Path) -> None:
+    moderate("feedback", "R-photos/both.png", "missed", "--store", store)
+    text = moderate("history", "--feedback", "any", "-f", "csv", "--store", store).stdout
+    [row] = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["suppressed"] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["R-of-nothing", "missed"], "the store has no result with the request id R-of-nothing (`moderate history"),
+        (["R\x1b", "missed"], r"the store has no result with the request id R\x1b ("),
+        (["R-photos/gun.png", "wrong"], "Invalid value for 'VERDICT': 'wrong' is not one of"),
+        (["R-photos/gun.png"], "Missing argument"),
+    ],
+)
+def test_what_is_refused(moderate: Callable, store: Path, arguments: list[str], said: str) -> None:
+    done = moderate("feedback", *arguments, "--store", store)
+    assert (done.code, done.stdout) == (ExitCode.USAGE, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert moderate("history", "--feedback", "any", "--store", store).stdout == ""
+
+
+def test_there_is_no_store(moderate: Callable, tmp_path: Path) -> None:
+    done = moderate("feedback", "R1", "missed", variables={"MODERATE_STORE": str(tmp_path / "none.db")})
+    assert done.code == ExitCode.USAGE
+    assert "there is no store" in done.stderr
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_name_from_outside_is_harmless(moderate: Callable, tmp_path: Path) -> None:
+    with writing(tmp_path / "store.db") as writer:
+        writer.add("2025-12-01", "\x1b[31mred.png", request_id="R1")
+    done = moderate("feedback", "R1", "missed", "--store", tmp_path / "store.db")
+    assert done.stderr == "moderate: noted as missed: \\x1b[31mred.png\n"
