@@ -18,12 +18,12 @@ class Origin:
 
 
 @cache
-def load(name: str) -> Any:
+def load_data(name: str) -> Any:
     """Return the content of a JSON data file of this room; it is shared, so nobody changes it."""
     return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
-def origin(name: str) -> Origin:
+def data_origin(name: str) -> Origin:
     """Return the origin of a JSON data file of this room."""
-    content = load(name)
+    content = load_data(name)
     return Origin(content["source"], content["date"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from moderate_cli import catalog
+from moderate_cli.catalog import Origin, data_origin, load_data
 from moderate_cli.catalog.services import copied_service
 
 EVERY_SERVICE = "*"
@@ -45,9 +45,9 @@ class Provenance:
     official: bool
 
 
-def labels_origin() -> catalog.Origin:
+def labels_origin() -> Origin:
     """Return the origin of the labels as a whole."""
-    return catalog.origin(_FILE)
+    return data_origin(_FILE)
 
 
 @cache
@@ -55,7 +55,7 @@ def provenance() -> dict[str, Provenance]:
     """Return the origin of each service's labels; `*` stands for every service."""
     return {
         group["service"]: Provenance(source=group["source"], date=group["date"], official=group["official"])
-        for group in catalog.load(_FILE)["services"]
+        for group in load_data(_FILE)["services"]
     }
 
 
@@ -108,6 +108,6 @@ def _all_labels() -> tuple[KnownLabel, ...]:
             inferred=entry["inferred"],
             scope=group.get("scope") or ("text" if entry["label"].endswith(_TEXT_SUFFIX) else "image"),
         )
-        for group in catalog.load(_FILE)["services"]
+        for group in load_data(_FILE)["services"]
         for entry in group["labels"]
     )

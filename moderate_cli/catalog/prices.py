@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 
-from moderate_cli import catalog
+from moderate_cli.catalog import load_data
 from moderate_cli.catalog.services import copied_service
 from moderate_cli.models import Call, Json
 
@@ -211,7 +211,7 @@ class Estimate:
 def _billing_types() -> dict[str, BillingTypes]:
     return {
         entry["service"]: BillingTypes({unit: entry[unit] for unit in Unit if unit in entry}, entry["uncertain"])
-        for entry in catalog.load(_FILE)["billing"]
+        for entry in load_data(_FILE)["billing"]
     }
 
 
@@ -227,7 +227,7 @@ def _list_prices() -> dict[tuple[str, bool], Price]:
             date=entry["date"],
             uncertain=entry["uncertain"],
         )
-        for entry in catalog.load(_FILE)["prices"]
+        for entry in load_data(_FILE)["prices"]
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from moderate_cli import catalog
+from moderate_cli.catalog import Origin, data_origin, load_data
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import shortened
 
@@ -44,15 +44,15 @@ class Region:
         return endpoint(self.id, vpc=True) if self.vpc else None
 
 
-def regions_origin() -> catalog.Origin:
+def regions_origin() -> Origin:
     """Return the origin of the regions."""
-    return catalog.origin(_REGIONS_FILE)
+    return data_origin(_REGIONS_FILE)
 
 
 @cache
 def regions() -> dict[str, Region]:
     """Return the known regions by their id."""
-    return {entry["id"]: Region(**entry) for entry in catalog.load(_REGIONS_FILE)["regions"]}
+    return {entry["id"]: Region(**entry) for entry in load_data(_REGIONS_FILE)["regions"]}
 
 
 def endpoint(region: str, *, vpc: bool = False) -> str:
@@ -124,9 +124,9 @@ class Service:
         return any(region in offer.regions + offer.uncertain for offer in offers)
 
 
-def services_origin() -> catalog.Origin:
+def services_origin() -> Origin:
     """Return the origin of the services."""
-    return catalog.origin(_SERVICES_FILE)
+    return data_origin(_SERVICES_FILE)
 
 
 @cache
@@ -143,7 +143,7 @@ def services() -> dict[str, Service]:
                 for offer in entry["offers"]
             ),
         )
-        for entry in catalog.load(_SERVICES_FILE)["services"]
+        for entry in load_data(_SERVICES_FILE)["services"]
     }
 
 
@@ -184,7 +184,7 @@ def regions_of(operation: str) -> list[str]:
 
 def queries_per_second(operation: str, service: str | None = None) -> int:
     """Return how many calls a second an account may make, by default; `service` may be a comma list."""
-    limits: dict[str, int] = catalog.load(_SERVICES_FILE)["calls_per_second"]
+    limits: dict[str, int] = load_data(_SERVICES_FILE)["calls_per_second"]
     limit = limits.get(operation, limits["default"])
     if operation in list(JudgingOperation) and any(is_large_model(name) for name in (service or "").split(",")):
         return min(limit, limits["large_model"])

@@ -11,7 +11,7 @@ from html import unescape
 from math import isfinite
 from typing import Any
 
-from moderate_cli import catalog
+from moderate_cli.catalog import load_data
 from moderate_cli.client.transport import Answer
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.masking import mask_tree
@@ -37,7 +37,7 @@ class CodeFacts:
 
 @cache
 def _table(name: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = catalog.load("codes.json")[name]
+    entries: list[dict[str, Any]] = load_data("codes.json")[name]
     return entries
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from builders import call
 
-from moderate_cli import catalog
+from moderate_cli.catalog import data_origin, load_data
 from moderate_cli.catalog.prices import Billed, Estimate, Price, Unit, billing_types, post_calls, price_of
 from moderate_cli.catalog.services import services
 
@@ -20,10 +20,10 @@ OWN = Price(amount=Decimal("0.5"), currency="EUR", per=1000, source="the setting
 
 
 def test_every_price_has_a_source_and_a_date() -> None:
-    origin = catalog.origin("prices.json")
+    origin = data_origin("prices.json")
     assert origin.source
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", origin.date)
-    for entry in catalog.load("prices.json")["prices"]:
+    for entry in load_data("prices.json")["prices"]:
         assert entry["source"]
         assert re.fullmatch(r"20\d\d(-\d\d){0,2}", entry["date"])
         assert Decimal(entry["amount"]) > 0
@@ -32,7 +32,7 @@ def test_every_price_has_a_source_and_a_date() -> None:
 
 
 def test_the_types_and_the_prices_belong_together() -> None:
-    content = catalog.load("prices.json")
+    content = load_data("prices.json")
     assert {entry["service"] for entry in content["billing"]} <= set(services())
     types = {entry.get(unit) for entry in content["billing"] for unit in Unit} - {None}
     assert {entry["of"] for entry in content["prices"]} == types | {"aigcDetector_ultra"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from moderate_cli import catalog
+from moderate_cli.catalog import load_data
 from moderate_cli.client.responses import body_code, gateway_code
 
-CODES: dict[str, Any] = catalog.load("codes.json")
+CODES: dict[str, Any] = load_data("codes.json")
 BODY: list[dict[str, Any]] = CODES["body"]
 GATEWAY: list[dict[str, Any]] = CODES["gateway"]
 

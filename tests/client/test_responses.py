@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from moderate_cli.catalog import load
+from moderate_cli.catalog import load_data
 from moderate_cli.client.responses import read_body
 from moderate_cli.client.transport import Answer
 from moderate_cli.common.errors import ExitCode, ServiceError
@@ -155,7 +155,9 @@ def test_a_body_that_is_no_answer_is_an_error_of_its_own(
     assert error.max_attempts == (2 if status == 200 else None)
 
 
-@pytest.mark.parametrize("entry", [entry for entry in load("codes.json")["body"] if entry["code"] not in {200, 280}])
+@pytest.mark.parametrize(
+    "entry", [entry for entry in load_data("codes.json")["body"] if entry["code"] not in {200, 280}]
+)
 def test_every_code_of_the_table_ends_as_it_says(entry: dict[str, Any]) -> None:
     error = _error({"Code": str(entry["code"]), "Message": "words"})
     assert (error.code, error.api_code) == (entry["name"], entry["code"])
@@ -165,7 +167,7 @@ def test_every_code_of_the_table_ends_as_it_says(entry: dict[str, Any]) -> None:
     assert entry["meaning"] in error.message
 
 
-@pytest.mark.parametrize("entry", load("codes.json")["gateway"], ids=lambda entry: entry["prefix"])
+@pytest.mark.parametrize("entry", load_data("codes.json")["gateway"], ids=lambda entry: entry["prefix"])
 def test_every_code_of_the_gateway_ends_as_it_says(entry: dict[str, Any]) -> None:
     error = _error({"Code": entry["prefix"] + ".Detail", "Message": "words"}, 400)
     assert (error.retryable, error.fatal, error.hint) == (entry["retryable"], entry["fatal"], entry["remedy"])
