@@ -432,7 +432,7 @@ def test_max_calls_store_and_exclude_of_a_file(moderate: Callable, folder: Path,
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((DATA / "landscape.jpg").read_bytes() + name.encode())
     (folder / "ours.yaml").write_text("max_calls: 1\nstore: kept/store.db\nexclude: [left]\n")
-    result = moderate("sync", "images", "--config", "ours.yaml", "--ordered", variables=account)
+    result = moderate("sync", "images", "--config", "ours.yaml", "--jobs", "1", variables=account)
     assert result.code == ExitCode.INCOMPLETE
     assert [record["source"] for record in result.records] == ["images/a.jpg"]
     assert (folder / "kept" / "store.db").exists()
