@@ -113,9 +113,9 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
 
 
 def _say(text: str, environment: Environment) -> None:
-    from moderate_cli.common.text import say
+    from moderate_cli.common.text import echo
 
-    say(environment, text)
+    echo(environment, text)
 
 
 def _silence(stream: TextIO) -> None:

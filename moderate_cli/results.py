@@ -176,7 +176,7 @@ def status(outcome: Outcome) -> str:
     return {Judged: "judged", Skipped: "skipped", Failed: "failed", Pending: "pending"}[type(outcome)]
 
 
-_MOST_NOTES = 200  # of different words, so that memory stays flat
+_MAX_NOTES = 200  # of different words, so that memory stays flat
 _MORE_NOTES = "further notes, which the records hold"
 
 
@@ -201,7 +201,7 @@ class Looked:
 
 
 @dataclass(slots=True)
-class Tally:
+class RunSummary:
     """The counts of one run; memory does not grow with the number of inputs.
 
     `levels` are those that count for the gate, `policy` is what makes an input fail. `coverage` tells of the inputs of
@@ -209,7 +209,7 @@ class Tally:
     run did not come to, `at_least` so many where nobody has counted them all; `bugs` are those that an error of our own
     left without a verdict, `unwritten` the reports that could not be written to their end. `elsewhere` counts the tasks
     whose results another process collected, `planned` the inputs that a run would send which only looks, `duplicates`
-    of others among them included. `ignored` are the files that ignore files and patterns leave out, `passed_over` those
+    of others among them included. `ignored` are the files that ignore files and patterns leave out, `non_images` those
     that are no images, `links` those that lead out of a folder. `unlisted` are the clean inputs of which reports get
     the number only. `suppressed_by` counts the findings that do not count and `ignored_by` the named files that were
     left out, by the file that says so. `awaited` says that pending tasks were waited for, or asked after, and not just
@@ -234,7 +234,7 @@ class Tally:
     bugs: int = 0
     unwritten: int = 0
     awaited: bool = False
-    passed_over: int = 0
+    non_images: int = 0
     ignored: int = 0
     links: int = 0
     unlisted: int = 0
@@ -248,7 +248,7 @@ class Tally:
     def add(self, outcome: Outcome, suppressions: Sequence[Suppression] = ()) -> None:
         """Count one outcome, without the suppressed findings."""
         for note in notes(outcome):
-            self.notes[note if note in self.notes or len(self.notes) < _MOST_NOTES else _MORE_NOTES] += 1
+            self.notes[note if note in self.notes or len(self.notes) < _MAX_NOTES else _MORE_NOTES] += 1
         match outcome:
             case Judged():
                 self._add_verdict(outcome.verdict, suppressions)

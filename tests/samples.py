@@ -10,7 +10,7 @@ from typing import Any
 from moderate_cli.client.verdicts import read_submission, read_verdict
 from moderate_cli.models import Call, ImageUrl, Item, Judged, Outcome, Pending, Post, QueuedTask, Verdict
 from moderate_cli.render.table import TableRenderer
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 TESTS = Path(__file__).parent
 REPLIES = TESTS / "vectors" / "replies"
@@ -84,11 +84,11 @@ def shown_table(*outcomes: Outcome, width: int = 100, color: bool = False) -> st
     """Return what people see of a run with these outcomes."""
     stream = io.StringIO()
     table = TableRenderer(stream, width=width, color=color)
-    tally = Tally()
+    summary = RunSummary()
     for outcome in outcomes:
-        tally.add(outcome)
+        summary.add(outcome)
         table.add(outcome)
-    table.finish(tally)
+    table.finish(summary)
     return stream.getvalue()
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 from moderate_cli.client import GreenClient, ModerateError, Submission
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, NotTriedError, ServiceError
-from moderate_cli.common.text import say, with_hint
+from moderate_cli.common.text import echo, with_hint
 from moderate_cli.models import (
     Engine,
     Extent,
@@ -33,7 +33,7 @@ from moderate_cli.models import (
     TaskKind,
 )
 from moderate_cli.records import read_verdict, to_outcome, to_record
-from moderate_cli.results import Tally, is_clean
+from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import covered
 from moderate_cli.settings import resolve
 from moderate_cli.store import (
@@ -59,7 +59,7 @@ KEPT_FOR: dict[TaskKind, float] = {"image": 3 * 86_400.0, "multimodal": 86_400.0
 _PERHAPS_TAKEN = frozenset({"read_timeout", "connection_lost", "unreadable_answer"})
 
 
-class Ledger:
+class RunRecorder:
     """Keeps a run's results and tasks in the store; without one that works it keeps nothing, and says so once."""
 
     def __init__(self, store: Store | None, command: str, environment: Environment) -> None:
@@ -152,7 +152,7 @@ class Ledger:
                 self.attempt(lambda store: store.drop_task(number))
             raise
         if number is None:
-            self.say(f"{known.item.source}: submitted as {submission.req_id}")
+            self.echo(f"{known.item.source}: submitted as {submission.req_id}")
         else:
             now = self.environment.clock()
             self.attempt(
@@ -166,21 +166,21 @@ class Ledger:
             )
         return submission
 
-    def finish(self, tally: Tally, code: ExitCode) -> None:
+    def finish(self, summary: RunSummary, code: ExitCode) -> None:
         """Note down how the run ended, and that it told of all its results, unless a report could not be written."""
         run = self.run
-        if run is not None and not tally.unwritten:
-            counts = {"judged": tally.judged, "skipped": tally.skipped, "failed": tally.failed}
+        if run is not None and not summary.unwritten:
+            counts = {"judged": summary.judged, "skipped": summary.skipped, "failed": summary.failed}
             self.attempt(lambda store: store.finish_run(run, exit_code=code, **counts))
 
-    def say(self, text: str) -> None:
+    def echo(self, text: str) -> None:
         """Write a line for people."""
-        say(self.environment, text)
+        echo(self.environment, text)
 
     def give_up(self, error: StoreError) -> None:
         """Go on without the store, and say so."""
         self.store = None
-        self.say(with_hint(error, "; this run is not kept"))
+        self.echo(with_hint(error, "; this run is not kept"))
 
     def attempt(self, work: Callable[[Store], T]) -> T | None:
         """Return what some work on the store returns, and None where there is no store that works."""
@@ -196,22 +196,22 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(path: Path | None, command: str, environment: Environment) -> Iterator[Ledger]:
+def open_recorder(path: Path | None, command: str, environment: Environment) -> Iterator[RunRecorder]:
     """Yield the ledger of a run, whether its store can be opened or not."""
     try:
         store = Store.open(path or default_path(), clock=environment.clock)
     except StoreError as error:
-        ledger = Ledger(None, command, environment)
-        ledger.give_up(error)
-        yield ledger
+        recorder = RunRecorder(None, command, environment)
+        recorder.give_up(error)
+        yield recorder
         return
     with store:
-        ledger = Ledger(store, command, environment)
+        recorder = RunRecorder(store, command, environment)
         say_dropped(store, environment)
         try:
-            yield ledger
+            yield recorder
         finally:
-            ledger.store = None
+            recorder.store = None
 
 
 def as_item(task: Task) -> Item:
@@ -276,7 +276,7 @@ def say_dropped(store: Store, environment: Environment) -> None:
     """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
     if store.dropped:
         reason = "they cannot be told from misread answers"
-        say(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
+        echo(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
 
 
 _SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)
@@ -284,35 +284,35 @@ _REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stay
 
 
 @dataclass(frozen=True, slots=True)
-class Recollection:
+class ResultCache:
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
     `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
     answer of another engine than is expected is never clean: it is told of each time.
     """
 
-    ledger: Ledger
+    recorder: RunRecorder
     question: str
     since: float | None
     queued: bool = False
     engine: Engine = "cloud"
 
-    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
         sha256 = known.sha256
         if sha256 is None:
             return None
-        answer = self.ledger.attempt(
-            lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.ledger.run)
+        answer = self.recorder.attempt(
+            lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.recorder.run)
         )
         if answer is not None:
             reused = _reused(known, answer)
-            self._remember(reused, look, answer.judged_at)
+            self._remember(reused, fingerprint, answer.judged_at)
             return reused
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
 
-    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome that is new; what is pending is kept as a task already.
 
         Only an answer that was read whole is one for the next time.
@@ -320,8 +320,10 @@ class Recollection:
         if isinstance(outcome, Pending):
             return
         answers = is_answer(outcome)
-        self.ledger.keep(
-            outcome, question=self.question if answers else None, file=self._seen(outcome, look) if answers else None
+        self.recorder.keep(
+            outcome,
+            question=self.question if answers else None,
+            file=self._seen(outcome, fingerprint) if answers else None,
         )
 
     def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
@@ -329,48 +331,48 @@ class Recollection:
         oldest = self.since
         if oldest is None:
             return []
-        clean = self.ledger.attempt(lambda store: store.clean_in(folder, self.question, since=oldest, names=names))
+        clean = self.recorder.attempt(lambda store: store.clean_in(folder, self.question, since=oldest, names=names))
         return clean or []
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         """Return what is known of the files of a folder, or of some of them."""
-        return self.ledger.attempt(lambda store: store.seen_in(folder, names=names)) or {}
+        return self.recorder.attempt(lambda store: store.seen_in(folder, names=names)) or {}
 
     def _pending(self, sha256: str) -> Task | None:
-        return self.ledger.attempt(lambda store: store.find_pending(sha256, self.question))
+        return self.recorder.attempt(lambda store: store.find_pending(sha256, self.question))
 
-    def _remember(self, outcome: Judged, look: FileStat | None, judged_at: float) -> None:
-        file = self._seen(outcome, look)
+    def _remember(self, outcome: Judged, fingerprint: FileStat | None, judged_at: float) -> None:
+        file = self._seen(outcome, fingerprint)
         image, sha256 = outcome.item.image, outcome.sha256
         if file is None or sha256 is None or (isinstance(image, LocalFile) and image.sha256):
             return  # a file that is known as it is need not be written down again
-        self.ledger.attempt(lambda store: store.remember_file(file, sha256, self.question, judged_at=judged_at))
+        self.recorder.attempt(lambda store: store.remember_file(file, sha256, self.question, judged_at=judged_at))
 
-    def _seen(self, outcome: Outcome, look: FileStat | None) -> SeenFile | None:
+    def _seen(self, outcome: Outcome, fingerprint: FileStat | None) -> SeenFile | None:
         """Return the file of a verdict as the store keeps it, unless it changed just now and might change unseen."""
         image = outcome.item.image
-        if look is None or not isinstance(outcome, Judged) or not isinstance(image, LocalFile):
+        if fingerprint is None or not isinstance(outcome, Judged) or not isinstance(image, LocalFile):
             return None
-        if not self._is_settled(look.mtime_ns):
+        if not self._is_settled(fingerprint.mtime_ns):
             return None
         folder, name = os.path.split(os.path.abspath(image.path))  # noqa: PTH100 - Path.resolve follows links
-        return SeenFile(folder, name, look, is_clean(outcome) and outcome.verdict.engine == self.engine)
+        return SeenFile(folder, name, fingerprint, is_clean(outcome) and outcome.verdict.engine == self.engine)
 
     def _is_settled(self, mtime_ns: int) -> bool:
-        return self.ledger.environment.clock() - mtime_ns / 1e9 >= _SETTLED
+        return self.recorder.environment.clock() - mtime_ns / 1e9 >= _SETTLED
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The memory of a run that only looks: earlier answers, and which contents it would send itself."""
 
-    recollection: Recollection
+    cache: ResultCache
     planned: OrderedDict[str, None] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
         """Return an earlier answer, or that the same content is sent once already."""
-        remembered = self.recollection.recall(known, look)
+        remembered = self.cache.get(known, fingerprint)
         if remembered is not None or known.sha256 is None:
             return remembered
         with self.lock:
@@ -378,7 +380,7 @@ class Plan:
                 return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=0)
         return None
 
-    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Remember a content that would be sent."""
         if isinstance(outcome, Planned) and outcome.sha256 is not None:
             with self.lock:

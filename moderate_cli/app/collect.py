@@ -17,17 +17,17 @@ from moderate_cli.cli.options import WaitOptions
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask
-from moderate_cli.scanning import Scan
-from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, expired, has_expired
+from moderate_cli.scanning import Executor
+from moderate_cli.scanning.polling import Polling, PollSchedule, TaskJudge, expired, has_expired
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 _LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
 
 
-def patience(session: Session, wait: WaitOptions) -> Patience:
+def patience(session: Session, wait: WaitOptions) -> PollSchedule:
     """Return when to ask after tasks."""
     interval = _LOCAL_INTERVAL if session.settings.local else wait.poll_interval
-    return Patience(first=interval, interval=interval, timeout=wait.wait_timeout if wait.wait else 0.0)
+    return PollSchedule(first=interval, interval=interval, timeout=wait.wait_timeout if wait.wait else 0.0)
 
 
 def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Polling:
@@ -50,9 +50,9 @@ def prepare(wait: WaitOptions) -> None:
             raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
 
 
-def run_submission(session: Session, run: Run, scan: Scan, wait: WaitOptions) -> ExitCode:
+def run_submission(session: Session, run: Run, scan: Executor, wait: WaitOptions) -> ExitCode:
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
-    run.tally.awaited = wait.wait
+    run.summary.awaited = wait.wait
     work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
     return run.finish(work)
 
@@ -124,13 +124,13 @@ class _FrameSaver:
             temporary.write_bytes(content)
             temporary.replace(path)
         except (ModerateError, OSError) as error:
-            self.session.ledger.say(f"{path.name} was not saved: {error}")
+            self.session.recorder.echo(f"{path.name} was not saved: {error}")
 
 
 class SubmitAndWait:
     """Submits tasks, and then asks after them; whatever happens, no id is kept back."""
 
-    def __init__(self, scan: Scan, follow_up: Callable[[Iterable[Item]], Polling]) -> None:
+    def __init__(self, scan: Executor, follow_up: Callable[[Iterable[Item]], Polling]) -> None:
         self._scan = scan
         self._follow_up = follow_up
         self._polling: Polling | None = None

@@ -1,4 +1,4 @@
-"""One run of a judging command: outcomes to the reports and the tally, the summary to stderr, the exit code out."""
+"""One run of a judging command: outcomes to the reports and the summary, problems to stderr, the exit code out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import FrameType
 from typing import Protocol, TextIO
 
 from moderate_cli import __version__
-from moderate_cli.app.cache import Ledger
+from moderate_cli.app.cache import RunRecorder
 from moderate_cli.catalog.prices import Billed, Estimate, frame_calls, post_calls
 from moderate_cli.cli.options import GateOptions, OutputOptions
 from moderate_cli.client import AsyncOptions
 from moderate_cli.client.limits import Stop
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
-from moderate_cli.common.text import say, with_hint
+from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
 from moderate_cli.models import (
     Failed,
@@ -39,7 +39,7 @@ from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.output import OutputError, open_output
 from moderate_cli.render.progress import Progress, Total, progress
 from moderate_cli.render.summary import summary_lines
-from moderate_cli.results import GatePolicy, Suppression, Tally, counted_level
+from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_level
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
@@ -97,9 +97,9 @@ class Reports:
         """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
         self._each(lambda each: each.add(outcome, suppressions=suppressions))
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Show what is left once the run is over."""
-        self._each(lambda each: each.finish(tally))
+        self._each(lambda each: each.finish(summary))
 
     def close(self, error: BaseException | None = None) -> None:
         """Give each report its name; after an error of the run, each that holds anything."""
@@ -132,7 +132,7 @@ class Reports:
         self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
 
     def _say(self, text: str) -> None:
-        say(self._environment, text)
+        echo(self._environment, text)
 
 
 @contextmanager
@@ -234,17 +234,17 @@ def stop_signals() -> Iterator[Stopped]:
 
 
 def nothing_to_stop() -> None:
-    """Stop nothing: whoever works looks at the tally."""
+    """Stop nothing: whoever works looks at the summary."""
 
 
 @contextmanager
-def interruptible(tally: Tally, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
+def interruptible(summary: RunSummary, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all."""
 
     def interrupt(number: int) -> None:
-        if tally.stopped_by is ExitCode.INTERRUPTED:
+        if summary.stopped_by is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        tally.stopped_by = ExitCode.INTERRUPTED
+        summary.stopped_by = ExitCode.INTERRUPTED
         stop()
 
     with on_stop(interrupt):
@@ -296,10 +296,10 @@ def _post(outcome: Outcome) -> Json | None:
 
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
-_MOST_PROBLEMS = 50  # inputs without a verdict that are named on stderr
+_MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
 
 
-class Work(Protocol):
+class OutcomeStream(Protocol):
     """Something that yields outcomes, and can be asked to come to an end."""
 
     @property
@@ -359,7 +359,7 @@ class Run:
     settings: Settings
     gate: GateOptions
     output: OutputOptions
-    ledger: Ledger
+    recorder: RunRecorder
     findings: Gate
     estimate: Estimate
     sources: Sources | None = None
@@ -367,58 +367,58 @@ class Run:
     shares_tasks: bool = False
     untold: Iterable[Outcome] = ()
     noun: str = "image"
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
     problems: list[str] = field(default_factory=list)
     is_first_told: bool = False
     unreachable: Unreachable = field(default_factory=Unreachable)
     stop: Stop = field(default_factory=Stop)
 
-    def finish(self, work: Work) -> ExitCode:
+    def finish(self, work: OutcomeStream) -> ExitCode:
         """Work something off, keep and show it, and return the exit code."""
-        with open_reports(self.environment, self.tally.policy, self.gate, self.output) as reports:
+        with open_reports(self.environment, self.summary.policy, self.gate, self.output) as reports:
             started = self.environment.monotonic()
             try:
-                with interruptible(self.tally, lambda: self._end(work)):
+                with interruptible(self.summary, lambda: self._end(work)):
                     self._work_off(work, reports)
             except BrokenPipeError:
-                self.tally.stopped_by = ExitCode.BROKEN_PIPE
+                self.summary.stopped_by = ExitCode.BROKEN_PIPE
                 raise
             finally:
-                is_broken_off = sys.exc_info()[0] is not None and not self.tally.inputs and not self.tally.not_tried
+                is_broken_off = sys.exc_info()[0] is not None and not self.summary.inputs and not self.summary.not_tried
                 if not is_broken_off:
                     self._sum_up(reports, self.environment.monotonic() - started)
-        self.tally.unwritten = reports.unwritten
-        code = self.tally.exit_code(allow_empty=self.gate.allow_empty)
-        self.ledger.finish(self.tally, code)
+        self.summary.unwritten = reports.unwritten
+        code = self.summary.exit_code(allow_empty=self.gate.allow_empty)
+        self.recorder.finish(self.summary, code)
         return code
 
-    def _end(self, work: Work) -> None:
+    def _end(self, work: OutcomeStream) -> None:
         """Begin nothing more, and let nobody wait."""
         self.stop.is_set = True
         work.stop()
 
-    def _work_off(self, work: Work, reports: Reports) -> None:
+    def _work_off(self, work: OutcomeStream, reports: Reports) -> None:
         """Tell of each outcome, and at the end of all; a run that is cut off leaves valid documents too."""
         try:
             with self._progress(reports) as shown:
                 self._tell(work, reports, shown)
         finally:
-            self.tally.not_tried, self.tally.at_least = work.not_tried, work.at_least
+            self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
             if self.sources is not None:
-                self.tally.passed_over, self.tally.ignored = self.sources.passed_over, self.sources.ignored
-                self.tally.links, self.tally.ignored_by = self.sources.links, self.sources.ignored_by
+                self.summary.non_images, self.summary.ignored = self.sources.non_images, self.sources.ignored
+                self.summary.links, self.summary.ignored_by = self.sources.links, self.sources.ignored_by
                 hidden = self.settings.min_level is not RiskLevel.NONE
-                self.tally.add_clean(self.sources.spared, local=self.settings.local, hidden=hidden)
-            self.tally.suppressed_by = self.findings.suppressed
-            reports.finish(self.tally)
-            self.tally.unwritten = reports.unwritten
+                self.summary.add_clean(self.sources.unchanged, local=self.settings.local, hidden=hidden)
+            self.summary.suppressed_by = self.findings.suppressed
+            reports.finish(self.summary)
+            self.summary.unwritten = reports.unwritten
 
-    def _tell(self, work: Work, reports: Reports, shown: Progress) -> None:
+    def _tell(self, work: OutcomeStream, reports: Reports, shown: Progress) -> None:
         closed: BrokenPipeError | None = None
         for outcome in self._new(work):
             suppressions = self.findings.suppressions(outcome)
             self._count(outcome, suppressions, work)
-            shown.update(self.tally)
+            shown.update(self.summary)
             if closed is None and self._is_shown(outcome, suppressions):
                 try:
                     reports.add(outcome, suppressions)
@@ -428,32 +428,32 @@ class Run:
         if closed is not None:
             raise closed
 
-    def _new(self, work: Work) -> Iterator[Outcome]:
+    def _new(self, work: OutcomeStream) -> Iterator[Outcome]:
         """Yield the outcomes that are this run's to tell: not the tasks that another process collected.
 
         First come those that were collected before, and of which no run that came to its end has told.
         """
         untold = iter(self.untold)
-        while self.tally.stopped_by is None and (earlier := next(untold, None)) is not None:
+        while self.summary.stopped_by is None and (earlier := next(untold, None)) is not None:
             yield earlier
-        for outcome in map(self.ledger.dated, work):
+        for outcome in map(self.recorder.dated, work):
             task = outcome.item.image
-            if isinstance(task, QueuedTask) and not self.ledger.keep_task(task, outcome):
+            if isinstance(task, QueuedTask) and not self.recorder.keep_task(task, outcome):
                 if self.shares_tasks:
-                    self.tally.elsewhere += 1
+                    self.summary.elsewhere += 1
                     continue
-                self.ledger.claim(task.req_id)  # the run that collected it may have been cut off before it told of it
+                self.recorder.claim(task.req_id)  # the run that collected it may have been cut off before it told of it
             yield outcome
 
     def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
         return progress(self.environment, wanted=wanted, total=self.total)
 
-    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: Work) -> None:
+    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: OutcomeStream) -> None:
         self._note_problem(outcome)
-        self.tally.add(outcome, suppressions)
+        self.summary.add(outcome, suppressions)
         if self.unreachable.is_so_after(outcome):
-            self.tally.fatal = True
+            self.summary.fatal = True
             work.stop()
         self.estimate.add(outcome.call, billed(outcome))
 
@@ -464,7 +464,7 @@ class Run:
 
     def _note_problem(self, outcome: Outcome) -> None:
         """Remember why an input has no verdict; what ends the whole run is said once."""
-        if not isinstance(outcome, Skipped | Failed) or len(self.problems) >= _MOST_PROBLEMS:
+        if not isinstance(outcome, Skipped | Failed) or len(self.problems) >= _MAX_PROBLEMS:
             return
         error = outcome.error
         word = "skipped" if isinstance(outcome, Skipped) else "failed"
@@ -481,25 +481,25 @@ class Run:
         if reports.main is not Format.TABLE:  # a table shows the reasons itself
             for problem in self.problems[self.is_first_told :]:
                 self._say(problem)
-            more = self.tally.skipped + self.tally.failed - len(self.problems)
-            if len(self.problems) >= _MOST_PROBLEMS and more:
+            more = self.summary.skipped + self.summary.failed - len(self.problems)
+            if len(self.problems) >= _MAX_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
         if not self.output.quiet:
             notes = [*self.findings.notes(complete=self._is_complete), *unmatched(self.sources)]
-            for line in (*notes, *summary_lines(self.tally, self.estimate, seconds, self.noun)):
+            for line in (*notes, *summary_lines(self.summary, self.estimate, seconds, self.noun)):
                 self._say(line)
 
-        if self.tally.bugs:
-            number = "1 input" if self.tally.bugs == 1 else f"{self.tally.bugs:,} inputs"
+        if self.summary.bugs:
+            number = "1 input" if self.summary.bugs == 1 else f"{self.summary.bugs:,} inputs"
             self._say(f"a bug in moderate {__version__}: it cost {number} the verdict (run it again with --debug)")
 
     @property
     def _is_complete(self) -> bool:
-        tally = self.tally
-        return not (tally.is_cut_off or tally.skipped or tally.failed or tally.pending)
+        summary = self.summary
+        return not (summary.is_cut_off or summary.skipped or summary.failed or summary.pending)
 
     def _say(self, text: str) -> None:
-        say(self.environment, text)
+        echo(self.environment, text)
 
 
 def unmatched(sources: Sources | None) -> list[str]:

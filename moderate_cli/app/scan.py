@@ -16,29 +16,29 @@ from urllib.parse import urlsplit
 
 import typer
 
-from moderate_cli.app.cache import Plan, Recollection, since
+from moderate_cli.app.cache import Plan, ResultCache, since
 from moderate_cli.app.run import Run, billed, chosen_formats, unmatched
 from moderate_cli.app.session import Session, check_region, open_session
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.cli.options import DataIdFrom, ImageCommandOptions, OutputOptions
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
 from moderate_cli.render.output import open_output
 from moderate_cli.render.summary import plan_lines, plan_renderer
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 from moderate_cli.scanning import (
     Ask,
-    Budget,
+    CallBudget,
     Cost,
+    Executor,
     ImageJudge,
     Sampling,
-    Scan,
     Sender,
+    cache_key,
     plan,
-    question_key,
 )
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Selection, Sources, is_oss
@@ -90,7 +90,7 @@ def show_plan(
 ) -> ExitCode:
     """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
     environment = session.environment
-    tally, estimate = Tally(), Estimate(session.settings.prices)
+    summary, estimate = RunSummary(), Estimate(session.settings.prices)
     with open_output(output.output, environment.stdout) as stream:
         to_terminal = output.output is None and stream.isatty()
         choice = choose_format(output.format, to_terminal=to_terminal)
@@ -98,15 +98,15 @@ def show_plan(
             raise UsageError(f"a dry run is not shown as {choice.value}", hint="-f table or -f jsonl")
         show = plan_renderer(stream, as_json=choice is Format.JSONL)
         for outcome in outcomes:
-            tally.add(outcome)
+            summary.add(outcome)
             estimate.add(outcome.call, billed(outcome))
             show(outcome)
     if sources is not None:
-        tally.passed_over, tally.ignored = sources.passed_over, sources.ignored
+        summary.non_images, summary.ignored = sources.non_images, sources.ignored
     if not output.quiet:
-        for line in (*unmatched(sources), *plan_lines(tally, estimate, noun)):
-            say(environment, line)
-    return tally.exit_code(allow_empty=False)
+        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
+            echo(environment, line)
+    return summary.exit_code(allow_empty=False)
 
 
 class Count:
@@ -175,7 +175,7 @@ class ImageCommand:
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
-    def open_sources(self, session: Session, recollection: Recollection | None = None) -> Sources:
+    def open_sources(self, session: Session, cache: ResultCache | None = None) -> Sources:
         """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
         options, settings = self.options.sources, session.settings
         return Sources(
@@ -184,7 +184,7 @@ class ImageCommand:
             selection=_selection(options.selection, settings),
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
-            recall=recollection if recollection and recollection.since is not None else None,
+            recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
         )
 
@@ -201,19 +201,19 @@ class ImageCommand:
         return (replace(item, data_id=item.data_id or data_id, referer=item.referer or referer) for item in items)
 
     def _failed(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
-        ledger = session.ledger
-        run = ledger.last_run(self.subject)
+        recorder = session.recorder
+        run = recorder.last_run(self.subject)
         if run is None:
             raise UsageError(
                 "no earlier run of this very command is known", hint="run it without --retry-failed, in the same folder"
             )
         for item in items:
-            if ledger.failed_in(run, item.source):
+            if recorder.failed_in(run, item.source):
                 yield item
 
     def sender(self, session: Session, ask: Ask) -> Sender:
         """Return what sends images, as many as the options allow."""
-        return Sender(clients=session.clients, ask=ask, budget=Budget(session.settings.max_calls))
+        return Sender(clients=session.clients, ask=ask, budget=CallBudget(session.settings.max_calls))
 
     def run(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
@@ -233,7 +233,7 @@ class ImageCommand:
         for listing in self.options.sources.lists:
             _check_list(listing.name)
         with open_session(
-            self.ctx, self.options.output, subject=self.subject, only_looks=self.options.cost.dry_run
+            self.ctx, self.options.output, subject=self.subject, dry_run=self.options.cost.dry_run
         ) as session:
             yield session
 
@@ -256,16 +256,16 @@ class Question:
 
     operation: Operation
     services: tuple[str, ...]
-    ask: Callable[[Recollection], Ask]
+    ask: Callable[[ResultCache], Ask]
     cost: Cost
     more: Mapping[str, object] = field(default_factory=dict)
     sampling: Sampling | None = None
     queued: bool = False
 
-    def recollection(self, session: Session) -> Recollection:
+    def cache(self, session: Session) -> ResultCache:
         """Return what the store knows that answers this question."""
         settings = session.settings
-        key = question_key(
+        key = cache_key(
             self.operation.value,
             self.services,
             settings.info_types,
@@ -277,7 +277,7 @@ class Question:
         )
         oldest = since(settings.reuse, session.environment.clock())
         engine: Engine = "local" if settings.local else "cloud"
-        return Recollection(session.ledger, key, oldest, queued=self.queued, engine=engine)
+        return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
 
 
 def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:
@@ -292,23 +292,23 @@ def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> 
         return command.run(session, sources).finish(scan)
 
 
-def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Scan, Sources]:
+def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Executor, Sources]:
     """Return what works a command off, and the sources that it takes from."""
     session.check_offers(question.operation, question.services)
-    recollection = question.recollection(session)
-    sources = command.open_sources(session, recollection)
+    cache = question.cache(session)
+    sources = command.open_sources(session, cache)
     judge = ImageJudge(
         call=session.call(question.operation, question.services),
-        send=plan if command.options.cost.dry_run else command.sender(session, question.ask(recollection)),
+        send=plan if command.options.cost.dry_run else command.sender(session, question.ask(cache)),
         cost=question.cost,
         sampling=question.sampling,
         preflight=not command.options.images.no_preflight,
         identify=data_id_from(command.options.images.data_id_from),
-        memory=Plan(recollection) if command.options.cost.dry_run else recollection,
+        memory=Plan(cache) if command.options.cost.dry_run else cache,
     )
     items = command.items(session, sources)
     options = command.options.sources
-    scan = Scan(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
     return scan, sources
 
 

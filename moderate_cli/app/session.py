@@ -11,7 +11,7 @@ from typing import TextIO
 
 import typer
 
-from moderate_cli.app.cache import Ledger, open_ledger
+from moderate_cli.app.cache import RunRecorder, open_recorder
 from moderate_cli.app.run import Run
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
@@ -40,11 +40,11 @@ from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import safe_text, say
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Call
 from moderate_cli.render.progress import SharedStream
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.settings.notices import lines_about, unknown_services
 from moderate_cli.sources import Bucket, OpenBucket
@@ -174,7 +174,7 @@ class Session:
     environment: Environment
     settings: Settings
     connection: Connection | None
-    ledger: Ledger
+    recorder: RunRecorder
 
     @property
     def clients(self) -> Sequence[GreenClient]:
@@ -246,12 +246,12 @@ class Session:
             settings=self.settings,
             gate=gate,
             output=output,
-            ledger=self.ledger,
+            recorder=self.recorder,
             findings=open_gate(
                 gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
             ),
             estimate=Estimate(self.settings.prices),
-            tally=Tally(policy=self.policy),
+            summary=RunSummary(policy=self.policy),
             stop=self._connected.stop,
         )
 
@@ -268,7 +268,7 @@ class Session:
         """
         settings = self.settings
         for line in unknown_services(services):
-            self.ledger.say(line)
+            self.recorder.echo(line)
         for region in filter(None, (settings.region, *settings.failover)):
             for service in services:
                 is_known = region in regions()
@@ -277,7 +277,7 @@ class Session:
                 if region == settings.region and settings.region_is_the_accounts and settings.endpoint is None:
                     raise _not_offered(settings, operation, service)
                 if is_known:
-                    self.ledger.say(
+                    self.recorder.echo(
                         f"{region} is not known to offer {service} for {operation.value}; asking all the same"
                     )
 
@@ -289,7 +289,7 @@ def open_session(
     *,
     region: str | None = None,
     subject: str | None = None,
-    only_looks: bool = False,
+    dry_run: bool = False,
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
@@ -302,15 +302,15 @@ def open_session(
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
     for line in lines_about(settings, quiet=output.quiet):
-        say(environment, line)
+        echo(environment, line)
     if settings.policy is not None:
-        settings.policy.tell(lambda line: say(environment, line))
+        settings.policy.tell(lambda line: echo(environment, line))
     with ExitStack() as stack:
-        connection = None if only_looks else stack.enter_context(connect(settings, environment))
-        ledger = stack.enter_context(open_ledger(settings.store, str(ctx.info_name), environment))
-        if not only_looks:
-            ledger.begin(subject)
-        yield Session(environment, settings, connection, ledger)
+        connection = None if dry_run else stack.enter_context(connect(settings, environment))
+        recorder = stack.enter_context(open_recorder(settings.store, str(ctx.info_name), environment))
+        if not dry_run:
+            recorder.begin(subject)
+        yield Session(environment, settings, connection, recorder)
 
 
 def _not_offered(settings: Settings, operation: Operation, service: str) -> UsageError:

@@ -42,7 +42,7 @@ def verify(given: str, uid: str, seed: str, content: str, algorithm: Algorithm =
     return hmac.compare_digest(given.lower().encode("utf-8", "surrogateescape"), expected.encode())
 
 
-_MOST_FIELDS = 32
+_MAX_FIELDS = 32
 
 
 class CallbackError(ModerateError):
@@ -94,8 +94,8 @@ def parse_callback(form: bytes) -> Callback:
 def parse_form(form: bytes) -> Form:
     """Return the fields of a form, found by their names in any case. Raises CallbackError."""
     fields: dict[str, str] = {}
-    pairs = form.split(b"&", _MOST_FIELDS)
-    if len(pairs) > _MOST_FIELDS:
+    pairs = form.split(b"&", _MAX_FIELDS)
+    if len(pairs) > _MAX_FIELDS:
         raise CallbackError("the form has too many fields for a callback")
     for pair in pairs:
         name, _, value = (_decoded(part) for part in pair.partition(b"="))

@@ -56,7 +56,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reception:
+class CallbackReceiver:
     """Who is believed, and who keeps what they say, and says in a few words what became of it."""
 
     save: Callable[[Callback], str]
@@ -89,8 +89,8 @@ class Reception:
         return Reply(status, reason, headers)
 
 
-_LONGEST_NUMBER = 18  # digits of a length; Python itself refuses to read those with thousands
-_MOST_FRAMING = 64 * 1024  # bytes of chunk sizes, extensions and trailers, beside as many as the body may have
+_MAX_NUMBER_LENGTH = 18  # digits of a length; Python itself refuses to read those with thousands
+_MAX_FRAMING = 64 * 1024  # bytes of chunk sizes, extensions and trailers, beside as many as the body may have
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
@@ -122,7 +122,7 @@ def length_of(headers: Message, most: int, *, is_required: bool) -> int | None:
     if not lengths and not is_required:
         return 0
     text = lengths.pop().strip() if len(lengths) == 1 else ""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_NUMBER_LENGTH):
         raise BodyError(HTTPStatus.LENGTH_REQUIRED, "no readable Content-Length")
     if int(text) > most:
         raise _too_large(most)
@@ -140,7 +140,7 @@ class _Chunks:
     def __init__(self, file: BufferedIOBase, most: int) -> None:
         self._file = file
         self._most = most
-        self._framing = most + _MOST_FRAMING
+        self._framing = most + _MAX_FRAMING
 
     def read(self) -> bytes:
         """Return the chunks as one; extensions and trailers are passed over."""
@@ -187,7 +187,7 @@ def _cut_off() -> ConnectionError:
 
 
 _FORM = "application/x-www-form-urlencoded"
-_MOST_HEADERS = 64 * 1024  # bytes of all headers of a request; http.server itself takes 100 of this size
+_MAX_HEADERS = 64 * 1024  # bytes of all headers of a request; http.server itself takes 100 of this size
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -313,7 +313,7 @@ class _Head(BufferedIOBase):
 
     def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
-        self._left = _MOST_HEADERS
+        self._left = _MAX_HEADERS
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return the next line; http.server refuses the request with 431 where this raises."""
@@ -332,7 +332,7 @@ HEALTH_PATH = "/healthz"
 
 _POLL_SECONDS = 0.1
 _LINGER_SECONDS = 2.0  # for a client to read our last answer while it is still sending
-_MOST_LEAVING = 128  # such clients; with those that are served, fewer than the 256 files that macOS allows
+_MAX_LEAVING = 128  # such clients; with those that are served, fewer than the 256 files that macOS allows
 _DRAINED = 256 * 1024  # bytes that are read of such a client at once
 _BUSY = (
     f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_AFTER}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -368,7 +368,7 @@ class CallbackServer:
         timeout: float = 10.0,
         refused: Callable[[Refusal], None] = _ignore,
     ) -> None:
-        self._reception = Reception(save=save, uid=uid, seed=seed, algorithms=tuple(algorithms), refused=refused)
+        self._reception = CallbackReceiver(save=save, uid=uid, seed=seed, algorithms=tuple(algorithms), refused=refused)
         self._place = (host, port)
         self._path = path if path.startswith("/") else f"/{path}"
         self._limits = (max_body, max_connections, timeout)
@@ -434,7 +434,7 @@ class Listener(ThreadingMixIn, HTTPServer):
         self,
         place: tuple[str, int],
         path: str,
-        reception: Reception,
+        reception: CallbackReceiver,
         max_body: int,
         max_connections: int,
         timeout: float,
@@ -517,7 +517,7 @@ class Listener(ThreadingMixIn, HTTPServer):
         _hang_up(connection, socket.SHUT_WR)
         connection.setblocking(False)
         self._leaving[connection] = time.monotonic() + _LINGER_SECONDS
-        if len(self._leaving) > _MOST_LEAVING:
+        if len(self._leaving) > _MAX_LEAVING:
             oldest = next(iter(self._leaving))
             del self._leaving[oldest]
             oldest.close()

@@ -18,7 +18,7 @@ from moderate_cli.cli.options import with_default
 from moderate_cli.cli.reference import nearest
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.gate.gate import locate, remarks_on, today
 from moderate_cli.gate.suppressions import ANY_LABEL, SuppressionEntry, add_suppression, read_date
 from moderate_cli.models import NO_FINDING
@@ -59,13 +59,13 @@ def allow(
     )
     location = locate(suppressions)
     for remark in remarks_on(location):
-        say(environment, remark)
+        echo(environment, remark)
     comment = None if is_address else _path_from(location.path.parent, image)
     line = add_suppression(location, entry, comment)
     _note_unknown(entry.label, environment)
     until = f" through {entry.expires}" if entry.expires else ""
     what = "every finding" if entry.label == ANY_LABEL else entry.label
-    say(environment, f"{location.name}:{line} suppresses {what} in {image}{until}")
+    echo(environment, f"{location.name}:{line} suppresses {what} in {image}{until}")
 
 
 def _sha256(name: str) -> str:
@@ -122,4 +122,4 @@ def _path_from(folder: Path, name: str) -> str:
 def _note_unknown(label: str, environment: Environment) -> None:
     if label != ANY_LABEL and label_meaning(label) is None:
         hint = nearest(label, "labels", {known.label for known in labels()})
-        say(environment, f"unknown label {label} ({hint}); suppressed all the same")
+        echo(environment, f"unknown label {label} ({hint}); suppressed all the same")

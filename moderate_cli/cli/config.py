@@ -18,7 +18,7 @@ from moderate_cli.cli.options import (
 )
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
-from moderate_cli.common.text import safe_json, safe_text, say
+from moderate_cli.common.text import echo, safe_json, safe_text
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
 from moderate_cli.settings.edit import starter_text, write_new
 from moderate_cli.settings.load import DEFAULT_ORIGIN
@@ -85,7 +85,7 @@ def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom 
         name = location.path if location.revision is None else location.name
         ctx.obj.stdout.write(f"{safe_text(str(name))}\t{state}\n")
         for line in location.refused:
-            say(ctx.obj, line)
+            echo(ctx.obj, line)
 
 
 @app.command()
@@ -93,7 +93,7 @@ def trust(ctx: typer.Context, folder: Folder = None) -> None:
     """Let a folder's moderate.yaml count in full, and all below it; it is noted in your own file."""
     from moderate_cli.settings.edit import trust  # loads PyYAML
 
-    say(ctx.obj, trust(_chosen(folder)))
+    echo(ctx.obj, trust(_chosen(folder)))
 
 
 @app.command()
@@ -101,7 +101,7 @@ def untrust(ctx: typer.Context, folder: Folder = None) -> None:
     """Undo `moderate config trust`."""
     from moderate_cli.settings.edit import distrust
 
-    say(ctx.obj, distrust(_chosen(folder)))
+    echo(ctx.obj, distrust(_chosen(folder)))
 
 
 def _chosen(folder: Path | None) -> Path:

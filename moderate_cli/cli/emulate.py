@@ -13,7 +13,7 @@ from moderate_cli.app.run import stop_signals
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.emulator import Emulator
 from moderate_cli.emulator.engine import EXTRA, LocalEngine
 from moderate_cli.emulator.rules import Rules, read_rules
@@ -57,7 +57,7 @@ def emulate(
         while stopped.code is None:
             time.sleep(_STEP)
     answered, refused = emulator.state.calls()
-    say(environment, f"stopped: {sum(answered.values())} calls answered, {refused} refused")
+    echo(environment, f"stopped: {sum(answered.values())} calls answered, {refused} refused")
     raise typer.Exit(stopped.code or ExitCode.OK)
 
 
@@ -82,6 +82,6 @@ def _introduce(emulator: Emulator, environment: Environment) -> None:
         f"export ALIBABA_CLOUD_ACCESS_KEY_SECRET={key.access_key_secret}\n"
     )
     environment.stdout.flush()
-    say(environment, f"listening on {emulator.endpoint}: a local emulator, no cloud verdicts; Ctrl-C ends it")
+    echo(environment, f"listening on {emulator.endpoint}: a local emulator, no cloud verdicts; Ctrl-C ends it")
     if not LocalEngine().is_available():
-        say(environment, f"no detector is installed, so that rules alone judge images ({install_command(EXTRA)})")
+        echo(environment, f"no detector is installed, so that rules alone judge images ({install_command(EXTRA)})")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 
 _NEAREST_FIRST = ("COMMANDLINE", "ENVIRONMENT")
 
@@ -92,7 +92,7 @@ def _take_former(values: dict[str, Any], new: str, old: FormerName) -> None:
     if not ctx.params.get("quiet"):
         flag = f"--{new.replace('_', '-')}"
         given, instead = (old.flag, flag) if former_rank == 0 else (old.variable, f"MODERATE_{new.upper()}")
-        say(ctx.obj, f"{given} is deprecated: use {instead}")
+        echo(ctx.obj, f"{given} is deprecated: use {instead}")
 
 
 def _rank(ctx: typer.Context, name: str) -> int:

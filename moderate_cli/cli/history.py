@@ -29,12 +29,12 @@ from moderate_cli.cli.options import (
 from moderate_cli.cli.reference import nearest
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
-from moderate_cli.common.text import safe_text, say
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import NO_FINDING, Outcome, RiskLevel
 from moderate_cli.records import to_outcome
 from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.output import open_output
-from moderate_cli.results import Suppression, Tally, all_labels, verdict_of
+from moderate_cli.results import RunSummary, Suppression, all_labels, verdict_of
 from moderate_cli.settings.value_types import age
 from moderate_cli.store import (
     UNREADABLE,
@@ -65,9 +65,9 @@ def prune_store(store: Store, environment: Environment, *, older_than: float, ag
     Whoever sits at a terminal is asked first, unless that is `agreed` already; raises UsageError where nobody can be.
     """
     if not agreed and not _agree(store, environment, older_than):
-        say(environment, "nothing was forgotten")
+        echo(environment, "nothing was forgotten")
         return
-    say(environment, f"forgot {', '.join(_counts(store.prune(older_than=older_than)))}")
+    echo(environment, f"forgot {', '.join(_counts(store.prune(older_than=older_than)))}")
 
 
 def _agree(store: Store, environment: Environment, older_than: float) -> bool:
@@ -197,7 +197,7 @@ def feedback(
     with open_store(store, ctx.obj) as opened:
         opened.add_feedback(request_id, verdict, " ".join((note or "").split()) or None)
         sources = [entry.record.get("source") for entry in opened.history(Filters(request_id=request_id, limit=1))]
-    say(ctx.obj, f"noted as {verdict}: {', '.join(map(str, sources))}")
+    echo(ctx.obj, f"noted as {verdict}: {', '.join(map(str, sources))}")
 
 
 _NOT = "!="  # before a list of labels, as in the vendor's console
@@ -307,7 +307,7 @@ def _levels(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-MOST_LISTED = 1_000
+MAX_LISTED = 1_000
 """How many results a table lists where no limit is given."""
 
 _FORGETTING = "Forgetting"
@@ -336,20 +336,20 @@ def history(
             return
         choice = choose_format(format, to_terminal=output.output is None and environment.stdout.isatty())
         cut = choice is Format.TABLE and meant.limit is None
-        entries = store.history(replace(meant, limit=MOST_LISTED + 1) if cut else meant)
+        entries = store.history(replace(meant, limit=MAX_LISTED + 1) if cut else meant)
         with open_output(output.output, environment.stdout) as stream:
-            report = _open_report(choice, stream, environment, output.color, most=MOST_LISTED if cut else None)
+            report = _open_report(choice, stream, environment, output.color, most=MAX_LISTED if cut else None)
             code = _show(entries, report, environment)
-    if not report.tally.inputs and code is ExitCode.OK:
+    if not report.summary.inputs and code is ExitCode.OK:
         for line in ("no result found", *unknown_names(meant.labels, meant.services)):
-            say(environment, line)
+            echo(environment, line)
     raise typer.Exit(code)
 
 
 class _Report(Protocol):
     """Shows results of the past, and counts them."""
 
-    tally: Tally
+    summary: RunSummary
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one."""
@@ -361,9 +361,9 @@ class _Report(Protocol):
 def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -> ExitCode:
     """Show results until there is none left or somebody asks to stop; either way the report is a whole document."""
     unreadable = 0
-    with interruptible(report.tally):
+    with interruptible(report.summary):
         for entry in entries:
-            if report.tally.stopped_by is not None:
+            if report.summary.stopped_by is not None:
                 break
             try:
                 outcome = to_outcome(entry.record)
@@ -373,8 +373,8 @@ def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -
                 report.add(entry, outcome)
     report.finish()
     if unreadable:
-        say(environment, f"{unreadable:,} results of another version cannot be read, and are left out")
-    return report.tally.stopped_by or (ExitCode.INCOMPLETE if unreadable else ExitCode.OK)
+        echo(environment, f"{unreadable:,} results of another version cannot be read, and are left out")
+    return report.summary.stopped_by or (ExitCode.INCOMPLETE if unreadable else ExitCode.OK)
 
 
 def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, *, most: int | None) -> _Report:
@@ -391,17 +391,17 @@ class _AsRun:
     """Shows results as a run would that brought them; a false positive is suppressed."""
 
     renderer: Renderer
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
         suppressions = _found_falsely(entry.feedback, outcome)
-        self.tally.add(outcome, suppressions)
+        self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 
     def finish(self) -> None:
         """Show what is left."""
-        self.renderer.finish(self.tally)
+        self.renderer.finish(self.summary)
 
 
 @dataclass(slots=True)
@@ -410,15 +410,15 @@ class _AsTable:
 
     table: HistoryTable
     most: int | None
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
     is_cut: bool = False
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
-        if self.tally.inputs == self.most:
+        if self.summary.inputs == self.most:
             self.is_cut = True
             return
-        self.tally.add(outcome)
+        self.summary.add(outcome)
         remarks = [_remark(said) for said in entry.feedback]
         self.table.add(outcome, at=entry.judged_at, request_id=entry.record["request_id"], remarks=remarks)
 

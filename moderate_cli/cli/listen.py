@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from moderate_cli.app.cache import Ledger, as_item, is_answer, named_store, say_dropped
+from moderate_cli.app.cache import RunRecorder, as_item, is_answer, named_store, say_dropped
 from moderate_cli.app.collect import ask_after
 from moderate_cli.app.run import stop_signals
 from moderate_cli.app.session import Session, connect, show_log
@@ -28,7 +28,7 @@ from moderate_cli.cli.tasks import kind_of
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, ModerateError, UsageError
-from moderate_cli.common.text import say, with_hint
+from moderate_cli.common.text import echo, with_hint
 from moderate_cli.models import Failed, Item, Outcome, QueuedTask
 from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
@@ -90,12 +90,12 @@ def listen(
         with CallbackServer(
             desk.save, uid=uid, seed=seed, host=host, port=port, path=path, refused=desk.refused
         ) as server:
-            desk.say(f"listening on {server.url}")
+            desk.echo(f"listening on {server.url}")
             tell_of_open_seed(ctx)
             while stopped.code is None and not desk.is_unread:
                 time.sleep(_STEP)
         unverified = f", {desk.unverified} unverified" if desk.unverified else ""
-        desk.say(f"stopped: {desk.saved} saved, {desk.repeated} seen before{unverified}, {desk.turned_away} refused")
+        desk.echo(f"stopped: {desk.saved} saved, {desk.repeated} seen before{unverified}, {desk.turned_away} refused")
     if desk.is_unread:
         raise BrokenPipeError
     raise typer.Exit(stopped.code or ExitCode.OK)
@@ -160,7 +160,7 @@ class _Desk:
         self.store.add_result(None, record)
         with self.lock:
             self.unverified += 1
-            self.say(f"{record['req_id']}: {with_hint(error)}")
+            self.echo(f"{record['req_id']}: {with_hint(error)}")
         confirmed = self._confirmed(outcome.item)
         if confirmed is not None:
             self._finish(confirmed)
@@ -176,11 +176,11 @@ class _Desk:
             settings = resolve({}, self.environment)
             with connect(settings, self.environment) as connection:
                 session = Session(
-                    self.environment, settings, connection, Ledger(self.store, "listen", self.environment)
+                    self.environment, settings, connection, RunRecorder(self.store, "listen", self.environment)
                 )
                 outcome = next(iter(ask_after(session, [item], WaitOptions())), None)
         except ModerateError as error:
-            self.say(f"{task.req_id}: the service was not asked: {error.message}")
+            self.echo(f"{task.req_id}: the service was not asked: {error.message}")
             return None
         return outcome if outcome is not None and is_final(outcome) else None
 
@@ -197,11 +197,11 @@ class _Desk:
         with self.lock:
             self.turned_away += 1
             reason = f"{refusal.reason}: {refusal.error}" if refusal.error else refusal.reason
-            self.say(f"refused a callback with {refusal.status}: {reason}")
+            self.echo(f"refused a callback with {refusal.status}: {reason}")
 
-    def say(self, text: str) -> None:
+    def echo(self, text: str) -> None:
         """Write a line for people."""
-        say(self.environment, text)
+        echo(self.environment, text)
 
 
 def outcome_of(callback: Callback, store: Store | None) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moderate_cli.app.cache import Ledger
+from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.collect import prepare, run_submission
 from moderate_cli.app.scan import show_plan
 from moderate_cli.app.session import Session, check_region, only_service, open_session
@@ -22,7 +22,7 @@ from moderate_cli.client import GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Item, Json, Outcome, Pending
-from moderate_cli.scanning import Budget, Judge, Scan
+from moderate_cli.scanning import CallBudget, Executor, Judge
 from moderate_cli.scanning.post_judge import PostJudge, Submit, service_name, submit_post
 from moderate_cli.settings import Settings
 from moderate_cli.sources.posts import Posts, post_of_flags
@@ -66,7 +66,7 @@ def multimodal(
     if bool(posts) == any(flags):
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     prepare(wait)
-    with open_session(ctx, output, region=_REGION, only_looks=cost.dry_run) as session:
+    with open_session(ctx, output, region=_REGION, dry_run=cost.dry_run) as session:
         if not cost.dry_run:
             check_region(session.settings, Operation.MULTIMODAL_ASYNC_MODERATION)
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]
@@ -76,12 +76,12 @@ def multimodal(
             clients=() if cost.dry_run else session.clients,
             call=session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,)),
             submit=_recorded(session),
-            budget=Budget(session.settings.max_calls),
+            budget=CallBudget(session.settings.max_calls),
             only_plans=cost.dry_run,
         )
         if cost.dry_run:
-            raise typer.Exit(show_plan(session, output, Scan(items, judge, jobs=session.jobs), noun="post"))
-        scan = Scan(items, _kept(session.ledger, judge), jobs=session.jobs, wants_more=session.has_room)
+            raise typer.Exit(show_plan(session, output, Executor(items, judge, jobs=session.jobs), noun="post"))
+        scan = Executor(items, _kept(session.recorder, judge), jobs=session.jobs, wants_more=session.has_room)
         run = session.run(gate, output)
         run.noun = "post"
         code = run_submission(session, run, scan, wait)
@@ -95,13 +95,13 @@ def _chosen_service(settings: Settings) -> str:
     return only_service(settings) if is_asked else "post"
 
 
-def _kept(ledger: Ledger, judge: Judge) -> Judge:
+def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
     """Return what judges posts, and keeps at once what became of those that are not queued."""
 
     def judged(item: Item) -> Outcome:
         outcome = judge(item)
         if not isinstance(outcome, Pending):
-            ledger.keep(outcome)
+            recorder.keep(outcome)
         return outcome
 
     return judged
@@ -114,6 +114,6 @@ def _recorded(session: Session) -> Submit:
         def call() -> Submission:
             return submit_post(client, known, content)
 
-        return session.ledger.submit("multimodal", known, client, call, post=content)
+        return session.recorder.submit("multimodal", known, client, call, post=content)
 
     return submit

@@ -13,12 +13,12 @@ from typer.core import TyperCommand
 from moderate_cli.cli.flatten import FormerName
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.render import Format
 from moderate_cli.settings import SETTINGS, Sourced
 from moderate_cli.settings.load import PROFILE_VARIABLE
 from moderate_cli.settings.locate import CONFIG_VARIABLE
-from moderate_cli.settings.value_types import Kind
+from moderate_cli.settings.value_types import SettingType
 from moderate_cli.sources import Selection, SourceList
 
 __all__ = [
@@ -59,7 +59,7 @@ def tell_of_open_seed(ctx: typer.Context) -> None:
     """Tell of a seed that stands on the command line: all on this machine can read the list of processes."""
     source, environment = ctx.get_parameter_source("seed"), ctx.obj
     if source is not None and source.name == "COMMANDLINE" and not str(ctx.params["seed"]).startswith("@"):
-        say(environment, "others can read --seed in the list of processes: use MODERATE_SEED, or --seed @FILE")
+        echo(environment, "others can read --seed in the list of processes: use MODERATE_SEED, or --seed @FILE")
 
 
 def _read(path: Path) -> str:
@@ -109,7 +109,7 @@ def with_default(text: str, default: str) -> str:
     return f"{text} [dim]\\[default: {default}][/dim]"
 
 
-def _metavar(kind: Kind, name: str | None) -> str | None:
+def _metavar(kind: SettingType, name: str | None) -> str | None:
     if kind.choices:
         return f"[{'|'.join(kind.choices)}]"
     if kind.low is None:

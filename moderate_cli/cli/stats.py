@@ -21,7 +21,7 @@ from moderate_cli.cli.history import (
 )
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.models import Engine
 from moderate_cli.render.output import open_output
 from moderate_cli.render.usage import (
@@ -208,9 +208,9 @@ def stats(
         stream.flush()
     if not used:
         for line in ("no call found", *unknown_names([], asked.services)):
-            say(environment, line)
+            echo(environment, line)
     elif local:
-        say(environment, f"{local:,} of these calls went to the local engine, and cost nothing (see --engine)")
+        echo(environment, f"{local:,} of these calls went to the local engine, and cost nothing (see --engine)")
 
 
 def _statistics(found: _Found) -> Statistics:

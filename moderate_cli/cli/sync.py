@@ -27,7 +27,7 @@ def _batch_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_BATCH_MODERATION,
         services=settings.services,
-        ask=lambda recollection: ask_batch(settings.services, settings.info_types),
+        ask=lambda cache: ask_batch(settings.services, settings.info_types),
         cost=lambda known: image_calls(settings.services),
     )
 
@@ -47,6 +47,6 @@ def _sync_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_MODERATION,
         services=(service,),
-        ask=lambda recollection: ask_sync(service, settings.info_types),
+        ask=lambda cache: ask_sync(service, settings.info_types),
         cost=one_call,
     )

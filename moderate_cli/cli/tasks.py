@@ -10,7 +10,7 @@ from typing import Annotated, Any, TextIO, cast
 
 import typer
 
-from moderate_cli.app.cache import Ledger, as_item
+from moderate_cli.app.cache import RunRecorder, as_item
 from moderate_cli.app.collect import ask_after, prepare, run_submission
 from moderate_cli.app.run import async_cost
 from moderate_cli.app.scan import ImageCommand, Question, SourceNames, open_scan, show_plan
@@ -29,12 +29,12 @@ from moderate_cli.client import AsyncOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import InputError, RefusedError, UsageError
 from moderate_cli.models import Item, Outcome, QueuedTask, RemoteImage, TaskKind
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Ask, Sampling, ask_async
 
 _SOON = 3600.0  # seconds before the service forgets a result, at which to warn
 _UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
-_LONGEST_LINE = 4_000_000  # characters: a record with the frames of a whole animation has some 100,000
+_MAX_LINE_LENGTH = 4_000_000  # characters: a record with the frames of a whole animation has some 100,000
 _CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was cut off
 
 
@@ -69,22 +69,22 @@ def poll(
     with open_session(ctx, output) as session:
         run = session.run(gate, output)
         if ids:
-            tasks = _Named(kind, session, run.tally).tasks(ids)
+            tasks = _Named(kind, session, run.summary).tasks(ids)
         else:
-            tasks = _pending_tasks(session.ledger, kind)
-            run.untold = session.ledger.untold(None if kind is None else _word(kind))
+            tasks = _pending_tasks(session.recorder, kind)
+            run.untold = session.recorder.untold(None if kind is None else _word(kind))
             _warn(session)
-        run.tally.awaited = True
+        run.summary.awaited = True
         run.shares_tasks = not ids
         run.noun = "pending task"
         code = run.finish(ask_after(session, tasks, wait))
     raise typer.Exit(code)
 
 
-def _pending_tasks(ledger: Ledger, kind: Kind | None) -> Iterator[Item]:
-    if ledger.store is None:
+def _pending_tasks(recorder: RunRecorder, kind: Kind | None) -> Iterator[Item]:
+    if recorder.store is None:
         raise UsageError("there is no store that could name pending tasks", hint="name their ids")
-    return map(as_item, ledger.store.pending_tasks(kind=None if kind is None else _word(kind)))
+    return map(as_item, recorder.store.pending_tasks(kind=None if kind is None else _word(kind)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Named:
 
     kind: Kind | None
     session: Session
-    tally: Tally
+    summary: RunSummary
 
     def tasks(self, ids: Sequence[str]) -> Iterator[Item]:
         """Yield the tasks behind some ids, and behind what standard input holds for each `-`."""
@@ -104,17 +104,17 @@ class _Named:
                 yield self._task(word)
 
     def _task(self, req_id: str) -> Item:
-        store = self.session.ledger.store
+        store = self.session.recorder.store
         task = store.find_task(req_id) if store else None
         if task is not None:
             return as_item(task)
-        self.tally.notes[_UNKNOWN] += 1
+        self.summary.notes[_UNKNOWN] += 1
         return Item(req_id, QueuedTask(req_id, _word(self.kind) if self.kind else kind_of(req_id)))
 
     def _tasks_in(self, stream: TextIO) -> Iterator[Item]:
         """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
-        for number, line in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), ""), start=1):
-            if len(line) > _LONGEST_LINE:
+        for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE_LENGTH + 1), ""), start=1):
+            if len(line) > _MAX_LINE_LENGTH:
                 raise UsageError(f"line {number} of standard input is longer than any id or record")
             text = line.strip()
             if not text.startswith(("{", "[", '"', "\ufeff")):
@@ -150,18 +150,18 @@ def _word(kind: Kind) -> TaskKind:
 
 def _warn(session: Session) -> None:
     """Tell of tasks whose results will soon be gone, and of submissions that were cut off."""
-    store, say = session.ledger.store, session.ledger.say
+    store, echo = session.recorder.store, session.recorder.echo
     if store is None:
         return
     now = session.environment.clock()
     soon = sum(1 for task in store.pending_tasks() if (task.expires_at or now + _SOON) < now + _SOON)
     if soon:
-        say(f"{soon} pending tasks expire within the hour")
+        echo(f"{soon} pending tasks expire within the hour")
     lost = store.close_lost(older_than=_CUT_OFF_AFTER)
     if lost.count:
         sources = ", ".join(task.source for task in lost.first)
         more = f" and {lost.count - len(lost.first):,} more" if lost.count > len(lost.first) else ""
-        say(
+        echo(
             f"{lost.count:,} submissions were cut off ({sources}{more}): the service may have these tasks, and nobody "
             "knows their ids; look for them in the console's detection results, or submit them again"
         )
@@ -243,7 +243,7 @@ def _question(session: Session, options: AsyncOptions) -> Question:
     return Question(
         operation=Operation.IMAGE_ASYNC_MODERATION,
         services=(service,),
-        ask=lambda recollection: _recorded(session, ask_async(service, info_types, options), recollection.question),
+        ask=lambda cache: _recorded(session, ask_async(service, info_types, options), cache.question),
         cost=async_cost(options),
         more={"interval": options.interval, "max_frames": options.max_frames},
         sampling=_sampling(options),
@@ -273,6 +273,6 @@ def _recorded(session: Session, ask: Ask, question: str) -> Ask:
         def submit() -> Submission:
             return cast(Submission, ask(client, known, image))
 
-        return session.ledger.submit("image", known, client, submit, question=question)
+        return session.recorder.submit("image", known, client, submit, question=question)
 
     return recorded

@@ -65,7 +65,7 @@ class RetryPolicy:
     longest_asked_wait: float = 120.0
 
 
-def next_delay(policy: RetryPolicy, errors: Sequence[ServiceError], chance: float) -> float | None:
+def next_delay(policy: RetryPolicy, errors: Sequence[ServiceError], jitter: float) -> float | None:
     """Return how many seconds to wait before the next attempt, or None to stop.
 
     `errors` are those of one call so far, in order, without those whose cause was removed; the last one has just
@@ -78,7 +78,7 @@ def next_delay(policy: RetryPolicy, errors: Sequence[ServiceError], chance: floa
         return None
     if error.retry_after is not None:
         return min(error.retry_after, policy.longest_asked_wait)
-    return chance * min(policy.longest_wait, policy.first_wait * 2.0 ** (len(errors) - 1))
+    return jitter * min(policy.longest_wait, policy.first_wait * 2.0 ** (len(errors) - 1))
 
 
 def _is_used_up(error: ServiceError, errors: Sequence[ServiceError]) -> bool:
@@ -96,7 +96,7 @@ class Retrier:
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     sleep: Callable[[float], None] = time.sleep
-    chance: Callable[[], float] = random.random
+    jitter: Callable[[], float] = random.random
     stop: Stop = field(default_factory=Stop)
 
     def run(self, attempt: Callable[[], T], *, recover: Callable[[ServiceError], bool] | None = None) -> tuple[T, int]:
@@ -119,7 +119,7 @@ class Retrier:
                         recovered.add(error.code)
                         continue
                     errors.append(error)
-                    wait = next_delay(self.policy, errors, self.chance())
+                    wait = next_delay(self.policy, errors, self.jitter())
                     if wait is None or self.stop.is_set:
                         raise
                     log.info("attempt %d: %s; the next one in %.2f s", made, error.message, wait)

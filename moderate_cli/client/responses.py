@@ -66,11 +66,11 @@ def gateway_code(code: str, http_status: int) -> CodeFacts:
     return CodeFacts(name=code, meaning=f"HTTP {http_status}", remedy=None, retryable=retryable, fatal=False)
 
 
-_LONGEST_QUOTE = 200
-_LONGEST_MESSAGE = 1_000
-_LONGEST_WORD = 100
-_MOST_XML = 65_536  # bytes
-_LONGEST_NUMBER = 18  # digits: Python itself refuses to read a number with thousands
+_MAX_QUOTE_LENGTH = 200
+_MAX_MESSAGE_LENGTH = 1_000
+_MAX_WORD_LENGTH = 100
+_MAX_XML = 65_536  # bytes
+_MAX_NUMBER_LENGTH = 18  # digits: Python itself refuses to read a number with thousands
 _DEEPEST = 100  # objects and lists inside each other; the service's own answers have ten or so
 _OK = 200
 IN_PROGRESS = 280
@@ -142,7 +142,7 @@ class UnreadableAnswerError(ServiceError):
 
     def __init__(self, what: str, verdict: Verdict | None = None) -> None:
         super().__init__(
-            f"the answer cannot be read: {what}"[:_LONGEST_MESSAGE],
+            f"the answer cannot be read: {what}"[:_MAX_MESSAGE_LENGTH],
             code="unreadable_answer",
             hint="--raw shows the answer; report it if the service wrote it",
             http_status=_OK,
@@ -169,7 +169,7 @@ def _xml_error(body: bytes) -> dict[str, Any]:
 
     Its three fields are looked for and nothing is parsed: what is between may be anything.
     """
-    text = body[:_MOST_XML].decode("utf-8", "replace")
+    text = body[:_MAX_XML].decode("utf-8", "replace")
     if "<Error" not in text:
         return {}
     found = {name: re.search(rf"<{name}>([^<]*)</{name}>", text) for name in ("Code", "Message", "RequestId")}
@@ -226,18 +226,18 @@ def quoted(value: object) -> str:
     """Return something that came from outside as a short text on one line, in quotes."""
     text = value if isinstance(value, str) else repr(value)
     words = " ".join(text.split())
-    return repr(words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}...")
+    return repr(words if len(words) <= _MAX_QUOTE_LENGTH else f"{words[:_MAX_QUOTE_LENGTH]}...")
 
 
 def _word(value: object) -> str | None:
     """Return the code of an error as the one word that it should be: it becomes a part of lines, rows and ids."""
-    return re.sub(r"[^\w.-]+", "_", _text(value) or "", flags=re.ASCII)[:_LONGEST_WORD].strip("_") or None
+    return re.sub(r"[^\w.-]+", "_", _text(value) or "", flags=re.ASCII)[:_MAX_WORD_LENGTH].strip("_") or None
 
 
 def _text(value: object) -> str | None:
     """Return a text or a number of an error as text; anything else says nothing."""
     is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return str(value)[:_LONGEST_QUOTE] if is_text and value != "" else None
+    return str(value)[:_MAX_QUOTE_LENGTH] if is_text and value != "" else None
 
 
 def _body_error(code: int, body: dict[str, Any], answer: Answer) -> ServiceError:
@@ -281,14 +281,14 @@ def _gateway_error(answer: Answer, body: dict[str, Any]) -> ServiceError:
 def _retry_after(answer: Answer) -> float | None:
     """Return in seconds what the service asks for in milliseconds; what is no positive integer is ignored."""
     asked = str(answer.headers.get("x-acs-retry-after", ""))
-    is_number = asked.isascii() and asked.isdecimal() and len(asked) <= _LONGEST_NUMBER
+    is_number = asked.isascii() and asked.isdecimal() and len(asked) <= _MAX_NUMBER_LENGTH
     return int(asked) / 1000 if is_number and int(asked) > 0 else None
 
 
 def _said(text: object) -> str:
     """Return the service's own words, on one line and not too many of them."""
     words = " ".join(str(text or "").split())
-    return f": {words[:_LONGEST_QUOTE]}" if words else ""
+    return f": {words[:_MAX_QUOTE_LENGTH]}" if words else ""
 
 
 def _clock_skew(answer: Answer) -> str | None:

@@ -33,7 +33,7 @@ KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further
 SLOWEST = 64 * 1024  # bytes a second: an upload may take the time of a call, and so much more
 CONNECTIONS = 64  # kept open for further uploads: one for each worker, however many `--jobs` allows
 _REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
-_LONGEST_CODE = 100
+_MAX_CODE_LENGTH = 100
 # OSS's page of error codes (read 2026-11): what passes, and what every further upload would meet with too.
 _PASSING = frozenset({"RequestTimeout"})
 _FATAL = {
@@ -384,8 +384,8 @@ def _upload_error(error: Any, token: UploadToken) -> ServiceError:
         message = f"the upload to {token.bucket} found no answer"
         return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)
     secrets = (token.access_key_secret, token.security_token)
-    code = re.sub(r"[^\w.-]+", "_", mask_text(str(error.code or ""), secrets), flags=re.ASCII)[:_LONGEST_CODE]
-    request_id = mask_text(str(error.request_id or ""), secrets)[:_LONGEST_CODE]
+    code = re.sub(r"[^\w.-]+", "_", mask_text(str(error.code or ""), secrets), flags=re.ASCII)[:_MAX_CODE_LENGTH]
+    request_id = mask_text(str(error.request_id or ""), secrets)[:_MAX_CODE_LENGTH]
     meaning, hint = _FATAL.get(code, (f"OSS refused the upload ({code or f'HTTP {error.status}'})", "try again later"))
     return ServiceError(
         meaning,

@@ -110,9 +110,9 @@ def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-_LONGEST_LEVEL = 200  # characters of a level that nobody knows
-_MOST_NAMED = 10  # parts of a post that a note names
-_MOST_FRAMES = 1_000_000_000  # beyond it a number of frames is no number of frames
+_MAX_LEVEL_LENGTH = 200  # characters of a level that nobody knows
+_MAX_NAMED = 10  # parts of a post that a note names
+_MAX_FRAMES = 1_000_000_000  # beyond it a number of frames is no number of frames
 _LABELS = ("Result", "Results")
 _VENDOR_HOSTS = ".aliyuncs.com"
 
@@ -266,7 +266,7 @@ class _Reader:
         """Return the service's own word for the whole; of several, the one that counts."""
         values = [value for value in fields_of(data, "RiskLevel") if not _is_blank(value)]
         words = [value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in values]
-        return max(words, key=_gravity)[:_LONGEST_LEVEL] if words else None
+        return max(words, key=_gravity)[:_MAX_LEVEL_LENGTH] if words else None
 
     def _part(
         self,
@@ -444,7 +444,7 @@ class _Reader:
         most = 0
         for value in fields_of(data, "FrameNum"):
             number = 0 if _is_blank(value) else _number(value)
-            if number is None or isinstance(value, bool) or number != int(number) or not 0 <= number <= _MOST_FRAMES:
+            if number is None or isinstance(value, bool) or number != int(number) or not 0 <= number <= _MAX_FRAMES:
                 self.problems.append(f"FrameNum is {quoted(value)}")
             else:
                 most = max(most, int(number))
@@ -510,8 +510,8 @@ class _Reader:
         seen = set(answered)
         missing = [path for path in wanted if path not in seen]
         if missing:
-            more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
-            self.notes[f"not answered: {', '.join(missing[:_MOST_NAMED])}{more}"] = None
+            more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
+            self.notes[f"not answered: {', '.join(missing[:_MAX_NAMED])}{more}"] = None
             yield Coverage("parts", len(wanted) - len(missing), len(wanted), unanswered=True)
 
 

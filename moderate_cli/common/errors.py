@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
         return _MEANINGS[self]
 
 
-_LONGEST = 300  # characters of an error that nobody foresaw
+_MAX_LENGTH = 300  # characters of an error that nobody foresaw
 
 _MEANINGS = {
     ExitCode.OK: "every input has a verdict, none at or above --fail-on",
@@ -101,7 +101,7 @@ class BugError(ModerateError):
     exit_code = ExitCode.BUG
 
     def __init__(self, error: Exception) -> None:
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_LENGTH]
         super().__init__(f"a bug in moderate: {words}", code="bug", hint="run it again with --debug and report it")
 
 

@@ -46,14 +46,14 @@ def _json_escape(point: int) -> str:
     return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
-_LONGEST_LINE = 2_000
+_MAX_LINE_LENGTH = 2_000
 """Characters: a path may have 1,000, and a value of somebody's settings file a million."""
 
 
-def say(environment: Environment, text: str) -> None:
+def echo(environment: Environment, text: str) -> None:
     """Write one line for people; where nobody can read it, because stderr is full or gone, the run goes on."""
-    if len(text) > _LONGEST_LINE:
-        text = f"{text[: _LONGEST_LINE - 500]} ... {text[-500:]}"  # what to do stands at the end
+    if len(text) > _MAX_LINE_LENGTH:
+        text = f"{text[: _MAX_LINE_LENGTH - 500]} ... {text[-500:]}"  # what to do stands at the end
     with suppress(OSError):
         environment.stderr.write(f"moderate: {safe_text(text)}\n")
         environment.stderr.flush()

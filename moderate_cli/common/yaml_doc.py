@@ -21,7 +21,7 @@ _COLLECTION_TAGS = _TAGS | {None, "!"}
 _MERGE = f"{_PREFIX}merge"
 # What the parser quotes out of the file, which could be a secret; single characters and its own words may stay.
 _QUOTED = re.compile(r"'[^'<]{4,}'")
-_LONGEST = 40  # characters of a wrong value that an error repeats
+_MAX_LENGTH = 40  # characters of a wrong value that an error repeats
 _MAX_DEPTH = 100  # of collections in each other
 _TOO_DEEP = "too deeply nested"
 _MAX_REPEATED = 100_000  # values inside of what all aliases of a file stand for

@@ -45,7 +45,7 @@ from moderate_cli.emulator.inputs import (
     require,
 )
 from moderate_cli.emulator.messages import BodyError, OssError, Response
-from moderate_cli.emulator.rules import ImageRule, Keyword, find_keywords, forced
+from moderate_cli.emulator.rules import ImageRule, Keyword, find_keywords, match_rule
 from moderate_cli.emulator.state import Kind, State, StoreFullError
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class Call:
     request_id: str
 
 
-Work = Callable[[list[ImageParameters]], Mapping[str, Any]]
+OutcomeStream = Callable[[list[ImageParameters]], Mapping[str, Any]]
 
 _SUFFIX_ALPHABET = string.digits + string.ascii_letters
 
@@ -304,7 +304,7 @@ def _enqueue(
     task_id: str,
     kind: Kind,
     images: Iterable[ImageParameters],
-    work: Work,
+    work: OutcomeStream,
     callback: Callback | None = None,
 ) -> None:
     """Take copies of a task's images, remember the task and have it done."""
@@ -339,7 +339,9 @@ def _release(service: Service, held: Iterable[ImageParameters]) -> None:
             service.state.waiting.delete(image.bucket, image.object_name)
 
 
-def _run(service: Service, task_id: str, held: list[ImageParameters], work: Work, callback: Callback | None) -> None:
+def _run(
+    service: Service, task_id: str, held: list[ImageParameters], work: OutcomeStream, callback: Callback | None
+) -> None:
     """Do a task, remember its outcome and push that."""
     outcome: Mapping[str, Any] | BodyError
     try:
@@ -369,7 +371,7 @@ def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:
     """Examine an image's frames, or the image itself where it has none, none are asked for, or a rule decides."""
     content = read_image(held[0], service.state.waiting)
-    by_rule = forced(service.image_rules, task.image, content, name)
+    by_rule = match_rule(service.image_rules, task.image, content, name)
     if by_rule:
         return bodies.judged_image(task.image.data_id, by_rule)
     found = []
@@ -392,7 +394,7 @@ def _judge_post(
 
     def look(image: ImageParameters) -> Examination:
         content = next(contents)
-        return forced(service.image_rules, image, content, name) or examine(service.engine, content)
+        return match_rule(service.image_rules, image, content, name) or examine(service.engine, content)
 
     return judge_post(look, keywords, post)
 
@@ -447,6 +449,6 @@ def _examined(service: Service, image: ImageParameters, names: list[str]) -> dic
     """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
     require_checks(service.engine, service.image_rules)
     content = read_image(image, service.state.objects)
-    laid_down = {name: forced(service.image_rules, image, content, name) for name in names}
+    laid_down = {name: match_rule(service.image_rules, image, content, name) for name in names}
     seen = examine(service.engine, content) if None in laid_down.values() else None
     return {name: found for name, by_rule in laid_down.items() if (found := by_rule or seen)}

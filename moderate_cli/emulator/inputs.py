@@ -87,9 +87,9 @@ def _check_size(size: int) -> None:
 
 INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
 
-_LONGEST_REFERER = 256
-_LONGEST_URL = 2048
-_LONGEST_IMAGE_DATA_ID = 64
+_MAX_REFERER_LENGTH = 256
+_MAX_URL_LENGTH = 2048
+_MAX_IMAGE_DATA_ID_LENGTH = 64
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]*")
 _SOURCE = ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId")
 
@@ -173,8 +173,8 @@ def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
     """Read what a call about one image says about it."""
     image = image_of(values)
     texts = read_texts(values, ("dataId", "referer", "infoType"))
-    check_length("referer", texts["referer"], _LONGEST_REFERER)
-    check_data_id(texts["dataId"], _LONGEST_IMAGE_DATA_ID)
+    check_length("referer", texts["referer"], _MAX_REFERER_LENGTH)
+    check_data_id(texts["dataId"], _MAX_IMAGE_DATA_ID_LENGTH)
     read_info_types(texts["infoType"])
     # What cannot stand in an HTTP header cannot be sent to the host of the image.
     if not (texts["referer"].isascii() and texts["referer"].isprintable()):
@@ -185,7 +185,7 @@ def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
 def image_of(values: Mapping[str, Any]) -> ImageParameters:
     """Read where an image is: an object in a bucket, or a URL."""
     texts = read_texts(values, _SOURCE)
-    check_length("imageUrl", texts["imageUrl"], _LONGEST_URL)
+    check_length("imageUrl", texts["imageUrl"], _MAX_URL_LENGTH)
     image = ImageParameters(texts["imageUrl"], texts["ossBucketName"], texts["ossObjectName"])
     if not image.is_object:
         if not image.image_url:
@@ -223,8 +223,8 @@ def check_url(name: str, url: str) -> None:
 DEFAULT_FRAMES = 10
 MAX_FRAMES = 100
 
-_LONGEST_SEED = 64
-_LONGEST_CALLBACK = 2048  # not documented; that of imageUrl
+_MAX_SEED_LENGTH = 64
+_MAX_CALLBACK_LENGTH = 2048  # not documented; that of imageUrl
 _SEED = re.compile(r"[A-Za-z0-9_]+")
 _CRYPT_TYPES = ("SHA256", "SM3")
 
@@ -271,12 +271,12 @@ def _callback(values: Mapping[str, Any]) -> Callback | None:
         raise BodyError(401, f"cryptType is not one of {', '.join(_CRYPT_TYPES)}")
     if crypt_type == "SM3":
         _need_sm3()
-    check_length("seed", texts["seed"], _LONGEST_SEED)
+    check_length("seed", texts["seed"], _MAX_SEED_LENGTH)
     if texts["seed"] and not _SEED.fullmatch(texts["seed"]):
         raise BodyError(401, "seed may hold letters, digits and underscores only")
     if not texts["callback"]:
         return None
-    check_length("callback", texts["callback"], _LONGEST_CALLBACK)
+    check_length("callback", texts["callback"], _MAX_CALLBACK_LENGTH)
     check_url("callback", texts["callback"])
     if not texts["seed"]:
         raise BodyError(400, "seed is empty, and a callback needs one")
@@ -296,7 +296,7 @@ MAX_IMAGES = 30
 MAX_COMMENT_TEXT = 1_000
 MAX_COMMENT_IMAGES = 10
 
-_LONGEST_DATA_ID = 128
+_MAX_DATA_ID_LENGTH = 128
 
 # The page shows comments and replies to them; what the service does with deeper ones is not documented.
 _DEEPEST = 32
@@ -341,7 +341,7 @@ def read_post(parameters: Mapping[str, str]) -> Post:
     require(parameters, "Service")
     values = read_service_parameters(parameters)
     data_id = read_texts(values, ("dataId",))["dataId"]
-    check_data_id(data_id, _LONGEST_DATA_ID)
+    check_data_id(data_id, _MAX_DATA_ID_LENGTH)
     if values.get("mainData") is None:
         raise BodyError(400, "mainData is empty")
     post = Post(data_id, _main(values))

@@ -53,7 +53,7 @@ class ImageRule:
         return self.name is not None and any(map(_matcher(self.name).matches, names))
 
 
-def forced(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
+def match_rule(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
     """Return what the first rule that fits lays down, and says that it did; None where none fits."""
     if not rules:
         return None
@@ -141,13 +141,13 @@ def _finding_label(value: object) -> str:
     return label
 
 
-_TEXT = value_types.Kind("a text", _text)
+_TEXT = value_types.SettingType("a text", _text)
 _LEVEL = value_types.choice(RiskLevel)
 _SERVICES = value_types.names(at_least=1)
 _KEYWORD = {"word": _TEXT, "label": _TEXT, "level": _LEVEL, "services": _SERVICES}
-_IMAGE = {"name": _TEXT, "sha256": value_types.Kind("64 hexadecimal digits", _sha256), "services": _SERVICES}
+_IMAGE = {"name": _TEXT, "sha256": value_types.SettingType("64 hexadecimal digits", _sha256), "services": _SERVICES}
 _FINDING = {
-    "label": value_types.Kind(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
+    "label": value_types.SettingType(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
     "confidence": value_types.number(0, 100),
     "level": _LEVEL,
 }
@@ -225,10 +225,10 @@ class _Reader:
         label, confidence = self._needed(entry, values, "label", "the finding"), values.get("confidence", _CERTAIN)
         return Finding(label, confidence, _DESCRIPTION, values.get("level", risk_level(confidence)))
 
-    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, value_types.Kind]) -> dict[str, Any]:
+    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, value_types.SettingType]) -> dict[str, Any]:
         return {key: self._value(key, entry, known[key]) for key, entry in entries.items()}
 
-    def _value(self, key: str, entry: Entry, kind: value_types.Kind) -> Any:
+    def _value(self, key: str, entry: Entry, kind: value_types.SettingType) -> Any:
         part = entry.part
         try:
             return kind.check(part.text if key in _AS_WRITTEN and isinstance(part, Scalar) else plain(part))

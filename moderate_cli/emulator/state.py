@@ -199,7 +199,7 @@ class ObjectStore:
 
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LONGEST_KEPT = 3 * 86_400  # seconds: no result is kept for longer than those of images
+_MAX_KEPT_LENGTH = 3 * 86_400  # seconds: no result is kept for longer than those of images
 
 
 class TaskFiles:
@@ -214,7 +214,7 @@ class TaskFiles:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.json"):
             with suppress(OSError):
-                if path.stat().st_mtime < time.time() - _LONGEST_KEPT:
+                if path.stat().st_mtime < time.time() - _MAX_KEPT_LENGTH:
                     path.unlink()
 
     def write(self, task_id: str, content: Mapping[str, Any]) -> None:

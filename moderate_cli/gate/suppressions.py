@@ -34,7 +34,7 @@ from moderate_cli.settings.locate import Location
 
 ANY_LABEL = "*"
 _SLASH = re.compile("/")
-_MOST_LINES = 10  # that a note names
+_MAX_LINES = 10  # that a note names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +116,8 @@ class Suppressions:
 
     def _note(self, words: str, lines: Sequence[str]) -> str:
         entries = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"
-        more = f" and {len(lines) - _MOST_LINES} more" if len(lines) > _MOST_LINES else ""
-        return f"{entries} of {self.name} {words}: {', '.join(lines[:_MOST_LINES])}{more}"
+        more = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
+        return f"{entries} of {self.name} {words}: {', '.join(lines[:_MAX_LINES])}{more}"
 
     def _place(self, outcome: Outcome) -> str:
         """Return what a path of the file is held against: an address as it is, a file's path from the file's folder."""

@@ -299,7 +299,7 @@ _LENGTH = re.compile(
 # Pixels of a unit; em and ex are those of text in the usual size of 16 pixels.
 _CM = 96 / 2.54
 _PIXELS = {"px": 1, "pt": 4 / 3, "pc": 16, "in": 96, "cm": _CM, "mm": _CM / 10, "q": _CM / 40, "em": 16, "ex": 8}
-_LONGEST = 1e9  # pixels: beyond any limit, and printable
+_MAX_LENGTH = 1e9  # pixels: beyond any limit, and printable
 
 
 def read_svg(window: Window) -> Header:
@@ -341,7 +341,7 @@ def _start_tag(data: bytes) -> str | None:
 def _pixels(length: str) -> float | None:
     found = _LENGTH.fullmatch(length)
     pixels = float(found[1]) * _PIXELS[(found[2] or "px").lower()] if found else 0.0
-    return min(pixels, _LONGEST) or None  # none given, given in percent, or no size at all
+    return min(pixels, _MAX_LENGTH) or None  # none given, given in percent, or no size at all
 
 
 def _view_box(text: str) -> tuple[float, float]:
@@ -353,7 +353,7 @@ def _view_box(text: str) -> tuple[float, float]:
 
 
 def _rounded(pixels: float) -> int:
-    return max(1, round(min(pixels, _LONGEST)))
+    return max(1, round(min(pixels, _MAX_LENGTH)))
 
 
 _WIDTH, _HEIGHT = 256, 257

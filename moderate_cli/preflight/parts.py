@@ -16,8 +16,8 @@ PartKind = Literal["frames", "pages"]
 
 # Beyond these a count stays open: nobody looks at so many parts, a few bytes can claim four billion of them, and 20 MB
 # have room for millions of blocks, or for a chain without an end. So many steps take 0.1 to 0.25 seconds.
-_MOST_PARTS = 100_000
-_MOST_STEPS = 500_000
+_MAX_PARTS = 100_000
+_MAX_STEPS = 500_000
 _FETCH_STEPS = 4  # what one more piece of the file costs, in the steps that take as long
 
 _PIECE = 256  # bytes that are read at least: most formats say how far it is to the next block
@@ -53,7 +53,7 @@ def count_parts(file: BufferedReader, size: int, found: Format) -> Parts | None:
         file.raw.seek(start, os.SEEK_SET)
     if total < 2:
         return None
-    return Parts(kind, total if total <= _MOST_PARTS else None)
+    return Parts(kind, total if total <= _MAX_PARTS else None)
 
 
 class _UncertainError(Exception):
@@ -73,7 +73,7 @@ class _Walk:
         self._file = file.raw
         self._piece_at = 0
         self._piece_size = piece_size
-        self._left = _MOST_STEPS
+        self._left = _MAX_STEPS
 
     def spend(self, steps: int) -> None:
         """Raise _UncertainError where these steps are more than the file may take."""

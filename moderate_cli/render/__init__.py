@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Outcome
-from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
+from moderate_cli.results import NO_GATE, GatePolicy, RunSummary, Suppression
 
 
 class Format(StrEnum):
@@ -26,7 +26,7 @@ class Format(StrEnum):
     HTML = "html"
 
 
-MOST_CLEAN = 20
+MAX_CLEAN = 20
 """How many clean inputs a table or a test report names; of more it only gives the number."""
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
@@ -41,7 +41,7 @@ class Renderer(Protocol):
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Take one outcome, and show it now if the format can; suppressed findings do not count."""
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Show what is left once the run is over; called once, also where nothing was added or the run broke off."""
 
 
@@ -55,12 +55,12 @@ def choose_format(choice: Format, *, to_terminal: bool) -> Format:
 def clean_wanted(formats: Iterable[Format]) -> int | None:
     """Return how many clean inputs have to be shown to these formats, or None where one of them names all.
 
-    Of the others their number is enough, as `Tally.unlisted`.
+    Of the others their number is enough, as `RunSummary.unlisted`.
     """
     formats = frozenset(formats)
     if formats <= _NAMES_NO_CLEAN:
         return 0
-    return MOST_CLEAN if formats <= _NAMES_NO_CLEAN | _NAMES_FEW_CLEAN else None
+    return MAX_CLEAN if formats <= _NAMES_NO_CLEAN | _NAMES_FEW_CLEAN else None
 
 
 def renderer(

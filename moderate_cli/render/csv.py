@@ -14,8 +14,8 @@ from moderate_cli.render.wording import confidence, coverage_words, exempted
 from moderate_cli.results import (
     NO_GATE,
     GatePolicy,
+    RunSummary,
     Suppression,
-    Tally,
     all_labels,
     suppression_for,
     verdict_of,
@@ -58,7 +58,7 @@ class CsvRenderer:
         cells = {**record, **_joined(outcome, record, suppressions)}
         self._writer.writerow(_cell(cells[name]) for name in COLUMNS)
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Write the header, if there was no row to write it before."""
         self._write_header()
 

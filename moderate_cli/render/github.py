@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TextIO
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.text import safe_text, say
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import Judged, Outcome, Pending, RiskLevel
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.wording import (
-    Places,
-    Worst,
+    Locations,
+    TopN,
     cut_off_words,
     finding_words,
     left_out_lines,
@@ -29,10 +29,10 @@ from moderate_cli.render.wording import (
     remarks,
     suppression_of_finding,
 )
-from moderate_cli.results import GatePolicy, Suppression, Tally, counted_level, findings
+from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_level, findings
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
-MOST = 10
+MAX = 10
 """How many annotations of a kind GitHub shows."""
 
 _KINDS = ("error", "warning", "notice")
@@ -53,8 +53,8 @@ class GithubRenderer:
         self._stream = stream
         self._environment = environment
         self._policy = policy
-        self._places = Places()
-        self._worst: dict[str, Worst[str]] = {kind: Worst(MOST) for kind in _KINDS}
+        self._places = Locations()
+        self._worst: dict[str, TopN[str]] = {kind: TopN(MAX) for kind in _KINDS}
         self._summary = io.StringIO()
         self._markdown = MarkdownRenderer(self._summary, policy=policy, show_suppressed=show_suppressed)
 
@@ -69,12 +69,12 @@ class GithubRenderer:
             said = [problem_words(error, read_words(outcome)), *remarks(outcome)]
             self._annotate("error", 0, error.code, outcome, said)
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Write the annotations, the worst first, and the job summary where there is a place for it."""
-        if cut_off := cut_off_words(tally):
-            title = "not tried" if not_tried_words(tally) else "cut off"
+        if cut_off := cut_off_words(summary):
+            title = "not tried" if not_tried_words(summary) else "cut off"
             self._worst["error"].add(_FIRST, _command("error", title, cut_off))
-        for line in left_out_lines(tally):
+        for line in left_out_lines(summary):
             self._worst["notice"].add(_FIRST, _command("notice", "left out", line))
         for worst in self._worst.values():
             self._stream.writelines(worst.in_order())
@@ -82,7 +82,7 @@ class GithubRenderer:
         if left_out:
             self._stream.write(f"and {left_out:,} more, not annotated; -f jsonl lists all\n")
         self._stream.flush()
-        self._markdown.finish(tally)
+        self._markdown.finish(summary)
         self._append_summary()
 
     def _add_judged(self, outcome: Judged, suppressions: Sequence[Suppression]) -> None:
@@ -115,7 +115,7 @@ class GithubRenderer:
             with Path(path).open("a", encoding="utf-8", newline="\n") as file:
                 file.write(self._summary.getvalue())
         except (OSError, ValueError) as error:  # ValueError: a name with a null character
-            say(self._environment, f"the job summary cannot be written: {error}")
+            echo(self._environment, f"the job summary cannot be written: {error}")
 
 
 def _command(kind: str, title: str, text: str, *, file: str | None = None) -> str:

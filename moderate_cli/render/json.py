@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from moderate_cli.common.text import safe_json
 from moderate_cli.models import Outcome
 from moderate_cli.records import SCHEMA, to_record
-from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
+from moderate_cli.results import NO_GATE, GatePolicy, RunSummary, Suppression
 
 
 def dump(value: Any) -> str:
@@ -31,7 +31,7 @@ class JsonlRenderer:
         self._stream.write(dump(record) + "\n")
         self._stream.flush()
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Leave the lines as they are."""
 
 
@@ -50,31 +50,31 @@ class JsonRenderer:
         self._stream.write(self._before + "\n" + dump(record))
         self._before = ","
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Close the results and write the summary."""
         opening = "" if self._before == "," else self._before
-        self._stream.write(f'{opening}\n],"summary":{dump(summary(tally))}}}\n')
+        self._stream.write(f'{opening}\n],"summary":{dump(summary_document(summary))}}}\n')
         self._stream.flush()
 
 
-def summary(tally: Tally) -> dict[str, Any]:
+def summary_document(summary: RunSummary) -> dict[str, Any]:
     """Return the counts of a run as data; `at_least` says that more inputs may not have been tried."""
     return {
-        "inputs": tally.inputs,
-        "judged": tally.judged,
-        "skipped": tally.skipped,
-        "failed": tally.failed,
-        "pending": tally.pending,
-        "not_tried": tally.not_tried,
-        "at_least": tally.at_least,
-        "cut_off": tally.is_cut_off,
-        "incomplete": tally.incomplete,
-        "passed_over": tally.passed_over,
-        "by_level": dict(tally.levels),
-        "by_label": dict(tally.labels.most_common()),
+        "inputs": summary.inputs,
+        "judged": summary.judged,
+        "skipped": summary.skipped,
+        "failed": summary.failed,
+        "pending": summary.pending,
+        "not_tried": summary.not_tried,
+        "at_least": summary.at_least,
+        "cut_off": summary.is_cut_off,
+        "incomplete": summary.incomplete,
+        "passed_over": summary.non_images,
+        "by_level": dict(summary.levels),
+        "by_label": dict(summary.labels.most_common()),
         "coverage": {
             kind: {"inputs": looked.inputs, "judged": looked.judged, "total": looked.total}
-            for kind, looked in tally.coverage.items()
+            for kind, looked in summary.coverage.items()
         },
-        "notes": dict(tally.notes.most_common()),
+        "notes": dict(summary.notes.most_common()),
     }

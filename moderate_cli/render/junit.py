@@ -29,8 +29,8 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import (
     Finding,
     GatePolicy,
+    RunSummary,
     Suppression,
-    Tally,
     counted_level,
     findings,
     is_clean,
@@ -70,16 +70,16 @@ class JunitRenderer:
         else:
             self._write_case_of(outcome, self._inside(outcome, suppressions))
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Write the counts and the cases."""
-        for outcome in self._clean.named(tally):
+        for outcome in self._clean.named(summary):
             self._write_case_of(outcome, "")
-        if count := self._clean.unnamed(tally):
+        if count := self._clean.unnamed(summary):
             inside = _element("system-out", {}, f"{count:,} inputs, not listed; -f jsonl lists all")
             self._write_case("moderate", "clean inputs", inside, self._clean_milliseconds)
             self._counts["tests"] += count - 1
-        if cut_off := cut_off_words(tally):
-            rest = not_tried_words(tally)
+        if cut_off := cut_off_words(summary):
+            rest = not_tried_words(summary)
             inside = self._counted("skipped", "skipped", "not_tried" if rest else "cut_off", cut_off)
             self._write_case("moderate", rest or cut_off, inside)
         counts = {name: str(count) for name, count in self._counts.items()}

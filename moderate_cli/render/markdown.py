@@ -11,7 +11,7 @@ from moderate_cli.models import Failed, Judged, Outcome, Pending, RiskLevel, Ski
 from moderate_cli.render.wording import (
     EXEMPT_WORD,
     SuppressionFilter,
-    Worst,
+    TopN,
     confidence,
     counts,
     coverage_lines,
@@ -21,22 +21,22 @@ from moderate_cli.render.wording import (
     level_word,
     meaning,
     pending_words,
-    place_of,
     problem_words,
     read_part,
     remarks,
     sentence,
+    sort_key,
     where_words,
 )
-from moderate_cli.results import GatePolicy, Suppression, Tally, findings
+from moderate_cli.results import GatePolicy, RunSummary, Suppression, findings
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """How many inputs are listed, if they fit."""
-LONGEST = 60_000
+MAX_LENGTH = 60_000
 """Characters; a comment on GitHub holds 65,536, and there may be something before this."""
 
-_MOST_LABELS = 20
-_MOST_FINDINGS = 20
+_MAX_LABELS = 20
+_MAX_FINDINGS = 20
 # What Markdown, or GitHub's and GitLab's additions to it, may take for markup or an address; as entities it is text.
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~$:@#]|(?<=www)\.", re.IGNORECASE)
 # These are made links of after the entities are read, except in code: mentions, references, commits and addresses.
@@ -51,19 +51,19 @@ class MarkdownRenderer:
         self._policy = policy
         self._show_suppressed = show_suppressed
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: Worst[Outcome] = Worst(MOST_ROWS)
+        self._worst: TopN[Outcome] = TopN(MAX_ROWS)
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if there is something to say about it and it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         if _has_news(shown) or (suppressions and self._show_suppressed):
-            self._worst.add(place_of(shown), shown)
+            self._worst.add(sort_key(shown), shown)
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Write the counts, the rows as far as they fit, and the labels."""
-        head, tail = _paragraphs(self._head(tally)), _paragraphs(self._tail(tally))
+        head, tail = _paragraphs(self._head(summary)), _paragraphs(self._tail(summary))
         outcomes = self._worst.in_order()
-        rows = list(_fitting(map(self._row, outcomes), LONGEST - len(head) - len(tail)))
+        rows = list(_fitting(map(self._row, outcomes), MAX_LENGTH - len(head) - len(tail)))
         self._stream.write(head)
         if rows:
             self._stream.write("| Risk | Input | Findings |\n|---|---|---|\n" + "".join(rows) + "\n")
@@ -73,25 +73,25 @@ class MarkdownRenderer:
         self._stream.write(tail)
         self._stream.flush()
 
-    def _head(self, tally: Tally) -> Iterator[str]:
-        found = ", ".join(f"{count:,} {word}" for word, count in counts(tally))
+    def _head(self, summary: RunSummary) -> Iterator[str]:
+        found = ", ".join(f"{count:,} {word}" for word, count in counts(summary))
         yield "## Content moderation"
-        yield f"{tally.inputs:,} inputs: {found}." if found else "No input was judged."
+        yield f"{summary.inputs:,} inputs: {found}." if found else "No input was judged."
         if (fail_on := self._policy.fail_on) is not None:
-            yield f"The gate is at {fail_on}: **{tally.at_or_above(fail_on):,}** at or above it."
-        if cut_off := cut_off_words(tally):
+            yield f"The gate is at {fail_on}: **{summary.at_or_above(fail_on):,}** at or above it."
+        if cut_off := cut_off_words(summary):
             yield f"**{sentence(cut_off)}**"
-        yield from map(sentence, coverage_lines(tally))
-        yield from (sentence(prose(line)) for line in left_out_lines(tally))
-        if tally.local:
+        yield from map(sentence, coverage_lines(summary))
+        yield from (sentence(prose(line)) for line in left_out_lines(summary))
+        if summary.local:
             yield "The local engine judged these; there is no cloud verdict."
 
-    def _tail(self, tally: Tally) -> Iterator[str]:
+    def _tail(self, summary: RunSummary) -> Iterator[str]:
         if note := self._suppressed.note():
             yield f"{note}."
-        if tally.labels:
-            yield f"<details><summary>Labels ({len(tally.labels):,})</summary>"
-            yield "\n".join(_label_rows(tally))
+        if summary.labels:
+            yield f"<details><summary>Labels ({len(summary.labels):,})</summary>"
+            yield "\n".join(_label_rows(summary))
             yield "</details>"
 
     def _row(self, outcome: Outcome) -> str:
@@ -118,11 +118,11 @@ def _paragraphs(paragraphs: Iterable[str]) -> str:
     return "".join(f"{paragraph}\n\n" for paragraph in paragraphs)
 
 
-def _label_rows(tally: Tally) -> Iterator[str]:
+def _label_rows(summary: RunSummary) -> Iterator[str]:
     yield "| Label | Inputs |\n|---|---:|"
-    yield from (f"| {code(name)} | {count:,} |" for name, count in tally.labels.most_common(_MOST_LABELS))
-    if len(tally.labels) > _MOST_LABELS:
-        yield f"| and {len(tally.labels) - _MOST_LABELS:,} more | |"
+    yield from (f"| {code(name)} | {count:,} |" for name, count in summary.labels.most_common(_MAX_LABELS))
+    if len(summary.labels) > _MAX_LABELS:
+        yield f"| and {len(summary.labels) - _MAX_LABELS:,} more | |"
 
 
 def _fitting(rows: Iterable[str], room: int) -> Iterator[str]:
@@ -163,12 +163,12 @@ def _read_lines(outcome: Failed) -> Iterator[str]:
 
 def _finding_lines(verdict: Verdict) -> Iterator[str]:
     found = findings(verdict, with_none=True)
-    for finding in found[:_MOST_FINDINGS]:
+    for finding in found[:_MAX_FINDINGS]:
         label = finding.label
         words = (meaning(label) + where_words(finding)).strip()
         yield " ".join(filter(None, [code(label.label), confidence(label.confidence), prose(words)]))
-    if len(found) > _MOST_FINDINGS:
-        yield f"and {len(found) - _MOST_FINDINGS} more"
-    for label in exempted(verdict)[:_MOST_FINDINGS]:
+    if len(found) > _MAX_FINDINGS:
+        yield f"and {len(found) - _MAX_FINDINGS} more"
+    for label in exempted(verdict)[:_MAX_FINDINGS]:
         parts = [EXEMPT_WORD, confidence(label.confidence), code(label.label), prose(meaning(label))]
         yield " ".join(filter(None, parts))

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.models import RiskLevel
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,7 @@ Total = Callable[[], int | None]
 class Progress(Protocol):
     """Is told of each outcome."""
 
-    def update(self, tally: Tally) -> None:
+    def update(self, summary: RunSummary) -> None:
         """Show the counts, or maybe later."""
 
 
@@ -96,7 +96,7 @@ def progress(environment: Environment, *, wanted: bool, total: Total) -> Iterato
 class _Silent:
     """Shows nothing."""
 
-    def update(self, tally: Tally) -> None:
+    def update(self, summary: RunSummary) -> None:
         """Show nothing."""
 
 
@@ -109,13 +109,13 @@ class _Lines:
         self._started = self._due = environment.monotonic()
         self._due += LINE_EVERY
 
-    def update(self, tally: Tally) -> None:
+    def update(self, summary: RunSummary) -> None:
         """Write a line when it is time for one."""
         now = self._environment.monotonic()
         if now >= self._due:
             self._due = now + LINE_EVERY
-            rate = tally.inputs / (now - self._started)
-            say(self._environment, ", ".join(_words(tally, self._total(), rate)))
+            rate = summary.inputs / (now - self._started)
+            echo(self._environment, ", ".join(_words(summary, self._total(), rate)))
 
 
 class _Bar:
@@ -127,13 +127,13 @@ class _Bar:
         self._total = total
         self._started = environment.monotonic()
         self._stopped = threading.Event()
-        self._tally: Tally | None = None
+        self._summary: RunSummary | None = None
         self._drawing = threading.Thread(target=self._draw, daemon=True)
         self._drawing.start()
 
-    def update(self, tally: Tally) -> None:
+    def update(self, summary: RunSummary) -> None:
         """Let the next drawing show these counts."""
-        self._tally = tally
+        self._summary = summary
 
     def stop(self) -> None:
         """Take the bar away."""
@@ -171,31 +171,31 @@ class _Bar:
         from rich.table import Table
         from rich.text import Text
 
-        tally = self._tally or Tally()
+        summary = self._summary or RunSummary()
         total = self._total()
         seconds = self._environment.monotonic() - self._started
-        rate = tally.inputs / seconds if seconds else 0.0
+        rate = summary.inputs / seconds if seconds else 0.0
         line = Table.grid(padding=(0, 1), expand=True)
         line.add_column(ratio=1)
         line.add_column(no_wrap=True, overflow="ellipsis")
-        words = Text(", ".join([*_words(tally, total, rate), *_left(tally, total, rate)]))
-        line.add_row(ProgressBar(total=total, completed=tally.inputs, pulse=total is None), words)
+        words = Text(", ".join([*_words(summary, total, rate), *_left(summary, total, rate)]))
+        line.add_row(ProgressBar(total=total, completed=summary.inputs, pulse=total is None), words)
         return line
 
 
-def _words(tally: Tally, total: int | None, rate: float) -> Iterator[str]:
-    yield f"{tally.inputs:,}" if total is None else f"{tally.inputs:,} of {total:,}"
-    if flagged := tally.at_or_above(RiskLevel.LOW):
+def _words(summary: RunSummary, total: int | None, rate: float) -> Iterator[str]:
+    yield f"{summary.inputs:,}" if total is None else f"{summary.inputs:,} of {total:,}"
+    if flagged := summary.at_or_above(RiskLevel.LOW):
         yield f"{flagged:,} flagged"
-    if failed := tally.failed + tally.skipped:
+    if failed := summary.failed + summary.skipped:
         yield f"{failed:,} failed"
-    if tally.reused:
-        yield f"{tally.reused:,} reused"
+    if summary.reused:
+        yield f"{summary.reused:,} reused"
     yield f"{rate:.0f}/s"
 
 
-def _left(tally: Tally, total: int | None, rate: float) -> Iterator[str]:
+def _left(summary: RunSummary, total: int | None, rate: float) -> Iterator[str]:
     """Yield the time that the rest takes at this rate."""
     if total is not None and rate > 0:
-        seconds = max(0, round((total - tally.inputs) / rate))
+        seconds = max(0, round((total - summary.inputs) / rate))
         yield time.strftime("%H:%M:%S" if seconds >= 3600 else "%M:%S", time.gmtime(seconds))

@@ -18,7 +18,7 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.models import Failed, Item, Judged, Label, Outcome, Pending, RiskLevel
 from moderate_cli.render.json import dump
 from moderate_cli.render.wording import (
-    Places,
+    Locations,
     finding_words,
     is_of_frame,
     known_meaning,
@@ -31,10 +31,10 @@ from moderate_cli.render.wording import (
     remarks,
     suppression_of_finding,
 )
-from moderate_cli.results import Finding, GatePolicy, Suppression, Tally, findings, verdict_of
+from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
 _HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
-_LONGEST = 1_000  # characters; GitHub shows 1,024 of a description
+_MAX_LENGTH = 1_000  # characters; GitHub shows 1,024 of a description
 # What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
 _SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
 
@@ -61,7 +61,7 @@ def plain(text: str) -> dict[str, str]:
 
 def _rule(label: Label) -> dict[str, Any]:
     name = safe_text(label.label)
-    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_LONGEST]
+    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
     found = f"{name}: {words}" if words else name
     by = f" by {safe_text(label.service)}" if label.service else ""
     todo = "Look at what was found. Replace it, or suppress the finding and say why:"
@@ -76,10 +76,10 @@ def _rule(label: Label) -> dict[str, Any]:
     }
 
 
-MOST_RESULTS = 25_000
+MAX_RESULTS = 25_000
 """How many results GitHub takes from one run; it refuses a file with more."""
-MOST_PROBLEMS = 1_000
-MOST_REMARKS = 1_000
+MAX_PROBLEMS = 1_000
+MAX_REMARKS = 1_000
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: "note"}
@@ -100,11 +100,11 @@ class SarifRenderer:
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
         self._policy = policy
-        self._places = Places()
+        self._places = Locations()
         self._rules = Rules()
         self._results = 0
-        self._problems = _Notifications(MOST_PROBLEMS)
-        self._remarks = _Notifications(MOST_REMARKS)
+        self._problems = _Notifications(MAX_PROBLEMS)
+        self._remarks = _Notifications(MAX_REMARKS)
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Write the results of one outcome, or keep its problem; what is suppressed is a suppressed result."""
@@ -113,16 +113,16 @@ class SarifRenderer:
             self._add_problem(outcome)
             return
         for finding in findings(outcome.verdict):
-            if self._results < MOST_RESULTS:
+            if self._results < MAX_RESULTS:
                 self._write_result(self._result(outcome, finding, suppressions))
             self._results += 1
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Close the results, and write the rules and the problems."""
         self._begin()
-        final = map(dump, self._final_notes(tally))
+        final = map(dump, self._final_notes(summary))
         notes = ",\n".join([*self._problems.written, *self._remarks.written, *final])
-        is_complete = tally.exit_code(allow_empty=True) in _SUCCESS
+        is_complete = summary.exit_code(allow_empty=True) in _SUCCESS
         driver = {"name": "moderate", "version": __version__, "rules": self._rules.listed()}
         self._stream.write(
             f'\n],"invocations":[{{"executionSuccessful":{dump(is_complete)},'
@@ -188,9 +188,9 @@ class SarifRenderer:
         code = "partial_coverage" if verdict.coverage else "answer_note"
         self._remarks.add(self._note("warning" if is_wrong else "note", code, "; ".join(said), outcome.item))
 
-    def _final_notes(self, tally: Tally) -> Iterator[dict[str, Any]]:
+    def _final_notes(self, summary: RunSummary) -> Iterator[dict[str, Any]]:
         """Yield what is known only at the end: what is left out here, and what the run did not come to."""
-        left_out = self._results - MOST_RESULTS
+        left_out = self._results - MAX_RESULTS
         if left_out > 0:
             text = f"{left_out:,} more results are left out; -f jsonl lists all"
             yield self._note("warning", "too_many_results", text)
@@ -198,9 +198,9 @@ class SarifRenderer:
             yield self._note("error", "too_many_problems", f"{more:,} more inputs have no verdict")
         if more := self._remarks.left_out:
             yield self._note("warning", "too_many_remarks", f"{more:,} more answers leave something out, or are odd")
-        if not_tried := not_tried_words(tally):
+        if not_tried := not_tried_words(summary):
             yield self._note("error", "not_tried", not_tried)
-        if tally.is_cut_off:
+        if summary.is_cut_off:
             yield self._note("error", "cut_off", "the run was cut off")
 
     def _note(self, level: str, code: str, text: str, item: Item | None = None) -> dict[str, Any]:

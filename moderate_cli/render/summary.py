@@ -11,7 +11,7 @@ from moderate_cli.common.text import safe_text, with_hint
 from moderate_cli.models import Failed, Outcome, Planned, RiskLevel, Skipped
 from moderate_cli.render.json import dump
 from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 
 def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
@@ -71,89 +71,89 @@ _STOPPED = {
     ExitCode.BROKEN_PIPE: "stopped, because the reader of the pipe went away: ",
     ExitCode.INTERRUPTED: "interrupted: ",
 }
-_MOST_LABELS = 10
-_MOST_NOTES = 10
+_MAX_LABELS = 10
+_MAX_NOTES = 10
 _MANY = 10  # inputs from which on a rate says something
 
 
-def summary_lines(tally: Tally, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
+def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
     """Yield what was judged and what was not, how long that took, what was found, and what it costs.
 
     A run that was cut off has more than a line about nothing, whatever cut it off.
     """
-    stopped = _STOPPED.get(tally.stopped_by, "") if tally.stopped_by else ""
-    yield from _notes(tally, noun)
-    if not tally.inputs and not tally.is_cut_off:
-        yield f"no {noun} found{_left_out(tally)}"
-        yield from left_out_lines(tally)
+    stopped = _STOPPED.get(summary.stopped_by, "") if summary.stopped_by else ""
+    yield from _notes(summary, noun)
+    if not summary.inputs and not summary.is_cut_off:
+        yield f"no {noun} found{_left_out(summary)}"
+        yield from left_out_lines(summary)
         return
-    engine = ", by the local engine (no cloud verdict)" if tally.local else ""
-    yield f"{stopped}{_counts(tally)}{_left_out(tally)} in {seconds:.1f} s{_rate(tally, seconds)}{engine}"
-    if tally.labels and tally.inputs > 1:
-        yield f"found {_labels(tally)}"
-    yield from left_out_lines(tally)
-    yield from coverage_lines(tally, noun)
-    if tally.not_tried and tally.stopped_by is None and not tally.fatal:
+    engine = ", by the local engine (no cloud verdict)" if summary.local else ""
+    yield f"{stopped}{_counts(summary)}{_left_out(summary)} in {seconds:.1f} s{_rate(summary, seconds)}{engine}"
+    if summary.labels and summary.inputs > 1:
+        yield f"found {_labels(summary)}"
+    yield from left_out_lines(summary)
+    yield from coverage_lines(summary, noun)
+    if summary.not_tried and summary.stopped_by is None and not summary.fatal:
         yield "the cap of calls is reached: raise --max-calls, or go on with --reuse"
     if estimate.calls:
-        least = "at least " if tally.pending else ""  # the frames of what is pending are counted by its result
+        least = "at least " if summary.pending else ""  # the frames of what is pending are counted by its result
         yield f"{least}{counted(estimate.calls, 'billed call')}: {estimate.in_words()}"
 
 
-def plan_lines(tally: Tally, estimate: Estimate, noun: str = "image") -> Iterator[str]:
+def plan_lines(summary: RunSummary, estimate: Estimate, noun: str = "image") -> Iterator[str]:
     """Yield what a run would send, what that costs at most, and what it would not send."""
-    yield from _notes(tally, noun)
-    if not tally.inputs:
-        yield f"no {noun} found{_left_out(tally)}"
+    yield from _notes(summary, noun)
+    if not summary.inputs:
+        yield f"no {noun} found{_left_out(summary)}"
         return
     others = {
-        "with the same content as another": tally.duplicates,
-        "known already": tally.reused,
-        "refused": tally.skipped,
-        "failed": tally.failed,
+        "with the same content as another": summary.duplicates,
+        "known already": summary.reused,
+        "refused": summary.skipped,
+        "failed": summary.failed,
     }
-    counts = [f"{counted(tally.planned - tally.duplicates, noun)} to send"]
+    counts = [f"{counted(summary.planned - summary.duplicates, noun)} to send"]
     counts += [f"{count:,} {word}" for word, count in others.items() if count]
-    yield f"{', '.join(counts)}{_left_out(tally)}; nothing was sent"
+    yield f"{', '.join(counts)}{_left_out(summary)}; nothing was sent"
     if estimate.calls:
         yield f"{counted(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
 
 
-def _notes(tally: Tally, noun: str) -> Iterator[str]:
-    yield from (f"{counted(count, noun)}: {note}" for note, count in tally.notes.most_common(_MOST_NOTES))
-    if len(tally.notes) > _MOST_NOTES:
-        yield f"and {counted(len(tally.notes) - _MOST_NOTES, 'other note')}; -f jsonl lists all"
+def _notes(summary: RunSummary, noun: str) -> Iterator[str]:
+    yield from (f"{counted(count, noun)}: {note}" for note, count in summary.notes.most_common(_MAX_NOTES))
+    if len(summary.notes) > _MAX_NOTES:
+        yield f"and {counted(len(summary.notes) - _MAX_NOTES, 'other note')}; -f jsonl lists all"
 
 
-def _counts(tally: Tally) -> str:
-    levels = ", ".join(f"{tally.levels[level]:,} {level}" for level in reversed(RiskLevel) if tally.levels[level])
-    judged = f"{tally.judged:,} judged" + (f" ({levels})" if levels else "")
+def _counts(summary: RunSummary) -> str:
+    levels = ", ".join(f"{summary.levels[level]:,} {level}" for level in reversed(RiskLevel) if summary.levels[level])
+    judged = f"{summary.judged:,} judged" + (f" ({levels})" if levels else "")
     others = {
-        "reused": tally.reused,
-        "pending": tally.pending,
-        "skipped": tally.skipped,
-        "failed": tally.failed,
-        "collected by another process": tally.elsewhere,
+        "reused": summary.reused,
+        "pending": summary.pending,
+        "skipped": summary.skipped,
+        "failed": summary.failed,
+        "collected by another process": summary.elsewhere,
     }
     counts = [judged, *(f"{count:,} {word}" for word, count in others.items() if count)]
-    if tally.not_tried:
-        counts.append(f"{'at least ' if tally.at_least else ''}{tally.not_tried:,} not tried")
+    if summary.not_tried:
+        counts.append(f"{'at least ' if summary.at_least else ''}{summary.not_tried:,} not tried")
     return ", ".join(counts)
 
 
-def _labels(tally: Tally) -> str:
-    shown = [f"{count:,} {label}" for label, count in tally.labels.most_common(_MOST_LABELS)]
-    more = len(tally.labels) - len(shown)
+def _labels(summary: RunSummary) -> str:
+    shown = [f"{count:,} {label}" for label, count in summary.labels.most_common(_MAX_LABELS)]
+    more = len(summary.labels) - len(shown)
     return ", ".join([*shown, *([f"and {more} other labels"] if more else [])])
 
 
-def _rate(tally: Tally, seconds: float) -> str:
-    return f" ({tally.inputs / seconds:.0f} a second)" if tally.inputs >= _MANY and seconds > 0 else ""
+def _rate(summary: RunSummary, seconds: float) -> str:
+    return f" ({summary.inputs / seconds:.0f} a second)" if summary.inputs >= _MANY and seconds > 0 else ""
 
 
-def _left_out(tally: Tally) -> str:
-    files = "1 file that is" if tally.passed_over == 1 else f"{tally.passed_over:,} files that are"
-    passed_over = f", {files} no image passed over" if tally.passed_over else ""
-    ignored = f", {counted(tally.ignored, 'file')} ignored" if tally.ignored else ""
-    links = f", {counted(tally.links, 'link')} out of the tree not followed" if tally.links else ""
-    return passed_over + ignored + links
+def _left_out(summary: RunSummary) -> str:
+    files = "1 file that is" if summary.non_images == 1 else f"{summary.non_images:,} files that are"
+    non_images = f", {files} no image passed over" if summary.non_images else ""
+    ignored = f", {counted(summary.ignored, 'file')} ignored" if summary.ignored else ""
+    links = f", {counted(summary.links, 'link')} out of the tree not followed" if summary.links else ""
+    return non_images + ignored + links

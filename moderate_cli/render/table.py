@@ -21,13 +21,13 @@ from moderate_cli.render.styles import harmless, input_word, kind, level_text, p
 from moderate_cli.render.wording import (
     CleanInputs,
     SuppressionFilter,
-    Worst,
+    TopN,
     counts,
     cut_off_words,
     level_word,
-    place_of,
+    sort_key,
 )
-from moderate_cli.results import Suppression, Tally, is_clean, verdict_of
+from moderate_cli.results import RunSummary, Suppression, is_clean, verdict_of
 
 _NARROW = 100  # columns: below, findings stand under the name of their image instead of beside it
 _RISK = len("unknown")
@@ -87,20 +87,20 @@ def _widest(texts: Iterable[Text], *, at_most: int) -> int:
     return min(max((text.cell_len for text in texts), default=0), at_most)
 
 
-_MOST_LABELS = 20
+_MAX_LABELS = 20
 
 
-def summary_table(tally: Tally, noun: str) -> Table:
+def summary_table(summary: RunSummary, noun: str) -> Table:
     """Return the counts by level beside those by label; `noun` is what is counted."""
     table = plain_table()
     table.add_column("Level")
     table.add_column(noun, justify="right")
     table.add_column("Label", overflow="fold")
     table.add_column(noun, justify="right")
-    left = [(level_text(word), Text(str(count))) for word, count in counts(tally)]
-    right = [(harmless(name), Text(str(count))) for name, count in tally.labels.most_common(_MOST_LABELS)]
-    if len(tally.labels) > _MOST_LABELS:
-        right.append((Text(f"and {len(tally.labels) - _MOST_LABELS} more", style="dim"), Text()))
+    left = [(level_text(word), Text(str(count))) for word, count in counts(summary)]
+    right = [(harmless(name), Text(str(count))) for name, count in summary.labels.most_common(_MAX_LABELS)]
+    if len(summary.labels) > _MAX_LABELS:
+        right.append((Text(f"and {len(summary.labels) - _MAX_LABELS} more", style="dim"), Text()))
     blank = (Text(), Text())
     for row in range(max(len(left), len(right))):
         table.add_row(*(left[row] if row < len(left) else blank), *(right[row] if row < len(right) else blank))
@@ -224,7 +224,7 @@ def _known(outcome: Outcome, at: float, request_id: str | None) -> Iterator[Text
         yield harmless(request_id, "dim", "request ")
 
 
-MOST = 1_000
+MAX = 1_000
 """How many inputs are listed."""
 
 _FRAME_NOTE = "frame addresses live five minutes"
@@ -239,7 +239,7 @@ class TableRenderer:
     def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
         self._console = plain_console(stream, width=width, color=color)
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: Worst[Outcome] = Worst(MOST)
+        self._worst: TopN[Outcome] = TopN(MAX)
         self._clean = CleanInputs()
         self._totals = Totals()
 
@@ -250,17 +250,17 @@ class TableRenderer:
         if is_clean(outcome):
             self._clean.add(shown)
         else:
-            self._worst.add(place_of(shown), shown)
+            self._worst.add(sort_key(shown), shown)
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Show the outcomes, the summary, and the notes, with an empty line between them."""
-        for number, block in enumerate(self._blocks(tally)):
+        for number, block in enumerate(self._blocks(summary)):
             if number:
                 self._console.print()
             self._console.print(block)
 
-    def _blocks(self, tally: Tally) -> Iterator[RenderableType]:
-        outcomes = sorted([*self._worst.in_order(), *self._clean.named(tally)], key=_worst_first)
+    def _blocks(self, summary: RunSummary) -> Iterator[RenderableType]:
+        outcomes = sorted([*self._worst.in_order(), *self._clean.named(summary)], key=_worst_first)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
         if in_table:
             yield outcome_table(in_table, self._console.width)
@@ -270,17 +270,17 @@ class TableRenderer:
             post = known_post(outcome)
             if post is not None and isinstance(outcome, Judged):
                 yield post_tree(outcome, post, self._console.width)
-        yield from (Text(note, style="bold") for note in self._left_out(tally))
+        yield from (Text(note, style="bold") for note in self._left_out(summary))
         yield from filter(None, [self._totals.engine_note()])
-        if tally.inputs > 1:
-            yield summary_table(tally, f"{self._totals.noun}s")
+        if summary.inputs > 1:
+            yield summary_table(summary, f"{self._totals.noun}s")
         yield from filter(None, [self._totals.tokens_line()])
 
-    def _left_out(self, tally: Tally) -> Iterator[str]:
-        yield from filter(None, [cut_off_words(tally)])
+    def _left_out(self, summary: RunSummary) -> Iterator[str]:
+        yield from filter(None, [cut_off_words(summary)])
         if self._worst.left_out:
             yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
-        if count := self._clean.unnamed(tally):
+        if count := self._clean.unnamed(summary):
             yield f"{count:,} clean, not listed here; -f jsonl lists all"
         yield from filter(None, [self._suppressed.note()])
 

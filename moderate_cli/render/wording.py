@@ -36,14 +36,14 @@ from moderate_cli.models import (
     Verdict,
     highest,
 )
-from moderate_cli.render import MOST_CLEAN
+from moderate_cli.render import MAX_CLEAN
 from moderate_cli.results import (
     NO_GATE,
     Finding,
     GatePolicy,
     Looked,
+    RunSummary,
     Suppression,
-    Tally,
     counted_level,
     exemptions,
     findings,
@@ -112,10 +112,10 @@ def _joined(*parts: object) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def counts(tally: Tally) -> list[tuple[str, int]]:
+def counts(summary: RunSummary) -> list[tuple[str, int]]:
     """Return how many inputs there are of each level, the highest first, and how many have no verdict; none is zero."""
-    levels = [(level.value, tally.levels[level]) for level in reversed(RiskLevel)]
-    others = [("pending", tally.pending), ("skipped", tally.skipped), ("failed", tally.failed)]
+    levels = [(level.value, summary.levels[level]) for level in reversed(RiskLevel)]
+    others = [("pending", summary.pending), ("skipped", summary.skipped), ("failed", summary.failed)]
     return [(word, count) for word, count in levels + others if count]
 
 
@@ -123,7 +123,7 @@ T = TypeVar("T")
 Place = tuple[Any, ...]
 
 
-class Worst(Generic[T]):
+class TopN(Generic[T]):
     """Keeps the things of the lowest places, at most so many, and counts those that it let go."""
 
     def __init__(self, most: int) -> None:
@@ -161,7 +161,7 @@ class _Kept(Generic[T]):
         return self.place > other.place
 
 
-def place_of(outcome: Outcome) -> Place:
+def sort_key(outcome: Outcome) -> Place:
     """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
 
     Of images without findings, those come first of whose answers there is something to say.
@@ -253,7 +253,7 @@ class Uri(NamedTuple):
     is_relative: bool
 
 
-class Places:
+class Locations:
     """Names inputs by the root of the repository: the nearest folder above this one with `.git`, else this one."""
 
     @cached_property
@@ -313,39 +313,39 @@ def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
     return [*looked, *map(safe_text, verdict.notes)]
 
 
-def coverage_lines(tally: Tally, noun: str = "input") -> Iterator[str]:
+def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
     """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
-    for kind, looked in tally.coverage.items():
+    for kind, looked in summary.coverage.items():
         yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_rest(kind, looked)}"
-    if tally.incomplete:
-        which = f"{counted(tally.incomplete, noun)} {'was' if tally.incomplete == 1 else 'were'}"
-        if tally.policy.require_full:
+    if summary.incomplete:
+        which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
+        if summary.policy.require_full:
             yield f"incomplete: {which} not judged in full, and --require-full wants that"
         else:
             yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
 
 
-def left_out_lines(tally: Tally) -> Iterator[str]:
+def left_out_lines(summary: RunSummary) -> Iterator[str]:
     """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
-    for name, count in tally.suppressed_by.most_common():
+    for name, count in summary.suppressed_by.most_common():
         yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
-    for name, count in tally.ignored_by.most_common():
+    for name, count in summary.ignored_by.most_common():
         yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
 
 
-def not_tried_words(tally: Tally) -> str | None:
+def not_tried_words(summary: RunSummary) -> str | None:
     """Return how many inputs a run did not come to, or None where that is not known to be any."""
-    if not tally.not_tried:
+    if not summary.not_tried:
         return None
-    least = "at least " if tally.at_least else ""
-    return f"{least}{counted(tally.not_tried, 'input')} {'was' if tally.not_tried == 1 else 'were'} not tried"
+    least = "at least " if summary.at_least else ""
+    return f"{least}{counted(summary.not_tried, 'input')} {'was' if summary.not_tried == 1 else 'were'} not tried"
 
 
-def cut_off_words(tally: Tally) -> str | None:
+def cut_off_words(summary: RunSummary) -> str | None:
     """Return that a run was cut off, and how many inputs it did not come to; None where it came to its end."""
-    if not tally.is_cut_off:
+    if not summary.is_cut_off:
         return None
-    rest = not_tried_words(tally)
+    rest = not_tried_words(summary)
     return f"the run was cut off: {rest}" if rest else "the run was cut off"
 
 
@@ -392,23 +392,23 @@ class CleanInputs:
     def add(self, outcome: Outcome) -> None:
         """Take one clean input."""
         self._seen += 1
-        if len(self._first) < MOST_CLEAN:
+        if len(self._first) < MAX_CLEAN:
             self._first.append(outcome)
 
-    def named(self, tally: Tally) -> list[Outcome]:
+    def named(self, summary: RunSummary) -> list[Outcome]:
         """Return all of them where they are few, and else none."""
-        return [] if self.unnamed(tally) else self._first
+        return [] if self.unnamed(summary) else self._first
 
-    def unnamed(self, tally: Tally) -> int:
+    def unnamed(self, summary: RunSummary) -> int:
         """Return how many there are, with those that nobody was shown, where they are too many to be named."""
-        count = self._seen + tally.unlisted
-        return count if count > MOST_CLEAN else 0
+        count = self._seen + summary.unlisted
+        return count if count > MAX_CLEAN else 0
 
 
 EXEMPT_WORD = "exempt"
 """What an image is that is in a library of exemptions."""
 
-_MOST_FRAMES = 10
+_MAX_FRAMES = 10
 _FRAME = "$.frames["  # how the path of a label begins that was found in a frame alone
 
 
@@ -421,7 +421,7 @@ def finding_words(finding: Finding) -> str:
 
 def where_words(finding: Finding) -> str:
     """Return in which part of the input a finding is, in brackets, and nothing where that is the whole of it."""
-    numbers = [str(index + 1) for index in finding.frames[:_MOST_FRAMES]]
+    numbers = [str(index + 1) for index in finding.frames[:_MAX_FRAMES]]
     rest = len(finding.frames) - len(numbers)
     more = f" and {rest} more" if rest else ""
     frames = f"frame{'s' if len(finding.frames) > 1 else ''} {', '.join(numbers)}{more}" if numbers else ""

@@ -1,36 +1,36 @@
 """Many inputs, judged at once and reported as they finish."""
 
-from moderate_cli.scanning.executor import Judge, Scan
+from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import (
     Ask,
-    Budget,
+    Cache,
+    CallBudget,
     Cost,
     ImageJudge,
-    Memory,
     Sampling,
     Sender,
     ask_async,
     ask_batch,
     ask_sync,
+    cache_key,
     one_call,
     plan,
-    question_key,
 )
 
 __all__ = [
     "Ask",
-    "Budget",
+    "Cache",
+    "CallBudget",
     "Cost",
+    "Executor",
     "ImageJudge",
     "Judge",
-    "Memory",
     "Sampling",
-    "Scan",
     "Sender",
     "ask_async",
     "ask_batch",
     "ask_sync",
+    "cache_key",
     "one_call",
     "plan",
-    "question_key",
 ]

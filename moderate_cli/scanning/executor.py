@@ -28,7 +28,7 @@ def always() -> bool:
     return True
 
 
-class Scan:
+class Executor:
     """Judges items with a bounded number of threads, and holds a bounded number of outcomes for each of them.
 
     Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is

@@ -61,7 +61,7 @@ class _Turn:
     wanted: int = 0
 
 
-class InFlight:
+class KeyedLock:
     """Holds one turn for each content that is being judged; memory does not grow with what was judged before."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class InFlight:
         self._turns: dict[str, _Turn] = {}
 
     @contextmanager
-    def alone(self, content: str | None) -> Iterator[None]:
+    def hold(self, content: str | None) -> Iterator[None]:
         """Let one thread at a time work on some content; None is never the same content."""
         if content is None:
             yield
@@ -87,7 +87,7 @@ class InFlight:
                     del self._turns[content]
 
 
-class Budget:
+class CallBudget:
     """Counts billed calls before they are made; many threads use it at once."""
 
     def __init__(self, cap: int | None = None) -> None:
@@ -108,30 +108,30 @@ class Budget:
             self._taken -= calls
 
 
-class Memory(Protocol):
+class Cache(Protocol):
     """Knows earlier outcomes by the content of their images; many threads use it at once."""
 
-    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
         """Return what is known about the content of an image, as the outcome of this one.
 
         `look` is how its file looked while it was read, or None where it did not keep still.
         """
 
-    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Remember an outcome that is new."""
 
 
-class Nothing:
+class NullCache:
     """Remembers nothing."""
 
-    def recall(self, known: Outcome, look: FileStat | None) -> None:
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> None:
         """Know nothing."""
 
-    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
+    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Forget an outcome."""
 
 
-def question_key(operation: str, services: Sequence[str], info_types: Sequence[str], **more: object) -> str:
+def cache_key(operation: str, services: Sequence[str], info_types: Sequence[str], **more: object) -> str:
     """Return the key of a question; `more` is all else that can change the verdict, such as region and profile."""
     parts = {"operation": operation, "services": sorted(set(services)), "info_types": sorted(set(info_types)), **more}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
@@ -183,8 +183,8 @@ class ImageJudge:
     preflight: bool = True
     identify: Identify | None = None
     sampling: Sampling | None = None
-    memory: Memory = field(default_factory=Nothing)
-    in_flight: InFlight = field(default_factory=InFlight)
+    memory: Cache = field(default_factory=NullCache)
+    in_flight: KeyedLock = field(default_factory=KeyedLock)
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one item; what goes wrong with it is an outcome too."""
@@ -198,36 +198,36 @@ class ImageJudge:
             return self._kept(without_verdict(known, unforeseen(known, error)), None)
 
     def _judged(self, known: Outcome, *, is_last: bool) -> Outcome:
-        look: FileStat | None = None
+        fingerprint: FileStat | None = None
         image = known.item.image
         try:
             if isinstance(image, LocalFile) and image.sha256 and image.stat:
-                look = image.stat
-                known = self._identified(replace(known, sha256=image.sha256, size=look.size))
-                remembered = self.memory.recall(known, look)
+                fingerprint = image.stat
+                known = self._identified(replace(known, sha256=image.sha256, size=fingerprint.size))
+                remembered = self.memory.get(known, fingerprint)
                 if remembered is not None:
                     return remembered
             with _opened(image) as file:
                 if file is None:
                     known = replace(known, extents=self._sampled(unseen_extents(image)))
                 else:
-                    look = file_stat(file)
-                    known = replace(known, size=look.size)
-                    known = self._read(known, file, look.size)
-                    look = look if file_stat(file) == look else None
+                    fingerprint = file_stat(file)
+                    known = replace(known, size=fingerprint.size)
+                    known = self._read(known, file, fingerprint.size)
+                    fingerprint = fingerprint if file_stat(file) == fingerprint else None
                 known = self._identified(known)
-                with self.in_flight.alone(known.sha256):
-                    remembered = self.memory.recall(known, look)
+                with self.in_flight.hold(known.sha256):
+                    remembered = self.memory.get(known, fingerprint)
                     if remembered is not None:
                         return remembered
                     outcome = self.send(known, file, self.cost(known))
-                    return self._kept(outcome, look if file is None or file_stat(file) == look else None)
+                    return self._kept(outcome, fingerprint if file is None or file_stat(file) == fingerprint else None)
         except NotTriedError:
             return NotTried(item=known.item, call=known.call)
         except ModerateError as error:
             if isinstance(error, FileChangedError) and not is_last:
                 raise
-            return self._kept(without_verdict(known, error), look)
+            return self._kept(without_verdict(known, error), fingerprint)
 
     def _read(self, known: Outcome, file: BufferedReader, size: int) -> Outcome:
         """Return what is known of a file once all of it was read."""
@@ -248,8 +248,8 @@ class ImageJudge:
             return known
         return replace(known, item=replace(known.item, data_id=self.identify(known)))
 
-    def _kept(self, outcome: Outcome, look: FileStat | None) -> Outcome:
-        self.memory.keep(outcome, look)
+    def _kept(self, outcome: Outcome, fingerprint: FileStat | None) -> Outcome:
+        self.memory.keep(outcome, fingerprint)
         return outcome
 
 
@@ -262,7 +262,7 @@ class Sender:
 
     clients: Sequence[GreenClient]
     ask: Ask
-    budget: Budget = field(default_factory=Budget)
+    budget: CallBudget = field(default_factory=CallBudget)
 
     def __call__(self, known: Outcome, file: BufferedReader | None, calls: int) -> Judged | Pending:
         """Return the answer; raises ModerateError where there is none, and CallCapError before a call too many."""

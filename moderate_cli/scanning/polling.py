@@ -18,7 +18,7 @@ from moderate_cli.common.errors import (
     StoppedError,
 )
 from moderate_cli.models import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
-from moderate_cli.scanning.executor import Judge, Scan
+from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import judged, unforeseen, without_verdict
 
 _STEP = 0.2  # seconds between two looks at whether somebody asked to stop
@@ -34,7 +34,7 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class PollSchedule:
     """When to ask, in seconds: first, then again and again, until the time is up.
 
     The vendor's pages advise 30 s before the first question and 30 s between two. `timeout` of 0 asks once, at once.
@@ -54,7 +54,7 @@ class Polling:
         judge: Judge,
         *,
         jobs: int,
-        patience: Patience,
+        patience: PollSchedule,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -65,7 +65,7 @@ class Polling:
         self._monotonic = monotonic
         self._sleep = sleep
         self._stopping = False
-        self._round: Scan | None = None
+        self._round: Executor | None = None
 
     @property
     def not_tried(self) -> int:
@@ -107,7 +107,7 @@ class Polling:
 
     def _ask(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
         """Yield what is over, and keep what is worth another question; a fatal answer is the last one."""
-        self._round = Scan(tasks, self._judge, jobs=self._jobs)
+        self._round = Executor(tasks, self._judge, jobs=self._jobs)
         if self._stopping:
             self._round.stop()
         for outcome in self._round:

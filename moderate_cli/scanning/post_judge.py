@@ -31,7 +31,7 @@ from moderate_cli.models import (
 )
 from moderate_cli.preflight import extents_of
 from moderate_cli.scanning.image_judge import (
-    Budget,
+    CallBudget,
     answered,
     checked_file,
     open_file,
@@ -70,7 +70,7 @@ class PostJudge:
     clients: Sequence[GreenClient]
     call: Call
     submit: Submit = submit_post
-    budget: Budget = field(default_factory=Budget)
+    budget: CallBudget = field(default_factory=CallBudget)
     only_plans: bool = False
     preflight: bool = True
 

@@ -71,11 +71,11 @@ class Policy:
         more = [] if len(self._overruled) == len(names) else [self._words("further files do")]
         return [self._words(f"{name} does") for name in names] + more
 
-    def tell(self, say: Callable[[str], None]) -> None:
+    def tell(self, echo: Callable[[str], None]) -> None:
         """Say which files of the working tree do not count: those known by now, and each that is found from now on."""
         for line in self.overruled:
-            say(line)
-        self._say = say
+            echo(line)
+        self._say = echo
 
     def holds(self, path: Path) -> bool:
         """Tell whether a path lies in the repository, so that the revision decides what it holds."""

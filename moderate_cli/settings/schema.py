@@ -12,7 +12,7 @@ from moderate_cli.common.text import shortened
 from moderate_cli.models import RiskLevel
 from moderate_cli.settings import value_types
 from moderate_cli.settings.resolved import CredentialsChoice, FailOn, ParamsIn
-from moderate_cli.settings.value_types import Kind, prices
+from moderate_cli.settings.value_types import SettingType, prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Setting:
     """
 
     name: str
-    kind: Kind
+    kind: SettingType
     default: Any = None
     default_text: str | None = None
     help: str

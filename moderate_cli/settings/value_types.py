@@ -36,7 +36,7 @@ def _same(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SettingType:
     """A kind of value.
 
     `check` takes what YAML gives, and returns the value that programs use; it raises ValueError, or an error that
@@ -63,7 +63,7 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def whole_number(low: int, high: int | None = None) -> Kind:
+def whole_number(low: int, high: int | None = None) -> SettingType:
     """Return the kind of whole numbers from one on, maybe up to another."""
 
     def check(value: object) -> int:
@@ -72,10 +72,10 @@ def whole_number(low: int, high: int | None = None) -> Kind:
         return value
 
     end = "on" if high is None else f"to {high}"
-    return Kind(f"a whole number from {low} {end}", check, parse=int, low=low, high=high)
+    return SettingType(f"a whole number from {low} {end}", check, parse=int, low=low, high=high)
 
 
-def number(low: float, high: float) -> Kind:
+def number(low: float, high: float) -> SettingType:
     """Return the kind of numbers between two."""
 
     def check(value: object) -> float:
@@ -83,10 +83,10 @@ def number(low: float, high: float) -> Kind:
             raise ValueError
         return float(value)
 
-    return Kind(f"a number from {low:g} to {high:g}", check, parse=float, low=low, high=high)
+    return SettingType(f"a number from {low:g} to {high:g}", check, parse=float, low=low, high=high)
 
 
-def flag() -> Kind:
+def flag() -> SettingType:
     """Return the kind of yes and no."""
 
     def check(value: object) -> bool:
@@ -99,10 +99,10 @@ def flag() -> Kind:
             raise ValueError
         return text.strip().lower() in _TRUE
 
-    return Kind("true or false", check, parse)
+    return SettingType("true or false", check, parse)
 
 
-def choice(words: type[StrEnum]) -> Kind:
+def choice(words: type[StrEnum]) -> SettingType:
     """Return the kind of one word out of a few."""
 
     def check(value: object) -> StrEnum:
@@ -110,10 +110,10 @@ def choice(words: type[StrEnum]) -> Kind:
             raise ValueError  # noqa: TRY004
         return words(value)
 
-    return Kind(_either(words), check, show=str, choices=tuple(words))
+    return SettingType(_either(words), check, show=str, choices=tuple(words))
 
 
-def names(*, at_least: int) -> Kind:
+def names(*, at_least: int) -> SettingType:
     """Return the kind of several names: a list, or a text with commas."""
 
     def check(value: object) -> tuple[str, ...]:
@@ -123,10 +123,10 @@ def names(*, at_least: int) -> Kind:
         return found
 
     expected = "names, in a list or with commas between them"
-    return Kind(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
+    return SettingType(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
 
 
-def info_types() -> Kind:
+def info_types() -> SettingType:
     """Return the kind of the details that can be asked for, in any case."""
     several = names(at_least=0)
     by_folded = {name.casefold(): name for name in INFO_TYPES}
@@ -144,7 +144,7 @@ def info_types() -> Kind:
     return replace(several, check=check)
 
 
-def patterns() -> Kind:
+def patterns() -> SettingType:
     """Return the kind of patterns of files, which may have commas in them."""
 
     def check(value: object) -> tuple[str, ...]:
@@ -153,10 +153,10 @@ def patterns() -> Kind:
             raise ValueError
         return tuple(parts)
 
-    return Kind("a pattern, or a list of them", check, parse=str.split, show=list)
+    return SettingType("a pattern, or a list of them", check, parse=str.split, show=list)
 
 
-def path() -> Kind:
+def path() -> SettingType:
     """Return the kind of paths of files."""
 
     def check(value: object) -> Path:
@@ -166,24 +166,24 @@ def path() -> Kind:
             raise ValueError  # noqa: TRY004
         return value
 
-    return Kind("the path of a file", check, show=lambda value: None if value is None else str(value))
+    return SettingType("the path of a file", check, show=lambda value: None if value is None else str(value))
 
 
-def region() -> Kind:
+def region() -> SettingType:
     """Return the kind of region ids, known here or not."""
-    return Kind("the id of a region", _region)
+    return SettingType("the id of a region", _region)
 
 
-def regions() -> Kind:
+def regions() -> SettingType:
     """Return the kind of several region ids."""
 
     def check(value: object) -> tuple[str, ...]:
         return tuple(_region(part) for part in _several(value))
 
-    return Kind("ids of regions, in a list or with commas between them", check, parse=str.split, show=list)
+    return SettingType("ids of regions, in a list or with commas between them", check, parse=str.split, show=list)
 
 
-def address() -> Kind:
+def address() -> SettingType:
     """Return the kind of endpoints."""
 
     def check(value: object) -> str:
@@ -194,10 +194,10 @@ def address() -> Kind:
         Endpoint.parse(value)
         return value
 
-    return Kind("HOST, HOST:PORT or https://HOST", check)
+    return SettingType("HOST, HOST:PORT or https://HOST", check)
 
 
-def age() -> Kind:
+def age() -> SettingType:
     """Return the kind of ages, which are seconds inside: infinite for `forever`, None for `never`."""
 
     def check(value: object) -> float | None:
@@ -210,10 +210,10 @@ def age() -> Kind:
             raise ValueError
         return float(int(found[1]) * _SECONDS[found[2]])
 
-    return Kind("an age such as 30m, 12h or 7d, forever or never", check, show=_written_age)
+    return SettingType("an age such as 30m, 12h or 7d, forever or never", check, show=_written_age)
 
 
-def credentials() -> Kind:
+def credentials() -> SettingType:
     """Return the kind of places where an AccessKey can be looked for."""
 
     def check(value: object) -> CredentialsChoice:
@@ -230,7 +230,7 @@ def credentials() -> Kind:
         return {"source": source, "profile": value.profile} if value.profile else source
 
     expected = f"{_either(CredentialsSource)}, or a mapping with source and profile"
-    return Kind(expected, check, show=show, keys=("source", "profile"))
+    return SettingType(expected, check, show=show, keys=("source", "profile"))
 
 
 def _is_plain(value: object) -> bool:
@@ -266,13 +266,13 @@ def _written_age(seconds: float | None) -> str:
 
 _KEYS = ("amount", "currency", "per")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_MOST = 1_000_000
+_MAX = 1_000_000
 
 
-def prices() -> Kind:
+def prices() -> SettingType:
     """Return the kind of prices by the name of a service or of a billing type."""
     expected = f"services or billing types, each with {', '.join(_KEYS)}"
-    return Kind(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
+    return SettingType(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
 
 
 def _check(value: object) -> Prices:
@@ -295,12 +295,12 @@ def _price(name: str, facts: object) -> Price:
     if not isinstance(facts, dict) or set(facts) != set(_KEYS):
         raise UsageError(f"{name} needs {', '.join(_KEYS[:-1])} and {_KEYS[-1]}, and nothing else")
     amount, currency, per = (facts[key] for key in _KEYS)
-    if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= _MOST:
-        raise UsageError(f"the amount of {name} must be a number from 0 to {_MOST}")
+    if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= _MAX:
+        raise UsageError(f"the amount of {name} must be a number from 0 to {_MAX}")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
         raise UsageError(f"the currency of {name} must be three capital letters, such as USD or CNY")
-    if not isinstance(per, int) or isinstance(per, bool) or not 1 <= per <= _MOST:
-        raise UsageError(f"per of {name} must be a whole number from 1 to {_MOST}")
+    if not isinstance(per, int) or isinstance(per, bool) or not 1 <= per <= _MAX:
+        raise UsageError(f"per of {name} must be a whole number from 1 to {_MAX}")
     return Price(amount=Decimal(str(amount)), currency=currency, per=per, source="the setting prices")
 
 

@@ -83,13 +83,13 @@ _ALL = Selection()
 class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
 
-    `passed_over` counts what was found and is no image: by its name or its content in a folder, by its name alone in
+    `non_images` counts what was found and is no image: by its name or its content in a folder, by its name alone in
     OSS, where the content could not be read without a download. `ignored` counts the files and folders that the
     selection left out, and `links` the links that lead out of a folder and were not followed. Of the clean files that
-    an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as `spared`.
-    `unmatched` are globs that matched nothing. What was named is never passed over or spared, and of its files the
-    selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
-    that makes no sense.
+    an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as
+    `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or left to an earlier run,
+    and of its files the selection leaves out only those that a list names, unless it is forced on all. Raises
+    UsageError for a selection that makes no sense.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class Sources:
         self._open_bucket = open_bucket
         self._recall = recall
         self._clean_wanted = clean_wanted
-        self.passed_over = 0
+        self.non_images = 0
         self.ignored = 0
         self.ignored_by: Counter[str] = Counter()
         self.links = 0
-        self.spared = 0
+        self.unchanged = 0
         self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
@@ -197,7 +197,7 @@ class Sources:
             if seen is not None and seen[:4] == file:
                 sha256 = seen[4]
             elif not has_image_name(name) and not has_image_content(path):
-                self.passed_over += 1
+                self.non_images += 1
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 
@@ -211,7 +211,7 @@ class Sources:
             return files
         clean = self._recall.clean_in(chunk.folder, None if chunk.is_whole else _names(files))
         if clean == files and not self._clean_wanted:  # both are in the order of their names
-            self.spared += len(files)
+            self.unchanged += len(files)
             return []
         known, left = frozenset(clean), []
         for file in files:
@@ -221,7 +221,7 @@ class Sources:
                 self._clean_wanted -= 1
                 left.append(file)
             else:
-                self.spared += 1
+                self.unchanged += 1
         return left
 
     def _known(self, chunk: Chunk, files: list[Found]) -> Mapping[str, Seen]:
@@ -237,7 +237,7 @@ class Sources:
             if has_image_name(name):
                 yield Item(path, LocalFile(Path(path)))
             else:
-                self.passed_over += 1
+                self.non_images += 1
         if chunk.error is not None:
             folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
             message = f"the folder cannot be listed: {chunk.error.strerror}"
@@ -256,7 +256,7 @@ class Sources:
                 elif has_image_name(found.key.rpartition("/")[2]):
                     yield Item(f"oss://{name}/{found.key}", found)
                 else:
-                    self.passed_over += 1
+                    self.non_images += 1
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
 

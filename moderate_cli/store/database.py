@@ -22,7 +22,7 @@ APPLICATION_ID = 0x6D646572
 """What the header of the file says about who made it: "mder"."""
 
 
-Work = Callable[[sqlite3.Connection], int]
+OutcomeStream = Callable[[sqlite3.Connection], int]
 """What SQL cannot say; returns how many answers it drops, so that they are not found any more."""
 
 
@@ -31,7 +31,7 @@ class Migration:
     """One step of the schema; its statements and the record of it are one transaction."""
 
     name: str
-    statements: tuple[str | Work, ...]
+    statements: tuple[str | OutcomeStream, ...]
 
 
 _RUNS_AND_RESULTS = Migration(

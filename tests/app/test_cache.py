@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from builders import SHA256, call, failed, item, judged, pending, schema_1, skipped, unreadable_answer, verdict
 
-from moderate_cli.app.cache import Ledger, Recollection
+from moderate_cli.app.cache import ResultCache, RunRecorder
 from moderate_cli.app.collect import as_task
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import (
@@ -36,10 +36,10 @@ FRAMES = Coverage("frames", 1, 3)
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Recollection]:
+def memory(tmp_path: Path) -> Iterator[ResultCache]:
     environment = Environment(stderr=io.StringIO(), clock=lambda: NOW)
     with Store.open(tmp_path / "history.db", clock=environment.clock) as store:
-        yield Recollection(Ledger(store, "sync", environment), "question", since=0.0)
+        yield ResultCache(RunRecorder(store, "sync", environment), "question", since=0.0)
 
 
 def _known(path: Path = Path("a.gif"), **changes: object) -> Outcome:
@@ -61,63 +61,63 @@ def _judged(outcome: Judged) -> Judged:
         (skipped(), False),
     ],
 )
-def test_only_a_whole_answer_is_recalled(memory: Recollection, outcome: Outcome, is_answer: bool) -> None:
+def test_only_a_whole_answer_is_recalled(memory: ResultCache, outcome: Outcome, is_answer: bool) -> None:
     kept = replace(outcome, item=_known().item, sha256=SHA256)
     memory.keep(kept, LOOK)
-    recalled = memory.recall(_known(), LOOK)
+    recalled = memory.get(_known(), LOOK)
     assert (recalled is not None) is is_answer
-    store = memory.ledger.store
+    store = memory.recorder.store
     assert store
     assert len(list(store.history(Filters()))) == 1  # whatever it is, people can look it up
     folder = str(Path.cwd())
     assert [seen[0] for seen in memory.seen_in(folder, None).values()] == (["a.gif"] if is_answer else [])
 
 
-def test_what_is_pending_is_no_result(memory: Recollection) -> None:
+def test_what_is_pending_is_no_result(memory: ResultCache) -> None:
     memory.keep(pending(), None)
-    assert memory.ledger.store
-    assert list(memory.ledger.store.history(Filters())) == []
+    assert memory.recorder.store
+    assert list(memory.recorder.store.history(Filters())) == []
 
 
 @pytest.mark.parametrize("total", [3, None])
-def test_an_earlier_answer_tells_again_what_it_was_about(memory: Recollection, total: int | None) -> None:
+def test_an_earlier_answer_tells_again_what_it_was_about(memory: ResultCache, total: int | None) -> None:
     coverage = (Coverage("frames", 1, total),)
     first = replace(
         _judged(judged("high", "weapon", coverage=coverage, notes=("odd",), billed_calls=1)), notes=("first assumed",)
     )
     memory.keep(first, LOOK)
-    again = memory.recall(_known(notes=("first assumed",), extents=(Extent("frames", total),)), LOOK)
+    again = memory.get(_known(notes=("first assumed",), extents=(Extent("frames", total),)), LOOK)
     assert isinstance(again, Judged)
     assert (again.reused, again.call.attempts, again.verdict.coverage) == (True, 0, coverage)
     assert (again.verdict.risk_level, notes(again)) == (RiskLevel.HIGH, ("first assumed", "odd"))
-    by_its_look = memory.recall(_known(), LOOK)  # of a file that was not opened nothing more is known
+    by_its_look = memory.get(_known(), LOOK)  # of a file that was not opened nothing more is known
     assert isinstance(by_its_look, Judged)
     assert by_its_look.verdict.coverage == coverage
 
 
-def test_an_answer_of_0_1_0_does_not_hide_what_was_not_looked_at(memory: Recollection) -> None:
-    store = memory.ledger.store
+def test_an_answer_of_0_1_0_does_not_hide_what_was_not_looked_at(memory: ResultCache) -> None:
+    store = memory.recorder.store
     assert store
     store.add_result(None, schema_1(_judged(judged("medium", "weapon"))), question="question")
-    still = memory.recall(_known(), LOOK)
+    still = memory.get(_known(), LOOK)
     assert isinstance(still, Judged)
     assert still.verdict.coverage == ()
-    moving = memory.recall(_known(extents=(Extent("frames", 3),)), LOOK)
+    moving = memory.get(_known(extents=(Extent("frames", 3),)), LOOK)
     assert isinstance(moving, Judged)
     assert moving.verdict.coverage == (FRAMES,)
 
 
 @pytest.mark.parametrize("is_opened", [True, False])
-def test_a_task_that_is_pending_tells_what_its_image_consists_of(memory: Recollection, is_opened: bool) -> None:
-    ledger, extents = memory.ledger, (Extent("frames", 3, 1, 10),)
+def test_a_task_that_is_pending_tells_what_its_image_consists_of(memory: ResultCache, is_opened: bool) -> None:
+    recorder, extents = memory.recorder, (Extent("frames", 3, 1, 10),)
     first = Outcome(item=item("a.gif", data_id="a"), call=call(services=("s",)), sha256=SHA256, extents=extents)
     submission = Submission(call=first.call, req_id="Q1", data_id="a", request_id=None)
-    ledger.submit("image", first, Client(), lambda: submission, question="question")  # type: ignore[arg-type]
+    recorder.submit("image", first, Client(), lambda: submission, question="question")  # type: ignore[arg-type]
     known = _known(extents=extents if is_opened else ())
-    again = replace(memory, queued=True).recall(replace(known, item=replace(known.item, data_id="b")), LOOK)
+    again = replace(memory, queued=True).get(replace(known, item=replace(known.item, data_id="b")), LOOK)
     assert isinstance(again, Pending)
     assert (again.reused, again.req_id, again.extents) == (True, "Q1", extents)
-    assert memory.recall(known, LOOK) is None
+    assert memory.get(known, LOOK) is None
     task = as_task(again)
     assert isinstance(task.image, QueuedTask)
     assert (task.data_id, task.image.data_id, task.image.extents) == ("b", None, extents)
@@ -130,7 +130,7 @@ class Client:
 
 
 @pytest.mark.parametrize("engine", ["cloud", "local"])
-def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: Recollection, engine: Engine) -> None:
+def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: ResultCache, engine: Engine) -> None:
     expecting = replace(memory, engine=engine)
     expecting.keep(_judged(judged()), LOOK)
     clean = expecting.clean_in(str(Path.cwd()), None)
@@ -151,7 +151,7 @@ def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: Recollection, 
         skipped(),
     ],
 )
-def test_what_there_is_something_to_say_of_is_not_clean(memory: Recollection, outcome: Outcome) -> None:
+def test_what_there_is_something_to_say_of_is_not_clean(memory: ResultCache, outcome: Outcome) -> None:
     memory.keep(replace(outcome, item=_known().item, sha256=SHA256), LOOK)
     assert memory.clean_in(str(Path.cwd()), None) == []
 

@@ -31,9 +31,9 @@ class Kept:
         return True
 
 
-def _run(ledger: Kept, **changes: Any) -> Run:
+def _run(recorder: Kept, **changes: Any) -> Run:
     nothing: dict[str, Any] = dict.fromkeys(("environment", "settings", "gate", "output", "findings", "estimate"))
-    return Run(**nothing, ledger=ledger, **changes)  # type: ignore[arg-type]
+    return Run(**nothing, recorder=recorder, **changes)  # type: ignore[arg-type]
 
 
 def _task(name: str) -> Judged:
@@ -41,21 +41,21 @@ def _task(name: str) -> Judged:
 
 
 def test_what_was_not_told_comes_first() -> None:
-    ledger = Kept()
-    run = _run(ledger, untold=[_task("x"), _task("y")], shares_tasks=True)
+    recorder = Kept()
+    run = _run(recorder, untold=[_task("x"), _task("y")], shares_tasks=True)
     assert sources_of(run._new([_task("a"), judged(source="b")])) == ["x", "y", "a", "b"]  # type: ignore[arg-type]
-    assert (run.tally.elsewhere, ledger.claimed) == (0, [])
+    assert (run.summary.elsewhere, recorder.claimed) == (0, [])
 
 
 @pytest.mark.parametrize("shares_tasks", [True, False])
 def test_what_another_process_collected_is_told_by_that_one_unless_it_was_asked_for(shares_tasks: bool) -> None:
-    ledger = Kept("b")
-    run = _run(ledger, shares_tasks=shares_tasks)
+    recorder = Kept("b")
+    run = _run(recorder, shares_tasks=shares_tasks)
     told = sources_of(run._new([_task("a"), _task("b"), _task("c")]))  # type: ignore[arg-type]
     if shares_tasks:  # it may still be at work; what it does not tell is left for the next run
-        assert (told, run.tally.elsewhere, ledger.claimed) == (["a", "c"], 1, [])
+        assert (told, run.summary.elsewhere, recorder.claimed) == (["a", "c"], 1, [])
     else:
-        assert (told, run.tally.elsewhere, ledger.claimed) == (["a", "b", "c"], 0, ["b"])
+        assert (told, run.summary.elsewhere, recorder.claimed) == (["a", "b", "c"], 0, ["b"])
 
 
 def test_a_stop_takes_no_more_of_what_was_not_told_than_it_tells() -> None:
@@ -71,5 +71,5 @@ def test_a_stop_takes_no_more_of_what_was_not_told_than_it_tells() -> None:
     for outcome in run._new([]):  # type: ignore[arg-type]
         told.append(outcome.item.source)
         if outcome.item.source == "y":
-            run.tally.stopped_by = ExitCode.INTERRUPTED
+            run.summary.stopped_by = ExitCode.INTERRUPTED
     assert told == taken == ["x", "y"]

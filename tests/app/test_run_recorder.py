@@ -24,19 +24,19 @@ from builders import (
     verdict,
 )
 
-from moderate_cli.app.cache import Ledger, as_item, is_answer
+from moderate_cli.app.cache import RunRecorder, as_item, is_answer
 from moderate_cli.client.responses import UnreadableAnswerError
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError
 from moderate_cli.models import Coverage, Extent, Failed, Item, Judged, Outcome, QueuedTask, RiskLevel, Submission
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 from moderate_cli.scanning.image_judge import judged as judged_as
 from moderate_cli.scanning.image_judge import without_verdict
 from moderate_cli.store import Filters, Store
 
 
-class _GivenUp(Ledger):
+class _GivenUp(RunRecorder):
     """Its store is given up by another thread right after each look at it."""
 
     _store: Store | None = None
@@ -54,9 +54,9 @@ class _GivenUp(Ledger):
 def test_work_on_a_store_that_is_given_up_meanwhile_still_has_it(tmp_path: Path) -> None:
     environment: Any = None  # nothing is said
     with Store.open(tmp_path / "history.db") as store:
-        ledger = _GivenUp(store, "sync", environment)
-        assert ledger.attempt(lambda store: store.path) == tmp_path / "history.db"
-        assert ledger.attempt(lambda store: store.path) is None
+        recorder = _GivenUp(store, "sync", environment)
+        assert recorder.attempt(lambda store: store.path) == tmp_path / "history.db"
+        assert recorder.attempt(lambda store: store.path) is None
 
 
 def _verdict(
@@ -127,17 +127,17 @@ def store(tmp_path: Path, environment: Environment) -> Iterator[Store]:
         yield store
 
 
-def _ledger(store: Store, environment: Environment) -> Ledger:
-    ledger = Ledger(store, "poll", environment)
-    ledger.begin()
-    return ledger
+def _ledger(store: Store, environment: Environment) -> RunRecorder:
+    recorder = RunRecorder(store, "poll", environment)
+    recorder.begin()
+    return recorder
 
 
-def _submitted(ledger: Ledger, known: Outcome, req_id: str = "Q1", **options: Any) -> Item:
+def _submitted(recorder: RunRecorder, known: Outcome, req_id: str = "Q1", **options: Any) -> Item:
     submission = Submission(call=known.call, req_id=req_id, data_id=None, request_id="R")
-    ledger.submit("image", known, Client(), lambda: submission, **options)  # type: ignore[arg-type]
-    assert ledger.store
-    task = ledger.store.find_task(req_id)
+    recorder.submit("image", known, Client(), lambda: submission, **options)  # type: ignore[arg-type]
+    assert recorder.store
+    task = recorder.store.find_task(req_id)
     assert task
     return as_item(task)
 
@@ -185,8 +185,8 @@ def _outcome(one: Item, level: str = "high") -> Judged:
     return Judged(item=one, call=call(), verdict=verdict(level, "weapon", req_id=cast(QueuedTask, one.image).req_id))
 
 
-def _untold(ledger: Ledger) -> list[tuple[str, RiskLevel | None]]:
-    outcomes = list(ledger.untold())
+def _untold(recorder: RunRecorder) -> list[tuple[str, RiskLevel | None]]:
+    outcomes = list(recorder.untold())
     assert all(isinstance(outcome, Judged) for outcome in outcomes)
     return [(outcome.item.source, outcome.verdict.risk_level) for outcome in outcomes]  # type: ignore[union-attr]
 
@@ -200,7 +200,7 @@ def test_what_no_finished_run_has_told_is_told_by_the_next(store: Store, environ
     third = _ledger(store, environment)  # and so was the second
     [outcome] = third.untold()
     assert (outcome.item.data_id, outcome.at) == ("d", 1_000_000.0)
-    third.finish(Tally(), ExitCode.OK)
+    third.finish(RunSummary(), ExitCode.OK)
     assert _untold(_ledger(store, environment)) == []
 
 
@@ -212,25 +212,25 @@ def test_a_task_that_another_run_has_collected_is_told_by_whoever_claims_it(
     assert first.keep_task(cast(QueuedTask, one.image), _outcome(one))
     second = _ledger(store, environment)
     assert not second.keep_task(cast(QueuedTask, one.image), _outcome(one, "low"))
-    second.finish(Tally(), ExitCode.OK)  # it left that to the first, which it took to be still at work
+    second.finish(RunSummary(), ExitCode.OK)  # it left that to the first, which it took to be still at work
     third = _ledger(store, environment)
     assert not third.keep_task(cast(QueuedTask, one.image), _outcome(one, "low"))
     assert third.claim("Q1")
-    third.finish(Tally(), ExitCode.OK)
+    third.finish(RunSummary(), ExitCode.OK)
     assert _untold(_ledger(store, environment)) == []
 
 
 def test_an_answer_that_cannot_be_read_leaves_its_task_pending_and_is_kept_for_people(
     store: Store, environment: Environment, tmp_path: Path
 ) -> None:
-    ledger = _ledger(store, environment)
-    one = _submitted(ledger, Outcome(item=item("a.gif"), call=call()), question="q")
+    recorder = _ledger(store, environment)
+    one = _submitted(recorder, Outcome(item=item("a.gif"), call=call()), question="q")
     read = Failed(item=one, call=call(), error=unreadable_answer(), verdict=verdict("medium", "smoke"))
-    assert ledger.keep_task(cast(QueuedTask, one.image), read)
+    assert recorder.keep_task(cast(QueuedTask, one.image), read)
     assert [task.req_id for task in store.pending_tasks()] == ["Q1"]
     [entry] = store.history(Filters())
     assert (entry.record["status"], entry.record["risk_level"]) == ("failed", "medium")
-    assert ledger.keep_task(cast(QueuedTask, one.image), _outcome(one))
+    assert recorder.keep_task(cast(QueuedTask, one.image), _outcome(one))
     assert list(store.pending_tasks()) == []
 
 
@@ -238,11 +238,11 @@ def test_an_answer_that_cannot_be_read_leaves_its_task_pending_and_is_kept_for_p
 def test_a_result_that_was_not_read_whole_is_final_and_no_answer(
     store: Store, environment: Environment, is_whole: bool
 ) -> None:
-    ledger = _ledger(store, environment)
-    one = _submitted(ledger, Outcome(item=item("a.gif"), call=call(), sha256="ab" * 32), question="q")
+    recorder = _ledger(store, environment)
+    one = _submitted(recorder, Outcome(item=item("a.gif"), call=call(), sha256="ab" * 32), question="q")
     outcome = _outcome(one)
     outcome = replace(outcome, sha256="ab" * 32, verdict=replace(outcome.verdict, complete=is_whole))
-    assert ledger.keep_task(cast(QueuedTask, one.image), outcome)
+    assert recorder.keep_task(cast(QueuedTask, one.image), outcome)
     assert list(store.pending_tasks()) == []
     assert (store.find_answer("ab" * 32, "q", since=0.0) is not None) is is_whole
 
@@ -263,9 +263,9 @@ def test_a_stored_result_that_nobody_can_read_does_not_hold_the_others_up(
 
 
 def test_a_result_is_dated_when_it_becomes_known(store: Store, environment: Environment) -> None:
-    ledger = _ledger(store, environment)
-    ledger.keep(judged())
-    ledger.keep(replace(judged(source="b.png"), at=5.0))
+    recorder = _ledger(store, environment)
+    recorder.keep(judged())
+    recorder.keep(replace(judged(source="b.png"), at=5.0))
     assert [entry.record["judged_at"] for entry in store.history(Filters())] == [
         "1970-01-01T00:00:05Z",
         "1970-01-12T13:46:40Z",

@@ -23,7 +23,7 @@ from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.transport import Answer, Transport
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Extent, ImageUrl, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 DATA = Path(__file__).parents[1] / "data"
 JPEG = DATA / "landscape.jpg"
@@ -421,16 +421,16 @@ NAMING = ("jsonl", "json", "csv", "html")
 
 
 @pytest.fixture
-def spared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def unchanged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many clean files each run left to the store."""
     numbers: list[int] = []
-    real = Tally.add_clean
+    real = RunSummary.add_clean
 
-    def counting(self: Tally, number: int, **options: bool) -> None:
+    def counting(self: RunSummary, number: int, **options: bool) -> None:
         numbers.append(number)
         real(self, number, **options)
 
-    monkeypatch.setattr(Tally, "add_clean", counting)
+    monkeypatch.setattr(RunSummary, "add_clean", counting)
     return numbers
 
 
@@ -473,13 +473,13 @@ def test_a_folder_that_is_known_to_be_clean_stays_counted(
     ],
 )
 def test_clean_files_are_left_to_the_store_as_far_as_the_formats_bear_it(
-    moderate: Callable, spared: list[int], many: Path, options: list[str], number: int
+    moderate: Callable, unchanged: list[int], many: Path, options: list[str], number: int
 ) -> None:
     moderate("sync", many, "--reuse", "forever", *LOCAL)
     further = [option.format(many.parent) for option in options]
     again = moderate("sync", many, "--reuse", "forever", *further, *LOCAL)
     assert again.code == ExitCode.OK, again.stderr
-    assert spared == [0, number]
+    assert unchanged == [0, number]
     assert "30 judged (30 none), 30 reused" in again.stderr
 
 
@@ -492,14 +492,14 @@ def test_junit_counts_each_image_whether_it_was_judged_now_or_before(moderate: C
         assert result.code == ExitCode.FOUND
 
 
-def test_a_plan_tells_of_each_image_in_any_format(moderate: Callable, spared: list[int], folder: Path) -> None:
+def test_a_plan_tells_of_each_image_in_any_format(moderate: Callable, unchanged: list[int], folder: Path) -> None:
     moderate("sync", folder, "--reuse", "forever", *LOCAL)
     plan = moderate("sync", folder, "--reuse", "forever", "-n", "-f", "jsonl", "--min-level", "low", *LOCAL)
     assert [json.loads(line)["action"] for line in plan.stdout.splitlines()] == ["reuse"] * 5
-    assert spared == [0]
+    assert unchanged == [0]
 
 
-def test_what_is_retried_is_counted_alone(moderate: Callable, spared: list[int], folder: Path) -> None:
+def test_what_is_retried_is_counted_alone(moderate: Callable, unchanged: list[int], folder: Path) -> None:
     (folder / "gone.jpg").symlink_to(folder / "nowhere")
     arguments = ["sync", folder, "--reuse", "forever", "-f", "sarif"]
     moderate(*arguments, *LOCAL)
@@ -507,11 +507,11 @@ def test_what_is_retried_is_counted_alone(moderate: Callable, spared: list[int],
     (folder / "gone.jpg").write_bytes(JPEG.read_bytes() + b"found again")
     result = moderate(*arguments, "--retry-failed", *LOCAL)
     assert "1 judged (1 none) in" in result.stderr
-    assert spared == [0, 0]
+    assert unchanged == [0, 0]
 
 
 def test_what_there_is_something_to_say_of_is_never_left_to_the_store(
-    moderate: Callable, spared: list[int], tmp_path: Path
+    moderate: Callable, unchanged: list[int], tmp_path: Path
 ) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
@@ -523,13 +523,13 @@ def test_what_there_is_something_to_say_of_is_never_left_to_the_store(
         os.utime(path, (LONG_AGO, LONG_AGO))
     arguments = ["sync", folder, "--reuse", "forever", "-f", "sarif", "--fail-on", "low"]
     first, again = (moderate(*arguments, *LOCAL) for _ in range(2))
-    assert spared == [0, 0]
+    assert unchanged == [0, 0]
     assert again.stdout == first.stdout
     assert again.code == first.code == ExitCode.INCOMPLETE
     assert "1 of 3 frames" in again.stdout
 
 
-def test_what_is_suppressed_is_told_again(moderate: Callable, spared: list[int], tmp_path: Path) -> None:
+def test_what_is_suppressed_is_told_again(moderate: Callable, unchanged: list[int], tmp_path: Path) -> None:
     folder = tmp_path / "ours"
     folder.mkdir()
     image = folder / "found.png"
@@ -542,18 +542,18 @@ def test_what_is_suppressed_is_told_again(moderate: Callable, spared: list[int],
     first, again = (moderate(*arguments, *LOCAL) for _ in range(2))
     assert again.stdout == first.stdout
     assert '"justification":"ours"' in again.stdout
-    assert spared == [0, 0, 0]
+    assert unchanged == [0, 0, 0]
 
 
 def test_what_another_engine_judged_than_is_expected_is_told_again(
-    moderate: Callable, account: dict[str, str], spared: list[int], folder: Path
+    moderate: Callable, account: dict[str, str], unchanged: list[int], folder: Path
 ) -> None:
     arguments = ["sync", folder, "--reuse", "forever", "-f", "markdown"]
     for _ in range(2):  # an emulator at an endpoint
         assert "The local engine judged these" in moderate(*arguments, variables=account).stdout
     for _ in range(2):
         assert "The local engine judged these" in moderate(*arguments, *LOCAL).stdout
-    assert spared == [0, 0, 0, 5]
+    assert unchanged == [0, 0, 0, 5]
 
 
 def test_an_id_that_the_service_refuses_is_a_mistake_of_usage(

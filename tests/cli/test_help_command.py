@@ -15,7 +15,7 @@ from moderate_cli.cli.help import topics
 Moderate = Callable[..., Result]
 
 each_topic = pytest.mark.parametrize("topic", topics())
-LONGEST_LINE = 60
+MAX_LINE_LENGTH = 60
 
 
 def test_the_list_for_programs_has_a_line_a_topic(moderate: Moderate) -> None:
@@ -60,9 +60,9 @@ def test_a_page_is_one_heading_a_sentence_and_text(topic: str) -> None:
 @each_topic
 def test_a_page_reads_well_on_a_narrow_terminal(moderate: Moderate, topic: str) -> None:
     """No line is cut, and no command is broken, which nobody could copy."""
-    shown = moderate("help", topic, "--color", "never", terminal=True, columns=LONGEST_LINE).stdout
+    shown = moderate("help", topic, "--color", "never", terminal=True, columns=MAX_LINE_LENGTH).stdout
     lines = [line.rstrip() for line in shown.splitlines()]
-    assert max(map(len, lines)) <= LONGEST_LINE
+    assert max(map(len, lines)) <= MAX_LINE_LENGTH
     assert shown.count("…") == topics()[topic].text.count("…")
     for block in topics()[topic].text.split("```console\n")[1:]:
         for line in block.split("```")[0].splitlines():

@@ -226,7 +226,7 @@ def test_colour_is_for_terminals(moderate: Callable, store: Path) -> None:
 
 
 def test_a_table_is_cut_and_says_so(moderate: Callable, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "MOST_LISTED", 2)
+    monkeypatch.setattr(command, "MAX_LISTED", 2)
     shown = moderate("history", "-f", "table", "--store", store).stdout
     assert "other/batch.png" not in shown
     assert shown.endswith("older ones are not listed here; --limit N lists more, -f jsonl all\n")

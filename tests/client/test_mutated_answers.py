@@ -25,7 +25,7 @@ from moderate_cli.common.errors import ExitCode, ServiceError
 from moderate_cli.models import Call, ImageUrl, Item, Json, Outcome, RiskLevel, Verdict
 from moderate_cli.records import record_schema, to_outcome, to_record
 from moderate_cli.render.json import dump
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.scanning.image_judge import judged, without_verdict
 
 EXAMPLES = max(200, settings.default.max_examples)
@@ -434,9 +434,9 @@ def _outcome(sample: Sample, content: bytes) -> tuple[Outcome, Verdict | None]:
 
 
 def _exit_code(outcome: Outcome) -> ExitCode:
-    tally = Tally(policy=POLICY)
-    tally.add(outcome)
-    return tally.exit_code(allow_empty=False)
+    summary = RunSummary(policy=POLICY)
+    summary.add(outcome)
+    return summary.exit_code(allow_empty=False)
 
 
 @settings(

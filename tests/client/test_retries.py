@@ -75,8 +75,8 @@ FINAL = _error("too_large", retryable=False)
         pytest.param([FAILED, FAILED, FAILED, _error(retry_after=1.0)], 0.5, None, id="asked wait at the total"),
     ],
 )
-def test_the_decision(errors: list[ServiceError], chance: float, wait: float | None) -> None:
-    assert next_delay(POLICY, errors, chance) == wait
+def test_the_decision(errors: list[ServiceError], jitter: float, wait: float | None) -> None:
+    assert next_delay(POLICY, errors, jitter) == wait
 
 
 def test_waits_grow_to_a_bound() -> None:
@@ -103,7 +103,7 @@ class Attempts:
 
 def _run(*errors: ServiceError, recover: Callable[[ServiceError], bool] | None = None) -> tuple[object, list[float]]:
     waits: list[float] = []
-    retrier = Retrier(POLICY, sleep=waits.append, chance=lambda: 1.0)
+    retrier = Retrier(POLICY, sleep=waits.append, jitter=lambda: 1.0)
     try:
         return retrier.run(Attempts(*errors), recover=recover), waits
     except ServiceError as error:

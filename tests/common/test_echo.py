@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 
 
 class _Full(io.StringIO):
@@ -15,17 +15,17 @@ class _Full(io.StringIO):
 
 def test_a_note_is_one_line_without_control_characters() -> None:
     stderr = io.StringIO()
-    say(Environment(stderr=stderr), "a\nb\x1b[31m")
+    echo(Environment(stderr=stderr), "a\nb\x1b[31m")
     assert stderr.getvalue() == "moderate: a\\x0ab\\x1b[31m\n"
 
 
 def test_a_note_that_cannot_be_written_ends_nothing() -> None:
-    say(Environment(stderr=_Full()), "for nobody")
+    echo(Environment(stderr=_Full()), "for nobody")
 
 
 def test_a_value_of_a_megabyte_is_no_line_of_a_megabyte() -> None:
     stderr = io.StringIO()
-    say(Environment(stderr=stderr), f"region: {'a' * 1_000_000} (choose one with --region)")
+    echo(Environment(stderr=stderr), f"region: {'a' * 1_000_000} (choose one with --region)")
     (line,) = stderr.getvalue().splitlines()
     assert len(line) < 2_100
     assert line.startswith("moderate: region: aaa")

@@ -125,7 +125,7 @@ def test_files_beside_the_matches_are_neither_opened_nor_counted(
     monkeypatch.setattr("moderate_cli.sources.folders.has_image_content", lambda _: pytest.fail("opened"))
     sources = Sources(["*.jpg"])
     assert [item.source for item in sources] == ["ab.jpg"]
-    assert sources.passed_over == 0
+    assert sources.non_images == 0
 
 
 def test_a_glob_may_match_by_content_too(tmp_path: Path) -> None:

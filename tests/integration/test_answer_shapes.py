@@ -35,7 +35,7 @@ from moderate_cli.common.errors import ExitCode
 from moderate_cli.main import run
 from moderate_cli.models import RiskLevel
 from moderate_cli.records import record_schema, to_outcome
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.store import NewTask, Store, TaskState
 
 URL = "https://example.com/a.png"
@@ -177,9 +177,9 @@ class World:
 
 def _gated(record: Mapping[str, Any]) -> int:
     """Return the exit code that a stored record means under `--fail-on low`."""
-    tally = Tally(policy=GatePolicy(fail_on=RiskLevel.LOW))
-    tally.add(to_outcome(record))
-    return tally.exit_code(allow_empty=False)
+    summary = RunSummary(policy=GatePolicy(fail_on=RiskLevel.LOW))
+    summary.add(to_outcome(record))
+    return summary.exit_code(allow_empty=False)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Waits(list[float]):
 
 
 def _client(server: FaultServer | str, waits: Waits | None = None, **options: Any) -> GreenClient:
-    retrier = Retrier(RetryPolicy(retries=3), sleep=waits if waits is not None else Waits(), chance=lambda: 1.0)
+    retrier = Retrier(RetryPolicy(retries=3), sleep=waits if waits is not None else Waits(), jitter=lambda: 1.0)
     return GreenClient(
         options.pop("credentials", Credentials("AKID", "AKSECRET")),
         endpoint=server if isinstance(server, str) else server.endpoint,

@@ -14,7 +14,7 @@ from samples import async_outcome, batch_outcome, pending_image, post_outcome, v
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Item, Judged, Label, LocalFile, Outcome, RiskLevel
 from moderate_cli.render import Format, renderer
-from moderate_cli.results import NO_GATE, GatePolicy, Suppression, Tally
+from moderate_cli.results import NO_GATE, GatePolicy, RunSummary, Suppression
 
 HOSTILE_NAMES = (
     "<script>alert(1)</script>.png",
@@ -65,7 +65,7 @@ def shown(
     suppressions: Sequence[Suppression] = (),
     variables: Mapping[str, str] | None = None,
     stderr: io.StringIO | None = None,
-    tally: Tally | None = None,
+    summary: RunSummary | None = None,
     policy: GatePolicy = NO_GATE,
     **options: Any,
 ) -> str:
@@ -74,7 +74,7 @@ def shown(
     environment = Environment(
         variables=variables or {}, clock=lambda: 1_767_225_600.0, stderr=stderr if stderr is not None else io.StringIO()
     )
-    counted = Tally(policy=policy) if tally is None else tally
+    counted = RunSummary(policy=policy) if summary is None else summary
     renders = renderer(choice, stream, environment, color="never", raw=False, policy=policy, **options)
     for outcome in outcomes:
         counted.add(outcome, suppressions)

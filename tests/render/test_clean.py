@@ -8,8 +8,8 @@ import pytest
 from builders import call, judged
 from render_builders import shown
 
-from moderate_cli.render import MOST_CLEAN, Format, clean_wanted
-from moderate_cli.results import Tally
+from moderate_cli.render import MAX_CLEAN, Format, clean_wanted
+from moderate_cli.results import RunSummary
 
 NAMES_NONE = (Format.SARIF, Format.GITHUB, Format.MARKDOWN)
 NAMES_FEW = (Format.TABLE, Format.JUNIT)
@@ -20,10 +20,10 @@ NAMES_ALL = (Format.JSONL, Format.JSON, Format.CSV, Format.HTML)
     ("formats", "wanted"),
     [
         *(([choice], 0) for choice in NAMES_NONE),
-        *(([choice], MOST_CLEAN) for choice in NAMES_FEW),
+        *(([choice], MAX_CLEAN) for choice in NAMES_FEW),
         *(([choice], None) for choice in NAMES_ALL),
         (NAMES_NONE, 0),
-        ([*NAMES_NONE, Format.JUNIT], MOST_CLEAN),
+        ([*NAMES_NONE, Format.JUNIT], MAX_CLEAN),
         ([*NAMES_NONE, *NAMES_FEW, Format.HTML], None),
     ],
 )
@@ -35,7 +35,7 @@ def test_the_most_demanding_format_decides(formats: list[Format], wanted: int | 
 def test_a_report_is_the_same_whether_clean_inputs_were_shown_to_it_or_only_counted(choice: Format) -> None:
     outcomes = [replace(judged(source=f"{number:02}.png"), call=call(), reused=True) for number in range(50)]
     found = judged("high", "smoke", source="found.png")
-    counted = Tally()
+    counted = RunSummary()
     wanted = clean_wanted([choice]) or 0
     counted.add_clean(50 - wanted, local=False)
-    assert shown(choice, [*outcomes[:wanted], found], tally=counted) == shown(choice, [*outcomes, found])
+    assert shown(choice, [*outcomes[:wanted], found], summary=counted) == shown(choice, [*outcomes, found])

@@ -21,7 +21,7 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.models import Frame, Label, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.results import GatePolicy, RunSummary
 
 PICTURE = str(TESTS / "data" / "poster-qr.png")
 _EMPTY = {"meta", "link", "img", "input", "br", "wbr"}
@@ -141,9 +141,9 @@ def test_labels_that_begin_alike_have_one_colour() -> None:
 
 
 def test_rare_labels_are_one_tile() -> None:
-    tally = Tally(judged=60)
-    tally.labels.update({f"label{number}": 1 for number in range(60)})
-    text = shown(Format.HTML, [], tally=tally)
+    summary = RunSummary(judged=60)
+    summary.labels.update({f"label{number}": 1 for number in range(60)})
+    text = shown(Format.HTML, [], summary=summary)
     assert text.count('class="tile prefix-') == 40
     assert '<div id="tile-40" class="tile">other labels<b>20</b></div>' in text
     assert text.count("#tile-") == 41
@@ -163,7 +163,7 @@ def test_many_frames_are_counted() -> None:
 
 
 def test_the_worst_are_shown_and_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_CARDS", 2)
+    monkeypatch.setattr(module, "MAX_CARDS", 2)
     outcomes = [judged("none", source="a"), judged("low", "x", source="b"), judged("high", "x", source="c")]
     page = _page(*outcomes)
     assert [found["data-level"] for found in page.all("article")] == ["high", "low"]
@@ -188,7 +188,7 @@ def test_details_of_services_are_there() -> None:
 
 
 def test_pictures_that_were_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MOST", 1)
+    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MAX", 1)
     page = _page(*[local("low", "x", source=PICTURE)] * 3)
     assert len(page.all("img")) == 1
     assert "only the first pictures are here, to keep this page small" in page.texts["p"]

@@ -12,8 +12,8 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.models import Coverage, Outcome, RiskLevel
 from moderate_cli.records import to_record
 from moderate_cli.render import Format, choose_format, renderer
-from moderate_cli.render.json import JsonlRenderer, JsonRenderer, dump, summary
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.render.json import JsonlRenderer, JsonRenderer, dump, summary_document
+from moderate_cli.results import GatePolicy, RunSummary
 
 OUTCOMES = [judged("high", "weapon", source="图\u202e\x1b[31m.png"), skipped("b.jpg"), failed("c\udcff.png")]
 
@@ -30,11 +30,11 @@ class Watched(io.StringIO):
         self.flushed.append(self.getvalue())
 
 
-def _tally(outcomes: list[Outcome]) -> Tally:
-    tally = Tally(passed_over=2)
+def _summary(outcomes: list[Outcome]) -> RunSummary:
+    summary = RunSummary(non_images=2)
     for outcome in outcomes:
-        tally.add(outcome)
-    return tally
+        summary.add(outcome)
+    return summary
 
 
 def _document(outcomes: list[Outcome], *, raw: bool = False) -> str:
@@ -42,7 +42,7 @@ def _document(outcomes: list[Outcome], *, raw: bool = False) -> str:
     shown = JsonRenderer(stream, raw=raw)
     for outcome in outcomes:
         shown.add(outcome)
-    shown.finish(_tally(outcomes))
+    shown.finish(_summary(outcomes))
     return stream.getvalue()
 
 
@@ -54,13 +54,13 @@ def test_every_line_is_a_record_and_is_flushed_at_once() -> None:
         lines = stream.flushed[-1].split("\n")
         assert lines.pop() == ""
         assert [json.loads(line) for line in lines] == [to_record(outcome) for outcome in OUTCOMES[:number]]
-    shown.finish(_tally(OUTCOMES))
+    shown.finish(_summary(OUTCOMES))
     assert stream.getvalue() == stream.flushed[-1]
 
 
 def test_nothing_judged_is_no_line_at_all() -> None:
     stream = io.StringIO()
-    JsonlRenderer(stream, raw=False).finish(Tally())
+    JsonlRenderer(stream, raw=False).finish(RunSummary())
     assert stream.getvalue() == ""
 
 
@@ -89,7 +89,7 @@ def test_the_document_is_written_as_its_records_come() -> None:
 
 def test_the_summary_counts() -> None:
     outcomes = [judged("high", "weapon"), judged("high", "weapon", "smoke"), judged(), skipped(), failed()]
-    assert summary(_tally(outcomes)) == {
+    assert summary_document(_summary(outcomes)) == {
         "inputs": 5,
         "judged": 3,
         "skipped": 1,
@@ -108,11 +108,11 @@ def test_the_summary_counts() -> None:
 
 
 def test_the_summary_counts_what_was_not_looked_at_and_not_tried() -> None:
-    tally = Tally(policy=GatePolicy(RiskLevel.HIGH), not_tried=7, at_least=True)
+    summary = RunSummary(policy=GatePolicy(RiskLevel.HIGH), not_tried=7, at_least=True)
     for total in (3, 4):
-        tally.add(judged(coverage=(Coverage("frames", 1, total),), notes=("odd",)))
-    tally.add(judged(coverage=(Coverage("parts", 6, 10, unanswered=True), Coverage("slices", 1, None))))
-    counted = summary(tally)
+        summary.add(judged(coverage=(Coverage("frames", 1, total),), notes=("odd",)))
+    summary.add(judged(coverage=(Coverage("parts", 6, 10, unanswered=True), Coverage("slices", 1, None))))
+    counted = summary_document(summary)
     assert [counted[name] for name in ("not_tried", "at_least", "cut_off", "incomplete")] == [7, True, True, 1]
     assert counted["coverage"] == {
         "frames": {"inputs": 2, "judged": 2, "total": 7},
@@ -133,7 +133,7 @@ def test_hostile_names_are_escaped_and_can_be_encoded(choice: Format) -> None:
     shown = renderer(choice, stream, Environment(variables={}), color="always", raw=True)
     for outcome in OUTCOMES:
         shown.add(outcome)
-    shown.finish(_tally(OUTCOMES))
+    shown.finish(_summary(OUTCOMES))
     text = stream.getvalue()
     assert text.encode("utf-8")
     assert not set(text) & set("\x1b\u202e\udcff")

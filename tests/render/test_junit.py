@@ -13,9 +13,9 @@ from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
 from moderate_cli.models import Label, Outcome, RiskLevel
-from moderate_cli.render import MOST_CLEAN, Format
+from moderate_cli.render import MAX_CLEAN, Format
 from moderate_cli.render import junit as module
-from moderate_cli.results import GatePolicy, Suppression, Tally, is_clean
+from moderate_cli.results import GatePolicy, RunSummary, Suppression, is_clean
 
 
 @cache
@@ -115,11 +115,11 @@ def test_many_cases_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(_suite(*[judged("high", "x")] * 50)) == 50
 
 
-@pytest.mark.parametrize(("seen", "unlisted"), [(MOST_CLEAN + 1, 0), (MOST_CLEAN, 1), (0, 100_000)])
+@pytest.mark.parametrize(("seen", "unlisted"), [(MAX_CLEAN + 1, 0), (MAX_CLEAN, 1), (0, 100_000)])
 def test_many_clean_inputs_are_one_case_and_each_is_counted(seen: int, unlisted: int) -> None:
     outcomes = [judged(source=f"{number}.png") for number in range(seen)]
-    tally = Tally(unlisted=unlisted)
-    text = shown(Format.JUNIT, [*outcomes, judged("high", "x")], policy=GatePolicy(RiskLevel.HIGH), tally=tally)
+    summary = RunSummary(unlisted=unlisted)
+    text = shown(Format.JUNIT, [*outcomes, judged("high", "x")], policy=GatePolicy(RiskLevel.HIGH), summary=summary)
     _schema().validate(text)
     [suite] = ElementTree.fromstring(text.encode())
     assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(seen + unlisted + 1), "1")

@@ -14,8 +14,8 @@ from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Label, Outcome, RiskLevel
 from moderate_cli.render import Format
-from moderate_cli.render.markdown import LONGEST
-from moderate_cli.results import GatePolicy, Tally
+from moderate_cli.render.markdown import MAX_LENGTH
+from moderate_cli.results import GatePolicy, RunSummary
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
@@ -84,7 +84,7 @@ def test_a_comment_holds_it_whatever_comes() -> None:
         for index in range(1200)
     ]
     text = shown(Format.MARKDOWN, outcomes)
-    assert LONGEST * 0.9 < len(text) < 65_536
+    assert MAX_LENGTH * 0.9 < len(text) < 65_536
     listed = text.count("\n| **high**")
     assert f"and {1200 - listed:,} more, not listed here; `-f jsonl` lists all." in text
     assert "and 40 more" in text
@@ -92,9 +92,9 @@ def test_a_comment_holds_it_whatever_comes() -> None:
 
 
 def test_labels_are_counted() -> None:
-    tally = Tally()
-    tally.labels.update({f"label{number}": number for number in range(1, 31)})
-    text = shown(Format.MARKDOWN, [], tally=tally)
+    summary = RunSummary()
+    summary.labels.update({f"label{number}": number for number in range(1, 31)})
+    text = shown(Format.MARKDOWN, [], summary=summary)
     assert "<summary>Labels (30)</summary>" in text
     assert "| <code>label30</code> | 30 |\n| <code>label29</code> | 29 |" in text
     assert "| and 10 more | |" in text

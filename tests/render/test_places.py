@@ -9,7 +9,7 @@ import pytest
 from render_builders import HOSTILE_NAMES
 
 from moderate_cli.models import ImageUrl, Item, LocalFile, OssObject, Post
-from moderate_cli.render.wording import Places
+from moderate_cli.render.wording import Locations
 
 
 @pytest.fixture
@@ -29,47 +29,47 @@ def _file(path: str | Path) -> Item:
 @pytest.mark.parametrize("name", ["a.png", "./a.png", "../assets/a.png"])
 def test_a_file_is_named_by_the_root_of_the_repository(repository: Path, name: str) -> None:
     for item in (_file(name), _file(repository / "assets" / name)):
-        assert Places().path(item) == "assets/a.png"
-        assert Places().uri(item) == ("assets/a.png", True)
+        assert Locations().path(item) == "assets/a.png"
+        assert Locations().uri(item) == ("assets/a.png", True)
 
 
 def test_a_work_tree_has_a_file_in_place_of_the_folder(repository: Path) -> None:
     (repository / ".git").rmdir()
     (repository / ".git").write_text("gitdir: elsewhere")
-    assert Places().path(_file("a.png")) == "assets/a.png"
+    assert Locations().path(_file("a.png")) == "assets/a.png"
 
 
 def test_without_a_repository_the_current_folder_is_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Places().uri(_file("x/a.png")) == ("x/a.png", True)
+    assert Locations().uri(_file("x/a.png")) == ("x/a.png", True)
 
 
 def test_a_file_elsewhere_is_an_absolute_uri_and_no_path_of_the_repository(repository: Path) -> None:
     item = _file("../../other/a b.png")
-    assert Places().path(item) is None
-    assert Places().uri(item) == ((repository.parent / "other/a b.png").as_uri(), False)
+    assert Locations().path(item) is None
+    assert Locations().uri(item) == ((repository.parent / "other/a b.png").as_uri(), False)
 
 
 def test_a_repository_behind_a_link_is_known_by_both_names(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "link").symlink_to(repository)
-    assert Places().path(_file(tmp_path / "link/assets/a.png")) == "assets/a.png"
+    assert Locations().path(_file(tmp_path / "link/assets/a.png")) == "assets/a.png"
     monkeypatch.chdir(tmp_path / "link")
-    assert Places().path(_file(repository / "assets/a.png")) == "assets/a.png"
+    assert Locations().path(_file(repository / "assets/a.png")) == "assets/a.png"
 
 
 @pytest.mark.usefixtures("repository")
 def test_a_link_in_the_repository_is_named_by_its_own_name(tmp_path: Path) -> None:
     Path("link.png").symlink_to(tmp_path / "elsewhere.png")
-    assert Places().path(_file("link.png")) == "assets/link.png"
+    assert Locations().path(_file("link.png")) == "assets/link.png"
 
 
 @pytest.mark.usefixtures("repository")
 @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "100%.png", "a b#c?.png"])
 def test_every_name_is_an_encoded_uri(name: str) -> None:
     name = name.replace("/", "_")
-    uri = Places().uri(_file(name))
+    uri = Locations().uri(_file(name))
     assert uri.text.isascii()
     assert urlsplit(uri.text).path == uri.text
     assert unquote(uri.text, errors="surrogateescape") == f"assets/{name}"
@@ -85,16 +85,16 @@ def test_every_name_is_an_encoded_uri(name: str) -> None:
 )
 def test_an_address_stays_one(address: str, uri: str) -> None:
     item = Item(address, ImageUrl(address))
-    assert Places().path(item) is None
-    assert Places().uri(item) == (uri, False)
+    assert Locations().path(item) is None
+    assert Locations().uri(item) == (uri, False)
 
 
 def test_an_object_is_an_absolute_uri() -> None:
     item = Item("oss://bucket/a b.png", OssObject("bucket", "a b.png"))
-    assert Places().uri(item) == ("oss://bucket/a%20b.png", False)
+    assert Locations().uri(item) == ("oss://bucket/a%20b.png", False)
 
 
 @pytest.mark.usefixtures("repository")
 def test_a_post_is_where_its_file_is() -> None:
-    assert Places().path(Item("posts.yaml#2", Post({}))) == "assets/posts.yaml"
-    assert Places().path(_file("photo#2")) == "assets/photo#2"
+    assert Locations().path(Item("posts.yaml#2", Post({}))) == "assets/posts.yaml"
+    assert Locations().path(_file("photo#2")) == "assets/photo#2"

@@ -11,10 +11,10 @@ import pytest
 from builders import failed, judged
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.text import say
+from moderate_cli.common.text import echo
 from moderate_cli.render import progress as progress_module
 from moderate_cli.render.progress import SharedStream, progress
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 PATIENCE = 10.0  # seconds: far more than any step here takes
 
@@ -36,11 +36,11 @@ class Clock:
         return self.now
 
 
-def _tally() -> Tally:
-    tally = Tally()
+def _summary() -> RunSummary:
+    summary = RunSummary()
     for outcome in (judged(), judged("high", "violent"), failed()):
-        tally.add(outcome)
-    return tally
+        summary.add(outcome)
+    return summary
 
 
 def _environment(stream: io.StringIO, clock: Callable[[], float], **variables: str) -> Environment:
@@ -52,11 +52,11 @@ def _environment(stream: io.StringIO, clock: Callable[[], float], **variables: s
 
 
 def test_a_log_gets_a_line_every_ten_seconds() -> None:
-    log, clock, tally = io.StringIO(), Clock(), _tally()
+    log, clock, summary = io.StringIO(), Clock(), _summary()
     with progress(_environment(log, clock), wanted=True, total=lambda: 30) as shown:
         for seconds in range(25):
             clock.now = seconds
-            shown.update(tally)
+            shown.update(summary)
     assert log.getvalue().splitlines() == [
         "moderate: 3 of 30, 1 flagged, 1 failed, 0/s",
         "moderate: 3 of 30, 1 flagged, 1 failed, 0/s",
@@ -64,11 +64,11 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 
 
 def test_a_log_of_unknown_length_counts() -> None:
-    log, clock, tally = io.StringIO(), Clock(), Tally()
-    tally.add_clean(1234, local=False)
+    log, clock, summary = io.StringIO(), Clock(), RunSummary()
+    summary.add_clean(1234, local=False)
     with progress(_environment(log, clock), wanted=True, total=lambda: None) as shown:
         clock.now = 10
-        shown.update(tally)
+        shown.update(summary)
     assert log.getvalue() == "moderate: 1,234, 1,234 reused, 123/s\n"
 
 
@@ -77,14 +77,14 @@ def test_nothing_is_shown_where_nobody_wants_it(stream: io.StringIO) -> None:
     clock = Clock()
     with progress(_environment(stream, clock), wanted=False, total=lambda: 3) as shown:
         clock.now = 1000
-        shown.update(_tally())
+        shown.update(_summary())
     assert stream.getvalue() == ""
 
 
 def test_a_short_run_shows_no_bar() -> None:
     terminal = Terminal()
     with progress(_environment(terminal, time.monotonic), wanted=True, total=lambda: 3) as shown:
-        shown.update(_tally())
+        shown.update(_summary())
     assert terminal.getvalue() == ""
 
 
@@ -94,12 +94,12 @@ def test_a_bar_makes_way_for_lines_and_leaves_nothing_behind(monkeypatch: pytest
     environment = _environment(terminal, time.monotonic)
     deadline = time.monotonic() + PATIENCE
     with progress(environment, wanted=True, total=lambda: 30) as shown:
-        shown.update(_tally())
+        shown.update(_summary())
         while "3 of 30" not in terminal.getvalue():
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        say(environment, "a note")
-    say(environment, "the end")
+        echo(environment, "a note")
+    echo(environment, "the end")
     screen = _screen(terminal.getvalue())
     assert screen == ["moderate: a note", "moderate: the end"]
     assert "1 flagged, 1 failed" in terminal.getvalue()
@@ -110,7 +110,7 @@ def test_a_dumb_terminal_gets_lines() -> None:
     terminal, clock = Terminal(), Clock()
     with progress(_environment(terminal, clock, TERM="dumb"), wanted=True, total=lambda: None) as shown:
         clock.now = 11
-        shown.update(_tally())
+        shown.update(_summary())
     assert terminal.getvalue() == "moderate: 3, 1 flagged, 1 failed, 0/s\n"
 
 

@@ -16,8 +16,8 @@ from moderate_cli.catalog.prices import Estimate
 from moderate_cli.models import Coverage, Judged, Outcome, PartKind, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render.summary import summary_lines
-from moderate_cli.render.wording import coverage_lines, coverage_words, place_of, remarks
-from moderate_cli.results import NO_GATE, GatePolicy, Tally
+from moderate_cli.render.wording import coverage_lines, coverage_words, remarks, sort_key
+from moderate_cli.results import NO_GATE, GatePolicy, RunSummary
 
 GATE = GatePolicy(RiskLevel.HIGH)
 FULL = GatePolicy(require_full=True)
@@ -88,8 +88,8 @@ def test_the_words_for_one_input(part: Coverage, words: str) -> None:
     ],
 )
 def test_a_line_for_each_kind(outcomes: list[Outcome], lines: list[str]) -> None:
-    tally = _tally(outcomes, NO_GATE)
-    assert list(coverage_lines(tally, "image")) == lines
+    summary = _summary(outcomes, NO_GATE)
+    assert list(coverage_lines(summary, "image")) == lines
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_a_line_for_each_kind(outcomes: list[Outcome], lines: list[str]) -> None
     ],
 )
 def test_a_line_for_what_is_incomplete(policy: GatePolicy, line: str | None) -> None:
-    tally = _tally([_partial(FRAMES), _partial(FRAMES), _partial(PARTS), judged()], policy)
-    assert list(coverage_lines(tally))[2:] == ([line] if line else [])
+    summary = _summary([_partial(FRAMES), _partial(FRAMES), _partial(PARTS), judged()], policy)
+    assert list(coverage_lines(summary))[2:] == ([line] if line else [])
 
 
 def test_the_lines_stand_in_the_summary() -> None:
-    tally = _tally([_partial(PARTS)], GATE)
-    assert list(summary_lines(tally, Estimate(), 1.0, "post")) == [
+    summary = _summary([_partial(PARTS)], GATE)
+    assert list(summary_lines(summary, Estimate(), 1.0, "post")) == [
         "1 judged (1 none) in 1.0 s",
         "1 post: 6 of 10 parts answered",
         "incomplete: 1 post was not answered in full; --allow-partial takes what was answered",
@@ -117,7 +117,7 @@ def test_the_lines_stand_in_the_summary() -> None:
 
 def test_only_the_commonest_notes_stand_in_the_summary() -> None:
     outcomes = [_partial(notes=(f"note {number}",)) for number in range(13)]
-    lines = list(summary_lines(_tally([*outcomes, outcomes[12]], NO_GATE), Estimate(), 1.0))
+    lines = list(summary_lines(_summary([*outcomes, outcomes[12]], NO_GATE), Estimate(), 1.0))
     assert lines[0] == "2 images: note 12"
     assert lines[9:11] == ["1 image: note 8", "and 3 other notes; -f jsonl lists all"]
 
@@ -129,7 +129,7 @@ def test_each_format_says_it_of_the_input_with_the_notes_on_the_answer(
     choice: Format, level: str, policy: GatePolicy
 ) -> None:
     outcome = _partial(FRAMES, PARTS, level=level, notes=("a strange answer",))
-    text = unescape(shown(choice, [outcome], policy=policy, tally=Tally(policy=policy)))
+    text = unescape(shown(choice, [outcome], policy=policy, summary=RunSummary(policy=policy)))
     for words in ("1 of 3 frames judged", "6 of 10 parts answered", "a strange answer"):
         assert words in text
 
@@ -262,15 +262,15 @@ def test_remarks_say_what_is_incomplete() -> None:
 def test_partial_images_stand_before_clean_ones_and_unanswered_ones_with_failures() -> None:
     kinds: list[PartKind] = ["frames", "pages"]
     places = [
-        place_of(_partial(*(Coverage(kind, 1, 2) for kind in kinds))),
-        place_of(judged()),
-        place_of(_partial(PARTS)),
+        sort_key(_partial(*(Coverage(kind, 1, 2) for kind in kinds))),
+        sort_key(judged()),
+        sort_key(_partial(PARTS)),
     ]
     assert [place[0] for place in places] == [2, 3, 0]
 
 
-def _tally(outcomes: list[Outcome], policy: GatePolicy) -> Tally:
-    tally = Tally(policy=policy)
+def _summary(outcomes: list[Outcome], policy: GatePolicy) -> RunSummary:
+    summary = RunSummary(policy=policy)
     for outcome in outcomes:
-        tally.add(outcome)
-    return tally
+        summary.add(outcome)
+    return summary

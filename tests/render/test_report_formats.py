@@ -15,8 +15,8 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Outcome, RiskLevel
 from moderate_cli.render import Format, renderer
-from moderate_cli.render.wording import Worst, place_of
-from moderate_cli.results import GatePolicy, Suppression, Tally
+from moderate_cli.render.wording import TopN, sort_key
+from moderate_cli.results import GatePolicy, RunSummary, Suppression
 
 FORMATS = [choice for choice in Format if choice is not Format.AUTO]
 BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
@@ -50,19 +50,19 @@ def test_auto_is_no_format_of_its_own() -> None:
 def test_one_run_is_shown_by_all_formats_at_once() -> None:
     streams = {choice: io.StringIO(newline="") for choice in FORMATS}
     everything = [renderer(choice, streams[choice], Environment(), color="never", raw=False) for choice in FORMATS]
-    tally = Tally()
+    summary = RunSummary()
     for outcome in mixed_run():
-        tally.add(outcome)
+        summary.add(outcome)
         for each in everything:
             each.add(outcome)
     for each in everything:
-        each.finish(tally)
+        each.finish(summary)
     assert all(stream.getvalue() for stream in streams.values())
 
 
 @pytest.mark.parametrize("choice", [Format.MARKDOWN, Format.HTML])
 def test_a_run_that_was_cut_off_says_so(choice: Format) -> None:
-    assert "cut off" in shown(choice, mixed_run(), tally=Tally(stopped_by=ExitCode.INTERRUPTED))
+    assert "cut off" in shown(choice, mixed_run(), summary=RunSummary(stopped_by=ExitCode.INTERRUPTED))
     assert "cut off" not in shown(choice, mixed_run())
 
 
@@ -92,9 +92,10 @@ def test_a_format_loads_only_what_it_needs(choice: Format, forbidden: str) -> No
     script = (
         "import io, sys\n"
         "from moderate_cli.common.environment import Environment\n"
-        "from moderate_cli.records import Tally\n"
+        "from moderate_cli.results import RunSummary\n"
         "from moderate_cli.render import Format, renderer\n"
-        f"renderer(Format({choice.value!r}), io.StringIO(), Environment(), color='never', raw=False).finish(Tally())\n"
+        f"shown = renderer(Format({choice.value!r}), io.StringIO(), Environment(), color='never', raw=False)\n"
+        "shown.finish(RunSummary())\n"
         "print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -105,17 +106,17 @@ def test_a_format_loads_only_what_it_needs(choice: Format, forbidden: str) -> No
 
 
 def test_the_worst_are_kept_and_the_others_counted() -> None:
-    worst: Worst[Outcome] = Worst(4)
+    worst: TopN[Outcome] = TopN(4)
     low, high, none, clean = judged("low", "x"), judged("high", "x"), judged("none"), judged("none", source="z.png")
     for outcome in (none, low, clean, skipped(), high, failed("b.png")):
-        worst.add(place_of(outcome), outcome)
+        worst.add(sort_key(outcome), outcome)
     assert worst.left_out == 2
     assert [type(outcome).__name__ for outcome in worst.in_order()] == ["Judged", "Judged", "Skipped", "Failed"]
     assert worst.in_order()[:2] == [high, low]
 
 
 def test_things_at_one_place_stay_in_the_order_in_which_they_came() -> None:
-    worst: Worst[object] = Worst(3)
+    worst: TopN[object] = TopN(3)
     things = [object() for _ in range(5)]
     for thing in things:
         worst.add((0,), thing)

@@ -19,7 +19,7 @@ from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Failed, Label, Outcome
 from moderate_cli.render import Format
 from moderate_cli.render import sarif as module
-from moderate_cli.results import Suppression, Tally
+from moderate_cli.results import RunSummary, Suppression
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +35,9 @@ def _validator() -> Draft4Validator:
 
 
 def _run(
-    *outcomes: Outcome, suppressions: list[Suppression] | None = None, tally: Tally | None = None
+    *outcomes: Outcome, suppressions: list[Suppression] | None = None, summary: RunSummary | None = None
 ) -> dict[str, Any]:
-    document = json.loads(shown(Format.SARIF, outcomes, suppressions=suppressions or [], tally=tally))
+    document = json.loads(shown(Format.SARIF, outcomes, suppressions=suppressions or [], summary=summary))
     _validator().validate(document)
     [run] = document["runs"]
     for result in run["results"]:
@@ -139,7 +139,7 @@ def test_what_has_no_verdict_is_a_notification_and_no_success() -> None:
 
 
 def test_a_run_that_was_cut_off_is_no_success() -> None:
-    [invocation] = _run(tally=Tally(stopped_by=ExitCode.INTERRUPTED))["invocations"]
+    [invocation] = _run(summary=RunSummary(stopped_by=ExitCode.INTERRUPTED))["invocations"]
     assert invocation["executionSuccessful"] is False
 
 
@@ -149,8 +149,8 @@ def test_tasks_that_were_only_submitted_are_a_success() -> None:
 
 
 def test_results_and_notifications_are_capped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_RESULTS", 3)
-    monkeypatch.setattr(module, "MOST_PROBLEMS", 2)
+    monkeypatch.setattr(module, "MAX_RESULTS", 3)
+    monkeypatch.setattr(module, "MAX_PROBLEMS", 2)
     run = _run(*[judged("high", "x")] * 5, *[skipped()] * 5)
     assert len(run["results"]) == 3
     notes = [note["message"]["text"] for note in run["invocations"][0]["toolExecutionNotifications"]]

@@ -9,15 +9,15 @@ from moderate_cli.catalog.prices import Estimate
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Outcome
 from moderate_cli.render.summary import summary_lines
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 
 @pytest.mark.parametrize(
     ("outcomes", "changes", "expected"),
     [
         ([], {}, "no image found"),
-        ([], {"passed_over": 1}, "no image found, 1 file that is no image passed over"),
-        ([], {"passed_over": 3}, "no image found, 3 files that are no image passed over"),
+        ([], {"non_images": 1}, "no image found, 1 file that is no image passed over"),
+        ([], {"non_images": 3}, "no image found, 3 files that are no image passed over"),
         ([judged()], {}, "1 judged (1 none) in 1.5 s"),
         (
             [judged(), judged("low"), judged("high"), judged("high"), judged("medium")],
@@ -26,7 +26,7 @@ from moderate_cli.results import Tally
         ),
         (
             [judged("high"), skipped(), failed(), failed()],
-            {"passed_over": 1},
+            {"non_images": 1},
             "1 judged (1 high), 1 skipped, 2 failed, 1 file that is no image passed over in 1.5 s",
         ),
         ([failed()], {}, "0 judged, 1 failed in 1.5 s"),
@@ -47,7 +47,7 @@ from moderate_cli.results import Tally
 def test_the_line_tells_what_was_judged_and_what_was_not(
     outcomes: list[Outcome], changes: dict[str, object], expected: str
 ) -> None:
-    tally = Tally(**changes)
+    summary = RunSummary(**changes)
     for outcome in outcomes:
-        tally.add(outcome)
-    assert next(summary_lines(tally, Estimate(), 1.4999)) == expected
+        summary.add(outcome)
+    assert next(summary_lines(summary, Estimate(), 1.4999)) == expected

@@ -10,9 +10,9 @@ from render_builders import shown
 from samples import pending_image, post_outcome
 
 from moderate_cli.models import Outcome
-from moderate_cli.render import MOST_CLEAN, Format
-from moderate_cli.render.table import MOST
-from moderate_cli.results import Tally
+from moderate_cli.render import MAX_CLEAN, Format
+from moderate_cli.render.table import MAX
+from moderate_cli.results import RunSummary
 
 
 def _run(harmless: int) -> list[Outcome]:
@@ -21,17 +21,17 @@ def _run(harmless: int) -> list[Outcome]:
 
 
 def test_the_worst_are_listed_and_the_rest_is_counted() -> None:
-    found = [judged("low", "smoke", source=f"low-{number:05d}.png") for number in range(MOST)]
+    found = [judged("low", "smoke", source=f"low-{number:05d}.png") for number in range(MAX)]
     text = shown(Format.TABLE, [*found, judged("high", "smoke", source="zz-high.png")])
     assert "and 1 more, not listed here; -f jsonl lists all" in text
     assert "zz-high.png" in text
     assert "low-00998.png" in text
     assert "low-00999.png" not in text
-    assert f"low {MOST} " in " ".join(text.split()) + " "
+    assert f"low {MAX} " in " ".join(text.split()) + " "
 
 
 def test_many_clean_inputs_are_only_counted() -> None:
-    text = shown(Format.TABLE, _run(MOST_CLEAN + 1))
+    text = shown(Format.TABLE, _run(MAX_CLEAN + 1))
     assert "21 clean, not listed here; -f jsonl lists all" in text
     for name in ("zz-low.png", "zz-gone.png", "queued.gif"):
         assert name in text
@@ -40,19 +40,19 @@ def test_many_clean_inputs_are_only_counted() -> None:
 
 
 def test_few_clean_inputs_are_listed() -> None:
-    text = shown(Format.TABLE, _run(MOST_CLEAN))
+    text = shown(Format.TABLE, _run(MAX_CLEAN))
     assert "not listed" not in text
-    assert text.count("clean-") == MOST_CLEAN
+    assert text.count("clean-") == MAX_CLEAN
 
 
 def test_what_nobody_was_shown_makes_them_many() -> None:
-    text = shown(Format.TABLE, _run(MOST_CLEAN), tally=Tally(unlisted=100_000))
+    text = shown(Format.TABLE, _run(MAX_CLEAN), summary=RunSummary(unlisted=100_000))
     assert "100,020 clean, not listed here; -f jsonl lists all" in text
     assert "clean-" not in text
 
 
 def test_tokens_of_what_is_not_listed_are_counted() -> None:
-    text = shown(Format.TABLE, [post_outcome("none")] * (MOST + 1))
+    text = shown(Format.TABLE, [post_outcome("none")] * (MAX + 1))
     assert "tokens: 1,040,039 " in text
 
 
@@ -69,5 +69,5 @@ def test_memory_stays_flat() -> None:
         tracemalloc.stop()
         return top
 
-    peak(MOST)  # what is imported and cached on the way
-    assert peak(5 * MOST) < 1.15 * peak(MOST)
+    peak(MAX)  # what is imported and cached on the way
+    assert peak(5 * MAX) < 1.15 * peak(MAX)

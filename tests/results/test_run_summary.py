@@ -10,43 +10,43 @@ from builders import call, failed, fatal_error, item, judged, pending, skipped, 
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.errors import BugError, CredentialsError, ExitCode
 from moderate_cli.models import Coverage, Json, Judged, Label, Outcome, RiskLevel
-from moderate_cli.results import GatePolicy, Looked, Suppression, Tally
+from moderate_cli.results import GatePolicy, Looked, RunSummary, Suppression
 
 FATAL = failed(error=fatal_error())
 BUG = failed(error=BugError(ZeroDivisionError("x")))
 PARTIAL = judged(coverage=(Coverage("parts", 1, 2, unanswered=True),))
 
 
-def _tally(*outcomes: Outcome, fail_on: str | None = None, **policy: bool) -> Tally:
-    tally = Tally(policy=GatePolicy(RiskLevel(fail_on) if fail_on else None, **policy))
+def _summary(*outcomes: Outcome, fail_on: str | None = None, **policy: bool) -> RunSummary:
+    summary = RunSummary(policy=GatePolicy(RiskLevel(fail_on) if fail_on else None, **policy))
     for outcome in outcomes:
-        tally.add(outcome)
-    return tally
+        summary.add(outcome)
+    return summary
 
 
 def test_outcomes_are_counted_by_status_level_and_label() -> None:
-    tally = _tally(
+    summary = _summary(
         judged("high", "weapon", "weapon", "smoke"), judged("high", "smoke"), judged(), skipped(), failed(), failed()
     )
-    assert (tally.judged, tally.skipped, tally.failed, tally.inputs) == (3, 1, 2, 6)
-    assert tally.levels == {RiskLevel.HIGH: 2, RiskLevel.NONE: 1}
-    assert tally.labels == {"smoke": 2, "weapon": 1}
-    assert (tally.local, tally.fatal) == (False, False)
+    assert (summary.judged, summary.skipped, summary.failed, summary.inputs) == (3, 1, 2, 6)
+    assert summary.levels == {RiskLevel.HIGH: 2, RiskLevel.NONE: 1}
+    assert summary.labels == {"smoke": 2, "weapon": 1}
+    assert (summary.local, summary.fatal) == (False, False)
 
 
 def test_one_verdict_of_the_local_engine_marks_the_run() -> None:
-    assert _tally(judged(), judged(engine="local"), judged()).local
+    assert _summary(judged(), judged(engine="local"), judged()).local
 
 
 @pytest.mark.parametrize("error", [fatal_error(), CredentialsError("no credentials")])
 def test_an_error_with_the_fatal_exit_code_is_fatal(error: Exception) -> None:
-    tally = _tally(failed(error=error), judged())
-    assert tally.fatal
+    summary = _summary(failed(error=error), judged())
+    assert summary.fatal
 
 
 @pytest.mark.parametrize(("level", "expected"), [("none", 4), ("low", 3), ("medium", 2), ("high", 1)])
 def test_levels_are_counted_from_one_upwards(level: str, expected: int) -> None:
-    assert _tally(*(judged(found) for found in RiskLevel)).at_or_above(RiskLevel(level)) == expected
+    assert _summary(*(judged(found) for found in RiskLevel)).at_or_above(RiskLevel(level)) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_levels_are_counted_from_one_upwards(level: str, expected: int) -> None:
     [("high", ExitCode.OK), ("medium", ExitCode.FOUND), ("low", ExitCode.FOUND), (None, ExitCode.OK)],
 )
 def test_the_gate_is_set_by_fail_on(fail_on: str | None, expected: ExitCode) -> None:
-    tally = _tally(judged(), judged("medium", "weapon"), fail_on=fail_on)
-    assert tally.exit_code(allow_empty=False) is expected
+    summary = _summary(judged(), judged("medium", "weapon"), fail_on=fail_on)
+    assert summary.exit_code(allow_empty=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_gate_is_set_by_fail_on(fail_on: str | None, expected: ExitCode) -> 
 def test_the_worst_of_several_exit_codes_wins(
     outcomes: list[Outcome], stopped_by: ExitCode | None, allow_empty: bool, expected: int
 ) -> None:
-    tally = _tally(*outcomes, fail_on="low")
-    tally.stopped_by = stopped_by
-    assert tally.exit_code(allow_empty=allow_empty) == expected
+    summary = _summary(*outcomes, fail_on="low")
+    summary.stopped_by = stopped_by
+    assert summary.exit_code(allow_empty=allow_empty) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_the_worst_of_several_exit_codes_wins(
     ],
 )
 def test_inputs_that_were_not_tried_make_a_run_incomplete(outcomes: list[Outcome], expected: ExitCode) -> None:
-    tally = _tally(*outcomes, fail_on="high")
-    assert not tally.is_cut_off or outcomes == [FATAL]
-    tally.not_tried = 7
-    assert tally.is_cut_off
-    assert tally.inputs == len(outcomes)
-    assert tally.exit_code(allow_empty=True) is expected
-    tally.stopped_by = ExitCode.INTERRUPTED
-    assert tally.exit_code(allow_empty=True) is ExitCode.INTERRUPTED
+    summary = _summary(*outcomes, fail_on="high")
+    assert not summary.is_cut_off or outcomes == [FATAL]
+    summary.not_tried = 7
+    assert summary.is_cut_off
+    assert summary.inputs == len(outcomes)
+    assert summary.exit_code(allow_empty=True) is expected
+    summary.stopped_by = ExitCode.INTERRUPTED
+    assert summary.exit_code(allow_empty=True) is ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_inputs_that_were_not_tried_make_a_run_incomplete(outcomes: list[Outcome
     ],
 )
 def test_tasks_that_are_pending_after_a_wait(outcomes: list[Outcome], awaited: bool, expected: ExitCode) -> None:
-    tally = _tally(*outcomes, fail_on="high")
-    tally.awaited = awaited
-    assert tally.exit_code(allow_empty=False) is expected
+    summary = _summary(*outcomes, fail_on="high")
+    summary.awaited = awaited
+    assert summary.exit_code(allow_empty=False) is expected
 
 
 FRAMES = Coverage("frames", 1, 3)
@@ -172,14 +172,14 @@ def test_the_policy_about_what_was_not_looked_at(
     is_incomplete: bool,
 ) -> None:
     outcome = judged(level, coverage=coverage)
-    tally = _tally(outcome, fail_on=fail_on, **policy)
-    assert tally.policy.is_incomplete(outcome) is is_incomplete
-    assert (tally.incomplete, tally.judged) == (int(is_incomplete), 1)
+    summary = _summary(outcome, fail_on=fail_on, **policy)
+    assert summary.policy.is_incomplete(outcome) is is_incomplete
+    assert (summary.incomplete, summary.judged) == (int(is_incomplete), 1)
     is_found = fail_on is not None and level == "high"
     found = ExitCode.FOUND if is_found else ExitCode.OK
-    assert tally.exit_code(allow_empty=False) is (ExitCode.INCOMPLETE if is_incomplete else found)
+    assert summary.exit_code(allow_empty=False) is (ExitCode.INCOMPLETE if is_incomplete else found)
     passes = None if fail_on is None else not is_incomplete and not is_found
-    assert tally.policy.passes(outcome, ()) is passes
+    assert summary.policy.passes(outcome, ()) is passes
 
 
 @pytest.mark.parametrize("fail_on", [None, "none", "high"])
@@ -201,7 +201,7 @@ def test_the_gate_looks_at_what_is_left_after_suppression() -> None:
 
 
 def test_what_was_not_looked_at_is_summed_up_for_each_kind() -> None:
-    tally = _tally(
+    summary = _summary(
         judged(coverage=(FRAMES,)),
         judged(coverage=(ANNOUNCED, PARTS)),
         judged(coverage=(Coverage("slices", 1, None),)),
@@ -209,7 +209,7 @@ def test_what_was_not_looked_at_is_summed_up_for_each_kind() -> None:
         judged(),
         failed(error=unreadable_answer(), verdict=verdict("low", coverage=(PARTS,))),
     )
-    assert tally.coverage == {
+    assert summary.coverage == {
         "frames": Looked(inputs=2, judged=3, total=6, unanswered=1),
         "parts": Looked(inputs=1, judged=6, total=10, unanswered=1),
         "slices": Looked(inputs=2, judged=2, total=None, unanswered=0),
@@ -218,26 +218,26 @@ def test_what_was_not_looked_at_is_summed_up_for_each_kind() -> None:
 
 def test_notes_are_counted_whatever_became_of_the_input() -> None:
     again = replace(failed(), notes=("a remark",), call=call(repeated=True))
-    tally = _tally(
+    summary = _summary(
         judged(notes=("a remark", "odd")), again, failed(error=unreadable_answer(), verdict=verdict(notes=("odd",)))
     )
-    assert (tally.notes["a remark"], tally.notes["odd"], len(tally.notes)) == (2, 2, 3)
+    assert (summary.notes["a remark"], summary.notes["odd"], len(summary.notes)) == (2, 2, 3)
 
 
 def test_what_could_be_read_of_a_failed_answer_counts_as_no_verdict() -> None:
-    tally = _tally(failed(error=unreadable_answer(), verdict=verdict("high", "weapon")), fail_on="high")
-    assert (tally.judged, tally.failed, tally.levels, tally.labels) == (0, 1, {}, {})
-    assert tally.exit_code(allow_empty=False) is ExitCode.INCOMPLETE
+    summary = _summary(failed(error=unreadable_answer(), verdict=verdict("high", "weapon")), fail_on="high")
+    assert (summary.judged, summary.failed, summary.levels, summary.labels) == (0, 1, {}, {})
+    assert summary.exit_code(allow_empty=False) is ExitCode.INCOMPLETE
 
 
 def test_an_exemption_is_counted_as_no_label() -> None:
-    assert _tally(judged("none", "nonLabel_lib")).labels == {}
+    assert _summary(judged("none", "nonLabel_lib")).labels == {}
 
 
 def test_files_that_were_passed_over_are_no_inputs() -> None:
-    tally = Tally(passed_over=5)
-    assert tally.inputs == 0
-    assert tally.exit_code(allow_empty=False) is ExitCode.NO_INPUT
+    summary = RunSummary(non_images=5)
+    assert summary.inputs == 0
+    assert summary.exit_code(allow_empty=False) is ExitCode.NO_INPUT
 
 
 @pytest.mark.parametrize(
@@ -252,11 +252,11 @@ def test_files_that_were_passed_over_are_no_inputs() -> None:
 )
 def test_the_level_that_decides_is_the_highest_of_the_answer_and_its_labels(data: Json, expected: str) -> None:
     answered = Judged(item=item(), call=call(), verdict=read_verdict({"Code": 200, "Data": data}, call()))
-    assert _tally(answered).levels == {RiskLevel(expected): 1}
+    assert _summary(answered).levels == {RiskLevel(expected): 1}
 
 
 def test_a_level_that_nobody_knows_is_high() -> None:
-    assert _tally(judged(None)).levels == {RiskLevel.HIGH: 1}
+    assert _summary(judged(None)).levels == {RiskLevel.HIGH: 1}
 
 
 def test_every_exit_code_has_a_meaning() -> None:

@@ -12,7 +12,7 @@ from builders import call, failed, fatal_error, item, judged, sources_of
 
 from moderate_cli.common.errors import BugError
 from moderate_cli.models import Item, NotTried, Outcome
-from moderate_cli.scanning import Scan
+from moderate_cli.scanning import Executor
 
 PATIENCE = 10.0  # seconds: far more than any step here takes
 
@@ -51,13 +51,13 @@ def _no_thread_left() -> Iterator[None]:
 @pytest.mark.parametrize("number", [0, 1, 200])
 def test_every_outcome_comes_out_once(jobs: int, number: int) -> None:
     names = [str(index) for index in range(number)]
-    outcomes = list(Scan(map(item, names), _judge, jobs=jobs))
+    outcomes = list(Executor(map(item, names), _judge, jobs=jobs))
     assert sorted(sources_of(outcomes), key=int) == names
 
 
 def test_one_job_keeps_the_order() -> None:
     names = [str(index) for index in range(50)]
-    assert sources_of(Scan(map(item, names), _judge, jobs=1)) == names
+    assert sources_of(Executor(map(item, names), _judge, jobs=1)) == names
 
 
 def test_outcomes_come_out_as_they_finish_and_not_as_they_were_given() -> None:
@@ -68,7 +68,7 @@ def test_outcomes_come_out_as_they_finish_and_not_as_they_were_given() -> None:
             assert second_is_out.wait(PATIENCE)
         return _judge(one)
 
-    outcomes = iter(Scan([item("slow"), item("fast")], judge, jobs=2))
+    outcomes = iter(Executor([item("slow"), item("fast")], judge, jobs=2))
     assert next(outcomes).item.source == "fast"
     second_is_out.set()
     assert sources_of(outcomes) == ["slow"]
@@ -89,14 +89,14 @@ def test_that_many_jobs_run_at_once_and_no_more(jobs: int) -> None:
             running -= 1
         return _judge(one)
 
-    assert len(list(Scan([item(str(index)) for index in range(4 * jobs)], judge, jobs=jobs))) == 4 * jobs
+    assert len(list(Executor([item(str(index)) for index in range(4 * jobs)], judge, jobs=jobs))) == 4 * jobs
     assert most == jobs
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_items_are_not_read_far_ahead(jobs: int) -> None:
     items = Endless()
-    scan = Scan(items, _judge, jobs=jobs)
+    scan = Executor(items, _judge, jobs=jobs)
     outcomes = iter(scan)
     for _ in range(10):
         next(outcomes)
@@ -108,7 +108,7 @@ def test_items_are_not_read_far_ahead(jobs: int) -> None:
 
 def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
     items = Endless()
-    Scan(items, _judge, jobs=4)
+    Executor(items, _judge, jobs=4)
     time.sleep(0.02)
     assert items.taken == 0
 
@@ -116,7 +116,7 @@ def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
 @pytest.mark.parametrize("jobs", [1, 8])
 def test_stop_ends_an_endless_run_and_keeps_what_was_begun(jobs: int) -> None:
     items = Endless()
-    scan = Scan(items, _judge, jobs=jobs)
+    scan = Executor(items, _judge, jobs=jobs)
     seen = []
     for outcome in scan:
         seen.append(outcome.item.source)
@@ -127,7 +127,7 @@ def test_stop_ends_an_endless_run_and_keeps_what_was_begun(jobs: int) -> None:
 
 
 def test_stop_before_the_start_judges_nothing() -> None:
-    scan = Scan(Endless(), _judge, jobs=4)
+    scan = Executor(Endless(), _judge, jobs=4)
     scan.stop()
     assert list(scan) == []
 
@@ -139,7 +139,7 @@ def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
     def judge(one: Item) -> Outcome:
         return failed(one.source, error=fatal_error()) if int(one.source) >= 5 else _judge(one)
 
-    scan = Scan(items, judge, jobs=jobs)
+    scan = Executor(items, judge, jobs=jobs)
     judged = sources_of(list(scan))
     assert (scan.not_tried, scan.at_least) == (items.taken - len(judged), items.taken > len(judged))
     left = [one.source for one in scan.take_left()]
@@ -148,7 +148,7 @@ def test_a_fatal_failure_ends_the_run(jobs: int) -> None:
 
 
 def test_another_failure_does_not_end_the_run() -> None:
-    outcomes = list(Scan([item("a"), item("b"), item("c")], lambda one: failed(one.source), jobs=1))
+    outcomes = list(Executor([item("a"), item("b"), item("c")], lambda one: failed(one.source), jobs=1))
     assert sources_of(outcomes) == ["a", "b", "c"]
 
 
@@ -160,7 +160,7 @@ def test_an_error_of_the_items_reaches_the_consumer(jobs: int) -> None:
 
     seen = []
     with pytest.raises(LookupError, match="no more"):
-        seen.extend(Scan(items(), _judge, jobs=jobs))
+        seen.extend(Executor(items(), _judge, jobs=jobs))
     assert sources_of(seen) in ([], ["a"])
 
 
@@ -170,12 +170,12 @@ def test_an_error_of_the_judge_reaches_the_consumer(jobs: int) -> None:
         raise ZeroDivisionError(one.source)
 
     with pytest.raises(ZeroDivisionError):
-        list(Scan([item("a")], judge, jobs=jobs))
+        list(Executor([item("a")], judge, jobs=jobs))
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_closing_the_generator_frees_workers_that_wait_to_hand_over(jobs: int) -> None:
-    outcomes = iter(Scan(Endless(), _judge, jobs=jobs))
+    outcomes = iter(Executor(Endless(), _judge, jobs=jobs))
     next(outcomes)
     time.sleep(0.05)  # by now what is done waits to be taken
     outcomes.close()
@@ -189,7 +189,7 @@ def test_closing_the_generator_stops_the_workers() -> None:
         time.sleep(0.02)
         return _judge(one)
 
-    outcomes = iter(Scan(Endless(), judge, jobs=1))
+    outcomes = iter(Executor(Endless(), judge, jobs=1))
     assert next(outcomes).item.source == "0"
     outcomes.close()
     time.sleep(0.1)
@@ -203,12 +203,12 @@ def test_a_slow_first_image_does_not_keep_the_others_waiting() -> None:
         all_running.wait(PATIENCE)
         return _judge(one)
 
-    scan = Scan([item(str(index)) for index in range(6)], judge, jobs=64)
+    scan = Executor([item(str(index)) for index in range(6)], judge, jobs=64)
     assert len(list(scan)) == 6
 
 
 def test_workers_grow_only_while_more_are_wanted() -> None:
-    scan = Scan([item(str(index)) for index in range(50)], _judge, jobs=64, wants_more=lambda: scan.workers < 3)
+    scan = Executor([item(str(index)) for index in range(50)], _judge, jobs=64, wants_more=lambda: scan.workers < 3)
     assert len(list(scan)) == 50
     assert 1 <= scan.workers <= 3
 
@@ -228,7 +228,7 @@ def test_workers_go_on_where_no_further_thread_can_be_started(monkeypatch: pytes
         return _judge(one)
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    scan = Scan([item(str(index)) for index in range(100)], judge, jobs=64)
+    scan = Executor([item(str(index)) for index in range(100)], judge, jobs=64)
     assert len(list(scan)) == 100
     assert scan.workers == 2
     assert started == 4
@@ -240,11 +240,11 @@ def test_outcomes_come_in_the_order_of_the_items_where_that_is_asked_for() -> No
         return _judge(one)
 
     names = [str(index) for index in range(60)]
-    assert sources_of(Scan(map(item, names), judge, jobs=8, ordered=True)) == names
+    assert sources_of(Executor(map(item, names), judge, jobs=8, ordered=True)) == names
 
 
 def test_an_outcome_behind_an_item_that_is_left_comes_out_too() -> None:
-    scan = Scan([], _judge, jobs=2, ordered=True)
+    scan = Executor([], _judge, jobs=2, ordered=True)
     for number in (3, 1):  # as if a stop had come when a worker held item 0, and another one item 2
         scan._done.put((number, judged(source=str(number))))
     scan._done.put(None)
@@ -260,7 +260,7 @@ def test_a_slow_one_holds_up_a_bounded_number_of_others() -> None:
             assert release.wait(PATIENCE)
         return _judge(one)
 
-    scan = Scan(items, judge, jobs=2, ordered=True)
+    scan = Executor(items, judge, jobs=2, ordered=True)
     outcomes = iter(scan)
     threading.Timer(0.2, release.set).start()
     assert next(outcomes).item.source == "0"
@@ -276,7 +276,7 @@ def test_a_stop_waits_for_no_item() -> None:
         yield item("first")
         assert said.wait(PATIENCE)
 
-    scan = Scan(silent(), _judge, jobs=4)
+    scan = Executor(silent(), _judge, jobs=4)
     outcomes = iter(scan)
     assert next(outcomes).item.source == "first"
     scan.stop()
@@ -312,7 +312,7 @@ def test_what_is_beyond_the_cap_is_counted_to_the_end(
     cap: int, number: int, not_tried: int, jobs: int, ordered: bool
 ) -> None:
     judge = Capped(cap)
-    scan = Scan((item(str(index)) for index in range(number)), judge, jobs=jobs, ordered=ordered)
+    scan = Executor((item(str(index)) for index in range(number)), judge, jobs=jobs, ordered=ordered)
     outcomes = list(scan)
     assert len(outcomes) == min(cap, number)
     assert not any(isinstance(outcome, NotTried) for outcome in outcomes)
@@ -329,7 +329,7 @@ def test_items_beyond_the_cap_from_a_pipe_that_stays_open_are_at_least_so_many(m
         yield from map(item, map(str, range(10)))
         assert closed.wait(PATIENCE)
 
-    scan = Scan(pipe(), Capped(3), jobs=2)
+    scan = Executor(pipe(), Capped(3), jobs=2)
     started = time.monotonic()
     assert len(list(scan)) == 3
     assert time.monotonic() - started < PATIENCE / 2
@@ -345,7 +345,7 @@ def test_a_pipe_that_pauses_before_the_cap_is_waited_for(monkeypatch: pytest.Mon
         time.sleep(0.5)
         yield item("1")
 
-    scan = Scan(pipe(), Capped(2), jobs=2)
+    scan = Executor(pipe(), Capped(2), jobs=2)
     assert sources_of(scan) == ["0", "1"]
     assert (scan.not_tried, scan.at_least) == (0, False)
 
@@ -353,7 +353,7 @@ def test_a_pipe_that_pauses_before_the_cap_is_waited_for(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("jobs", [1, 8])
 def test_a_stop_leaves_at_least_what_was_read(jobs: int) -> None:
     items = Endless()
-    scan = Scan(items, _judge, jobs=jobs)
+    scan = Executor(items, _judge, jobs=jobs)
     seen = []
     for outcome in scan:
         seen.append(outcome)
@@ -379,7 +379,7 @@ def test_a_stop_when_all_has_been_read_leaves_exactly_what_stands_in_line() -> N
         scan.stop()
         return _judge(one)
 
-    scan = Scan(items(), judge, jobs=1)
+    scan = Executor(items(), judge, jobs=1)
     assert sources_of(scan) == ["0"]
     assert (scan.not_tried, scan.at_least) == (1, False)
 
@@ -396,18 +396,18 @@ def test_a_fatal_failure_after_a_short_list_tells_the_exact_rest() -> None:
         _wait_until(lambda: not scan.is_feeding)
         return failed(one.source, error=fatal_error())
 
-    scan = Scan(items(), judge, jobs=1)
+    scan = Executor(items(), judge, jobs=1)
     assert sources_of(scan) == ["0"]
     assert (scan.not_tried, scan.at_least) == (1, False)
 
 
 def test_a_failure_of_ours_does_not_end_the_run() -> None:
     outcomes = list(
-        Scan(map(item, "abc"), lambda one: failed(one.source, error=BugError(ZeroDivisionError("x"))), jobs=1)
+        Executor(map(item, "abc"), lambda one: failed(one.source, error=BugError(ZeroDivisionError("x"))), jobs=1)
     )
     assert sources_of(outcomes) == ["a", "b", "c"]
 
 
 def test_a_run_that_was_not_begun_leaves_nothing() -> None:
-    scan = Scan(Endless(), _judge, jobs=4)
+    scan = Executor(Endless(), _judge, jobs=4)
     assert (scan.not_tried, scan.at_least) == (0, False)

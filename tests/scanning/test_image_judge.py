@@ -37,9 +37,9 @@ from moderate_cli.models import (
     Skipped,
     Verdict,
 )
-from moderate_cli.results import GatePolicy, Tally
-from moderate_cli.scanning import Budget, ImageJudge, Scan, Sender, ask_sync, image_judge, plan
-from moderate_cli.scanning.image_judge import InFlight
+from moderate_cli.results import GatePolicy, RunSummary
+from moderate_cli.scanning import CallBudget, Executor, ImageJudge, Sender, ask_sync, image_judge, plan
+from moderate_cli.scanning.image_judge import KeyedLock
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\xb3K\xb3"  # 640 x 480
 
@@ -82,7 +82,7 @@ def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
     ask = ask_sync("baselineCheck", changes.pop("info_types", ()))
     return ImageJudge(
         call=call(services=("baselineCheck",)),
-        send=Sender(clients=[client], ask=ask, budget=changes.pop("budget", Budget())),  # type: ignore[list-item]
+        send=Sender(clients=[client], ask=ask, budget=changes.pop("budget", CallBudget())),  # type: ignore[list-item]
         **changes,
     )(one)
 
@@ -252,7 +252,7 @@ def test_the_traceback_is_in_the_log_only_where_it_is_asked_for(tmp_path: Path, 
 
 def test_a_memory_that_fails_about_one_image_is_that_images_failure(tmp_path: Path) -> None:
     class Forgetful(Remembered):
-        def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+        def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
             raise KeyError("risk_level")
 
     memory = Forgetful()
@@ -276,13 +276,13 @@ def test_one_bug_among_many_images_leaves_the_others_their_verdicts(tmp_path: Pa
         send=Sender(clients=[client], ask=ask_sync("baselineCheck", ())),  # type: ignore[list-item]
     )
     items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(60)]
-    tally = Tally(policy=policy)
-    outcomes = list(Scan(items, judge, jobs=4))
+    summary = RunSummary(policy=policy)
+    outcomes = list(Executor(items, judge, jobs=4))
     for outcome in outcomes:
-        tally.add(outcome)
-    assert (tally.judged, tally.failed, tally.bugs, tally.not_tried, len(client.calls)) == (59, 1, 1, 0, 59)
+        summary.add(outcome)
+    assert (summary.judged, summary.failed, summary.bugs, summary.not_tried, len(client.calls)) == (59, 1, 1, 0, 59)
     assert [outcome.item.source for outcome in outcomes if isinstance(outcome, Failed)] == [str(tmp_path / "17.png")]
-    assert tally.exit_code(allow_empty=False) is ExitCode.BUG
+    assert summary.exit_code(allow_empty=False) is ExitCode.BUG
 
 
 def test_an_answer_that_cannot_be_read_keeps_what_could_be() -> None:
@@ -302,12 +302,12 @@ class Remembered:
         self.kept: list[tuple[Outcome, FileStat | None]] = []
         self.answers: dict[str, Judged] = {}
 
-    def recall(self, known: Outcome, look: FileStat | None) -> Outcome | None:
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
         answer = self.answers.get(known.sha256 or "")
         return None if answer is None else replace(answer, item=known.item, reused=True)
 
-    def keep(self, outcome: Outcome, look: FileStat | None) -> None:
-        self.kept.append((outcome, look))
+    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+        self.kept.append((outcome, fingerprint))
         if isinstance(outcome, Judged) and outcome.sha256:
             self.answers[outcome.sha256] = outcome
 
@@ -321,7 +321,7 @@ def test_the_same_content_is_sent_once_under_whatever_names(tmp_path: Path) -> N
 
 
 def test_the_same_content_at_the_same_moment_is_sent_once(tmp_path: Path) -> None:
-    client, memory, in_flight = FakeClient(), Remembered(), InFlight()
+    client, memory, in_flight = FakeClient(), Remembered(), KeyedLock()
     items = [_file(tmp_path / f"{index}.png") for index in range(20)]
     with ThreadPoolExecutor(20) as pool:
         outcomes = list(pool.map(lambda one: _judge(client, one, memory=memory, in_flight=in_flight), items))
@@ -333,10 +333,12 @@ def test_a_file_that_looks_as_it_did_is_not_opened_if_its_answer_is_known(tmp_pa
     client, memory = FakeClient(), Remembered()
     one = _file(tmp_path / "a.png")
     first = _judge(client, one, memory=memory)
-    (_, look) = memory.kept[0]
-    assert look == FileStat(len(PNG), (tmp_path / "a.png").stat().st_mtime_ns, (tmp_path / "a.png").stat().st_ino)
+    (_, fingerprint) = memory.kept[0]
+    assert fingerprint == FileStat(
+        len(PNG), (tmp_path / "a.png").stat().st_mtime_ns, (tmp_path / "a.png").stat().st_ino
+    )
     (tmp_path / "a.png").unlink()
-    again = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", look, first.sha256)), memory=memory)
+    again = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", fingerprint, first.sha256)), memory=memory)
     assert isinstance(again, Judged)
     assert (again.reused, again.size, again.sha256) == (True, len(PNG), first.sha256)
 
@@ -355,12 +357,12 @@ def test_failures_and_refusals_are_kept_too(tmp_path: Path) -> None:
     memory = Remembered()
     _judge(FakeClient(), _file(tmp_path / "text.jpg", b"a text"), memory=memory)
     _judge(FakeClient(call_error=service_error()), _file(tmp_path / "a.png"), memory=memory)
-    _judge(FakeClient(), _file(tmp_path / "b.png"), memory=memory, budget=Budget(0))
+    _judge(FakeClient(), _file(tmp_path / "b.png"), memory=memory, budget=CallBudget(0))
     assert [type(outcome) for outcome, _ in memory.kept] == [Skipped, Failed]  # what is not tried is no result
 
 
 def test_no_call_is_made_beyond_the_cap(tmp_path: Path) -> None:
-    client, budget, memory = FakeClient(), Budget(2), Remembered()
+    client, budget, memory = FakeClient(), CallBudget(2), Remembered()
     items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(4)]
     outcomes = [_judge(client, one, budget=budget, memory=memory) for one in items]
     assert [type(outcome) for outcome in outcomes] == [Judged, Judged, NotTried, NotTried]
@@ -370,7 +372,7 @@ def test_no_call_is_made_beyond_the_cap(tmp_path: Path) -> None:
 
 def test_an_image_that_costs_more_than_is_left_is_not_sent(tmp_path: Path) -> None:
     client = FakeClient()
-    outcome = _judge(client, _file(tmp_path / "a.png"), budget=Budget(2), cost=lambda checked: 3)
+    outcome = _judge(client, _file(tmp_path / "a.png"), budget=CallBudget(2), cost=lambda checked: 3)
     assert isinstance(outcome, NotTried)
     assert client.uploads == []
 
@@ -381,9 +383,11 @@ def test_each_input_beyond_the_cap_is_counted(tmp_path: Path, cap: int, total: i
     client = FakeClient()
     judge = ImageJudge(
         call=call(),
-        send=Sender(clients=[client], ask=ask_sync("s", ()), budget=Budget(cap)),  # type: ignore[list-item]
+        send=Sender(clients=[client], ask=ask_sync("s", ()), budget=CallBudget(cap)),  # type: ignore[list-item]
     )
-    scan = Scan((_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(total)), judge, jobs=jobs)
+    scan = Executor(
+        (_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(total)), judge, jobs=jobs
+    )
     outcomes = list(scan)
     assert len(outcomes) == len(client.calls) == cap
     assert all(isinstance(outcome, Judged) for outcome in outcomes)
@@ -409,7 +413,7 @@ def _changing(client: FakeClient, path: Path, contents: list[bytes]) -> None:
 
 
 def test_a_file_that_changed_before_it_was_sent_is_judged_under_the_hash_of_what_was_sent(tmp_path: Path) -> None:
-    client, memory, budget = FakeClient(), Remembered(), Budget(1)
+    client, memory, budget = FakeClient(), Remembered(), CallBudget(1)
     one, changed = _file(tmp_path / "a.png"), PNG + b"changed"
     _changing(client, tmp_path / "a.png", [changed])
     outcome = _judge(client, one, memory=memory, budget=budget)
@@ -420,7 +424,7 @@ def test_a_file_that_changed_before_it_was_sent_is_judged_under_the_hash_of_what
 
 
 def test_a_file_that_keeps_changing_fails_and_is_never_judged_under_another_hash(tmp_path: Path) -> None:
-    client, memory, budget = FakeClient(), Remembered(), Budget(1)
+    client, memory, budget = FakeClient(), Remembered(), CallBudget(1)
     one = _file(tmp_path / "a.png")
     _changing(client, tmp_path / "a.png", [PNG + bytes([index]) for index in range(10)])
     outcome = _judge(client, one, memory=memory, budget=budget)

@@ -26,7 +26,7 @@ from moderate_cli.models import (
     TaskKind,
     Verdict,
 )
-from moderate_cli.scanning.polling import Patience, Polling, TaskJudge, is_final, sent_data_id
+from moderate_cli.scanning.polling import Polling, PollSchedule, TaskJudge, is_final, sent_data_id
 
 
 class Clock:
@@ -67,7 +67,7 @@ def _polling(judge: Callable[[Item], Outcome], clock: Clock, *names: str, **pati
         iter(_tasks(*names)),
         judge,
         jobs=1,
-        patience=Patience(**patience),
+        patience=PollSchedule(**patience),
         monotonic=clock.monotonic,
         sleep=clock.sleep,
     )

@@ -28,7 +28,7 @@ from moderate_cli.models import (
     Skipped,
     Submission,
 )
-from moderate_cli.scanning import Budget, Scan
+from moderate_cli.scanning import CallBudget, Executor
 from moderate_cli.scanning.post_judge import PostJudge, service_name
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\xb3K\xb3"  # 640 x 480
@@ -185,7 +185,7 @@ def test_an_image_that_changed_is_sent_under_the_hash_of_what_it_is_now(tmp_path
 
 
 def test_a_post_of_which_an_image_keeps_changing_is_not_sent(tmp_path: Path) -> None:
-    client, budget = FakeClient(), Budget(2)
+    client, budget = FakeClient(), CallBudget(2)
     client.changes += [lambda: None, lambda: None]
     outcome = _judge(_item(_image(tmp_path)), client, budget=budget)
     assert isinstance(outcome, Failed)
@@ -205,7 +205,7 @@ def test_an_error_that_nobody_foresaw_is_that_posts_failure(error: Exception) ->
 
 
 def test_a_post_beyond_the_cap_is_not_tried(tmp_path: Path) -> None:
-    client, budget = FakeClient(), Budget(3)
+    client, budget = FakeClient(), CallBudget(3)
     outcomes = [_judge(_item(_image(tmp_path)), client, budget=budget) for _ in range(3)]  # text and image: two calls
     assert [type(outcome) for outcome in outcomes] == [Pending, NotTried, NotTried]
     assert len(client.posts) == len(client.uploads) == 1
@@ -213,8 +213,8 @@ def test_a_post_beyond_the_cap_is_not_tried(tmp_path: Path) -> None:
 
 def test_posts_beyond_the_cap_are_counted() -> None:
     client = FakeClient()
-    judge = PostJudge(clients=[client], call=call(services=(SERVICE,)), budget=Budget(3))  # type: ignore[list-item]
-    scan = Scan((_item() for _ in range(10)), judge, jobs=1)
+    judge = PostJudge(clients=[client], call=call(services=(SERVICE,)), budget=CallBudget(3))  # type: ignore[list-item]
+    scan = Executor((_item() for _ in range(10)), judge, jobs=1)
     assert [type(outcome) for outcome in scan] == [Pending] * 3
     assert (scan.not_tried, scan.at_least) == (7, False)
 

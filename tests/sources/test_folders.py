@@ -96,7 +96,7 @@ def test_a_name_or_the_content_makes_an_image(tmp_path: Path, name: str, content
     put(tmp_path, name, content=content)
     sources = Sources([str(tmp_path)])
     assert [item.source for item in sources] == ([str(tmp_path / name)] if is_image else [])
-    assert sources.passed_over == (not is_image)
+    assert sources.non_images == (not is_image)
 
 
 def test_files_that_are_no_images_are_counted(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_files_that_are_no_images_are_counted(tmp_path: Path) -> None:
     put(tmp_path, "README", "sub/c.txt", "sub/d.txt", ".git", content=b"text")
     sources = Sources([str(tmp_path)])
     assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "sub/b.jpg")]
-    assert sources.passed_over == 4
+    assert sources.non_images == 4
 
 
 def test_a_file_named_like_an_image_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_links_out_of_the_named_folder_are_counted_and_not_followed(
     monkeypatch.chdir(tmp_path)
     sources = Sources([name.format(tmp_path)])
     assert [Path(item.source).name for item in sources] == ["a.png", "inside", "b.png"]
-    assert (sources.links, sources.passed_over, sources.ignored) == (4, 0, 0)
+    assert (sources.links, sources.non_images, sources.ignored) == (4, 0, 0)
     monkeypatch.chdir(outside)
     sources = Sources(["sub", "."])
     assert [item.source for item in sources] == ["sub/b.png", "./a.png", "./inside", "./sub/b.png"]
@@ -242,7 +242,7 @@ def test_a_broken_link_named_like_an_image_is_kept_so_that_it_gets_reported(tmp_
     (tmp_path / "broken").symlink_to(target)
     sources = Sources([str(tmp_path)])
     assert list(sources) == [Item(str(tmp_path / "broken.png"), LocalFile(tmp_path / "broken.png"))]
-    assert sources.passed_over == 1
+    assert sources.non_images == 1
 
 
 @needs_fifos
@@ -253,7 +253,7 @@ def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     sources = Sources([str(tmp_path)])
     assert [item.source for item in sources] == [str(tmp_path / "a.png"), str(tmp_path / "pipe.png")]
-    assert sources.passed_over == 2
+    assert sources.non_images == 2
 
 
 def test_a_root_that_vanished_is_reported(tmp_path: Path) -> None:

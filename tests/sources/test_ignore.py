@@ -36,16 +36,16 @@ def _ignore(folder: Path, *lines: str, name: str = ".gitignore") -> None:
     (folder / name).write_text("\n".join(lines) + "\n")
 
 
-def _grow(chance: random.Random, folder: Path, depth: int) -> None:
+def _grow(jitter: random.Random, folder: Path, depth: int) -> None:
     """Make a folder with files, folders and now and then an ignore file."""
-    for name in chance.sample(NAMES, chance.randint(2, 6)):
-        if depth and chance.random() < 0.55 and not name.endswith(("png", "jpg")):
+    for name in jitter.sample(NAMES, jitter.randint(2, 6)):
+        if depth and jitter.random() < 0.55 and not name.endswith(("png", "jpg")):
             (folder / name).mkdir()
-            _grow(chance, folder / name, depth - 1)
+            _grow(jitter, folder / name, depth - 1)
         else:
             (folder / name).touch()
-    if chance.random() < 0.5:
-        _ignore(folder, *chance.choices(PATTERNS, k=chance.randint(1, 6)))
+    if jitter.random() < 0.5:
+        _ignore(folder, *jitter.choices(PATTERNS, k=jitter.randint(1, 6)))
 
 
 def _kept_by_git(root: Path) -> set[str]:
@@ -82,7 +82,7 @@ def test_what_is_left_out_is_counted_and_folders_are_not_entered(tmp_path: Path)
     _ignore(tmp_path, "b.png", "raw/")
     sources = Sources([str(tmp_path)])
     assert [Path(item.source).name for item in sources] == ["a.png"]
-    assert (sources.ignored, sources.passed_over) == (3, 1)
+    assert (sources.ignored, sources.non_images) == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -139,12 +139,12 @@ PIECES = (
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_lines_ignore_what_git_ignores(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
+    jitter = random.Random(seed)
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     for number in range(60):
         put(tmp_path / str(number), *FILES)
-        lines = ["".join(chance.choices(PIECES, k=chance.randint(1, 6))) for _ in range(chance.randint(1, 4))]
-        lines += [f"!{chance.choice(lines)}"] if chance.random() < 0.3 else []
+        lines = ["".join(jitter.choices(PIECES, k=jitter.randint(1, 6))) for _ in range(jitter.randint(1, 4))]
+        lines += [f"!{jitter.choice(lines)}"] if jitter.random() < 0.3 else []
         (tmp_path / str(number) / ".gitignore").write_bytes(os.fsencode("\n".join(lines)))
     assert _by_us(tmp_path) == _by_git(tmp_path)
 

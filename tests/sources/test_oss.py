@@ -58,7 +58,7 @@ def test_the_images_below_a_prefix_are_judged_in_place(emulator: Emulator, accou
     etag = hashlib.md5(b"2026/a.png").hexdigest().upper()
     assert first.image == OssObject("photos", "2026/a.png", "cn-shanghai", etag)
     assert [first.source, second.source] == ["oss://photos/2026/a.png", "oss://photos/2026/sub/b.JPG"]
-    assert sources.passed_over == 2
+    assert sources.non_images == 2
 
 
 @pytest.mark.parametrize("name", ["oss://photos", "oss://photos/", "OSS://photos/"])

@@ -29,7 +29,7 @@ def test_what_was_named_is_never_passed_over(tmp_path: Path) -> None:
     text.write_text("text")
     sources = Sources([str(text)])
     assert list(sources) == [Item(str(text), LocalFile(text))]
-    assert sources.passed_over == 0
+    assert sources.non_images == 0
 
 
 def test_sources_keep_the_order_in_which_they_were_named(tmp_path: Path) -> None:

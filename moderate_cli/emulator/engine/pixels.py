@@ -354,7 +354,7 @@ MEMORY = 560_000_000
 """Bytes that all images which are decoded at one time may take: with the program and its model (180 MB), and six files
 of 20 MB on their way, a process stays below 900 MB."""
 
-MOST_WORK = 4_000_000_000
+MAX_WORK = 4_000_000_000
 """Pixels that may be passed over to decode one image, each frame or scan counted: a minute, at 4 to 15 ns each."""
 
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -421,7 +421,7 @@ def _scaled_down(image: ImageFile.ImageFile, parts: int) -> int:
 
 def _check_work(image: ImageFile.ImageFile, frames: int) -> None:
     """Raise TooLargeForEngineError for so many frames, or scans, that they would take very long."""
-    if frames * (image.width * image.height + _FRAME_WORK) > MOST_WORK:
+    if frames * (image.width * image.height + _FRAME_WORK) > MAX_WORK:
         raise TooLargeForEngineError(f"{frames} frames or scans of {_described(image)}")
 
 

@@ -18,7 +18,7 @@ from moderate_cli.render.html.thumbnails import Thumbnails
 from moderate_cli.render.wording import (
     EXEMPT_WORD,
     SuppressionFilter,
-    Worst,
+    TopN,
     confidence,
     counts,
     coverage_lines,
@@ -29,15 +29,15 @@ from moderate_cli.render.wording import (
     level_word,
     meaning,
     pending_words,
-    place_of,
     problem,
     problem_words,
     read_part,
     remarks,
     sentence,
+    sort_key,
     where_words,
 )
-from moderate_cli.results import Finding, GatePolicy, Suppression, Tally, findings, verdict_of
+from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
 _TITLE = "Content moderation"
 
@@ -52,18 +52,18 @@ class Facts:
     cards: int
 
 
-def top(tally: Tally, facts: Facts) -> str:
+def top(summary: RunSummary, facts: Facts) -> str:
     """Return everything before the cards."""
-    levels, labels = bars(tally), label_treemap(tally.labels, noun="Inputs", chooses=True)
+    levels, labels = bars(summary), label_treemap(summary.labels, noun="Inputs", chooses=True)
     style = resource("page.css") + levels.rules + labels.rules
-    charts = f"<section><h2>Risk levels</h2>\n{levels.html}</section>\n" if tally.inputs else ""
-    if tally.labels:
+    charts = f"<section><h2>Risk levels</h2>\n{levels.html}</section>\n" if summary.inputs else ""
+    if summary.labels:
         charts += f"<section><h2>Labels</h2>\n{labels.html}</section>\n"
     return (
         f"{opening(_TITLE, style, _script())}"
-        f"<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(tally, facts))}</header>\n<main>\n"
+        f"<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(summary, facts))}</header>\n<main>\n"
         f'<div class="charts">\n{charts}</div>\n'
-        f"<section>\n<h2>Gallery</h2>\n{_filters(tally, facts)}"
+        f"<section>\n<h2>Gallery</h2>\n{_filters(summary, facts)}"
         '<div class="gallery" id="gallery">\n'
     )
 
@@ -78,25 +78,25 @@ def _script() -> str:
     return resource("page.js")
 
 
-def _summary(tally: Tally, facts: Facts) -> Iterator[str]:
+def _summary(summary: RunSummary, facts: Facts) -> Iterator[str]:
     day = datetime.fromtimestamp(facts.written_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     yield f'<p class="quiet">{day}, moderate {__version__}</p>\n'
     found = "".join(
-        f'<li><b>{count:,}</b> <span class="level {word}">{word}</span></li>' for word, count in counts(tally)
+        f'<li><b>{count:,}</b> <span class="level {word}">{word}</span></li>' for word, count in counts(summary)
     )
-    yield f'<ul class="totals"><li><b>{tally.inputs:,}</b> inputs</li>{found}</ul>\n'
+    yield f'<ul class="totals"><li><b>{summary.inputs:,}</b> inputs</li>{found}</ul>\n'
     if (fail_on := facts.policy.fail_on) is not None:
-        yield f"<p>The gate is at {fail_on}: <b>{tally.at_or_above(fail_on):,}</b> at or above it.</p>\n"
-    if cut_off := cut_off_words(tally):
+        yield f"<p>The gate is at {fail_on}: <b>{summary.at_or_above(fail_on):,}</b> at or above it.</p>\n"
+    if cut_off := cut_off_words(summary):
         yield f"<p><b>{text(sentence(cut_off))}</b></p>\n"
-    yield from (f"<p>{text(sentence(line))}</p>\n" for line in coverage_lines(tally))
-    if tally.local:
+    yield from (f"<p>{text(sentence(line))}</p>\n" for line in coverage_lines(summary))
+    if summary.local:
         yield "<p>The local engine judged these; there is no cloud verdict.</p>\n"
 
 
-def _filters(tally: Tally, facts: Facts) -> str:
+def _filters(summary: RunSummary, facts: Facts) -> str:
     """Return the filters, which only show where the script runs that makes them work."""
-    levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(tally))
+    levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(summary))
     labels = "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in facts.labels)
     return (
         '<form class="filters" id="filters" hidden>\n'
@@ -109,7 +109,7 @@ def _filters(tally: Tally, facts: Facts) -> str:
     )
 
 
-MOST_FRAMES = 100
+MAX_FRAMES = 100
 """How many frames of one input are shown."""
 
 _SEPARATOR = "\n"  # between the labels in an attribute; no label holds one, since control characters are written out
@@ -209,8 +209,8 @@ def _number(label: Label) -> str:
 def _frames(verdict: Verdict) -> Iterator[str]:
     if not verdict.frames:
         return
-    frames = "".join(map(_frame, verdict.frames[:MOST_FRAMES]))
-    left_out = len(verdict.frames) - MOST_FRAMES
+    frames = "".join(map(_frame, verdict.frames[:MAX_FRAMES]))
+    left_out = len(verdict.frames) - MAX_FRAMES
     more = f"<li>and {left_out:,} more</li>" if left_out > 0 else ""
     # A strip that scrolls takes the focus, so that the arrow keys reach all of it.
     yield f'<ol class="frames" tabindex="0" aria-label="Frames">{frames}{more}</ol>\n'
@@ -223,7 +223,7 @@ def _frame(frame: Frame) -> str:
     return f"<li>{head}{labels or _NOTHING}</li>"
 
 
-MOST_CARDS = 2_000
+MAX_CARDS = 2_000
 """How many inputs the gallery shows."""
 
 
@@ -240,16 +240,16 @@ class HtmlRenderer:
         self._environment = environment
         self._policy = policy
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: Worst[Entry] = Worst(MOST_CARDS)
+        self._worst: TopN[Entry] = TopN(MAX_CARDS)
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         verdict = verdict_of(outcome)
         flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
-        self._worst.add(place_of(shown), Entry(shown, flagged))
+        self._worst.add(sort_key(shown), Entry(shown, flagged))
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Write the page."""
         entries = self._worst.in_order()
         names = Counter(name for entry in entries for name in names_of(entry.outcome))
@@ -260,7 +260,7 @@ class HtmlRenderer:
             cards=len(entries),
         )
         thumbnails = Thumbnails(self._environment.monotonic)
-        self._stream.write(top(tally, facts))
+        self._stream.write(top(summary, facts))
         self._stream.writelines(card(entry, thumbnails.of(entry.outcome), self._policy) for entry in entries)
         self._stream.write(bottom(list(self._notes(thumbnails))))
         self._stream.flush()

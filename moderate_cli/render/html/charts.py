@@ -15,7 +15,7 @@ from moderate_cli import __version__
 from moderate_cli.render.html.markup import closing, name, opening, resource, text
 from moderate_cli.render.usage import Count, Grouping, percent, ratio
 from moderate_cli.render.wording import counts
-from moderate_cli.results import Tally
+from moderate_cli.results import RunSummary
 
 
 class Rectangle(NamedTuple):
@@ -157,7 +157,7 @@ def _usage_table(counts: Sequence[Count], title: str) -> str:
     return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
 
 
-MOST_TILES = 40
+MAX_TILES = 40
 
 _AREA = Rectangle(0, 0, 220, 100)  # the shape of the chart on a desk; narrower screens stretch it
 _FIRST_HUE, _NEXT_HUE = 212.0, 137.508  # degrees; the golden angle keeps the hues of any number of prefixes apart
@@ -170,11 +170,11 @@ class Chart(NamedTuple):
     rules: str
 
 
-def bars(tally: Tally) -> Chart:
+def bars(summary: RunSummary) -> Chart:
     """Return the bar chart of the risk levels."""
-    found = counts(tally)
+    found = counts(summary)
     most = max((count for _, count in found), default=1)
-    rows = "".join(_bar_row(word, count, tally.inputs) for word, count in found)
+    rows = "".join(_bar_row(word, count, summary.inputs) for word, count in found)
     rules = "".join(f"#bar-{word}{{width:{100 * count / most:.2f}%}}\n" for word, count in found)
     return Chart(f'<table class="bars"><tbody>{rows}</tbody></table>\n', rules)
 
@@ -192,7 +192,7 @@ def label_treemap(labels: Counter[str], *, noun: str, chooses: bool) -> Chart:
 
     `noun` is what is counted, and `chooses` makes each tile a button, for a page with something to choose from.
     """
-    found = labels.most_common(MOST_TILES)
+    found = labels.most_common(MAX_TILES)
     rest = labels.total() - sum(count for _, count in found)
     prefixes = list(dict.fromkeys(_prefix(label) for label, _ in found))
     values = [count for _, count in found] + ([rest] if rest else [])

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 SIDE = 160
 """Pixels of the longer side, at most."""
-MOST = 1_000
-MOST_CHARACTERS = 16_000_000
-MOST_SECONDS = 60.0
+MAX = 1_000
+MAX_CHARACTERS = 16_000_000
+MAX_SECONDS = 60.0
 """How many pictures there are at most, how large they are in all, and how long making them may take."""
 
 _LARGEST_FILE = 64_000_000  # bytes
-_MOST_PIXELS = 100_000_000  # what takes longer to decode is not worth a small picture
+_MAX_PIXELS = 100_000_000  # what takes longer to decode is not worth a small picture
 # The service's formats that Pillow decodes by itself. Naming them keeps it from trying others, among them EPS, for
 # which it starts Ghostscript.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "ICO")
@@ -39,7 +39,7 @@ class Thumbnails:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._until = clock() + MOST_SECONDS
+        self._until = clock() + MAX_SECONDS
         self._made = 0
         self._characters = 0
         self.needs_pillow = False
@@ -55,7 +55,7 @@ class Thumbnails:
         self._made += 1
         self._characters += len(address)
         is_late = self._clock() > self._until
-        self.stopped = is_late or self._made >= MOST or self._characters >= MOST_CHARACTERS
+        self.stopped = is_late or self._made >= MAX or self._characters >= MAX_CHARACTERS
         return address
 
     def _picture(self, content: bytes) -> bytes | None:
@@ -93,7 +93,7 @@ def _small(content: bytes) -> bytes | None:
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is decoded at a fraction of its size
-                if image.width * image.height > _MOST_PIXELS:
+                if image.width * image.height > _MAX_PIXELS:
                     return None
                 image.thumbnail((2 * SIDE, 2 * SIDE))
                 upright = ImageOps.exif_transpose(image)

@@ -66,7 +66,7 @@ def test_a_file_that_did_not_change_comes_with_its_hash(tmp_path: Path, memory: 
         "new.png": None,
         "sub/clean.png": SHA256,
     }
-    assert sources.spared == 0
+    assert sources.unchanged == 0
 
 
 def test_clean_files_can_be_spared(tmp_path: Path, memory: Memory) -> None:
@@ -76,8 +76,8 @@ def test_clean_files_can_be_spared(tmp_path: Path, memory: Memory) -> None:
         LocalFile(tmp_path / name, stat_of(tmp_path / name), sha256)
         for name, sha256 in (("changed.png", None), ("found.png", SHA256), ("new.png", None))
     ]
-    assert sources.spared == 2
-    assert sources.passed_over == 0
+    assert sources.unchanged == 2
+    assert sources.non_images == 0
 
 
 @pytest.mark.parametrize("part", ["size", "mtime_ns", "inode"])
@@ -88,7 +88,7 @@ def test_every_part_of_the_stat_counts(tmp_path: Path, part: str) -> None:
     memory = Memory({str(tmp_path): {"a.png": ("a.png", *other, SHA256)}}, {(str(tmp_path), "a.png")})
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert [item.image for item in sources] == [LocalFile(tmp_path / "a.png", known)]
-    assert sources.spared == 0
+    assert sources.unchanged == 0
 
 
 def test_a_folder_is_asked_about_once_by_its_absolute_path(
@@ -112,7 +112,7 @@ def test_a_crowded_folder_is_asked_about_in_parts(tmp_path: Path, monkeypatch: p
         memory.learn(path, clean=True)
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert list(sources) == []
-    assert sources.spared == 25
+    assert sources.unchanged == 25
     parts = [names for folder, names in memory.asked if folder == str(tmp_path) and names is not None]
     assert [len(names) for names in parts] == [10, 10, 5]
     assert sorted(name for names in parts for name in names) == sorted(path.name for path in tmp_path.iterdir())
@@ -136,10 +136,10 @@ def test_what_was_named_is_never_spared(tmp_path: Path, memory: Memory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "items", "spared"), [(0, 0, 30), (1, 1, 29), (20, 20, 10), (30, 30, 0), (None, 30, 0)]
+    ("wanted", "items", "unchanged"), [(0, 0, 30), (1, 1, 29), (20, 20, 10), (30, 30, 0), (None, 30, 0)]
 )
 def test_as_many_clean_files_are_items_as_are_wanted(
-    tmp_path: Path, wanted: int | None, items: int, spared: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, wanted: int | None, items: int, unchanged: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path, *(f"{number // 12}/{number:02}" for number in range(30)))
     memory = Memory()
@@ -149,7 +149,7 @@ def test_as_many_clean_files_are_items_as_are_wanted(
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=wanted)
     found = [item.image for item in sources]
     assert [image.sha256 for image in found] == [SHA256] * items  # type: ignore[union-attr]
-    assert (sources.spared, sources.passed_over) == (spared, 0)
+    assert (sources.unchanged, sources.non_images) == (unchanged, 0)
 
 
 @pytest.mark.parametrize("change", ["rewritten", "touched", "renamed", "added", "gone"])
@@ -174,7 +174,7 @@ def test_one_change_in_a_folder_of_clean_files_is_one_item(tmp_path: Path, chang
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     items = {"renamed": ["d.png"], "added": ["d.png"], "gone": []}.get(change, ["b.png"])
     assert [os.path.relpath(item.source, tmp_path) for item in sources] == items
-    assert (sources.spared, sources.passed_over) == (3 if change == "added" else 2, 1)
+    assert (sources.unchanged, sources.non_images) == (3 if change == "added" else 2, 1)
 
 
 def test_what_could_not_be_read_is_looked_at_again(
