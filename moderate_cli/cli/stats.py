@@ -226,7 +226,7 @@ def _statistics(found: _Found) -> Statistics:
 
 
 def _page(found: _Found, limits: list[str], now: float) -> str:
-    from moderate_cli.render.html.charts import UsagePage, stats_page
+    from moderate_cli.render.html.usage_page import UsagePage, stats_page
 
     page = UsagePage(
         by=Grouping.MONTH if found.by is Grouping.MONTH else Grouping.DAY,

@@ -14,7 +14,7 @@ from browser import CHROMIUM, Page, open_page
 from render_builders import HOSTILE_NAMES
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.render.html.charts import UsagePage, columns, stats_page
+from moderate_cli.render.html.usage_page import UsagePage, columns, stats_page
 from moderate_cli.render.usage import Count, Grouping
 
 DAYS = [Count("2025-11-30", 100, 40, 190), Count("2025-12-01", 50, 0, 50), Count("2025-12-05", 3, 3, 3)]

@@ -10,7 +10,7 @@ import pytest
 from store_builders import Clock, new_task, pending, record, rows
 
 from moderate_cli.store import LostTasks, Store, TaskState
-from moderate_cli.store import store as rows
+from moderate_cli.store import store as sql
 
 
 def test_a_task_is_recorded_before_it_is_sent(path: Path, store: Store, clock: Clock) -> None:
@@ -66,8 +66,8 @@ def test_an_accepted_task_holds_everything(store: Store) -> None:
     given = new_task(source, sha256="ab" * 32, size=7, **facts)
     number = store.begin_task(given)
     store.accept_task(number, req_id="T1", submitted_at=1001.0, expires_at=2000.0, request_id="R")
-    assert store.find_task("T1") == rows.Task(
-        **{name: getattr(given, name) for name in rows._NEW},
+    assert store.find_task("T1") == sql.Task(
+        **{name: getattr(given, name) for name in sql._NEW},
         number=number,
         state=TaskState.PENDING,
         begun_at=1000.0,
@@ -200,9 +200,9 @@ def test_ids_that_are_given_twice_are_no_error(store: Store) -> None:
 
 def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Path, store: Store) -> None:
     with store._database.write() as connection:
-        values = (("pending", 1.0, f"T{n}", 9000.0, *rows.new_row(new_task(f"{n}" * 50))) for n in range(10_000))
-        names = f"state, begun_at, req_id, expires_at, {', '.join(rows._NEW)}"
-        connection.executemany(f"INSERT INTO tasks ({names}) VALUES (?, ?, ?, ?{', ?' * len(rows._NEW)})", values)
+        values = (("pending", 1.0, f"T{n}", 9000.0, *sql.new_row(new_task(f"{n}" * 50))) for n in range(10_000))
+        names = f"state, begun_at, req_id, expires_at, {', '.join(sql._NEW)}"
+        connection.executemany(f"INSERT INTO tasks ({names}) VALUES (?, ?, ?, ?{', ?' * len(sql._NEW)})", values)
     tracemalloc.start()
     try:
         assert sum(1 for _ in store.pending_tasks()) == 10_000
@@ -215,12 +215,12 @@ def test_streaming_ten_thousand_tasks_takes_no_more_memory_than_a_page(path: Pat
 @pytest.mark.parametrize(
     ("sql", "parameters", "index"),
     [
-        (rows.BY_ID, ("T1",), "tasks_by_id"),
-        (rows.PENDING, (0, 9, 200), "tasks_by_state"),
-        (rows.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
-        (rows.CUT_OFF, (1.0, 10), "tasks_by_"),
-        (rows.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
-        (rows.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),
+        (sql.BY_ID, ("T1",), "tasks_by_id"),
+        (sql.PENDING, (0, 9, 200), "tasks_by_state"),
+        (sql.PENDING_OF_KIND, (0, 9, "image", 200), "tasks_by_state"),
+        (sql.CUT_OFF, (1.0, 10), "tasks_by_"),
+        (sql.CLOSE_LOST, (2.0, 1.0), "tasks_by_"),
+        (sql.FINISH, ("done", 1.0, "T1"), "tasks_by_id"),
         ("SELECT status FROM results WHERE finishes = ?", ("T1",), "sqlite_autoindex_results_1"),
     ],
 )

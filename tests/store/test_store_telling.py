@@ -13,7 +13,7 @@ from store_builders import Clock, pending, record, rows
 
 from moderate_cli.records import record_schema
 from moderate_cli.store import Store
-from moderate_cli.store import store as rows
+from moderate_cli.store import store as sql
 from moderate_cli.store.store import insert_result
 
 
@@ -97,7 +97,7 @@ def test_names_that_are_not_utf_8_are_claimed_and_told(store: Store) -> None:
 
 
 def test_what_is_stored_or_told_meanwhile_is_left_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "PAGE", 2)
+    monkeypatch.setattr(sql, "PAGE", 2)
     _collected(store, None, *(f"T{number}" for number in range(7)))
     stream = store.untold()
     _collected(store, None, "new")
@@ -124,10 +124,10 @@ def test_memory_does_not_grow_with_what_is_untold(store: Store) -> None:
 @pytest.mark.parametrize(
     ("sql", "values", "index"),
     [
-        (rows.UNTOLD, (1, 9, 200), "results_untold (told=? AND rowid>? AND rowid<?)"),
-        (rows._TELL_RUN, (1,), "results_untold (told=?)"),
-        (rows._TELL, ("T1",), "sqlite_autoindex_results_1 (finishes=?)"),
-        (rows._CLAIM, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),
+        (sql.UNTOLD, (1, 9, 200), "results_untold (told=? AND rowid>? AND rowid<?)"),
+        (sql._TELL_RUN, (1,), "results_untold (told=?)"),
+        (sql._TELL, ("T1",), "sqlite_autoindex_results_1 (finishes=?)"),
+        (sql._CLAIM, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),
     ],
 )
 def test_queries_use_their_index_and_sort_nothing(
