@@ -7,13 +7,14 @@ highest of them, and an image of a library of exemptions (`nonLabel_lib`) neithe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.models import NO_FINDING, Label, RiskLevel, Verdict, highest
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What was read of an answer, or of a service, a frame or a text in it: its own level and its labels.
 
     A level that is no known word is `misread`, and then `level` is high where there are findings. `nothing_at` is the
@@ -32,8 +33,7 @@ class Part:
         return [label for label in self.labels if label.is_finding]
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Struct, frozen=True):
     """The highest level of an answer, the highest that no label accounts for, and what contradicts itself in it."""
 
     level: RiskLevel | None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from msgspec import Struct, field
+
 from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.masking import repr_without
 
 Json = Mapping[str, Any]
 Engine = Literal["cloud", "local"]
@@ -54,8 +56,7 @@ class FileStat(NamedTuple):
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
+class LocalFile(Struct, frozen=True):
     """An image on this machine, to be uploaded before it is judged.
 
     `stat` is how a walk saw it, and `sha256` what an earlier run found its content to be while it looked just so.
@@ -66,15 +67,13 @@ class LocalFile:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUrl:
+class ImageUrl(Struct, frozen=True):
     """An image that the service downloads by itself."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class OssObject:
+class OssObject(Struct, frozen=True):
     """An image in an OSS bucket that the service may read; `etag` changes with its content."""
 
     bucket: str
@@ -86,8 +85,7 @@ class OssObject:
 PartKind = Literal["frames", "pages", "slices", "parts", "services"]
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """How much of an input was judged, where that is not all of it; `total` is None where nobody knows it.
 
     It is `unanswered` where the service was asked about the rest and said nothing of it, and not where the operation
@@ -100,8 +98,7 @@ class Coverage:
     unanswered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """What an image consists of beside the one picture that is judged: so many frames, pages or slices in `total`.
 
     Every `interval`-th of them is asked for, `most` of them at most; both are None where one alone is looked at.
@@ -118,8 +115,7 @@ Image = LocalFile | RemoteImage
 TaskKind = Literal["image", "multimodal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """A post or a profile in the API's own shape: `mainData`, `commentDatas`, `dataId`.
 
     An image in it is an object of the API (`imageUrl`, or `ossBucketName` and its companions), or `{"file": PATH}` for
@@ -129,8 +125,7 @@ class Post:
     content: Json
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedTask:
+class QueuedTask(Struct, frozen=True):
     """A task that was submitted earlier, maybe by another process; the rest is known where it was noted down.
 
     `data_id` is the id that was sent with it, `post` the post that was submitted, `extents` what its images consist of,
@@ -151,15 +146,13 @@ class QueuedTask:
     problem: ModerateError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenInput:
+class BrokenInput(Struct, frozen=True):
     """An input that could not be understood, so that there is nothing to send; its outcome is this error."""
 
     error: ModerateError
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One input; `source` is how its user named it, and how every record and message names it."""
 
     source: str
@@ -168,8 +161,7 @@ class Item:
     referer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """One finding. `confidence` is 0 to 100; for `*_lib` labels it is a similarity."""
 
     label: str
@@ -185,8 +177,7 @@ class Label:
         return self.label not in {NO_FINDING, EXEMPT}
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceVerdict:
+class ServiceVerdict(Struct, frozen=True):
     """What one of several services of a call said; it `misread` a level that is no known word, and counts as high."""
 
     service: str
@@ -196,8 +187,7 @@ class ServiceVerdict:
     misread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What was found in one frame of an animation, or one slice of a long image; `url` lives five minutes.
 
     One whose level is no known word is `misread`, and counts as high.
@@ -211,8 +201,7 @@ class Frame:
     misread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens that a large-model service counted."""
 
     total_tokens: int | None
@@ -220,8 +209,7 @@ class Usage:
     output_tokens: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What was asked, of whom, what that took, and when it was answered (Unix seconds).
 
     One that was `repeated` after its answer was lost may have been taken, and billed, twice.
@@ -237,8 +225,7 @@ class Call:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """The service's answer to one item.
 
     `risk_level` is the highest level of all its parts, before anything is suppressed, and None where no level could be
@@ -267,7 +254,10 @@ class Verdict:
     data_id: str | None = None
     engine: Engine = "cloud"
     complete: bool = True
-    raw: Json = field(default_factory=dict, repr=False)
+    raw: Json = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return repr_without(self, "raw")
 
     @property
     def gate_level(self) -> RiskLevel:
@@ -280,19 +270,20 @@ class Verdict:
         return any(part.unanswered for part in self.coverage)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Struct, frozen=True, kw_only=True):
     """A task that the service has queued; `req_id` is the key to its result."""
 
     call: Call
     req_id: str
     data_id: str | None
     request_id: str | None
-    raw: Json = field(default_factory=dict, repr=False)
+    raw: Json = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return repr_without(self, "raw")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What became of one item. `sha256` and `size` (bytes) are known for local files only.
 
     `notes` are remarks about the image that change nothing, in words that many images share. `extents` are what the
@@ -308,16 +299,14 @@ class Outcome:
     at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged(Outcome):
+class Judged(Outcome, frozen=True, kw_only=True):
     """The item has a verdict; one that is `reused` was not asked for again."""
 
     verdict: Verdict
     reused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending(Outcome):
+class Pending(Outcome, frozen=True, kw_only=True):
     """The service has queued the item, and has no verdict yet; `expires_at` (Unix seconds) is when it forgets it.
 
     One that is `reused` was queued by an earlier submission of the same image.
@@ -330,28 +319,24 @@ class Pending(Outcome):
     reused: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped(Outcome):
+class Skipped(Outcome, frozen=True, kw_only=True):
     """The item was not sent, because the service would refuse it."""
 
     error: ModerateError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Outcome):
+class Failed(Outcome, frozen=True, kw_only=True):
     """The item has no verdict, because reading, sending or answering failed; `verdict` is what could be read of one."""
 
     error: ModerateError
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotTried(Outcome):
+class NotTried(Outcome, frozen=True, kw_only=True):
     """The run did not come to the item, because it had made as many calls as it may; it has no record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned(Outcome):
+class Planned(Outcome, frozen=True, kw_only=True):
     """The item would be sent, for so many billed `calls`, but this run only looks."""
 
     calls: int

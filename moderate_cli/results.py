@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.levels import finding_level
@@ -24,8 +25,7 @@ from moderate_cli.models import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Struct, frozen=True):
     """A label that is suppressed in one image, of one service or (None) of each.
 
     `source` is where that is written, `expires` (YYYY-MM-DD) the last day on which it counts.
@@ -42,8 +42,7 @@ class Suppression:
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
 
 
-@dataclass(frozen=True, slots=True)
-class GatePolicy:
+class GatePolicy(Struct, frozen=True):
     """What makes an input fail: its level, an answer that leaves a part out, or a part that nobody looked at.
 
     `fail_on` is None where no level fails. Parts that the service was asked about and did not answer make an input
@@ -95,8 +94,7 @@ UNLABELLED = "unlabelled"
 """The name of a finding for which the service gave a risk level and no label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A label with the level that counts for it.
 
     `frames` are the indexes of those that show it, `services` those that found it, where the answer tells.
@@ -180,8 +178,7 @@ _MAX_NOTES = 200  # of different words, so that memory stays flat
 _MORE_NOTES = "further notes, which the records hold"
 
 
-@dataclass(slots=True)
-class Looked:
+class Looked(Struct):
     """How much was looked at of the inputs of which some part was not: inputs, and their parts by the two counts.
 
     `total` is the sum where it is known of all of them; `unanswered` counts the inputs whose parts were asked about.
@@ -200,8 +197,7 @@ class Looked:
         self.unanswered += part.unanswered
 
 
-@dataclass(slots=True)
-class RunSummary:
+class RunSummary(Struct):
     """The counts of one run; memory does not grow with the number of inputs.
 
     `levels` are those that count for the gate, `policy` is what makes an input fail. `coverage` tells of the inputs of

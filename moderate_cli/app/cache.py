@@ -8,10 +8,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import TypeVar, cast
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from moderate_cli.client import GreenClient, ModerateError, Submission
 from moderate_cli.common.environment import Environment
@@ -283,8 +285,7 @@ _SETTLED = 2.0  # seconds after which a change of a file shows in its time on ev
 _REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stays flat
 
 
-@dataclass(frozen=True, slots=True)
-class ResultCache:
+class ResultCache(Struct, frozen=True):
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
     `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
@@ -362,8 +363,7 @@ class ResultCache:
         return self.recorder.environment.clock() - mtime_ns / 1e9 >= _SETTLED
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The memory of a run that only looks: earlier answers, and which contents it would send itself."""
 
     cache: ResultCache

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.app.run import Run
 from moderate_cli.app.session import Session
@@ -98,8 +100,7 @@ class _Clients:
         return task.region is not None and task.endpoint == self._session.endpoint_of(task.region)
 
 
-@dataclass(frozen=True, slots=True)
-class _FrameSaver:
+class _FrameSaver(Struct, frozen=True):
     """Downloads the frames of a verdict as soon as it is known."""
 
     judge: Callable[[Item], Outcome]

@@ -6,10 +6,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Protocol, TextIO
+
+from msgspec import Struct, field
 
 from moderate_cli import __version__
 from moderate_cli.app.cache import RunRecorder
@@ -214,8 +215,7 @@ def on_stop(stop: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@dataclass(slots=True)
-class Stopped:
+class Stopped(Struct):
     """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
 
     code: ExitCode | None = None
@@ -317,8 +317,7 @@ class OutcomeStream(Protocol):
         """Begin nothing more; what is under way comes to its end."""
 
 
-@dataclass(slots=True)
-class Unreachable:
+class Unreachable(Struct):
     """Whether the service cannot be reached at all, by the failures of inputs that had all their attempts."""
 
     reason: str | None = None
@@ -346,8 +345,7 @@ def nobody_knows() -> None:
     """Tell nothing of the number of inputs."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Run:
+class Run(Struct, kw_only=True):
     """What a run shows, counts, and makes of its counts.
 
     `findings` tells which of them count, and `estimate` what the calls cost. With `shares_tasks`, a result that another

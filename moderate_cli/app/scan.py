@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
 from moderate_cli.app.run import Run, billed, chosen_formats, unmatched
@@ -141,8 +143,7 @@ SourceNames = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageCommand:
+class ImageCommand(Struct, frozen=True):
     """A command line of a command that sends images: its sources, and the options that such commands share."""
 
     ctx: typer.Context
@@ -217,7 +218,9 @@ class ImageCommand:
 
     def run(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate = replace(self.options.gate, allow_empty=True) if self.options.reuse.retry_failed else self.options.gate
+        gate = self.options.gate
+        if self.options.reuse.retry_failed:
+            gate = dataclasses.replace(gate, allow_empty=True)
         run = session.run(gate, self.options.output)
         run.sources = sources
         if self.can_be_counted:
@@ -246,8 +249,7 @@ def _selection(asked: Selection, settings: Settings) -> Selection:
     return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What a command asks about each image: by which operation, with which services, and what else it says.
 
     `more` is what changes the verdict beside these; `cost` tells how many calls an image is billed for. `asks` makes

@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import TextIO
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
 from moderate_cli.app.run import Run
@@ -55,8 +56,7 @@ _LOCAL_TIMEOUT = 3_600.0
 only give up an image that it still works on, or that waits behind 63 large ones, and have it judged a second time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
 
     `stop` ends all waits.
@@ -167,8 +167,7 @@ _OSS_ENDPOINT = "MODERATE_OSS_ENDPOINT"  # another than the region's, for tests 
 _LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """What a command works with; a run that only looks has no connection."""
 
     environment: Environment
@@ -296,7 +295,7 @@ def open_session(
     `subject` is a key of what the command is asked to judge. A session that `only_looks` asks nobody, needs no
     credentials, and is no run that the store knows of.
     """
-    environment = replace(ctx.obj, stderr=SharedStream(ctx.obj.stderr))
+    environment = ctx.obj.with_stderr(SharedStream(ctx.obj.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
     settings = resolve(given_settings(ctx), environment)
     if region is not None and settings.origins["region"] == "default":

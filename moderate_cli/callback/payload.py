@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.client.responses import IN_PROGRESS, field_of, fields_of, parse_json, read_body
 from moderate_cli.client.transport import Answer
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.digests import sm3
 from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.masking import repr_without
 from moderate_cli.models import Call, Json, Verdict
 
 Algorithm = Literal["SHA256", "SM3"]
@@ -52,8 +55,7 @@ class CallbackError(ModerateError):
         super().__init__(message, code=code, hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(Struct, frozen=True):
     """A callback that could be read; whether its checksum is right is another question.
 
     `req_id` comes from the content where that names it, because the checksum covers the content and not the form: one
@@ -64,12 +66,14 @@ class Callback:
     req_id: str | None
     checksum: str
     content: str
-    body: Json = field(repr=False)
+    body: Json
     is_signed: bool = True
 
+    def __repr__(self) -> str:
+        return repr_without(self, "body")
 
-@dataclass(frozen=True, slots=True)
-class Form:
+
+class Form(Struct, frozen=True):
     """The fields of a pushed form; nothing of the content has been looked at."""
 
     req_id: str | None

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message
 from http import HTTPStatus
@@ -18,6 +17,8 @@ from io import BufferedIOBase
 from socketserver import TCPServer, ThreadingMixIn
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from moderate_cli.callback.payload import (
     ALGORITHMS,
@@ -29,12 +30,12 @@ from moderate_cli.callback.payload import (
 )
 from moderate_cli.common.digests import NoSm3Error
 from moderate_cli.common.errors import UsageError
+from moderate_cli.common.masking import repr_without
 
 RETRY_AFTER = 30  # seconds; how long the service really waits before it pushes again is not documented
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A status with a line of text."""
 
     status: int
@@ -46,8 +47,7 @@ LISTENING = Reply(200, "listening")
 """What a load balancer is told that asks whether we live; nobody else hears of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A push that was not accepted, and why; `error` is what `save` raised."""
 
     status: int
@@ -55,15 +55,17 @@ class Refusal:
     error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackReceiver:
+class CallbackReceiver(Struct, frozen=True, kw_only=True):
     """Who is believed, and who keeps what they say, and says in a few words what became of it."""
 
     save: Callable[[Callback], str]
     uid: str
-    seed: str = field(repr=False)
+    seed: str
     algorithms: tuple[Algorithm, ...]
     refused: Callable[[Refusal], None]
+
+    def __repr__(self) -> str:
+        return repr_without(self, "seed")
 
     def receive(self, form: bytes) -> Reply:
         """Answer a pushed form: 200 once it is saved, and whatever makes the service push again where it is not."""

@@ -6,8 +6,9 @@ compared exactly, and an unknown one is a label like any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from moderate_cli.catalog import Origin, data_origin, load_data
 from moderate_cli.catalog.services import copied_service
@@ -19,8 +20,7 @@ _TEXT_SUFFIX = "_tii"  # text in image
 _SUFFIXES = {"_lib": "custom library: ", _TEXT_SUFFIX: "text in image: "}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownLabel:
+class KnownLabel(Struct, frozen=True, kw_only=True):
     """A label of a service; `inferred` means that its meaning (or service) is read from its name, not documented.
 
     `scope` is where the finding is: `image`, `text` (in the image), `post`, or `any`.
@@ -33,8 +33,7 @@ class KnownLabel:
     scope: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(Struct, frozen=True, kw_only=True):
     """Where the labels of one service come from: the vendor or third parties, and the date of the source if it has one.
 
     The catalogue's own date says when the sources were read.

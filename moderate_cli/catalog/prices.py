@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from moderate_cli.catalog import load_data
 from moderate_cli.catalog.services import copied_service
@@ -29,8 +31,7 @@ class Unit(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Billed:
+class Billed(Struct, frozen=True):
     """What each service charges one input for: images or frames, and started thousands of characters."""
 
     images: int = 0
@@ -82,8 +83,7 @@ _MAINLAND = "cn-"  # the regions of the vendor's site for mainland China
 _SMALLEST = Decimal("0.000001")  # to which sums of money are rounded when they are shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(Struct, frozen=True, kw_only=True):
     """What `per` images, or `per` started thousands of characters, cost.
 
     `date` (ISO 8601, maybe without day or month) is that of the source, None for a user's own price. `uncertain` means
@@ -102,8 +102,7 @@ class Price:
         return self.amount * calls / self.per
 
 
-@dataclass(frozen=True, slots=True)
-class BillingTypes:
+class BillingTypes(Struct, frozen=True):
     """The vendor's names for what a service is billed as, by unit; `uncertain` where no page says so."""
 
     names: Mapping[Unit, str]
@@ -141,8 +140,7 @@ def price_of(service: str, unit: Unit, region: str, own: Prices | None = None) -
     return replace(listed, uncertain=True) if listed and is_doubtful else listed
 
 
-@dataclass(slots=True)
-class Estimate:
+class Estimate(Struct):
     """The billed calls of a run, and what they cost; memory does not grow with the number of inputs.
 
     `own` are a user's prices.

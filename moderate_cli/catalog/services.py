@@ -7,9 +7,11 @@ leave open which region a line belongs to. What is not known is None, and what i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog import Origin, data_origin, load_data
 from moderate_cli.common.errors import UsageError
@@ -20,8 +22,7 @@ _REGIONS_FILE = "regions.json"
 _REGION_ID = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(Struct, frozen=True):
     """A region that offers the service; `vpc` tells whether it has an endpoint inside its virtual network.
 
     `console` is the region whose console settings (scopes, thresholds, libraries) are in force here, where that is
@@ -90,8 +91,7 @@ class JudgingOperation(StrEnum):
     MULTIMODAL_ASYNC_MODERATION = "MultimodalAsyncModeration"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """An operation that takes a service: the regions where this is documented, and those where it is doubtful."""
 
     operation: JudgingOperation
@@ -99,8 +99,7 @@ class Offer:
     uncertain: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A moderation service; `uncertain` means that only third parties report it.
 
     A `large_model` service is slower than the others and takes fewer calls a second. `copy_of` is the service that a

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer, named_store, say_dropped
 from moderate_cli.app.collect import ask_after

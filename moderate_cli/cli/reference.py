@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
 from moderate_cli.catalog.labels import (
     EVERY_SERVICE,

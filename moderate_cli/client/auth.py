@@ -10,24 +10,28 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct, field
+
 from moderate_cli.common.errors import CredentialsError
+from moderate_cli.common.masking import repr_without
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """An AccessKey pair, with a security token where it is a temporary one; its text form hides the secrets.
 
     `expiration` is in Unix seconds. Raises CredentialsError for what cannot stand in a header, without repeating it.
     """
 
     access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str | None = field(default=None, repr=False)
+    access_key_secret: str
+    security_token: str | None = None
     expiration: float | None = None
+
+    def __repr__(self) -> str:
+        return repr_without(self, "access_key_secret", "security_token")
 
     def __post_init__(self) -> None:
         """Refuse values that no key has, and a temporary key without its token, which no service would accept."""
@@ -69,8 +73,7 @@ class CredentialSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FixedCredentials:
+class FixedCredentials(Struct, frozen=True):
     """Credentials that were given once and for all."""
 
     credentials: Credentials
@@ -89,8 +92,7 @@ ALGORITHM = "ACS3-HMAC-SHA256"
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnsignedRequest:
+class UnsignedRequest(Struct, frozen=True, kw_only=True):
     """One call before it is signed: `date` is `YYYY-MM-DDThh:mm:ssZ` in UTC, `nonce` any string not used before."""
 
     host: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from moderate_cli.client.client import GreenClient
 from moderate_cli.client.upload import UploadToken, check_oss_endpoint
@@ -17,8 +18,7 @@ MAX_SKEW = 15 * 60  # seconds: the vendor's bound on x-acs-date (page on signatu
 Status = Literal["ok", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One check, what it found, and what to do where it failed; it is skipped where an earlier one makes it idle."""
 
     name: str

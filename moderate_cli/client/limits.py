@@ -17,8 +17,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from moderate_cli.common.errors import ServiceError, StoppedError
 
@@ -52,8 +53,7 @@ class Stop:
             raise StoppedError
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """How often and how patiently to try again; times are in seconds.
 
     The bound of 120 s on what the service asks for is the one of the vendor's SDK (tea_openapi 0.4.6).
@@ -90,8 +90,7 @@ def _is_used_up(error: ServiceError, errors: Sequence[ServiceError]) -> bool:
     return alike >= error.max_attempts
 
 
-@dataclass(frozen=True, slots=True)
-class Retrier:
+class Retrier(Struct, frozen=True):
     """Makes attempts until one succeeds or the policy says to stop."""
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
@@ -264,8 +263,7 @@ class RateLimiter:
         return rate
 
 
-@dataclass(frozen=True, slots=True)
-class RateKey:
+class RateKey(Struct, frozen=True):
     """What a quota belongs to; large-model services have one of their own, so the quota itself is part of it."""
 
     account: str

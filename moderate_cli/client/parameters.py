@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from moderate_cli.client.transport import Parameters
 from moderate_cli.common.errors import RefusedError
@@ -83,8 +84,7 @@ _CHINESE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncOptions:
+class AsyncOptions(Struct, frozen=True):
     """What only the asynchronous image operation takes.
 
     `interval` looks at every n-th frame, `max_frames` (1 to 100) at so many at most; the results go to `callback`, with

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from html import unescape
 from math import isfinite
 from typing import Any
+
+from msgspec import Struct
 
 from moderate_cli.catalog import load_data
 from moderate_cli.client.transport import Answer
@@ -18,8 +19,7 @@ from moderate_cli.common.masking import mask_tree
 from moderate_cli.models import Json, Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFacts:
+class CodeFacts(Struct, frozen=True, kw_only=True):
     """What is known about one code.
 
     `max_attempts` is how many attempts of one call may end so, where that is less than the policy's number of attempts;

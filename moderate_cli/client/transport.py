@@ -8,7 +8,6 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import requests
+from msgspec import Struct, field
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 from urllib3.connectionpool import ConnectionPool
@@ -33,28 +33,25 @@ from moderate_cli.client.auth import (
 from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
 from moderate_cli.common.errors import ServiceError, UsageError
 from moderate_cli.common.loopback import is_loopback
-from moderate_cli.common.masking import mask_bytes
+from moderate_cli.common.masking import mask_bytes, repr_without
 from moderate_cli.common.text import shortened
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """How long to wait, in seconds: for a connection, and for the answer once the request is sent."""
 
     connect: float = 3.0
     read: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
+class Parameters(Struct, frozen=True, kw_only=True):
     """The parameters of one call, where they travel."""
 
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for.
 
     `secrets` are those with which it was asked for, which no answer may repeat.
@@ -64,7 +61,10 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     sent_at: float
-    secrets: tuple[str | None, ...] = field(default=(), repr=False)
+    secrets: tuple[str | None, ...] = ()
+
+    def __repr__(self) -> str:
+        return repr_without(self, "secrets")
 
     @property
     def clock_skew(self) -> float | None:
@@ -96,8 +96,7 @@ def _is_host(host: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """A scheme and a host with its port, as `host` is signed."""
 
     scheme: str

@@ -15,16 +15,17 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import Any
+
+from msgspec import Struct, field
 
 from moderate_cli.client.limits import Retrier
 from moderate_cli.client.responses import field_of
 from moderate_cli.client.transport import Endpoint
 from moderate_cli.common.errors import InputError, ServiceError, UsageError
 from moderate_cli.common.loopback import is_loopback
-from moderate_cli.common.masking import mask_text
+from moderate_cli.common.masking import mask_text, repr_without
 from moderate_cli.common.oss2_door import load_oss2, tame
 from moderate_cli.models import Json, OssObject
 
@@ -94,18 +95,20 @@ class _Hashed:
         return self._digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class UploadToken:
+class UploadToken(Struct, frozen=True):
     """The answer of DescribeUploadToken: temporary credentials for one prefix of one bucket; Unix seconds."""
 
     access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str = field(repr=False)
+    access_key_secret: str
+    security_token: str
     bucket: str
     prefix: str
     expiration: float
     internet_endpoint: str
     internal_endpoint: str
+
+    def __repr__(self) -> str:
+        return repr_without(self, "access_key_secret", "security_token")
 
     @classmethod
     def read(cls, body: Json) -> UploadToken:
@@ -143,8 +146,7 @@ def _is_number(value: object) -> bool:
         return False
 
 
-@dataclass(slots=True)
-class _Upload:
+class _Upload(Struct):
     """One upload of some bytes, for which others with the same bytes wait."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -152,8 +154,7 @@ class _Upload:
     done_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Grant:
+class _Grant(Struct, frozen=True):
     """A token, and the bucket of oss2 that it opens."""
 
     token: UploadToken

@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from moderate_cli.catalog.prices import post_calls
 from moderate_cli.client.parameters import Operation
@@ -164,8 +166,7 @@ def _comment_paths(above: Json, path: str) -> Iterator[str]:
         yield from _comment_paths(comment, where)
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """Reads one answer, and goes on behind what it cannot read."""
 
     call: Call

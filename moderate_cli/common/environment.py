@@ -7,20 +7,42 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TextIO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Everything a run takes from outside, apart from its arguments and the files these name."""
+    """Everything a run takes from outside, apart from its arguments and the files these name.
 
-    stdin: TextIO = field(default_factory=lambda: sys.stdin)
-    stdout: TextIO = field(default_factory=lambda: sys.stdout)
-    stderr: TextIO = field(default_factory=lambda: sys.stderr)
-    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
+    A plain class: `moderate --version` is done before any library of types is imported.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        variables: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stdin = sys.stdin if stdin is None else stdin
+        self.stdout = sys.stdout if stdout is None else stdout
+        self.stderr = sys.stderr if stderr is None else stderr
+        self.variables = os.environ if variables is None else variables
+        self.clock = clock
+        self.monotonic = monotonic
+
+    def with_stderr(self, stderr: TextIO) -> Environment:
+        """Return the same environment with another stream for people."""
+        return Environment(
+            stdin=self.stdin,
+            stdout=self.stdout,
+            stderr=stderr,
+            variables=self.variables,
+            clock=self.clock,
+            monotonic=self.monotonic,
+        )
 
     def variable(self, name: str) -> str | None:
         """Return an environment variable, or None where it is unset or empty."""

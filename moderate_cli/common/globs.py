@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 # The start of what makes a text name more than itself.
 SIGN = re.compile(r"[*?[]")
@@ -39,8 +40,7 @@ _GIT_CLASSES = {
 _LAST_CACHED = "\xff"  # what takes later characters is found anew, so that memory stays flat
 
 
-@dataclass(frozen=True, slots=True)
-class _OneOf:
+class _OneOf(Struct, frozen=True):
     """A token that takes one character in ranges (two characters each) or, negated, any other; it takes no slash."""
 
     ranges: tuple[str, ...] = ()
@@ -61,8 +61,7 @@ _ANY = _OneOf(negated=True)
 _NOTHING = _OneOf()
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """The texts and sets of a pattern, and the places among them where a star is.
 
     `stars` tells for each such place whether its star goes on across slashes. At the `optional` places the star and the
@@ -299,8 +298,7 @@ Places = frozenset[int]
 _SEPARATORS = re.compile(r"[\\/]+" if os.sep == "\\" else "/+")
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(Struct, frozen=True):
     """The parts of a pattern, one a name; None stands for `**`.
 
     A folder that matches counts with all below it. Names that start with a dot are names as others are.

@@ -52,3 +52,9 @@ def mask_tree(value: Any, secrets: Iterable[str | None]) -> Any:
 
 def _long_enough(secrets: Iterable[str | None]) -> Iterator[str]:
     return (secret for secret in secrets if secret and len(secret) >= _SHORTEST)
+
+
+def repr_without(value: object, *hidden: str) -> str:
+    """Return a value of ours as Python would show it, without some of its fields: they are secret, or long."""
+    shown = (f"{name}={getattr(value, name)!r}" for name in type(value).__annotations__ if name not in hidden)
+    return f"{type(value).__name__}({', '.join(shown)})"

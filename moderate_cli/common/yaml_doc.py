@@ -6,11 +6,11 @@ import gc
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import shortened
@@ -33,8 +33,7 @@ FAST_LOADER: type[_Loader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # li
 
 
 # Neither is frozen: that would take three times as long, and a file may hold a million of them.
-@dataclass(slots=True)
-class Scalar:
+class Scalar(Struct):
     """A single value, and how it is written."""
 
     value: Any
@@ -42,8 +41,7 @@ class Scalar:
     quoted: bool
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """What stands behind a key, and the key's line; or an item of a list, and its own."""
 
     part: Part
@@ -140,8 +138,7 @@ def _inner(part: Part) -> object:
     return part.value if isinstance(part, Scalar) else part
 
 
-@dataclass(slots=True)
-class _Anchor:
+class _Anchor(Struct):
     """What an anchor names: a part, None as long as that is being read, its line, and how much is inside of it."""
 
     line: int

@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 from moderate_cli.catalog.services import DEFAULT_REGION
 from moderate_cli.emulator.messages import OssError, Response
@@ -113,8 +114,7 @@ _SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyu
 _SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Struct, frozen=True):
     """How a request says that it is signed: when (Unix seconds), for which region (V4), and what it should say.
 
     `expected` computes the signature that the secret of the key makes.

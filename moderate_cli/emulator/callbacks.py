@@ -7,10 +7,11 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from moderate_cli.common.digests import sm3
 
@@ -84,8 +85,7 @@ WAITS = (0.5, 1.0, 2.0)
 _CONFIRMED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Callback:
+class Callback(Struct, frozen=True):
     """Where a result goes, and what its checksum is made with."""
 
     url: str

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from moderate_cli.emulator.messages import GatewayError
 from moderate_cli.emulator.state import CLOCK_TOLERANCE, is_same
@@ -30,8 +31,7 @@ _AUTHORIZATION = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Struct, frozen=True):
     """The parts of an Authorization header."""
 
     access_key_id: str

@@ -7,9 +7,11 @@ import secrets
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.common.installation import install_command
 from moderate_cli.emulator import bodies, callbacks
@@ -114,8 +116,7 @@ Look = Callable[[ImageParameters], Examination]
 """Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
 
 
-@dataclass(slots=True)
-class _Judged:
+class _Judged(Struct):
     """What was found in one part, and in those below it."""
 
     part: Part
@@ -240,8 +241,7 @@ def show(state: State, request: Request) -> Response:
     return Response(200, {"Content-Type": "image/jpeg"}, jpeg)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """The emulated service: its memory, its engine and the account that it serves."""
 
     state: State
@@ -253,8 +253,7 @@ class Service:
     account_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One call: its parameters, from the URL and from the body, and the id of its answer."""
 
     parameters: Mapping[str, str]

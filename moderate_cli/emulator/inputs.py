@@ -7,11 +7,12 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from moderate_cli.common.digests import NoSm3Error, sm3
 from moderate_cli.emulator.callbacks import Callback, opener
@@ -94,8 +95,7 @@ _DATA_ID = re.compile(r"[A-Za-z0-9_.-]*")
 _SOURCE = ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageParameters:
+class ImageParameters(Struct, frozen=True):
     """What a call says about its image: an object that was uploaded, or a URL."""
 
     image_url: str
@@ -229,8 +229,7 @@ _SEED = re.compile(r"[A-Za-z0-9_]+")
 _CRYPT_TYPES = ("SHA256", "SM3")
 
 
-@dataclass(frozen=True, slots=True)
-class AsyncParameters:
+class AsyncParameters(Struct, frozen=True):
     """A task about one image; without an interval, only its first frame is examined."""
 
     image: ImageParameters
@@ -302,8 +301,7 @@ _MAX_DATA_ID_LENGTH = 128
 _DEEPEST = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The post itself, a comment or a reply, at its JSON path in the post."""
 
     where: str
@@ -318,8 +316,7 @@ class Part:
             yield from reply.walk()
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """A post; its comments are the replies of the main part."""
 
     data_id: str

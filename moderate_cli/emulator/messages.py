@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct, field
 
 
 class GatewayError(Exception):
@@ -39,8 +40,7 @@ class OssError(Exception):
 _FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A request that was read completely; the names of its headers are in lower case."""
 
     method: str
@@ -71,8 +71,7 @@ class Request:
         return parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """An answer, ready to be written."""
 
     status: int

@@ -6,11 +6,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import read_text
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _NOBODY_LOOKED = NotChecked("image", "its verdict is laid down by a rule; no detector looked at it")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRule:
+class ImageRule(Struct, frozen=True):
     """A verdict that is laid down for some images, whatever the detectors would find; no finding is one, too.
 
     It is for images with the SHA-256 `sha256` (hexadecimal, lower case), or with a name that matches the glob `name`:
@@ -76,8 +76,7 @@ def _matcher(glob: str) -> Matcher:
     return compile_glob(glob)
 
 
-@dataclass(frozen=True, slots=True)
-class Keyword:
+class Keyword(Struct, frozen=True, dict=True):
     """A word that marks a text with a label at a level, and the library that it belongs to.
 
     Case, width and white space make no difference. `services` limits it to some moderation services. The vendor's own
@@ -90,12 +89,15 @@ class Keyword:
     lib_name: str = "local rules"
     level: RiskLevel = RiskLevel.HIGH
     services: frozenset[str] = frozenset()
-    solid: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "solid", _solid(self.word))
         if not self.solid or not self.label.strip():
             raise ValueError("a keyword needs a word and a label")
+
+    @cached_property
+    def solid(self) -> str:
+        """The word as it is looked for, without what makes no difference."""
+        return _solid(self.word)
 
     def is_for(self, service: str) -> bool:
         """Tell whether a moderation service looks for this word."""
@@ -155,8 +157,7 @@ _AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
 """Keys whose values are texts, whatever YAML makes of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What a rules file lays down."""
 
     keywords: tuple[Keyword, ...] = ()

@@ -15,12 +15,14 @@ import uuid
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from moderate_cli.common.files import atomic_write
+from moderate_cli.common.masking import repr_without
 from moderate_cli.emulator.messages import BodyError
 
 if TYPE_CHECKING:
@@ -30,13 +32,15 @@ UPLOAD_BUCKET = "oss-cip-local"
 """The bucket of every upload token; the vendor's are named after their region, such as oss-cip-shanghai."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessKey:
+class AccessKey(Struct, frozen=True):
     """A key pair for the Green API; one with a security token is a temporary (STS) credential."""
 
     access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str | None = field(default=None, repr=False)
+    access_key_secret: str
+    security_token: str | None = None
+
+    def __repr__(self) -> str:
+        return repr_without(self, "access_key_secret", "security_token")
 
     @classmethod
     def random(cls) -> AccessKey:
@@ -44,16 +48,18 @@ class AccessKey:
         return cls(f"LOCAL{secrets.token_hex(10).upper()}", secrets.token_urlsafe(24))
 
 
-@dataclass(frozen=True, slots=True)
-class UploadToken:
+class UploadToken(Struct, frozen=True):
     """A grant to put objects under one prefix of one bucket, until it expires."""
 
     access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str = field(repr=False)
+    access_key_secret: str
+    security_token: str
     bucket: str
     prefix: str
     expiration: int
+
+    def __repr__(self) -> str:
+        return repr_without(self, "access_key_secret", "security_token")
 
     @classmethod
     def random(cls, expiration: int) -> UploadToken:
@@ -80,8 +86,7 @@ MAX_OBJECTS_SIZE = 1024**3
 """Bytes on disk beyond which the oldest objects go; a limit of this emulator, not of the vendor."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Spooled:
+class _Spooled(Struct, frozen=True):
     """One object on disk."""
 
     path: Path
@@ -89,8 +94,7 @@ class _Spooled:
     stored_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """An object as a listing shows it: its ETag is the MD5 of its content."""
 
     key: str
@@ -255,8 +259,7 @@ class Kind(Enum):
     POST = _DAY
 
 
-@dataclass(slots=True)
-class _Task:
+class _Task(Struct):
     """One task; its outcome is unknown while it runs."""
 
     kind: Kind

@@ -8,12 +8,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, decode
@@ -37,8 +38,7 @@ _SLASH = re.compile("/")
 _MAX_LINES = 10  # that a note names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionEntry:
+class SuppressionEntry(Struct, frozen=True, kw_only=True):
     """One entry: a label, or `*` for any, of the images with a content (`sha256`) or a `path`, for a reason.
 
     `expires` is the last day, in UTC, on which it counts; `line` is where it stands, 0 where that is nowhere yet.

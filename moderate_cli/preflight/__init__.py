@@ -6,8 +6,9 @@ refusal by the service is not billed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from io import BufferedReader
+
+from msgspec import Struct
 
 from moderate_cli.catalog.prices import slices
 from moderate_cli.common.errors import RefusedError
@@ -41,8 +42,7 @@ FIRST_ASSUMED = "no page says which of several frames or pages of a PNG, TIFF or
 _UNDOCUMENTED = frozenset({Format.PNG, Format.TIFF, Format.WEBP})
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What is known of a file that may be sent.
 
     `width` and `height` are in pixels, as the header says, before any turning that EXIF asks for; both are None where

@@ -8,9 +8,10 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from moderate_cli.preflight.formats import HEAD_SIZE, Format, svg_root
 
@@ -28,8 +29,7 @@ class UnknownSizeError(Exception):
     """The image may be good, but its size is not told, or not within reach."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """What a header says: the size in pixels, and at which offset in bytes the image ends (0: not told)."""
 
     width: int
@@ -359,8 +359,7 @@ def _rounded(pixels: float) -> int:
 _WIDTH, _HEIGHT = 256, 257
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(Struct, frozen=True):
     """Where the numbers of a variant stand, and how long they are, as the module struct spells it."""
 
     directory_at: int  # offset of the first directory's offset

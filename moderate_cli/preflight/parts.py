@@ -6,9 +6,10 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from moderate_cli.preflight.formats import HEAD_SIZE, Format
 
@@ -24,8 +25,7 @@ _PIECE = 256  # bytes that are read at least: most formats say how far it is to 
 _GIF_PIECE = 64 * 1024  # a GIF does not: its data are cut into sub-blocks of up to 255 bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """How many parts a file has of which the service may judge only one; `total` is None where they are not countable.
 
     That is so where the file is cut off or broken before the last of them was seen, or has too many.

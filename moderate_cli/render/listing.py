@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
+
+from msgspec import Struct, field
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.text import safe_text
@@ -25,16 +26,14 @@ class ListFormat(StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One thing: as data for programs, and as the cells of its line in the table; a cell may hold several lines."""
 
     data: Mapping[str, Any]
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """Things of one kind, and where the knowledge of them comes from.
 
     `name` is the key of the rows in JSON, `fields` are the keys of each row's data, and the header of CSV. `facts` is

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from rich.text import Text
 from rich.tree import Tree
 
@@ -24,8 +24,7 @@ from moderate_cli.render.styles import harmless, level_text
 from moderate_cli.render.wording import level_word
 
 
-@dataclass(frozen=True, slots=True)
-class PostPart:
+class PostPart(Struct, frozen=True):
     """What labels can belong to: `where` is its JSON path, `lines` are pairs of a name and what the user wrote.
 
     `number` is empty for the main part, (2,) for the second comment, and (2, 1) for the first reply to it.

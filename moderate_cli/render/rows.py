@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from rich.text import Text
 
 from moderate_cli.levels import label_level, stated_level
@@ -36,8 +37,7 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import UNLABELLED, findings
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One row of a table, one line of a block, or one leaf of a tree; `level` is that of a service or a frame."""
 
     label: Text

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TextIO
+
+from msgspec import Struct, field
 
 from moderate_cli import __version__
 from moderate_cli.common.errors import ExitCode
@@ -210,8 +211,7 @@ class SarifRenderer:
         return note
 
 
-@dataclass(slots=True)
-class _Notifications:
+class _Notifications(Struct):
     """The first `most` notifications of a kind, as JSON, and how many more there were."""
 
     most: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from msgspec import Struct
 from rich.table import Table
 from rich.text import Text
 
@@ -129,8 +129,7 @@ class Grouping(StrEnum):
     LABEL = "label"
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """The calls of a day, a month or a service, how many had a finding (`hits`), and for how many it is billed.
 
     Of a label it is the calls that found it. The name is None for a service that nobody knows.
@@ -147,8 +146,7 @@ class Count:
         return UNKNOWN if self.name is None else self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class Statistics(Struct, frozen=True, kw_only=True):
     """All calls, those with a finding, those billed, and the same for each part; those of labels are parts of all."""
 
     by: Grouping

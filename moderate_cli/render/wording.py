@@ -6,11 +6,13 @@ import heapq
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.labels import label_meaning
 from moderate_cli.common.errors import ModerateError
@@ -150,8 +152,7 @@ class TopN(Generic[T]):
         return [kept.thing for kept in sorted(self._kept, reverse=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept(Generic[T]):
+class _Kept(Struct, Generic[T], frozen=True):
     """A thing in a heap whose top is the highest place, which is the first to go."""
 
     place: Place

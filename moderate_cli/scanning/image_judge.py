@@ -11,10 +11,12 @@ import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.client import with_failover
@@ -53,8 +55,7 @@ from moderate_cli.models import (
 from moderate_cli.preflight import Checked, check_file, extents_of
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(Struct):
     """Whose turn it is with some content, and how many want it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -155,8 +156,7 @@ Identify = Callable[[Outcome], str]
 Cost = Callable[[Outcome], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
+class Sampling(Struct, frozen=True):
     """Which of the frames or slices of an image are asked for: every `interval`-th, and `most` of them at most."""
 
     interval: int
@@ -168,8 +168,7 @@ def one_call(known: Outcome) -> int:
     return 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageJudge:
+class ImageJudge(Struct, frozen=True, kw_only=True):
     """Judges, queues or plans images one by one; many threads may call it at once.
 
     `call` describes a call that was not sent yet. What `memory` knows is not sent, images with the same content are
@@ -253,8 +252,7 @@ class ImageJudge:
         return outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Struct, frozen=True, kw_only=True):
     """Uploads what is not in the cloud yet, and asks about it.
 
     It asks with the first client, and with each further one where the service of the one before fails.

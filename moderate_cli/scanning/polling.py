@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.client import GreenClient
 from moderate_cli.client.parameters import Operation
@@ -33,8 +35,7 @@ _OPERATIONS: dict[str, Operation] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PollSchedule:
+class PollSchedule(Struct, frozen=True):
     """When to ask, in seconds: first, then again and again, until the time is up.
 
     The vendor's pages advise 30 s before the first question and 30 s between two. `timeout` of 0 asks once, at once.
@@ -131,8 +132,7 @@ def _is_passing(error: ModerateError) -> bool:
     return error.api_code is None or error.throttled or error.api_code >= 500
 
 
-@dataclass(frozen=True, slots=True)
-class TaskJudge:
+class TaskJudge(Struct, frozen=True):
     """Asks after one task; many threads may call it at once.
 
     `client_for` returns the client of the region to which a task belongs. By `clock` the service may have forgotten a

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from moderate_cli.catalog.prices import post_calls
 from moderate_cli.client import GreenClient
@@ -58,8 +60,7 @@ def submit_post(client: GreenClient, known: Outcome, post: Json) -> Submission:
     return client.multimodal_async_moderation(known.call.services[0], post)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostJudge:
+class PostJudge(Struct, frozen=True, kw_only=True):
     """Queues posts by one call each; many threads may call it at once.
 
     `call` describes a call that was not sent yet. `submit` makes it, with the first client, and with each further one

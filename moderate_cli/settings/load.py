@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.services import default_service
 from moderate_cli.common.environment import Environment
@@ -92,8 +94,7 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
     return replace(settings, region_is_the_accounts=bool(account), files=files.told(counted), policy=policy)
 
 
-@dataclass(frozen=True, slots=True)
-class _Files:
+class _Files(Struct, frozen=True):
     """The project's file and the user's own, empty where there are none."""
 
     project: SettingsFile

@@ -6,10 +6,11 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from msgspec import Struct
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.files import FileError, check_size, decode, read_bytes, upward
@@ -25,8 +26,7 @@ POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 _MAX_BYTES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
 
     With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where

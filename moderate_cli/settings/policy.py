@@ -7,9 +7,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_bytes, upward
@@ -31,8 +33,7 @@ _ENTRY = re.compile(rb"(?P<mode>\d+) (?P<kind>\w+) (?P<hash>[0-9a-f]+)\t(?P<path
 _FILE_MODES = frozenset({b"100644", b"100755"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """A file of the revision, or a link or folder, which is none."""
 
     hash: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from moderate_cli.models import RiskLevel
 
@@ -50,16 +51,14 @@ class CredentialsSource(StrEnum):
     URI = "uri"
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsChoice:
+class CredentialsChoice(Struct, frozen=True):
     """Where to look for an AccessKey, and under which name there; it never holds one."""
 
     source: CredentialsSource = CredentialsSource.AUTO
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sourced:
+class Sourced(Struct, frozen=True):
     """A value, and where it came from in words for people: `--region`, `moderate.yaml:12 (profile production)`."""
 
     value: Any
@@ -69,8 +68,7 @@ class Sourced:
 Layer = Mapping[str, Sourced]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingsFile:
+class SettingsFile(Struct, frozen=True, kw_only=True):
     """What one file says: for every profile, for each of its own, and which profile counts unless one is asked for.
 
     `trusted` are the folders whose files the user trusts, which only the user's own file can say.
@@ -82,8 +80,7 @@ class SettingsFile:
     trusted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectFile:
+class ProjectFile(Struct, frozen=True, kw_only=True):
     """A project's file that was read: its name in messages, why it is trusted (None: it is not), and what came of it.
 
     `ignored` are its keys that do not count, and `counts` tells whether it has any that do.
@@ -95,8 +92,7 @@ class ProjectFile:
     ignored: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilesRead:
+class FilesRead(Struct, frozen=True, kw_only=True):
     """Which files settings came from: the project's, the user's (by its name), and those that were refused, and why.
 
     `trusted` says why the working folder is trusted, None where it is not.
@@ -108,8 +104,7 @@ class FilesRead:
     trusted: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What a command works with.
 
     `timeout` (for the answer to one call) and `reuse` (how old an answer may be) are in seconds; `reuse` is infinite
@@ -144,9 +139,9 @@ class Settings:
     params_in: ParamsIn
     credentials: CredentialsChoice
     origins: Mapping[str, str]
-    region_is_the_accounts: bool = field(default=False, compare=False)
-    files: FilesRead = field(default=FilesRead(), compare=False)
-    policy: Policy | None = field(default=None, compare=False)
+    region_is_the_accounts: bool = False
+    files: FilesRead = FilesRead()
+    policy: Policy | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:

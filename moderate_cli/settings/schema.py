@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from moderate_cli.catalog.services import DEFAULT_REGION
 from moderate_cli.common.errors import UsageError
@@ -15,8 +16,7 @@ from moderate_cli.settings.resolved import CredentialsChoice, FailOn, ParamsIn
 from moderate_cli.settings.value_types import SettingType, prices
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """A setting: its key in files, its kind, and what is said about it.
 
     `option` is the name of its option where that is another, `also` a further variable, read after its own; `example`

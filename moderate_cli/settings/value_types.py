@@ -6,11 +6,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.common.errors import UsageError
@@ -35,8 +37,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class SettingType:
+class SettingType(Struct, frozen=True):
     """A kind of value.
 
     `check` takes what YAML gives, and returns the value that programs use; it raises ValueError, or an error that

@@ -7,9 +7,10 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TextIO
+
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import InputError, ModerateError
 from moderate_cli.common.globs import Glob, is_glob

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from stat import S_ISDIR, S_ISREG
+
+from msgspec import Struct, field
 
 from moderate_cli.common.globs import Glob, Places
 from moderate_cli.preflight import HEAD_SIZE, sniff
@@ -53,8 +54,7 @@ _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _NAME = attrgetter("name")
 
 
-@dataclass(slots=True)
-class Chunk:
+class Chunk(Struct):
     """What one look into a folder found.
 
     `folder` is its absolute path; `prefix` and a name make a path as it is shown. `files` are in the order of their
@@ -122,8 +122,7 @@ def _is_circle(level: _Level, levels: list[_Level], followed: set[tuple[int, int
     return is_known
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(Struct, frozen=True):
     """A folder to be walked: its path as it is shown and in full, each with a separator at its end."""
 
     prefix: str

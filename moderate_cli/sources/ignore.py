@@ -7,9 +7,11 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from stat import S_ISLNK, S_ISREG
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import nearest
@@ -19,8 +21,7 @@ from moderate_cli.common.globs import Matcher, compile_git
 _BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class LastNames:
+class LastNames(Struct, frozen=True):
     """What each name that some patterns match must be, or must start or end with."""
 
     names: frozenset[str] = frozenset()
@@ -54,8 +55,7 @@ NO_NAME = LastNames()
 ANY_NAME = LastNames(starts=("",))
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """One pattern, and what its marks say: whether it ignores, folders only, and by the last name alone."""
 
     matcher: Matcher
@@ -204,8 +204,7 @@ def _patterns_in(folder: str, read: ReadIgnoreFile = read_ignore_file) -> Patter
     return Patterns(patterns) if patterns else None
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What is wanted of each folder, glob and prefix, in the words of gitignore and relative to it.
 
     Where something is to be included, nothing else is; what is excluded never is. `ignore_files` are `.gitignore` and
@@ -234,8 +233,7 @@ class Selection:
         return Rules(include, exclude, self.ignore_files, self.follow_links, names=names, read=read)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Decide about what is below one root.
 
     `root` is the length of what paths have before their part that is relative to it, and `tree` its real path, out of

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TextIO
+
+from msgspec import Struct
 
 from moderate_cli.common.errors import InputError
 from moderate_cli.models import BrokenInput, Item
@@ -19,8 +20,7 @@ _BLOCK = 64 * 1024
 _decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class SourceList:
+class SourceList(Struct, frozen=True):
     """A file that names sources, or `-` for standard input; with `nul` each name ends with NUL, else with its line."""
 
     name: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from moderate_cli.common.errors import InputError, ServiceError, UsageError
 from moderate_cli.common.oss2_door import load_oss2, tame
@@ -38,8 +39,7 @@ class Keys(Protocol):
         """What temporary keys need besides."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OssAccount:
+class OssAccount(Struct, frozen=True, kw_only=True):
     """Opens the buckets that an account may list.
 
     `keys` are asked for before each request, since a listing may outlive temporary ones. A bucket of another region
@@ -75,8 +75,7 @@ def oss_endpoint(region: str, *, vpc: bool = False) -> str:
     return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"
 
 
-@dataclass(frozen=True, slots=True)
-class OssBucket:
+class OssBucket(Struct, frozen=True):
     """One bucket of an account."""
 
     account: OssAccount

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, TextIO
 
 import yaml
+from msgspec import Struct
 
 from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
@@ -232,8 +232,7 @@ def shaped(value: Any, folder: Path) -> dict[str, Any]:
     return _Shaper(folder).post(value, place)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shaper:
+class _Shaper(Struct, frozen=True):
     """Brings each part of a post into its shape; `place` is where the part stands."""
 
     folder: Path

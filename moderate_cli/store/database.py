@@ -11,9 +11,10 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.records import upgraded
@@ -26,8 +27,7 @@ OutcomeStream = Callable[[sqlite3.Connection], int]
 """What SQL cannot say; returns how many answers it drops, so that they are not found any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(Struct, frozen=True):
     """One step of the schema; its statements and the record of it are one transaction."""
 
     name: str

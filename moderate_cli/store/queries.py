@@ -7,10 +7,11 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from moderate_cli.models import EXEMPT, NO_FINDING, Engine
 from moderate_cli.store.database import (
@@ -29,8 +30,7 @@ class FeedbackVerdict(StrEnum):
     MISSED = "missed"
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(Struct, frozen=True):
     """What somebody said of a verdict, and when (Unix seconds)."""
 
     verdict: FeedbackVerdict
@@ -70,8 +70,7 @@ _SOME_FINDING = f"EXISTS (SELECT 1 FROM label_hits WHERE result = results.number
 _NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.request_id ORDER BY number DESC LIMIT 1)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class Filters(Struct, frozen=True, kw_only=True):
     """Which results are meant: each filter that is given must hold, and one member of each tuple.
 
     A verdict without findings counts as one with the label `nonLabel`, as in the vendor's console, so that
@@ -257,8 +256,7 @@ LABELS = f"""
 _JUDGED = "status = 'judged'"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """The calls of a service, how many of them had a finding, and for how many calls it is billed.
 
     They are of one day or month, or of all. The service is None where nobody knows it, as of a task that another
@@ -272,8 +270,7 @@ class Usage:
     billed: int
 
 
-@dataclass(frozen=True, slots=True)
-class LabelCount:
+class LabelCount(Struct, frozen=True):
     """In how many calls of a service a label was found; the service is None where nobody knows it."""
 
     label: str
@@ -363,8 +360,7 @@ FOLDERS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """How much was forgotten."""
 
     results: int
@@ -431,8 +427,7 @@ _SELECT = "SELECT number, record, judged_at, run, request_id FROM results NOT IN
 _Page = list[sqlite3.Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One result of the past: its record, when it was stored (Unix seconds), in which run, and what people said.
 
     The record is of schema 2, or as it was stored where nobody can read it.

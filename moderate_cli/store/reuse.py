@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from moderate_cli.models import FileStat
 from moderate_cli.store.database import Column, Database, from_column, to_column
@@ -39,8 +40,7 @@ Seen = tuple[str, int, int, int, str]
 """The same with the sha256 of the content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A result that was stored earlier, its record in schema 2; `judged_at` in Unix seconds."""
 
     record: dict[str, Any]
@@ -48,8 +48,7 @@ class Answer:
     run: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SeenFile:
+class SeenFile(Struct, frozen=True):
     """A file as a walk saw it before it was hashed; `clean` says that there is nothing to say of its verdict."""
 
     folder: str

@@ -6,11 +6,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from moderate_cli.models import Engine, TaskKind
 from moderate_cli.store import reuse
@@ -109,8 +111,7 @@ class TaskState(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
+class NewTask(Struct, frozen=True, kw_only=True):
     """What is about to be submitted.
 
     `post` is the JSON of a post, `extents` that of what its images consist of, `profile` names the credentials to poll
@@ -132,8 +133,7 @@ class NewTask:
     question: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task(NewTask):
+class Task(NewTask, frozen=True, kw_only=True):
     """A task in the store. `req_id` is the key to its result, known from `pending` on."""
 
     number: int
@@ -145,8 +145,7 @@ class Task(NewTask):
     expires_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class LostTasks:
+class LostTasks(Struct, frozen=True):
     """Submissions that were cut off before they were answered: how many, and the first of them."""
 
     count: int
@@ -204,8 +203,7 @@ UNTOLD = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Untold:
+class Untold(Struct, frozen=True):
     """The result of a task, of which no finished run has told.
 
     `record` is of schema 2 (as it was stored where nobody can read it), `judged_at` (Unix seconds) when it was stored,

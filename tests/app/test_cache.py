@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import SHA256, call, failed, item, judged, pending, schema_1, skipped, unreadable_answer, verdict
+from msgspec.structs import replace
 
 from moderate_cli.app.cache import ResultCache, RunRecorder
 from moderate_cli.app.collect import as_task

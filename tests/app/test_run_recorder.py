@@ -6,7 +6,6 @@ import io
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from builders import (
     unreadable_answer,
     verdict,
 )
+from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer
 from moderate_cli.client.responses import UnreadableAnswerError

@@ -8,13 +8,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import call, failed, item, judged, pending, skipped, unreadable_answer, verdict
 from copies import copies
+from msgspec.structs import replace
 from PIL import Image
 
 from moderate_cli.app.run import async_cost, billed

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from builders import call
+from msgspec.structs import replace
 
 from moderate_cli.catalog import data_origin, load_data
 from moderate_cli.catalog.prices import Billed, Estimate, Price, Unit, billing_types, post_calls, price_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from builders import NO_EXT, call, failed, judged, skipped
 from invocation import Result, Terminal
+from msgspec.structs import replace
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.main import run

@@ -39,7 +39,7 @@ FINAL = _error("too_large", retryable=False)
 
 
 @pytest.mark.parametrize(
-    ("errors", "chance", "wait"),
+    ("errors", "jitter", "wait"),
     [
         pytest.param([FAILED], 1.0, 0.5, id="first wait"),
         pytest.param([FAILED] * 2, 1.0, 1.0, id="second wait"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from samples import vendor_post, vendor_reply
 
 from moderate_cli.client.responses import UnreadableAnswerError, field_of, read_body

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from samples import vendor_reply, vendor_verdict
 
 from moderate_cli.client.responses import UnreadableAnswerError, quoted

@@ -2,10 +2,10 @@
 
 import hashlib
 import http.client
-from dataclasses import replace
 
 import oss2
 import pytest
+from msgspec.structs import replace
 
 from moderate_cli.emulator.state import LIFETIME
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from builders import SHA256, call, failed, judged, schema_1, skipped
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from repositories import Repository
 
 from moderate_cli.client.responses import UnreadableAnswerError

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 from builders import item, judged
+from msgspec.structs import replace
 from yaml_loaders import LOADERS, use_loader
 
 from moderate_cli.common.errors import ExitCode, UsageError

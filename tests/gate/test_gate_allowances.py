@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from builders import SHA256, item, judged
+from msgspec.structs import replace
 
 from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions
 from moderate_cli.models import Image, ImageUrl, Item, Judged, LocalFile, OssObject, QueuedTask

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import SHA256, call, failed, item, judged, skipped
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.gate.gate import Baseline, services_by_label

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from builders import (
     verdict,
 )
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 from samples import IMAGE_MODERATION, vendor_outcome
 
 from moderate_cli.models import (

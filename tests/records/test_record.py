@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from builders import (
     verdict,
 )
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from moderate_cli.models import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
 from moderate_cli.records import SCHEMA, load_schema, record_schema, to_record

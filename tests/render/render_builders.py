@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from builders import failed, judged, skipped
+from msgspec.structs import replace
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, vendor_outcome
 
 from moderate_cli.common.environment import Environment

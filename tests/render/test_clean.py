@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from builders import call, judged
+from msgspec.structs import replace
 from render_builders import shown
 
 from moderate_cli.render import MAX_CLEAN, Format, clean_wanted

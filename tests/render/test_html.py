@@ -7,12 +7,12 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 
 import pytest
 from builders import judged, skipped
+from msgspec.structs import replace
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, async_outcome
 

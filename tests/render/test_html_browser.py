@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Page, open_page
 from builders import failed
+from msgspec.structs import replace
 from PIL import Image
 from render_builders import HOSTILE_NAMES, local, mixed_run, shown
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from html import unescape
 from xml.etree import ElementTree
 
 import pytest
 from builders import failed, verdict
+from msgspec.structs import replace
 from render_builders import shown
 from samples import TESTS, shown_table
 

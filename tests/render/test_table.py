@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from golden import check_golden
+from msgspec.structs import replace
 from samples import IMAGE_MODERATION, async_outcome, batch_outcome, pending_image, shown_table, vendor_outcome
 
 from moderate_cli.common.errors import RefusedError, ServiceError

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 
 from builders import failed, judged
+from msgspec.structs import replace
 from render_builders import shown
 from samples import pending_image, post_outcome
 

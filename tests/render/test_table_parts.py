@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from samples import async_outcome, batch_outcome, pending_image, post_outcome, shown_table, vendor_outcome
 
 from moderate_cli.models import Judged, Label, Pending, RiskLevel, Usage

@@ -7,11 +7,11 @@ import hashlib
 import io
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from builders import judged
+from msgspec.structs import replace
 from PIL import Image
 from samples import TESTS
 

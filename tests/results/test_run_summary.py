@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from builders import call, failed, fatal_error, item, judged, pending, skipped, unreadable_answer, verdict
+from msgspec.structs import replace
 
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.errors import BugError, CredentialsError, ExitCode

@@ -7,13 +7,13 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import call, fatal_error, item, service_error, unreadable_answer, verdict
+from msgspec.structs import replace
 
 from moderate_cli.app.session import show_log
 from moderate_cli.client.parameters import Operation

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from builders import call, unreadable_answer, verdict
+from msgspec.structs import replace
 
 from moderate_cli.client import GreenClient
 from moderate_cli.client.parameters import Operation

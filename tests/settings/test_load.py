@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from worlds import World
+from worlds import World, values
 
 from moderate_cli.catalog.prices import Price
 from moderate_cli.models import RiskLevel
@@ -100,7 +100,7 @@ def test_for_each_key_the_first_layer_that_has_it_counts(world: World, name: str
 
 def test_the_defaults_need_nothing(world: World) -> None:
     names = ["profile", *SETTINGS]
-    assert world.resolve() == Settings(
+    assert values(world.resolve()) == Settings(
         profile=None,
         region="ap-southeast-1",
         endpoint=None,

@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.settings import Settings, Sourced, resolve
 from moderate_cli.settings.locate import user_file
+from moderate_cli.settings.resolved import FilesRead
+
+
+def values(settings: Settings) -> Settings:
+    """Return settings without what tells where they came from."""
+    return replace(settings, region_is_the_accounts=False, files=FilesRead(), policy=None)
 
 
 @dataclass(frozen=True)

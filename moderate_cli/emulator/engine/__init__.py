@@ -10,10 +10,11 @@ import io
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from moderate_cli.catalog.prices import slices
 from moderate_cli.common.installation import install_command
@@ -80,8 +81,7 @@ _ANIMATED = ("GIF", "WEBP", "PNG")
 _JPEG_QUALITY = 85
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(Struct, frozen=True):
     """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
 
     image: ImageFile
@@ -146,8 +146,7 @@ _AT_ONCE = 2
 """Images examined at one time; those that are large wait for each other before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """A check that ran: the package with its version, and what it measured."""
 
     name: str
@@ -155,8 +154,7 @@ class Check:
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(Struct, frozen=True):
     """Something that was not looked for, and the command that changes this if there is one."""
 
     name: str
@@ -164,8 +162,7 @@ class NotChecked:
     install: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Examination:
+class Examination(Struct, frozen=True):
     """What the engine found in one image, and where it looked."""
 
     findings: tuple[Finding, ...]
@@ -178,8 +175,7 @@ class Examination:
         return highest(finding.risk_level for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class FrameExamination:
+class FrameExamination(Struct, frozen=True):
     """What the engine found in one frame of an animation or one slice of a long image, and its picture as JPEG."""
 
     examination: Examination

@@ -7,8 +7,9 @@ import importlib.resources
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec import Struct, field
 
 from moderate_cli.models import RiskLevel
 
@@ -34,8 +35,7 @@ def highest(levels: Iterable[RiskLevel]) -> RiskLevel:
     return max(levels, key=lambda level: level.rank, default=RiskLevel.NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A risk that a detector found."""
 
     label: str
@@ -44,8 +44,7 @@ class Finding:
     risk_level: RiskLevel
 
 
-@dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(Struct, frozen=True):
     """The outcome of one detector on one image; the details are shown even if nothing was found."""
 
     findings: tuple[Finding, ...] = ()

@@ -9,8 +9,9 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from moderate_cli.emulator.engine.bounds import (
     MAX_PIXELS,
@@ -35,8 +36,7 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})  # of the markers from 0xC0 to 0xCF
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The kind of a JPEG's frame, the densities of its components across and down, and how many its first scan has."""
 
     kind: int

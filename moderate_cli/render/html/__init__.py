@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
+
+from msgspec import Struct
 
 from moderate_cli import __version__
 from moderate_cli.common.environment import Environment
@@ -42,8 +43,7 @@ from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, f
 _TITLE = "Content moderation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What a page says beside the counts: when (Unix seconds), the gate, the labels to filter by, how many cards."""
 
     written_at: float
@@ -116,8 +116,7 @@ _SEPARATOR = "\n"  # between the labels in an attribute; no label holds one, sin
 _NOTHING = '<span class="quiet">nothing found</span>'
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An outcome as it is shown; the picture of one that was `flagged` is blurred, also where all is suppressed."""
 
     outcome: Outcome

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
+
+from msgspec import Struct
 
 from moderate_cli import __version__
 from moderate_cli.render.html.charts import Chart, label_treemap
@@ -101,8 +102,7 @@ def _usage_table(counts: Sequence[Count], title: str) -> str:
 _TITLE = "Content moderation: usage"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsagePage:
+class UsagePage(Struct, frozen=True, kw_only=True):
     """What the page shows: calls, hits and billed calls of each day or month and service, and the calls of each label.
 
     `limits` are words for what was asked for, and `written_at` is in Unix seconds.

@@ -11,15 +11,17 @@ import re
 import socket
 from collections.abc import Callable
 from configparser import ConfigParser, Error
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from moderate_cli.client.auth import CredentialSource
 from moderate_cli.common.errors import CredentialsError
 from moderate_cli.common.files import atomic_write
 from moderate_cli.common.installation import install_command
+from moderate_cli.common.masking import repr_without
 from moderate_cli.settings.credentials import providers
 from moderate_cli.settings.credentials.providers import MARGIN, Build, Plan
 from moderate_cli.settings.credentials.search import (
@@ -263,14 +265,16 @@ def _config(search: Search) -> Config:
     return Config.read(search.home / ".aliyun" / "config.json", search)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """A config.json, read but not yet understood."""
 
     path: Path
     search: Search
     place: str
-    document: dict[str, Any] = field(repr=False)
+    document: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return repr_without(self, "document")
 
     @classmethod
     def read(cls, path: Path, search: Search) -> Config:
@@ -357,8 +361,7 @@ def _uri(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
     return providers.credentials_uri(section.place, section.text("credentials_uri"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Mode:
+class _Mode(Struct, frozen=True):
     name: str
     plan: Callable[[Config, Section, tuple[str, ...]], Plan]
 

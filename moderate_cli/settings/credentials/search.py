@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from moderate_cli.client.auth import Credentials
 from moderate_cli.common import files
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import CredentialsError
+from moderate_cli.common.masking import repr_without
 
 PROFILE_VARIABLE = "ALIBABA_CLOUD_PROFILE"
 
@@ -33,8 +35,7 @@ class BrokenError(NothingHereError):
     """Something that was meant to give credentials and cannot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """What the links look for. `profile` is a name that somebody asked for; None leaves it to each file."""
 
     environment: Environment
@@ -105,12 +106,14 @@ def read_config(path: Path, place: str) -> dict[str, Any]:
     )  # out of the except blocks: a JSONDecodeError holds the whole file
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """The values of one profile, and where it stands."""
 
     place: str
-    values: Mapping[str, Any] = field(repr=False)
+    values: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return repr_without(self, "values")
 
     def text(self, name: str) -> str:
         """Return a value that has to be there; raises BrokenError."""
