@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from moderate_cli.app.run import Run
 from moderate_cli.app.session import Session
-from moderate_cli.cli.options import WaitOptions
+from moderate_cli.app.spec import WaitOptions
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask

@@ -14,8 +14,8 @@ from msgspec import Struct, field
 
 from moderate_cli import __version__
 from moderate_cli.app.cache import RunRecorder
+from moderate_cli.app.spec import GateOptions, OutputOptions
 from moderate_cli.catalog.prices import Billed, Estimate, frame_calls, post_calls
-from moderate_cli.cli.options import GateOptions, OutputOptions
 from moderate_cli.client import AsyncOptions
 from moderate_cli.client.limits import Stop
 from moderate_cli.common.environment import Environment

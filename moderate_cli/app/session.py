@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
-import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
 from moderate_cli.app.run import Run
+from moderate_cli.app.spec import GateOptions, OutputOptions, Request
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
     DEFAULT_REGION,
@@ -25,7 +25,6 @@ from moderate_cli.catalog.services import (
 from moderate_cli.catalog.services import (
     endpoint as region_endpoint,
 )
-from moderate_cli.cli.options import GateOptions, OutputOptions, given_settings
 from moderate_cli.client import (
     Credentials,
     CredentialSource,
@@ -283,7 +282,7 @@ class Session(Struct, frozen=True):
 
 @contextmanager
 def open_session(
-    ctx: typer.Context,
+    request: Request,
     output: OutputOptions,
     *,
     region: str | None = None,
@@ -292,12 +291,12 @@ def open_session(
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
-    `subject` is a key of what the command is asked to judge. A session that `only_looks` asks nobody, needs no
+    `subject` is a key of what the command is asked to judge. A session for a `dry_run` asks nobody, needs no
     credentials, and is no run that the store knows of.
     """
-    environment = ctx.obj.with_stderr(SharedStream(ctx.obj.stderr))
+    environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
-    settings = resolve(given_settings(ctx), environment)
+    settings = resolve(request.given, environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
     for line in lines_about(settings, quiet=output.quiet):
@@ -306,7 +305,7 @@ def open_session(
         settings.policy.tell(lambda line: echo(environment, line))
     with ExitStack() as stack:
         connection = None if dry_run else stack.enter_context(connect(settings, environment))
-        recorder = stack.enter_context(open_recorder(settings.store, str(ctx.info_name), environment))
+        recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
         if not dry_run:
             recorder.begin(subject)
         yield Session(environment, settings, connection, recorder)

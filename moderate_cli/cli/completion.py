@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
@@ -18,8 +18,7 @@ FILES = "\tfiles"
 FOLDERS = "\tfolders"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """What a word can become, or FILES or FOLDERS where the shell knows better."""
 
     value: str

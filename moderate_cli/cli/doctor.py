@@ -9,14 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from moderate_cli.app.session import connect, show_log
+from moderate_cli.app.spec import ServiceOptions
 from moderate_cli.cli.options import (
-    Color,
     PolicyFrom,
-    ServiceOptions,
     given_settings,
 )
 from moderate_cli.client.diagnose import Check, check_up
-from moderate_cli.common.environment import Environment
+from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.render.json import dump

@@ -1,22 +1,22 @@
-"""Groups of options as dataclasses, which several commands share, and the former names of options."""
+"""Groups of options as types, which several commands share, and the former names of options."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 import typer
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
 from moderate_cli.common.text import echo
 
 _NEAREST_FIRST = ("COMMANDLINE", "ENVIRONMENT")
 
 
-@dataclass(frozen=True, slots=True)
-class FormerName:
+class FormerName(NamedTuple):
     """The former name of an option, in its annotation: it works as the new one does, and `--help` does not show it."""
 
     flag: str
@@ -32,12 +32,31 @@ class FormerName:
         return f"MODERATE_{self.parameter.upper()}"
 
 
-def flatten_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Let Typer see one parameter a field in place of each parameter whose type is a dataclass of options.
+_FACES: dict[type[Struct], Mapping[str, Sequence[Any]]] = {}
 
-    The fields are annotated as Typer's parameters are, and all of them have defaults; a field may be a dataclass of
-    options again. A parameter with a `FormerName` is there a second time, hidden, under that name; a run that uses it
-    is told of the new one.
+
+def describe(group: type[Struct], **options: Any) -> None:
+    """Say how each field of a group of plain values looks on a command line, in the order of its fields.
+
+    A field has Typer's option, or an annotated type that holds one, or a list of an option and its `FormerName`.
+    """
+    if tuple(options) != tuple(field.name for field in fields(group)):
+        raise TypeError(f"the options of {group.__name__} are not its fields")
+    _FACES[group] = {name: _face(option) for name, option in options.items()}
+
+
+def _face(option: Any) -> Sequence[Any]:
+    if get_origin(option) is Annotated:
+        return option.__metadata__  # type: ignore[no-any-return]
+    return option if isinstance(option, list) else [option]
+
+
+def flatten_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let Typer see one parameter a field in place of each parameter whose type is a group of options.
+
+    A group is a Struct whose fields were described, or are annotated as Typer's parameters are; all of them have
+    defaults, and a field may be a group again. A parameter with a `FormerName` is there a second time, hidden, under
+    that name; a run that uses it is told of the new one.
     """
     hints = get_type_hints(command, include_extras=True)
     groups = _groups(hints)
@@ -101,7 +120,7 @@ def _rank(ctx: typer.Context, name: str) -> int:
     return _NEAREST_FIRST.index(source.name) if source and source.name in _NEAREST_FIRST else len(_NEAREST_FIRST)
 
 
-def _grouped(group: type, values: dict[str, Any]) -> Any:
+def _grouped(group: type[Struct], values: dict[str, Any]) -> Any:
     """Return a group of options, made of values that it takes out of those given."""
     parts = _groups(get_type_hints(group))
     return group(
@@ -112,21 +131,24 @@ def _grouped(group: type, values: dict[str, Any]) -> Any:
     )
 
 
-def _fields(group: type) -> list[inspect.Parameter]:
+def _fields(group: type[Struct]) -> list[inspect.Parameter]:
     """Return a parameter for each field of a group, and for those of the groups in it."""
     hints = get_type_hints(group, include_extras=True)
-    parts = _groups(hints)
+    parts, faces = _groups(hints), _FACES.get(group, {})
     parameters = []
     for field in fields(group):
         if field.name in parts:
             parameters += _fields(parts[field.name])
             continue
-        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        hint = hints[field.name]
+        if field.name in faces:
+            hint = Annotated[(hint, *faces[field.name])]
+        default = inspect.Parameter.empty if field.default is NODEFAULT else field.default
         kind = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name]))
+        parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hint))
     return parameters
 
 
-def _groups(hints: Mapping[str, Any]) -> dict[str, type]:
-    """Return the names whose types are dataclasses of options."""
-    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and is_dataclass(kind)}
+def _groups(hints: Mapping[str, Any]) -> dict[str, type[Struct]]:
+    """Return the names whose types are groups of options."""
+    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Struct)}

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from moderate_cli.cli import COMMANDS
-from moderate_cli.cli.options import Color
+from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 
 _SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(Struct, frozen=True):
     """A page of the manual; the first sentence below its heading is its summary."""
 
     name: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TextIO
 
 import typer
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from moderate_cli.app.cache import named_store, say_dropped
@@ -19,7 +19,6 @@ from moderate_cli.app.run import interruptible
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
 from moderate_cli.cli.options import (
-    Color,
     ColorChoice,
     Debug,
     FormatChoice,
@@ -28,7 +27,7 @@ from moderate_cli.cli.options import (
     with_default,
 )
 from moderate_cli.cli.reference import nearest
-from moderate_cli.common.environment import Environment
+from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import NO_FINDING, Outcome, RiskLevel
@@ -96,8 +95,7 @@ def filter_option(text: str, *flags: str, **more: Any) -> Any:
     return typer.Option(*flags, help=text, rich_help_panel="Filters", **more)
 
 
-@dataclass(frozen=True, slots=True)
-class SpanOptions:
+class SpanOptions(Struct, frozen=True):
     """A span of time."""
 
     since: Annotated[
@@ -120,8 +118,7 @@ class SpanOptions:
         return since, until
 
 
-@dataclass(frozen=True, slots=True)
-class PastOutputOptions:
+class PastOutputOptions(Struct, frozen=True):
     """What is asked, and where and how the answer is shown."""
 
     output: OutputFile = None
@@ -225,8 +222,7 @@ class FeedbackFilter(StrEnum):
         return "any" if self is FeedbackFilter.ANY else FeedbackVerdict(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class FilterOptions:
+class FilterOptions(Struct, frozen=True):
     """Which results are meant: each option that is given must hold."""
 
     span: SpanOptions
@@ -387,8 +383,7 @@ def _open_report(choice: Format, stream: TextIO, environment: Environment, color
     return _AsTable(HistoryTable(stream, width=width, color=has_color), most)
 
 
-@dataclass(slots=True)
-class _AsRun:
+class _AsRun(Struct):
     """Shows results as a run would that brought them; a false positive is suppressed."""
 
     renderer: Renderer
@@ -405,8 +400,7 @@ class _AsRun:
         self.renderer.finish(self.summary)
 
 
-@dataclass(slots=True)
-class _AsTable:
+class _AsTable(Struct):
     """Shows results with their times, request ids and feedback, at most so many."""
 
     table: HistoryTable

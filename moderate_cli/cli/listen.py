@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer, named_store, say_dropped
 from moderate_cli.app.collect import ask_after
 from moderate_cli.app.run import stop_signals
 from moderate_cli.app.session import Session, connect, show_log
+from moderate_cli.app.spec import WaitOptions
 from moderate_cli.callback import (
     ALGORITHMS,
     Callback,
@@ -24,7 +25,7 @@ from moderate_cli.callback import (
     read_verdict_of,
     verify,
 )
-from moderate_cli.cli.options import WaitOptions, seed_of, tell_of_open_seed
+from moderate_cli.cli.options import seed_of, tell_of_open_seed
 from moderate_cli.cli.tasks import kind_of
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
@@ -102,8 +103,7 @@ def listen(
     raise typer.Exit(stopped.code or ExitCode.OK)
 
 
-@dataclass(slots=True)
-class _Desk:
+class _Desk(Struct):
     """Takes verified callbacks in: into the store first, and only then to stdout."""
 
     store: Store

@@ -9,15 +9,10 @@ import typer
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.collect import prepare, run_submission
-from moderate_cli.app.scan import show_plan
+from moderate_cli.app.images import show_plan
 from moderate_cli.app.session import Session, check_region, only_service, open_session
-from moderate_cli.cli.options import (
-    CostOptions,
-    GateOptions,
-    OutputOptions,
-    ServiceOptions,
-    WaitOptions,
-)
+from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, ServiceOptions, WaitOptions
+from moderate_cli.cli.options import request_of
 from moderate_cli.client import GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import UsageError
@@ -66,7 +61,7 @@ def multimodal(
     if bool(posts) == any(flags):
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     prepare(wait)
-    with open_session(ctx, output, region=_REGION, dry_run=cost.dry_run) as session:
+    with open_session(request_of(ctx), output, region=_REGION, dry_run=cost.dry_run) as session:
         if not cost.dry_run:
             check_region(session.settings, Operation.MULTIMODAL_ASYNC_MODERATION)
         items: Iterable[Item] = Posts(posts, session.environment.stdin) if posts else [post_of_flags(*flags)]

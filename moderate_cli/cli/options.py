@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from moderate_cli.cli.flatten import FormerName
+from moderate_cli.app.spec import (
+    CostOptions,
+    GateOptions,
+    ImageOptions,
+    OutputOptions,
+    Request,
+    ReuseOptions,
+    ServiceOptions,
+    SourceOptions,
+    WaitOptions,
+)
+from moderate_cli.cli.flatten import FormerName, describe
+from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
 from moderate_cli.common.text import echo
@@ -19,33 +29,6 @@ from moderate_cli.settings import SETTINGS, Sourced
 from moderate_cli.settings.load import PROFILE_VARIABLE
 from moderate_cli.settings.locate import CONFIG_VARIABLE
 from moderate_cli.settings.value_types import SettingType
-from moderate_cli.sources import Selection, SourceList
-
-__all__ = [
-    "Color",
-    "ColorChoice",
-    "ConfigFile",
-    "CostOptions",
-    "DataIdFrom",
-    "Debug",
-    "FormatChoice",
-    "GateOptions",
-    "ImageCommandOptions",
-    "ImageOptions",
-    "OutputFile",
-    "OutputOptions",
-    "PolicyFrom",
-    "ProfileName",
-    "ReuseOptions",
-    "ServiceOptions",
-    "SettingsCommand",
-    "SourceOptions",
-    "StoreFile",
-    "WaitOptions",
-    "given_settings",
-    "option",
-    "with_default",
-]
 
 _MAX_BYTES = 4_096
 
@@ -137,16 +120,13 @@ def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
     return given
 
 
+def request_of(ctx: typer.Context) -> Request:
+    """Return who asks for a run: this command, with the settings among its options."""
+    return Request(str(ctx.info_name), ctx.obj, given_settings(ctx))
+
+
 _OUTPUT_PANEL = "Output"
 _REPORTS = "Further reports"
-
-
-class Color(StrEnum):
-    """When to use colour."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 FormatChoice = Annotated[
@@ -170,44 +150,6 @@ Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Show the traceback of an
 def _report(name: str) -> Any:
     text = f"Write a report of this run as {name} too."
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
-
-
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
-    """What is shown, where and how."""
-
-    format: FormatChoice = Format.AUTO
-    output: OutputFile = None
-    store: StoreFile = None
-    min_level: Annotated[str | None, setting_option("min_level", panel=_OUTPUT_PANEL)] = None
-    raw: Annotated[bool, option(_OUTPUT_PANEL, "RAW", "Put the API's own answer into each record.", "--raw")] = False
-    quiet: Annotated[
-        bool,
-        option(_OUTPUT_PANEL, "QUIET", "Neither notes nor the summary; errors only.", "-q", "--quiet"),
-    ] = False
-    no_progress: Annotated[
-        bool, option(_OUTPUT_PANEL, "NO_PROGRESS", "Show no progress on stderr.", "--no-progress")
-    ] = False
-    verbose: Annotated[
-        int,
-        option(
-            _OUTPUT_PANEL,
-            "VERBOSE",
-            "Tell each call on stderr; twice: also what is below it.",
-            "-v",
-            "--verbose",
-            count=True,
-        ),
-    ] = 0
-    color: ColorChoice = Color.AUTO
-    debug: Debug = False
-    csv_output: Annotated[Path | None, _report("csv")] = None
-    html_output: Annotated[Path | None, _report("html")] = None
-    json_output: Annotated[Path | None, _report("json")] = None
-    jsonl_output: Annotated[Path | None, _report("jsonl")] = None
-    junit_output: Annotated[Path | None, _report("junit")] = None
-    markdown_output: Annotated[Path | None, _report("markdown")] = None
-    sarif_output: Annotated[Path | None, _report("sarif")] = None
 
 
 _SERVICE_PANEL = "Service"
@@ -234,194 +176,21 @@ ConfigFile = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
-    """Whom to ask, and how."""
-
-    service: Annotated[
-        list[str] | None, setting_option("services", "-s", "--service", panel=_SERVICE_PANEL, metavar="NAME,...")
-    ] = None
-    profile: ProfileName = None
-    config: ConfigFile = None
-    region: Annotated[str | None, setting_option("region", panel=_SERVICE_PANEL, metavar="ID")] = None
-    endpoint: Annotated[str | None, setting_option("endpoint", panel=_SERVICE_PANEL, metavar="HOST")] = None
-    vpc: Annotated[bool | None, setting_option("vpc", "--vpc/--no-vpc", panel=_SERVICE_PANEL)] = None
-    timeout: Annotated[str | None, setting_option("timeout", panel=_SERVICE_PANEL, metavar="SECONDS")] = None
-    jobs: Annotated[str | None, setting_option("jobs", "-j", "--jobs", panel=_SERVICE_PANEL, metavar="N")] = None
-    qps: Annotated[str | None, setting_option("qps", panel=_SERVICE_PANEL, metavar="N")] = None
-    retries: Annotated[str | None, setting_option("retries", panel=_SERVICE_PANEL, metavar="N")] = None
-
+SourceNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SOURCE...]",
+        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/, or - for one a line.",
+        show_default=False,
+    ),
+]
 
 _SOURCES = "Sources"
 _IMAGES = "Images"
 _COST = "Reuse and cost"
 
 
-class DataIdFrom(StrEnum):
-    """What the id of an image is made of, where it has none of its own."""
-
-    PATH = "path"
-    NAME = "name"
-    SHA256 = "sha256"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """Which images."""
-
-    files_from: Annotated[
-        str | None,
-        option(
-            _SOURCES,
-            "FILES_FROM",
-            "Read sources from FILE, or - for standard input: one a line, or JSON Lines with source, data_id, referer.",
-            metavar="FILE",
-        ),
-    ] = None
-    files_from0: Annotated[
-        str | None,
-        option(_SOURCES, "FILES_FROM0", "The same, with a NUL after each source.", "--files-from0", metavar="FILE"),
-    ] = None
-    include: Annotated[
-        list[str] | None,
-        setting_option("include", panel=_SOURCES, metavar="GLOB"),
-    ] = None
-    exclude: Annotated[
-        list[str] | None,
-        setting_option("exclude", panel=_SOURCES, metavar="GLOB"),
-    ] = None
-    no_ignore: Annotated[
-        bool,
-        option(_SOURCES, "NO_IGNORE", "Look at what .moderateignore and .gitignore leave out too.", "--no-ignore"),
-    ] = False
-    force_exclude: Annotated[
-        bool,
-        option(
-            _SOURCES,
-            "FORCE_EXCLUDE",
-            "Leave out named files too that --exclude or an ignore file matches.",
-            "--force-exclude",
-        ),
-    ] = False
-    follow_links: Annotated[
-        bool,
-        option(_SOURCES, "FOLLOW_LINKS", "Follow links that lead out of a folder.", "--follow-links"),
-    ] = False
-    ordered: Annotated[
-        bool,
-        option(_SOURCES, "ORDERED", "Tell of images in the order in which they were given.", "--ordered"),
-    ] = False
-
-    @property
-    def lists(self) -> tuple[SourceList, ...]:
-        """The lists of further sources."""
-        lists = []
-        if self.files_from:
-            lists.append(SourceList(self.files_from))
-        if self.files_from0:
-            lists.append(SourceList(self.files_from0, nul=True))
-        return tuple(lists)
-
-    @property
-    def selection(self) -> Selection:
-        """What is wanted of folders."""
-        return Selection(
-            tuple(self.include or ()),
-            tuple(self.exclude or ()),
-            ignore_files=not self.no_ignore,
-            follow_links=self.follow_links,
-            force_exclude=self.force_exclude,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """What is said about each image."""
-
-    info_type: Annotated[str | None, setting_option("info_types", panel=_IMAGES, metavar="TYPE,...")] = None
-    data_id: Annotated[
-        str | None, option(_IMAGES, "DATA_ID", "Your own id of the image; it comes back in the record.", metavar="ID")
-    ] = None
-    data_id_from: Annotated[
-        DataIdFrom | None,
-        option(_IMAGES, "DATA_ID_FROM", "Make the id of each image; what an id may not hold becomes _."),
-    ] = None
-    referer: Annotated[
-        str | None,
-        option(_IMAGES, "REFERER", "The Referer with which the service downloads a URL.", metavar="TEXT"),
-    ] = None
-    oss_region: Annotated[
-        str | None,
-        option(_IMAGES, "OSS_REGION", "Region of the buckets of oss:// sources, if not the call's.", metavar="ID"),
-    ] = None
-    no_preflight: Annotated[
-        bool,
-        option(_IMAGES, "NO_PREFLIGHT", "Send files too that the service would refuse.", "--no-preflight"),
-    ] = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReuseOptions:
-    """What is not sent again."""
-
-    reuse: Annotated[str | None, setting_option("reuse", panel=_COST, metavar="AGE")] = None
-    retry_failed: Annotated[
-        bool,
-        option(_COST, "RETRY_FAILED", "Take only what failed in the last run of this very command.", "--retry-failed"),
-    ] = False
-
-
-@dataclass(frozen=True, slots=True)
-class CostOptions:
-    """What may be spent."""
-
-    dry_run: Annotated[
-        bool,
-        option(_COST, "DRY_RUN", "Say what would be sent and what that costs, and send nothing.", "-n", "--dry-run"),
-    ] = False
-    max_calls: Annotated[
-        str | None,
-        setting_option("max_calls", panel=_COST, metavar="N"),
-    ] = None
-
-
 _WAITING_PANEL = "Waiting"
-
-
-@dataclass(frozen=True, slots=True)
-class WaitOptions:
-    """Whether to wait for the results of queued tasks, and how long."""
-
-    wait: Annotated[bool, option(_WAITING_PANEL, "WAIT", "Wait for the results.", "--wait")] = False
-    wait_timeout: Annotated[
-        float,
-        option(
-            _WAITING_PANEL,
-            "WAIT_TIMEOUT",
-            "How long to wait in all; what is pending then is exit code 5.",
-            min=1,
-            metavar="SECONDS",
-        ),
-    ] = 3600.0
-    poll_interval: Annotated[
-        float,
-        option(
-            _WAITING_PANEL,
-            "POLL_INTERVAL",
-            "Time before the first question and between two; the local engine is asked more often.",
-            min=5,
-            metavar="SECONDS",
-        ),
-    ] = 30.0
-    save_frames: Annotated[
-        Path | None,
-        option(
-            _WAITING_PANEL,
-            "SAVE_FRAMES",
-            "Download the frames of animations at once: their addresses live five minutes.",
-            metavar="FOLDER",
-        ),
-    ] = None
 
 
 _GATE_PANEL = "Gate"
@@ -438,20 +207,70 @@ PolicyFrom = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class GateOptions:
-    """What makes a run fail."""
-
-    fail_on: Annotated[str | None, setting_option("fail_on", panel=_GATE_PANEL)] = None
-    allow_partial: Annotated[
-        bool | None, setting_option("allow_partial", "--allow-partial/--no-allow-partial", panel=_GATE_PANEL)
-    ] = None
-    require_full: Annotated[
-        bool | None, setting_option("require_full", "--require-full/--no-require-full", panel=_GATE_PANEL)
-    ] = None
-    policy_from: PolicyFrom = None
-    suppressions: Annotated[
-        Path | None,
+describe(
+    ServiceOptions,
+    service=setting_option("services", "-s", "--service", panel=_SERVICE_PANEL, metavar="NAME,..."),
+    profile=ProfileName,
+    config=ConfigFile,
+    region=setting_option("region", panel=_SERVICE_PANEL, metavar="ID"),
+    endpoint=setting_option("endpoint", panel=_SERVICE_PANEL, metavar="HOST"),
+    vpc=setting_option("vpc", "--vpc/--no-vpc", panel=_SERVICE_PANEL),
+    timeout=setting_option("timeout", panel=_SERVICE_PANEL, metavar="SECONDS"),
+    jobs=setting_option("jobs", "-j", "--jobs", panel=_SERVICE_PANEL, metavar="N"),
+    qps=setting_option("qps", panel=_SERVICE_PANEL, metavar="N"),
+    retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
+)
+describe(
+    SourceOptions,
+    files_from=option(
+        _SOURCES,
+        "FILES_FROM",
+        "Read sources from FILE, or - for standard input: one a line, or JSON Lines with source, data_id, referer.",
+        metavar="FILE",
+    ),
+    files_from0=option(
+        _SOURCES, "FILES_FROM0", "The same, with a NUL after each source.", "--files-from0", metavar="FILE"
+    ),
+    include=setting_option("include", panel=_SOURCES, metavar="GLOB"),
+    exclude=setting_option("exclude", panel=_SOURCES, metavar="GLOB"),
+    no_ignore=option(
+        _SOURCES, "NO_IGNORE", "Judge files too that .moderateignore and .gitignore ignore.", "--no-ignore"
+    ),
+    force_exclude=option(
+        _SOURCES,
+        "FORCE_EXCLUDE",
+        "Leave out named files too that --exclude or an ignore file matches.",
+        "--force-exclude",
+    ),
+    follow_links=option(_SOURCES, "FOLLOW_LINKS", "Follow links that lead out of a folder.", "--follow-links"),
+    ordered=option(_SOURCES, "ORDERED", "Tell of images in the order in which they were given.", "--ordered"),
+)
+describe(
+    ImageOptions,
+    info_type=setting_option("info_types", panel=_IMAGES, metavar="TYPE,..."),
+    data_id=option(_IMAGES, "DATA_ID", "Your own id of the image; it comes back in the record.", metavar="ID"),
+    data_id_from=option(_IMAGES, "DATA_ID_FROM", "Make the id of each image; what an id may not hold becomes _."),
+    referer=option(_IMAGES, "REFERER", "The Referer with which the service downloads a URL.", metavar="TEXT"),
+    oss_region=option(_IMAGES, "OSS_REGION", "Region of oss:// buckets, if not the region of the call.", metavar="ID"),
+    no_preflight=option(_IMAGES, "NO_PREFLIGHT", "Send files too that the service would refuse.", "--no-preflight"),
+)
+describe(
+    ReuseOptions,
+    reuse=setting_option("reuse", panel=_COST, metavar="AGE"),
+    retry_failed=option(_COST, "RETRY_FAILED", "Only what failed in the last run of this command.", "--retry-failed"),
+)
+describe(
+    CostOptions,
+    dry_run=option(_COST, "DRY_RUN", "Show what would be sent and what it costs; send nothing.", "-n", "--dry-run"),
+    max_calls=setting_option("max_calls", panel=_COST, metavar="N"),
+)
+describe(
+    GateOptions,
+    fail_on=setting_option("fail_on", panel=_GATE_PANEL),
+    allow_partial=setting_option("allow_partial", "--allow-partial/--no-allow-partial", panel=_GATE_PANEL),
+    require_full=setting_option("require_full", "--require-full/--no-require-full", panel=_GATE_PANEL),
+    policy_from=PolicyFrom,
+    suppressions=[
         option(
             _GATE_PANEL,
             "SUPPRESSIONS",
@@ -462,34 +281,67 @@ class GateOptions:
             metavar="FILE",
         ),
         FormerName("--ignore-file"),
-    ] = None
-    baseline: Annotated[
-        Path | None,
-        option(
-            _GATE_PANEL,
-            "BASELINE",
-            "Suppress the findings of an earlier run, from its jsonl output.",
-            metavar="FILE",
-        ),
-    ] = None
-    show_suppressed: Annotated[
-        bool,
+    ],
+    baseline=option(
+        _GATE_PANEL,
+        "BASELINE",
+        "Suppress the findings of an earlier run, from its jsonl output.",
+        metavar="FILE",
+    ),
+    show_suppressed=[
         option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings too.", "--show-suppressed"),
         FormerName("--show-ignored"),
-    ] = False
-    allow_empty: Annotated[
-        bool, option(_GATE_PANEL, "ALLOW_EMPTY", "Exit with 0, not 6, when there is no image.", "--allow-empty")
-    ] = False
-
-
-@dataclass(frozen=True, slots=True)
-class ImageCommandOptions:
-    """All that the commands share which send images."""
-
-    service: ServiceOptions
-    sources: SourceOptions
-    images: ImageOptions
-    reuse: ReuseOptions
-    cost: CostOptions
-    gate: GateOptions
-    output: OutputOptions
+    ],
+    allow_empty=option(_GATE_PANEL, "ALLOW_EMPTY", "Exit with 0, not 6, when there is no image.", "--allow-empty"),
+)
+describe(
+    OutputOptions,
+    format=FormatChoice,
+    output=OutputFile,
+    store=StoreFile,
+    min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
+    raw=option(_OUTPUT_PANEL, "RAW", "Put the API's own answer into each record.", "--raw"),
+    quiet=option(_OUTPUT_PANEL, "QUIET", "Neither notes nor the summary; errors only.", "-q", "--quiet"),
+    no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "Show no progress on stderr.", "--no-progress"),
+    verbose=option(
+        _OUTPUT_PANEL,
+        "VERBOSE",
+        "Tell each call on stderr; twice: also what is below it.",
+        "-v",
+        "--verbose",
+        count=True,
+    ),
+    color=ColorChoice,
+    debug=Debug,
+    csv_output=_report("csv"),
+    html_output=_report("html"),
+    json_output=_report("json"),
+    jsonl_output=_report("jsonl"),
+    junit_output=_report("junit"),
+    markdown_output=_report("markdown"),
+    sarif_output=_report("sarif"),
+)
+describe(
+    WaitOptions,
+    wait=option(_WAITING_PANEL, "WAIT", "Wait for the results.", "--wait"),
+    wait_timeout=option(
+        _WAITING_PANEL,
+        "WAIT_TIMEOUT",
+        "How long to wait in all; what is pending then is exit code 5.",
+        min=1,
+        metavar="SECONDS",
+    ),
+    poll_interval=option(
+        _WAITING_PANEL,
+        "POLL_INTERVAL",
+        "Time before the first question and between two; the local engine is asked more often.",
+        min=5,
+        metavar="SECONDS",
+    ),
+    save_frames=option(
+        _WAITING_PANEL,
+        "SAVE_FRAMES",
+        "Download the frames of animations at once: their addresses live five minutes.",
+        metavar="FOLDER",
+    ),
+)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from moderate_cli.catalog.labels import (
@@ -33,8 +33,7 @@ from moderate_cli.catalog.services import (
     services,
     services_origin,
 )
-from moderate_cli.cli.options import Color
-from moderate_cli.common.environment import Environment
+from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
@@ -46,8 +45,7 @@ def schema(ctx: typer.Context) -> None:
     ctx.obj.stdout.write(record_schema())
 
 
-@dataclass(frozen=True, slots=True)
-class ListOptions:
+class ListOptions(Struct, frozen=True):
     """Which rows are shown, and how."""
 
     match: Annotated[

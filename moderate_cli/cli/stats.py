@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from moderate_cli.cli.history import (
     PastOutputOptions,
@@ -46,8 +46,7 @@ class EngineName(StrEnum):
     LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class UsageOptions:
+class UsageOptions(Struct, frozen=True):
     """Which calls are counted."""
 
     span: SpanOptions
@@ -72,8 +71,7 @@ class UsageOptions:
         yield from (f"service {name}" for name in several("--service", self.service))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Which calls are counted, as the store takes it; without services it is all of them."""
 
     since: float | None
@@ -140,8 +138,7 @@ def _sums(used: Iterable[Usage], name: Callable[[Usage], str | None]) -> list[Co
 _EXPORT = "Export"
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """The calls by day or month and service, and those with each label, if these are shown."""
 
     by: Grouping
@@ -149,8 +146,7 @@ class _Found:
     labels: Counter[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
+class ExportOptions(Struct, frozen=True):
     """The file for spreadsheets."""
 
     export: Annotated[

@@ -1,52 +1,27 @@
-"""`moderate sync`: judge images now."""
+"""`moderate sync` and `moderate batch`: judge images now, with one service or with several in one call each."""
 
 from __future__ import annotations
 
 import typer
 
-from moderate_cli.app.scan import ImageCommand, Question, SourceNames, judge_images
-from moderate_cli.app.session import only_service
-from moderate_cli.catalog.prices import image_calls
-from moderate_cli.cli.options import ImageCommandOptions
-from moderate_cli.client.parameters import Operation
-from moderate_cli.scanning import ask_batch, ask_sync, one_call
-from moderate_cli.settings import Settings
+from moderate_cli.app.images import ImageRun, batch_question, judge_images, sync_question
+from moderate_cli.app.spec import ScanSpec
+from moderate_cli.cli.options import SourceNames, request_of
 
 
 def batch(
     ctx: typer.Context,
-    options: ImageCommandOptions,
+    spec: ScanSpec,
     names: SourceNames = None,
 ) -> None:
     """Judge images with several services (-s A,B) in one call each."""
-    command = ImageCommand(ctx, names or (), options)
-    raise typer.Exit(judge_images(command, _batch_question))
-
-
-def _batch_question(settings: Settings) -> Question:
-    return Question(
-        operation=Operation.IMAGE_BATCH_MODERATION,
-        services=settings.services,
-        ask=lambda cache: ask_batch(settings.services, settings.info_types),
-        cost=lambda known: image_calls(settings.services),
-    )
+    raise typer.Exit(judge_images(ImageRun(request_of(ctx), names or (), spec), batch_question))
 
 
 def sync(
     ctx: typer.Context,
-    options: ImageCommandOptions,
+    spec: ScanSpec,
     names: SourceNames = None,
 ) -> None:
     """Judge images now: files, folders and URLs."""
-    command = ImageCommand(ctx, names or (), options)
-    raise typer.Exit(judge_images(command, _sync_question))
-
-
-def _sync_question(settings: Settings) -> Question:
-    service = only_service(settings)
-    return Question(
-        operation=Operation.IMAGE_MODERATION,
-        services=(service,),
-        ask=lambda cache: ask_sync(service, settings.info_types),
-        cost=one_call,
-    )
+    raise typer.Exit(judge_images(ImageRun(request_of(ctx), names or (), spec), sync_question))

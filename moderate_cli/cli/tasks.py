@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, TextIO, cast
 
 import typer
+from msgspec import Struct
 
 from moderate_cli.app.cache import RunRecorder, as_item
 from moderate_cli.app.collect import ask_after, prepare, run_submission
+from moderate_cli.app.images import ImageRun, Question, open_scan, show_plan
 from moderate_cli.app.run import async_cost
-from moderate_cli.app.scan import ImageCommand, Question, SourceNames, open_scan, show_plan
 from moderate_cli.app.session import Session, only_service, open_session
+from moderate_cli.app.spec import GateOptions, OutputOptions, ScanSpec, ServiceOptions, WaitOptions
 from moderate_cli.catalog.prices import DEFAULT_FRAMES
-from moderate_cli.cli.options import (
-    GateOptions,
-    ImageCommandOptions,
-    OutputOptions,
-    ServiceOptions,
-    WaitOptions,
-    seed_of,
-    tell_of_open_seed,
-)
+from moderate_cli.cli.options import SourceNames, request_of, seed_of, tell_of_open_seed
 from moderate_cli.client import AsyncOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import InputError, RefusedError, UsageError
@@ -66,7 +59,7 @@ def poll(
 ) -> None:
     """Collect the results of queued tasks."""
     prepare(wait)
-    with open_session(ctx, output) as session:
+    with open_session(request_of(ctx), output) as session:
         run = session.run(gate, output)
         if ids:
             tasks = _Named(kind, session, run.summary).tasks(ids)
@@ -87,8 +80,7 @@ def _pending_tasks(recorder: RunRecorder, kind: Kind | None) -> Iterator[Item]:
     return map(as_item, recorder.store.pending_tasks(kind=None if kind is None else _word(kind)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(Struct, frozen=True):
     """The tasks that a command line, or standard input, names; those that the store does not know are counted."""
 
     kind: Kind | None
@@ -214,7 +206,7 @@ CryptType = Annotated[
 
 def async_submit(
     ctx: typer.Context,
-    options: ImageCommandOptions,
+    spec: ScanSpec,
     wait: WaitOptions,
     names: SourceNames = None,
     interval: Interval = None,
@@ -224,17 +216,17 @@ def async_submit(
     crypt_type: CryptType = None,
 ) -> None:
     """Queue images, long images and animations."""
-    command = ImageCommand(ctx, names or (), options)
+    run = ImageRun(request_of(ctx), names or (), spec)
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
     further = _checked(AsyncOptions(interval, max_frames, callback, seed_of(seed), crypt_type))
     tell_of_open_seed(ctx)
     prepare(wait)
-    with command.open_session() as session:
-        scan, found = open_scan(command, session, _question(session, further))
-        if options.cost.dry_run:
-            raise typer.Exit(show_plan(session, options.output, scan, found))
-        code = run_submission(session, command.run(session, found), scan, wait)
+    with run.open_session() as session:
+        scan, found = open_scan(run, session, _question(session, further))
+        if spec.cost.dry_run:
+            raise typer.Exit(show_plan(session, spec.output, scan, found))
+        code = run_submission(session, run.reported(session, found), scan, wait)
     raise typer.Exit(code)
 
 

@@ -7,7 +7,16 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from enum import StrEnum
+from typing import Any, TextIO
+
+
+class Color(StrEnum):
+    """When to use colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class Environment:
@@ -33,7 +42,7 @@ class Environment:
         self.clock = clock
         self.monotonic = monotonic
 
-    def with_stderr(self, stderr: TextIO) -> Environment:
+    def with_stderr(self, stderr: Any) -> Environment:
         """Return the same environment with another stream for people."""
         return Environment(
             stdin=self.stdin,

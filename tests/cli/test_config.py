@@ -13,16 +13,10 @@ import pytest
 import typer
 from invocation import Result
 
+from moderate_cli.app.spec import GateOptions, ImageOptions, OutputOptions, ServiceOptions
 from moderate_cli.cli import COMMANDS, load
-from moderate_cli.cli.options import (
-    GateOptions,
-    ImageOptions,
-    OutputOptions,
-    ServiceOptions,
-    SettingsCommand,
-    flatten_options,
-    given_settings,
-)
+from moderate_cli.cli.flatten import flatten_options
+from moderate_cli.cli.options import SettingsCommand, given_settings
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.settings import SETTINGS
 

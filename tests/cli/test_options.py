@@ -1,17 +1,20 @@
-"""Groups of options: dataclasses to the command, single options to Typer."""
+"""Groups of options: types to the command, single options to Typer."""
 
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any
 
 import pytest
 import typer
+from msgspec import Struct
+from msgspec.structs import fields
 from typer.testing import CliRunner, Result
 
-from moderate_cli.cli.options import GateOptions, OutputOptions, ServiceOptions, flatten_options
+from moderate_cli.app.spec import GateOptions, OutputOptions, ServiceOptions
+from moderate_cli.cli import options as _described  # noqa: F401 - it says how the groups look
+from moderate_cli.cli.flatten import flatten_options
 
 
 class Taste(StrEnum):
@@ -21,8 +24,7 @@ class Taste(StrEnum):
     SOUR = "sour"
 
 
-@dataclass(frozen=True, slots=True)
-class CakeOptions:
+class CakeOptions(Struct, frozen=True):
     """Which cake."""
 
     taste: Annotated[Taste, typer.Option(envvar="TEST_TASTE", rich_help_panel="Cake")] = Taste.SWEET
@@ -30,8 +32,7 @@ class CakeOptions:
     glazed: Annotated[bool, typer.Option("--glazed", envvar="TEST_GLAZED", rich_help_panel="Cake")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class GuestOptions:
+class GuestOptions(Struct, frozen=True):
     """Who comes."""
 
     guest: Annotated[str | None, typer.Option(rich_help_panel="Guests")] = None

@@ -1,8 +1,7 @@
-"""What the commands share that send images: from their options to a scan."""
+"""Runs over images: from what is asked for to what judges them, and `scan` for programs."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -11,19 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 from urllib.parse import urlsplit
 
-import typer
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
 from moderate_cli.app.run import Run, billed, chosen_formats, unmatched
-from moderate_cli.app.session import Session, check_region, open_session
-from moderate_cli.catalog.prices import Estimate
-from moderate_cli.cli.options import DataIdFrom, ImageCommandOptions, OutputOptions
+from moderate_cli.app.session import Session, check_region, only_service, open_session
+from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
+from moderate_cli.catalog.prices import Estimate, image_calls
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
+from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RiskLevel
@@ -39,10 +38,13 @@ from moderate_cli.scanning import (
     ImageJudge,
     Sampling,
     Sender,
+    ask_batch,
+    ask_sync,
     cache_key,
+    one_call,
     plan,
 )
-from moderate_cli.settings import Settings
+from moderate_cli.settings import Settings, Sourced
 from moderate_cli.sources import Selection, Sources, is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
 
@@ -133,52 +135,42 @@ class Count:
             self._number = None  # the run itself says what is wrong
 
 
-SourceNames = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[SOURCE...]",
-        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/, or - for one a line.",
-        show_default=False,
-    ),
-]
+class ImageRun(Struct, frozen=True):
+    """A run over images that somebody asks for: its sources, and all that can be said of it."""
 
-
-class ImageCommand(Struct, frozen=True):
-    """A command line of a command that sends images: its sources, and the options that such commands share."""
-
-    ctx: typer.Context
+    request: Request
     names: Sequence[str]
-    options: ImageCommandOptions
+    spec: ScanSpec
 
     def _clean_wanted(self, session: Session) -> int | None:
         """Return how many of the clean files that an earlier run knows are wanted as images; None wants all.
 
         A plan tells of each image, and only an image tells whether it failed before.
         """
-        options, settings = self.options, session.settings
-        if options.cost.dry_run or options.gate.show_suppressed or options.reuse.retry_failed:
+        spec, settings = self.spec, session.settings
+        if spec.cost.dry_run or spec.gate.show_suppressed or spec.reuse.retry_failed:
             return None
         if settings.min_level is not RiskLevel.NONE:
             return 0
-        return clean_wanted(chosen_formats(session.environment, options.output))
+        return clean_wanted(chosen_formats(session.environment, spec.output))
 
     @property
     def can_be_counted(self) -> bool:
         """Whether the sources can be gone through twice, and without the network."""
-        names = [*self.names, self.options.sources.files_from, self.options.sources.files_from0]
-        return "-" not in names and not any(map(is_oss, self.names)) and not self.options.reuse.retry_failed
+        names = [*self.names, self.spec.sources.files_from, self.spec.sources.files_from0]
+        return "-" not in names and not any(map(is_oss, self.names)) and not self.spec.reuse.retry_failed
 
     @property
     def subject(self) -> str:
-        """A key of what the command line asks to judge; names are relative to the working folder."""
-        options = self.options.sources
+        """A key of what the run is asked to judge; names are relative to the working folder."""
+        options = self.spec.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
     def open_sources(self, session: Session, cache: ResultCache | None = None) -> Sources:
         """Return the items behind the sources; what nobody would see and nobody need ask is left to the store."""
-        options, settings = self.options.sources, session.settings
+        options, settings = self.spec.sources, session.settings
         return Sources(
             self.names,
             lists=options.lists,
@@ -191,11 +183,11 @@ class ImageCommand(Struct, frozen=True):
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
         """Return the items of the sources with what the options say about each."""
-        data_id, referer = self.options.images.data_id, self.options.images.referer
+        data_id, referer = self.spec.images.data_id, self.spec.images.referer
         items: Iterable[Item] = sources
-        if self.options.reuse.retry_failed:
+        if self.spec.reuse.retry_failed:
             items = self._failed(session, items)
-        if (region := self.options.images.oss_region) is not None:
+        if (region := self.spec.images.oss_region) is not None:
             items = (_in_region(item, region) for item in items)
         if data_id is None and referer is None:
             return iter(items)
@@ -216,12 +208,12 @@ class ImageCommand(Struct, frozen=True):
         """Return what sends images, as many as the options allow."""
         return Sender(clients=session.clients, ask=ask, budget=CallBudget(session.settings.max_calls))
 
-    def run(self, session: Session, sources: Sources) -> Run:
+    def reported(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate = self.options.gate
-        if self.options.reuse.retry_failed:
-            gate = dataclasses.replace(gate, allow_empty=True)
-        run = session.run(gate, self.options.output)
+        gate = self.spec.gate
+        if self.spec.reuse.retry_failed:
+            gate = replace(gate, allow_empty=True)
+        run = session.run(gate, self.spec.output)
         run.sources = sources
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))
@@ -229,14 +221,14 @@ class ImageCommand(Struct, frozen=True):
 
     @contextmanager
     def open_session(self) -> Iterator[Session]:
-        """Check the sources and the id, and open the session of this command; raises UsageError."""
-        if not (self.names or self.options.sources.files_from or self.options.sources.files_from0):
+        """Check the sources and the id, and open the session of this run; raises UsageError."""
+        if not (self.names or self.spec.sources.files_from or self.spec.sources.files_from0):
             raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
-        check_option(self.options.images.data_id)
-        for listing in self.options.sources.lists:
+        check_option(self.spec.images.data_id)
+        for listing in self.spec.sources.lists:
             _check_list(listing.name)
         with open_session(
-            self.ctx, self.options.output, subject=self.subject, dry_run=self.options.cost.dry_run
+            self.request, self.spec.output, subject=self.subject, dry_run=self.spec.cost.dry_run
         ) as session:
             yield session
 
@@ -282,34 +274,86 @@ class Question(Struct, frozen=True, kw_only=True):
         return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
 
 
-def judge_images(command: ImageCommand, ask: Callable[[Settings], Question]) -> ExitCode:
-    """Judge the images of a command line by one question, show them, and return the exit code."""
-    with command.open_session() as session:
+def sync_question(settings: Settings) -> Question:
+    """Return the question that one service answers at once; raises UsageError where the settings name several."""
+    service = only_service(settings)
+    return Question(
+        operation=Operation.IMAGE_MODERATION,
+        services=(service,),
+        ask=lambda cache: ask_sync(service, settings.info_types),
+        cost=one_call,
+    )
+
+
+def batch_question(settings: Settings) -> Question:
+    """Return the question that several services answer in one call."""
+    return Question(
+        operation=Operation.IMAGE_BATCH_MODERATION,
+        services=settings.services,
+        ask=lambda cache: ask_batch(settings.services, settings.info_types),
+        cost=lambda known: image_calls(settings.services),
+    )
+
+
+def scan(
+    names: Iterable[str | Path],
+    spec: ScanSpec = ScanSpec(),  # noqa: B008 - it never changes
+    environment: Environment | None = None,
+    **settings: Any,
+) -> Iterator[Outcome]:
+    """Judge images and yield what became of each, as soon as it is known: a Judged, Skipped or Failed outcome.
+
+    `names` are files, folders, globs, URLs and oss:// addresses. `settings` are those of moderate.yaml, and `profile`,
+    `config` and `policy_from`, such as `profile="local"` or `services=["baselineCheck"]`; several services are asked in
+    one call. What they leave open, the environment and the settings files say, as for the command. Raises UsageError
+    for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
+    ends the run: what is on its way is still judged, and kept in the store.
+    """
+    given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}
+    all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
+    run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
+    with run.open_session() as session:
+        question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
+        check_region(session.settings, question.operation)
+        executor, _ = open_scan(run, session, question)
+        summary = RunSummary(policy=session.policy)
+        try:
+            for outcome in map(session.recorder.dated, executor):
+                summary.add(outcome)
+                yield outcome
+        finally:
+            executor.stop()
+            session.recorder.finish(summary, summary.exit_code(allow_empty=True))
+
+
+def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode:
+    """Judge the images of a run by one question, show them, and return the exit code."""
+    with run.open_session() as session:
         question = ask(session.settings)
-        if not command.options.cost.dry_run:
+        if not run.spec.cost.dry_run:
             check_region(session.settings, question.operation)
-        scan, sources = open_scan(command, session, question)
-        if command.options.cost.dry_run:
-            return show_plan(session, command.options.output, scan, sources)
-        return command.run(session, sources).finish(scan)
+        scan, sources = open_scan(run, session, question)
+        if run.spec.cost.dry_run:
+            return show_plan(session, run.spec.output, scan, sources)
+        return run.reported(session, sources).finish(scan)
 
 
-def open_scan(command: ImageCommand, session: Session, question: Question) -> tuple[Executor, Sources]:
-    """Return what works a command off, and the sources that it takes from."""
+def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
+    """Return what judges the images of a run, and the sources that it takes from."""
     session.check_offers(question.operation, question.services)
     cache = question.cache(session)
-    sources = command.open_sources(session, cache)
+    sources = run.open_sources(session, cache)
     judge = ImageJudge(
         call=session.call(question.operation, question.services),
-        send=plan if command.options.cost.dry_run else command.sender(session, question.ask(cache)),
+        send=plan if run.spec.cost.dry_run else run.sender(session, question.ask(cache)),
         cost=question.cost,
         sampling=question.sampling,
-        preflight=not command.options.images.no_preflight,
-        identify=data_id_from(command.options.images.data_id_from),
-        memory=Plan(cache) if command.options.cost.dry_run else cache,
+        preflight=not run.spec.images.no_preflight,
+        identify=data_id_from(run.spec.images.data_id_from),
+        memory=Plan(cache) if run.spec.cost.dry_run else cache,
     )
-    items = command.items(session, sources)
-    options = command.options.sources
+    items = run.items(session, sources)
+    options = run.spec.sources
     scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
     return scan, sources
 

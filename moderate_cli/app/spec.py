@@ -1,0 +1,164 @@
+"""What a run is asked for: plain values, whether they come from a command line or from a program.
+
+Settings are given as the text of an option, or as a file of settings has them, and None where they are left to the
+other places that have a say. The command line's names and help of each field are in `cli.options`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from moderate_cli.common.environment import Color, Environment
+from moderate_cli.render import Format
+from moderate_cli.settings import Sourced
+from moderate_cli.sources import Selection, SourceList
+
+
+class DataIdFrom(StrEnum):
+    """What the id of an image is made of, where it has none of its own."""
+
+    PATH = "path"
+    NAME = "name"
+    SHA256 = "sha256"
+
+
+class ServiceOptions(Struct, frozen=True):
+    """Whom to ask, and how."""
+
+    service: list[str] | None = None
+    profile: str | None = None
+    config: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    vpc: bool | None = None
+    timeout: str | None = None
+    jobs: str | None = None
+    qps: str | None = None
+    retries: str | None = None
+
+
+class SourceOptions(Struct, frozen=True):
+    """Which images."""
+
+    files_from: str | None = None
+    files_from0: str | None = None
+    include: list[str] | None = None
+    exclude: list[str] | None = None
+    no_ignore: bool = False
+    force_exclude: bool = False
+    follow_links: bool = False
+    ordered: bool = False
+
+    @property
+    def lists(self) -> tuple[SourceList, ...]:
+        """The lists of further sources."""
+        lists = []
+        if self.files_from:
+            lists.append(SourceList(self.files_from))
+        if self.files_from0:
+            lists.append(SourceList(self.files_from0, nul=True))
+        return tuple(lists)
+
+    @property
+    def selection(self) -> Selection:
+        """What is wanted of folders."""
+        return Selection(
+            tuple(self.include or ()),
+            tuple(self.exclude or ()),
+            ignore_files=not self.no_ignore,
+            follow_links=self.follow_links,
+            force_exclude=self.force_exclude,
+        )
+
+
+class ImageOptions(Struct, frozen=True):
+    """What is said about each image."""
+
+    info_type: str | None = None
+    data_id: str | None = None
+    data_id_from: DataIdFrom | None = None
+    referer: str | None = None
+    oss_region: str | None = None
+    no_preflight: bool = False
+
+
+class ReuseOptions(Struct, frozen=True):
+    """What is not sent again."""
+
+    reuse: str | None = None
+    retry_failed: bool = False
+
+
+class CostOptions(Struct, frozen=True):
+    """What may be spent."""
+
+    dry_run: bool = False
+    max_calls: str | None = None
+
+
+class GateOptions(Struct, frozen=True):
+    """What makes a run fail."""
+
+    fail_on: str | None = None
+    allow_partial: bool | None = None
+    require_full: bool | None = None
+    policy_from: str | None = None
+    suppressions: Path | None = None
+    baseline: Path | None = None
+    show_suppressed: bool = False
+    allow_empty: bool = False
+
+
+class OutputOptions(Struct, frozen=True):
+    """What is shown, where and how."""
+
+    format: Format = Format.AUTO
+    output: Path | None = None
+    store: Path | None = None
+    min_level: str | None = None
+    raw: bool = False
+    quiet: bool = False
+    no_progress: bool = False
+    verbose: int = 0
+    color: Color = Color.AUTO
+    debug: bool = False
+    csv_output: Path | None = None
+    html_output: Path | None = None
+    json_output: Path | None = None
+    jsonl_output: Path | None = None
+    junit_output: Path | None = None
+    markdown_output: Path | None = None
+    sarif_output: Path | None = None
+
+
+class WaitOptions(Struct, frozen=True):
+    """Whether to wait for the results of queued tasks, and how long."""
+
+    wait: bool = False
+    wait_timeout: float = 3600.0
+    poll_interval: float = 30.0
+    save_frames: Path | None = None
+
+
+class ScanSpec(Struct, frozen=True):
+    """All that can be said of a run over images."""
+
+    service: ServiceOptions = ServiceOptions()
+    sources: SourceOptions = SourceOptions()
+    images: ImageOptions = ImageOptions()
+    reuse: ReuseOptions = ReuseOptions()
+    cost: CostOptions = CostOptions()
+    gate: GateOptions = GateOptions()
+    output: OutputOptions = OutputOptions()
+
+
+class Request(Struct, frozen=True):
+    """Who asks for a run: the command's name, its world, and the settings that were given, each with its origin."""
+
+    command: str
+    environment: Environment
+    given: Mapping[str, Sourced]
