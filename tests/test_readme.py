@@ -83,16 +83,31 @@ def test_the_shell_examples_run_word_for_word(page: str, script: str, clone: Pat
     assert ": failed: " not in done.stderr
 
 
-def test_the_library_example_runs(
+def _python_blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README", "python"])
+def test_a_program_judges_a_folder(
+    page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(_python_blocks(PAGES[page])[0])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert [line for line in lines if line.startswith("tests/data/poster-qr.png high")]
+
+
+def test_the_client_example_runs(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = re.findall(r"```python\n(.+?)```", TOPICS["python"], re.DOTALL)
+    (_, code) = _python_blocks(TOPICS["python"])
     address = f"{emulator.endpoint}/a.jpg"  # the emulator is no picture: a code inside the body
     key = emulator.access_key
     code = code.replace("LTAI...", key.access_key_id).replace("the secret", key.access_key_secret)
     shutil.copy(DATA / "poster-qr.png", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("moderate_cli.catalog.services.endpoint", lambda _region, **_: emulator.endpoint)
+    monkeypatch.setattr("moderate_cli.client.client.region_endpoint", lambda _region, **_: emulator.endpoint)
     first, second = code.split("\n    with Path")
     exec(first.rsplit("    verdict", 1)[0] + "    with Path" + second)
     assert "QRCode" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from moderate_cli.app.stores import say_dropped
 from moderate_cli.client import GreenClient, ModerateError, Submission
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, NotTriedError, ServiceError
@@ -37,7 +38,6 @@ from moderate_cli.models import (
 from moderate_cli.records import read_verdict, to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import covered
-from moderate_cli.settings import resolve
 from moderate_cli.store import (
     UNREADABLE,
     Answer,
@@ -267,18 +267,6 @@ def _told_again(found: Untold) -> Outcome:
 def is_answer(outcome: Outcome) -> bool:
     """Tell whether an outcome answers its question for a second time too: only what was read whole does."""
     return isinstance(outcome, Judged) and outcome.verdict.complete
-
-
-def named_store(path: Path | None, environment: Environment) -> Path | None:
-    """Return the store that the option, or else the setting, names; None for the usual one."""
-    return path or resolve({}, environment, with_account=False).store
-
-
-def say_dropped(store: Store, environment: Environment) -> None:
-    """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
-    if store.dropped:
-        reason = "they cannot be told from misread answers"
-        echo(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
 
 
 _SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)

@@ -1,29 +1,118 @@
-"""Asking after queued tasks, for the commands that wait."""
+"""Queued tasks: which of them are meant, asking after them, and waiting for those that were just submitted."""
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import cast
+from typing import Any, TextIO, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from moderate_cli.app.cache import RunRecorder, as_item
 from moderate_cli.app.run import Run
 from moderate_cli.app.session import Session
 from moderate_cli.app.spec import WaitOptions
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
-from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask
+from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask, TaskKind
+from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Executor
 from moderate_cli.scanning.polling import Polling, PollSchedule, TaskJudge, expired, has_expired
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 _LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
+_SOON = 3600.0  # seconds before the service forgets a result, at which to warn
+_UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
+_MAX_LINE_LENGTH = 4_000_000  # characters: a record with the frames of a whole animation has some 100,000
+_CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was cut off
+
+
+def pending_tasks(recorder: RunRecorder, kind: TaskKind | None) -> Iterator[Item]:
+    """Return the pending tasks of the store, of one kind or of both (None); raises UsageError without a store."""
+    if recorder.store is None:
+        raise UsageError("there is no store that could name pending tasks", hint="name their ids")
+    return map(as_item, recorder.store.pending_tasks(kind=kind))
+
+
+class NamedTasks(Struct, frozen=True):
+    """The tasks that a command line, or standard input, names; those that the store does not know are counted."""
+
+    kind: TaskKind | None
+    session: Session
+    summary: RunSummary
+
+    def tasks(self, ids: Sequence[str]) -> Iterator[Item]:
+        """Yield the tasks behind some ids, and behind what standard input holds for each `-`."""
+        for word in ids:
+            if word == "-":
+                yield from self._tasks_in(self.session.environment.stdin)
+            else:
+                yield self._task(word)
+
+    def _task(self, req_id: str) -> Item:
+        store = self.session.recorder.store
+        task = store.find_task(req_id) if store else None
+        if task is not None:
+            return as_item(task)
+        self.summary.notes[_UNKNOWN] += 1
+        return Item(req_id, QueuedTask(req_id, self.kind or kind_of(req_id)))
+
+    def _tasks_in(self, stream: TextIO) -> Iterator[Item]:
+        """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
+        for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE_LENGTH + 1), ""), start=1):
+            if len(line) > _MAX_LINE_LENGTH:
+                raise UsageError(f"line {number} of standard input is longer than any id or record")
+            text = line.strip()
+            if not text.startswith(("{", "[", '"', "\ufeff")):
+                if text:
+                    yield self._task(text)
+                continue
+            record = _record(text, number)
+            if record.get("req_id"):
+                yield self._task(str(record["req_id"]))
+            else:
+                problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+                yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
+
+
+def _record(text: str, number: int) -> dict[str, Any]:
+    try:
+        record = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise UsageError(f"line {number} of standard input is neither an id nor a record")
+    return record
+
+
+def kind_of(req_id: str) -> TaskKind:
+    """Return what a task is about by the shape of its id; those of posts start with `task_` on the vendor's page."""
+    return "multimodal" if req_id.startswith("task_") else "image"
+
+
+def warn_of_tasks(session: Session) -> None:
+    """Tell of tasks whose results will soon be gone, and of submissions that were cut off."""
+    store, echo = session.recorder.store, session.recorder.echo
+    if store is None:
+        return
+    now = session.environment.clock()
+    soon = sum(1 for task in store.pending_tasks() if (task.expires_at or now + _SOON) < now + _SOON)
+    if soon:
+        echo(f"{soon} pending tasks expire within the hour")
+    lost = store.close_lost(older_than=_CUT_OFF_AFTER)
+    if lost.count:
+        sources = ", ".join(task.source for task in lost.first)
+        more = f" and {lost.count - len(lost.first):,} more" if lost.count > len(lost.first) else ""
+        echo(
+            f"{lost.count:,} submissions were cut off ({sources}{more}): the service may have these tasks, and nobody "
+            "knows their ids; look for them in the console's detection results, or submit them again"
+        )
 
 
 def patience(session: Session, wait: WaitOptions) -> PollSchedule:
@@ -56,7 +145,7 @@ def run_submission(session: Session, run: Run, scan: Executor, wait: WaitOptions
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
     run.summary.awaited = wait.wait
     work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
-    return run.finish(work)
+    return run.execute(work)
 
 
 class _Clients:

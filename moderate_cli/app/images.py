@@ -10,22 +10,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
-from moderate_cli.app.run import Run, billed, chosen_formats, unmatched
+from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
 from moderate_cli.catalog.prices import Estimate, image_calls
+from moderate_cli.client import AsyncOptions, GreenClient, Submission
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
 from moderate_cli.common.text import echo
-from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RiskLevel
+from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RemoteImage, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
 from moderate_cli.render.output import open_output
 from moderate_cli.render.summary import plan_lines, plan_renderer
@@ -38,13 +39,14 @@ from moderate_cli.scanning import (
     ImageJudge,
     Sampling,
     Sender,
+    ask_async,
     ask_batch,
     ask_sync,
     cache_key,
     one_call,
     plan,
 )
-from moderate_cli.settings import Settings, Sourced
+from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Sources, is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
 
@@ -295,6 +297,50 @@ def batch_question(settings: Settings) -> Question:
     )
 
 
+def async_question(session: Session, options: AsyncOptions) -> Question:
+    """Return the question that the service answers later, noting each task down before it is sent."""
+    service, info_types = only_service(session.settings), session.settings.info_types
+    return Question(
+        operation=Operation.IMAGE_ASYNC_MODERATION,
+        services=(service,),
+        ask=lambda cache: _recorded(session, ask_async(service, info_types, options), cache.question),
+        cost=async_cost(options),
+        more={"interval": options.interval, "max_frames": options.max_frames},
+        sampling=_sampling(options),
+        queued=True,
+    )
+
+
+def _sampling(options: AsyncOptions) -> Sampling | None:
+    if options.interval is None or options.max_frames is None:
+        return None
+    return Sampling(options.interval, options.max_frames)
+
+
+def checked(options: AsyncOptions) -> AsyncOptions:
+    """Return options that the service takes; what it would refuse of every image is refused once, and nothing sent.
+
+    Raises UsageError.
+    """
+    try:
+        options.fields()
+    except RefusedError as error:
+        raise UsageError(error.message) from error
+    return options
+
+
+def _recorded(session: Session, ask: Ask, question: str) -> Ask:
+    """Return what asks as `ask` does, and notes each task down before it is sent and once its id is known."""
+
+    def recorded(client: GreenClient, known: Outcome, image: RemoteImage) -> Submission:
+        def submit() -> Submission:
+            return cast(Submission, ask(client, known, image))
+
+        return session.recorder.submit("image", known, client, submit, question=question)
+
+    return recorded
+
+
 def scan(
     names: Iterable[str | Path],
     spec: ScanSpec = ScanSpec(),  # noqa: B008 - it never changes
@@ -309,6 +355,8 @@ def scan(
     for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
     ends the run: what is on its way is still judged, and kept in the store.
     """
+    for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
+        raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
     given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}
     all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
     run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
@@ -335,7 +383,7 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
             return show_plan(session, run.spec.output, scan, sources)
-        return run.reported(session, sources).finish(scan)
+        return run.reported(session, sources).execute(scan)
 
 
 def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:

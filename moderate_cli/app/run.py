@@ -342,23 +342,23 @@ def _found_no_connection(error: ModerateError) -> bool:
 
 
 def nobody_knows() -> None:
-    """Tell nothing of the number of inputs."""
+    """Return that the number of inputs is unknown."""
 
 
 class Run(Struct, kw_only=True):
     """What a run shows, counts, and makes of its counts.
 
-    `findings` tells which of them count, and `estimate` what the calls cost. With `shares_tasks`, a result that another
-    process stored before is counted, and left to that one to show; those that are `untold` are shown first. `noun` is
-    what the inputs are, `total` tells their number where it is known.
+    `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
+    another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
+    `noun` is what the inputs are, `total` tells their number where it is known.
     """
 
     environment: Environment
     settings: Settings
-    gate: GateOptions
+    gate_options: GateOptions
     output: OutputOptions
     recorder: RunRecorder
-    findings: Gate
+    gate: Gate
     estimate: Estimate
     sources: Sources | None = None
     total: Total = nobody_knows
@@ -371,9 +371,9 @@ class Run(Struct, kw_only=True):
     unreachable: Unreachable = field(default_factory=Unreachable)
     stop: Stop = field(default_factory=Stop)
 
-    def finish(self, work: OutcomeStream) -> ExitCode:
-        """Work something off, keep and show it, and return the exit code."""
-        with open_reports(self.environment, self.summary.policy, self.gate, self.output) as reports:
+    def execute(self, work: OutcomeStream) -> ExitCode:
+        """Take each outcome, keep and show it, and return the exit code."""
+        with open_reports(self.environment, self.summary.policy, self.gate_options, self.output) as reports:
             started = self.environment.monotonic()
             try:
                 with interruptible(self.summary, lambda: self._end(work)):
@@ -386,7 +386,7 @@ class Run(Struct, kw_only=True):
                 if not is_broken_off:
                     self._sum_up(reports, self.environment.monotonic() - started)
         self.summary.unwritten = reports.unwritten
-        code = self.summary.exit_code(allow_empty=self.gate.allow_empty)
+        code = self.summary.exit_code(allow_empty=self.gate_options.allow_empty)
         self.recorder.finish(self.summary, code)
         return code
 
@@ -407,14 +407,14 @@ class Run(Struct, kw_only=True):
                 self.summary.links, self.summary.ignored_by = self.sources.links, self.sources.ignored_by
                 hidden = self.settings.min_level is not RiskLevel.NONE
                 self.summary.add_clean(self.sources.unchanged, local=self.settings.local, hidden=hidden)
-            self.summary.suppressed_by = self.findings.suppressed
+            self.summary.suppressed_by = self.gate.suppressed
             reports.finish(self.summary)
             self.summary.unwritten = reports.unwritten
 
     def _tell(self, work: OutcomeStream, reports: Reports, shown: Progress) -> None:
         closed: BrokenPipeError | None = None
         for outcome in self._new(work):
-            suppressions = self.findings.suppressions(outcome)
+            suppressions = self.gate.suppressions(outcome)
             self._count(outcome, suppressions, work)
             shown.update(self.summary)
             if closed is None and self._is_shown(outcome, suppressions):
@@ -456,7 +456,7 @@ class Run(Struct, kw_only=True):
         self.estimate.add(outcome.call, billed(outcome))
 
     def _is_shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool:
-        if not isinstance(outcome, Judged) or self.gate.show_suppressed or outcome.verdict.coverage:
+        if not isinstance(outcome, Judged) or self.gate_options.show_suppressed or outcome.verdict.coverage:
             return True
         return counted_level(outcome.verdict, suppressions).rank >= self.settings.min_level.rank
 
@@ -483,7 +483,7 @@ class Run(Struct, kw_only=True):
             if len(self.problems) >= _MAX_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
         if not self.output.quiet:
-            notes = [*self.findings.notes(complete=self._is_complete), *unmatched(self.sources)]
+            notes = [*self.gate.notes(complete=self._is_complete), *unmatched(self.sources)]
             for line in (*notes, *summary_lines(self.summary, self.estimate, seconds, self.noun)):
                 self._say(line)
 

@@ -242,12 +242,10 @@ class Session(Struct, frozen=True):
         return Run(
             environment=self.environment,
             settings=self.settings,
-            gate=gate,
+            gate_options=gate,
             output=output,
             recorder=self.recorder,
-            findings=open_gate(
-                gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy
-            ),
+            gate=open_gate(gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy),
             estimate=Estimate(self.settings.prices),
             summary=RunSummary(policy=self.policy),
             stop=self._connected.stop,

@@ -20,7 +20,6 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import echo, safe_json, safe_text
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
-from moderate_cli.settings.edit import starter_text, write_new
 from moderate_cli.settings.load import DEFAULT_ORIGIN
 from moderate_cli.settings.locate import PROJECT_FILE, locations, nearest, open_policy, user_file
 from moderate_cli.settings.notices import words_about
@@ -71,6 +70,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Write a settings file in which every key is explained and commented out."""
+    from moderate_cli.settings.edit import starter_text, write_new  # loads PyYAML
+
     path = user_file() if user else Path(PROJECT_FILE)
     write_new(path, starter_text(), force=force, private=user)
     ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")

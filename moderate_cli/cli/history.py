@@ -14,8 +14,8 @@ import typer
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from moderate_cli.app.cache import named_store, say_dropped
 from moderate_cli.app.run import interruptible
+from moderate_cli.app.stores import open_store
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
 from moderate_cli.cli.options import (
@@ -44,7 +44,6 @@ from moderate_cli.store import (
     Filters,
     Pruned,
     Store,
-    default_path,
 )
 
 if TYPE_CHECKING:
@@ -125,19 +124,6 @@ class PastOutputOptions(Struct, frozen=True):
     store: StoreFile = None
     color: ColorChoice = Color.AUTO
     debug: Debug = False
-
-
-def open_store(path: Path | None, environment: Environment) -> Store:
-    """Open the store, or the usual one; raises UsageError where one that is named does not exist.
-
-    Asking makes no store: a name with a mistake in it would be an empty past.
-    """
-    path = named_store(path, environment)
-    if path is not None and not path.exists():
-        raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
-    store = Store.open(path or default_path(), clock=environment.clock)
-    say_dropped(store, environment)
-    return store
 
 
 def several(name: str, values: Iterable[str] | None) -> tuple[str, ...]:

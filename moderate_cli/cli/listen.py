@@ -11,11 +11,12 @@ import typer
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from moderate_cli.app.cache import RunRecorder, as_item, is_answer, named_store, say_dropped
-from moderate_cli.app.collect import ask_after
+from moderate_cli.app.cache import RunRecorder, as_item, is_answer
+from moderate_cli.app.collect import ask_after, kind_of
 from moderate_cli.app.run import stop_signals
 from moderate_cli.app.session import Session, connect, show_log
 from moderate_cli.app.spec import WaitOptions
+from moderate_cli.app.stores import named_store, say_dropped
 from moderate_cli.callback import (
     ALGORITHMS,
     Callback,
@@ -26,7 +27,6 @@ from moderate_cli.callback import (
     verify,
 )
 from moderate_cli.cli.options import seed_of, tell_of_open_seed
-from moderate_cli.cli.tasks import kind_of
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, ModerateError, UsageError

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 from msgspec import Struct
 
+from moderate_cli.app.stores import open_store
 from moderate_cli.cli.history import (
     PastOutputOptions,
     SpanOptions,
     filter_option,
-    open_store,
     several,
     unknown_names,
 )

@@ -111,7 +111,7 @@ def test_nothing_heavy_is_imported() -> None:
     modules = set(re.findall(r"^import time:.*\|\s+(\S+)$", done.stderr, re.MULTILINE))
     assert "moderate_cli.catalog.labels" in modules
     assert not {name for name in modules for heavy in HEAVY if name == heavy or name.startswith(f"{heavy}.")}
-    assert "moderate_cli.render.listing" not in modules
+    assert "moderate_cli.render.listing_table" not in modules
 
 
 def _labels(moderate: Moderate, *arguments: str) -> list[dict[str, object]]:

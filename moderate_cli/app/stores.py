@@ -1,0 +1,36 @@
+"""Opening the store that somebody names, and telling what an earlier version's answers are no longer good for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import UsageError
+from moderate_cli.common.text import echo
+from moderate_cli.settings import resolve
+from moderate_cli.store import Store, default_path
+
+
+def open_store(path: Path | None, environment: Environment) -> Store:
+    """Open the store, or the usual one; raises UsageError where one that is named does not exist.
+
+    Asking makes no store: a name with a mistake in it would be an empty past.
+    """
+    path = named_store(path, environment)
+    if path is not None and not path.exists():
+        raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
+    store = Store.open(path or default_path(), clock=environment.clock)
+    say_dropped(store, environment)
+    return store
+
+
+def named_store(path: Path | None, environment: Environment) -> Path | None:
+    """Return the store that the option, or else the setting, names; None for the usual one."""
+    return path or resolve({}, environment, with_account=False).store
+
+
+def say_dropped(store: Store, environment: Environment) -> None:
+    """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
+    if store.dropped:
+        reason = "they cannot be told from misread answers"
+        echo(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
