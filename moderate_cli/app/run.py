@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Protocol, TextIO
 
 from msgspec import Struct, field
 
 from moderate_cli import __version__
 from moderate_cli.app.cache import RunRecorder
+from moderate_cli.app.signals import interruptible
 from moderate_cli.app.spec import GateOptions, OutputOptions
 from moderate_cli.catalog.prices import Billed, Estimate, frame_calls, post_calls
 from moderate_cli.client import AsyncOptions
@@ -198,57 +197,6 @@ def _refuse_same_file(paths: Sequence[Path | None]) -> None:
     places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
     if len(set(places)) < len(places):
         raise UsageError("two reports go to the same file", hint="give each its own name")
-
-
-@contextmanager
-def on_stop(stop: Callable[[int], None]) -> Iterator[None]:
-    """Call `stop` with the number of each SIGINT or SIGTERM, and put back what was done about them before."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop(number)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class Stopped(Struct):
-    """The exit code of whoever asked to stop; a plain field, because a signal handler sets it."""
-
-    code: ExitCode | None = None
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stopped]:
-    """Notice SIGTERM, the usual end of a server, and SIGINT."""
-    stopped = Stopped()
-
-    def stop(number: int) -> None:
-        stopped.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.OK
-
-    with on_stop(stop):
-        yield stopped
-
-
-def nothing_to_stop() -> None:
-    """Stop nothing: whoever works looks at the summary."""
-
-
-@contextmanager
-def interruptible(summary: RunSummary, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all."""
-
-    def interrupt(number: int) -> None:
-        if summary.stopped_by is ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
-        summary.stopped_by = ExitCode.INTERRUPTED
-        stop()
-
-    with on_stop(interrupt):
-        yield
 
 
 _NOTHING = Billed()

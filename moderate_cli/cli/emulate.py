@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from moderate_cli.app.run import stop_signals
+from moderate_cli.app.signals import stop_signals
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.installation import install_command

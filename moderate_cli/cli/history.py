@@ -14,7 +14,7 @@ import typer
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
-from moderate_cli.app.run import interruptible
+from moderate_cli.app.signals import interruptible
 from moderate_cli.app.stores import open_store
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer
 from moderate_cli.app.collect import ask_after, kind_of
-from moderate_cli.app.run import stop_signals
 from moderate_cli.app.session import Session, connect, show_log
+from moderate_cli.app.signals import stop_signals
 from moderate_cli.app.spec import WaitOptions
 from moderate_cli.app.stores import named_store, say_dropped
 from moderate_cli.callback import (

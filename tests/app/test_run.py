@@ -32,7 +32,7 @@ class Kept:
 
 
 def _run(recorder: Kept, **changes: Any) -> Run:
-    nothing: dict[str, Any] = dict.fromkeys(("environment", "settings", "gate", "output", "findings", "estimate"))
+    nothing: dict[str, Any] = dict.fromkeys(("environment", "settings", "gate_options", "output", "gate", "estimate"))
     return Run(**nothing, recorder=recorder, **changes)  # type: ignore[arg-type]
 
 

@@ -156,7 +156,7 @@ def test_secrets_are_not_told_by_a_bug(
     def broken(*_arguments: object, **_named: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("moderate_cli.client.auth.signed_headers", broken)
+    monkeypatch.setattr("moderate_cli.client.transport.signed_headers", broken)
     result = moderate("sync", DATA, "--debug", variables=account)
     assert result.code == ExitCode.BUG
     assert "Traceback" in result.stderr

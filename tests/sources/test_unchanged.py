@@ -123,7 +123,7 @@ def test_what_is_known_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
     memory = Memory()
     memory.learn(tmp_path / "clean", clean=True)
     memory.learn(tmp_path / "found", clean=False)
-    monkeypatch.setattr("moderate_cli.sources.folders.has_image_content", lambda _: pytest.fail("opened"))
+    monkeypatch.setattr("moderate_cli.sources.has_image_content", lambda _: pytest.fail("opened"))
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=0)
     assert [item.source for item in sources] == [str(tmp_path / "found")]
 
@@ -145,7 +145,7 @@ def test_as_many_clean_files_are_items_as_are_wanted(
     memory = Memory()
     for path in tmp_path.glob("*/*"):
         memory.learn(path, clean=True)
-    monkeypatch.setattr("moderate_cli.sources.folders.has_image_content", lambda _: pytest.fail("opened"))
+    monkeypatch.setattr("moderate_cli.sources.has_image_content", lambda _: pytest.fail("opened"))
     sources = Sources([str(tmp_path)], recall=memory, clean_wanted=wanted)
     found = [item.image for item in sources]
     assert [image.sha256 for image in found] == [SHA256] * items  # type: ignore[union-attr]

@@ -118,7 +118,7 @@ def test_a_migration_is_applied_once_by_openers_in_a_race(path: Path, monkeypatc
         barrier.wait()
         return migrate(database, now)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("moderate_cli.store.database.migrate", together)
+    monkeypatch.setattr("moderate_cli.store.store.migrate", together)
     failures: list[StoreError] = []
 
     def open_it() -> None:
