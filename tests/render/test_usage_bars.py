@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from moderate_cli.render.usage import Count, Grouping, Statistics, write_bars
+from moderate_cli.render.usage import Count, Grouping, Statistics
+from moderate_cli.render.usage_bars import write_bars
 
 DAYS = Statistics(
     by=Grouping.DAY,
