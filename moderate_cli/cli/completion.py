@@ -274,7 +274,7 @@ CONTEXT_SETTINGS = {"allow_extra_args": True}  # the words of an unfinished line
 
 def completion(
     ctx: typer.Context,
-    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="The shell that is to complete command lines.")],
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="The shell.")],
 ) -> None:
     """Print the script that completes command lines in bash, zsh or fish."""
     if not ctx.args:

@@ -54,7 +54,7 @@ def show(
     config: ConfigFile = None,
     policy_from: PolicyFrom = None,
     format: Annotated[  # noqa: A002 - the option's name
-        ShowFormat, typer.Option("-f", "--format", help="A table for people, or JSON.")
+        ShowFormat, typer.Option("-f", "--format", help="Table or JSON.")
     ] = ShowFormat.TABLE,
 ) -> None:
     """Print each setting with its value and its origin, and which files were read; never a secret."""
@@ -66,8 +66,8 @@ def show(
 @app.command()
 def init(
     ctx: typer.Context,
-    user: Annotated[bool, typer.Option("--user", help="Write your own file, which counts in every folder.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    user: Annotated[bool, typer.Option("--user", help="Write your user file, which applies everywhere.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a settings file in which every key is explained and commented out."""
     from moderate_cli.settings.edit import starter_text, write_new  # loads PyYAML

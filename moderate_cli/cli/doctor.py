@@ -44,12 +44,12 @@ def doctor(
     asked: ServiceOptions,
     policy_from: PolicyFrom = None,
     format: Annotated[  # noqa: A002 - the option's name
-        CheckFormat, typer.Option("-f", "--format", help="A line a check for people, or JSON.")
+        CheckFormat, typer.Option("-f", "--format", help="Text (one line per check) or JSON.")
     ] = CheckFormat.TABLE,
     color: Annotated[
-        Color, typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured.")
+        Color, typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured.")
     ] = Color.AUTO,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Tell each call on stderr.")] = 0,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log each call to stderr.")] = 0,
 ) -> None:
     """Check credentials, network, clock, signature and permission."""
     environment = ctx.obj

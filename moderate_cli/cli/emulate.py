@@ -24,20 +24,21 @@ _STEP = 0.1  # seconds between two looks at whether somebody asked to stop
 def emulate(
     ctx: typer.Context,
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="The port on loopback; 0 is any.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="Port on loopback; 0 picks a free one."
+        ),
     ] = 8089,
     rules: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", envvar="MODERATE_RULES", help="Your own keywords and verdicts, in YAML."),
+        typer.Option(metavar="FILE", envvar="MODERATE_RULES", help="Rules file (YAML): keywords and verdicts."),
     ] = None,
     pending: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=0, envvar="MODERATE_PENDING", help="Say of each task N times that it is in progress."
-        ),
+        typer.Option(metavar="N", min=0, envvar="MODERATE_PENDING", help="Report each task as in progress N times."),
     ] = 0,
     uid: Annotated[
-        str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="The account's id in the checksums of callbacks.")
+        str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="Account ID for callback checksums.")
     ] = "1000000000000000",
 ) -> None:
     """Serve a local stand-in for the API, for tests of any program that calls it."""

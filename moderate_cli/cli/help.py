@@ -41,9 +41,9 @@ def topics() -> dict[str, Topic]:
 def show_help(
     ctx: typer.Context,
     topic: Annotated[
-        str | None, typer.Argument(metavar="[TOPIC]", help="The page to read; without one, list them all.")
+        str | None, typer.Argument(metavar="[TOPIC]", help="Topic to read; without one, list all topics.")
     ] = None,
-    color: Annotated[Color, typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured.")] = (
+    color: Annotated[Color, typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured.")] = (
         Color.AUTO
     ),
 ) -> None:

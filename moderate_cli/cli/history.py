@@ -100,13 +100,11 @@ class SpanOptions(Struct, frozen=True):
     since: Annotated[
         str | None,
         filter_option(
-            "From here on: a day (2026-11-01), a time (2026-11-01T09), or an age (7d). In UTC.",
+            "From TIME on: a day (2026-11-01), a time (2026-11-01T09) or an age (7d), in UTC.",
             metavar="TIME",
         ),
     ] = None
-    until: Annotated[
-        str | None, filter_option("Until the end of a day, or until a time or an age.", metavar="TIME")
-    ] = None
+    until: Annotated[str | None, filter_option("Up to the end of a day, a time or an age.", metavar="TIME")] = None
 
     def begin_and_end(self, now: float) -> tuple[float | None, float | None]:
         """Return the first moment of the span and the first after it (Unix seconds); raises UsageError."""
@@ -161,13 +159,13 @@ def feedback(
     ctx: typer.Context,
     request_id: Annotated[
         str,
-        typer.Argument(metavar="REQUEST_ID", help="The request id of the result; `moderate history` shows it."),
+        typer.Argument(metavar="REQUEST_ID", help="Request ID of the result (see `moderate history`)."),
     ],
     verdict: Annotated[
         FeedbackVerdict,
-        typer.Argument(metavar="VERDICT", help="What is wrong: nothing is there to be found, or something was not."),
+        typer.Argument(metavar="VERDICT", help="false-positive: nothing to find; missed: something was not found."),
     ],
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; for whoever reads the history.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, kept with the result.")] = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -215,27 +213,27 @@ class FilterOptions(Struct, frozen=True):
     label: Annotated[
         list[str] | None,
         filter_option(
-            "One of these labels; '!=A,B' is none of them, '!=nonLabel' is every result with a finding. Repeatable.",
+            "Any of these labels; '!=A,B' for none of them, '!=nonLabel' for any finding (repeatable).",
             metavar="NAME,...",
         ),
     ] = None
     risk: Annotated[
         list[str] | None,
-        filter_option("One of these risk levels: high, medium, low, none. Repeatable.", metavar="LEVEL,..."),
+        filter_option("Any of these risk levels: high, medium, low, none (repeatable).", metavar="LEVEL,..."),
     ] = None
     service: Annotated[
         list[str] | None,
-        filter_option("One of these services. Repeatable.", "-s", "--service", metavar="NAME,..."),
+        filter_option("Any of these services (repeatable).", "-s", "--service", metavar="NAME,..."),
     ] = None
     source: Annotated[
         str | None,
-        filter_option("The input's name as it was given; * stands for slashes too.", metavar="GLOB"),
+        filter_option("Source as given on the command line; * matches slashes too.", metavar="GLOB"),
     ] = None
-    request_id: Annotated[str | None, filter_option("The id that the service gave the request.", metavar="ID")] = None
-    data_id: Annotated[str | None, filter_option("Your own id of the input.", metavar="ID")] = None
-    status: Annotated[Status | None, filter_option("What became of the input.")] = None
-    feedback: Annotated[FeedbackFilter | None, filter_option("What was said last by `moderate feedback`.")] = None
-    limit: Annotated[int | None, filter_option("The newest N of them.", min=0, metavar="N")] = None
+    request_id: Annotated[str | None, filter_option("Request ID of the service.", metavar="ID")] = None
+    data_id: Annotated[str | None, filter_option("Your own ID of the input.", metavar="ID")] = None
+    status: Annotated[Status | None, filter_option("Status of the input.")] = None
+    feedback: Annotated[FeedbackFilter | None, filter_option("Latest `moderate feedback`.")] = None
+    limit: Annotated[int | None, filter_option("At most N results, newest first.", min=0, metavar="N")] = None
 
     def meant(self, now: float) -> Filters:
         """Return the filters of the store; raises UsageError."""
@@ -303,9 +301,11 @@ def history(
     format: FormatChoice = Format.AUTO,  # noqa: A002 - the option's name
     prune: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Forget what is older than this, such as 90d.", rich_help_panel=_FORGETTING),
+        typer.Option(metavar="AGE", help="Delete results older than AGE, such as 90d.", rich_help_panel=_FORGETTING),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.", rich_help_panel=_FORGETTING)] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask for confirmation.", rich_help_panel=_FORGETTING)
+    ] = False,
 ) -> None:
     """Find what was judged, newest first, in every format."""
     environment: Environment = ctx.obj

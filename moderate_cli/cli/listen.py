@@ -47,34 +47,35 @@ _LARGEST = 1024 * 1024  # bytes of a recorded callback, as of one that is pushed
 
 def listen(
     ctx: typer.Context,
-    uid: Annotated[str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="The account's id, not a RAM user's.")],
+    uid: Annotated[str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="Account ID (not a RAM user's).")],
     seed: Annotated[
-        str, typer.Option(metavar="TEXT", envvar="MODERATE_SEED", help="The seed that was submitted; @FILE reads it.")
+        str,
+        typer.Option(
+            metavar="TEXT", envvar="MODERATE_SEED", help="Seed that was submitted; @FILE reads it from a file."
+        ),
     ],
     host: Annotated[
-        str, typer.Option(metavar="HOST", envvar="MODERATE_HOST", help="The address to listen on.")
+        str, typer.Option(metavar="HOST", envvar="MODERATE_HOST", help="Address to listen on.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="The port; 0 is any.")
+        int, typer.Option(metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="Port; 0 picks a free one.")
     ] = 8080,
-    path: Annotated[
-        str, typer.Option(metavar="PATH", envvar="MODERATE_PATH", help="The path of the callback's URL.")
-    ] = "/",
+    path: Annotated[str, typer.Option(metavar="PATH", envvar="MODERATE_PATH", help="Path of the callback URL.")] = "/",
     store: Annotated[
-        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Where results and tasks are kept.")
+        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_STORE", help="Database of results and tasks.")
     ] = None,
     accept_unverified: Annotated[
         bool,
         typer.Option(
             "--accept-unverified",
             envvar="MODERATE_ACCEPT_UNVERIFIED",
-            help="Believe the form where the signed content names no task; anybody could have written that.",
+            help="Trust the unsigned task ID if the signed content has none (anyone could have sent it).",
         ),
     ] = False,
     verify_file: Annotated[
-        Path | None, typer.Option("--verify", metavar="FILE", help="Check a recorded callback, and do not listen.")
+        Path | None, typer.Option("--verify", metavar="FILE", help="Verify a recorded callback instead of listening.")
     ] = None,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Tell more on stderr.")] = 0,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log more to stderr.")] = 0,
 ) -> None:
     """Receive callbacks, verify their checksums, and store what they bring."""
     environment = ctx.obj

@@ -16,20 +16,20 @@ from moderate_cli.sources.posts import Posts, post_of_flags
 _POST = "Post"
 PostNames = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[POST...]", help="YAML or JSON files, or - for JSON Lines on standard input.", show_default=False
-    ),
+    typer.Argument(metavar="[POST...]", help="YAML or JSON files; - reads JSON Lines from stdin.", show_default=False),
 ]
-Title = Annotated[str | None, typer.Option(metavar="TEXT", help="The title of a post.", rich_help_panel=_POST)]
-Text = Annotated[str | None, typer.Option(metavar="TEXT", help="Its text, or a nickname.", rich_help_panel=_POST)]
+Title = Annotated[str | None, typer.Option(metavar="TEXT", help="Title of the post.", rich_help_panel=_POST)]
+Text = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Text of the post, or a nickname.", rich_help_panel=_POST)
+]
 Images = Annotated[
     list[str] | None,
     typer.Option(
-        "--image", metavar="IMAGE", help="An image: a file, a URL or oss://BUCKET/KEY.", rich_help_panel=_POST
+        "--image", metavar="IMAGE", help="Image: a file, a URL or oss://BUCKET/KEY (repeatable).", rich_help_panel=_POST
     ),
 ]
 Comments = Annotated[
-    list[str] | None, typer.Option("--comment", metavar="TEXT", help="A comment.", rich_help_panel=_POST)
+    list[str] | None, typer.Option("--comment", metavar="TEXT", help="Comment (repeatable).", rich_help_panel=_POST)
 ]
 
 

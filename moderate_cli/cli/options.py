@@ -131,24 +131,22 @@ _REPORTS = "Further reports"
 
 FormatChoice = Annotated[
     Format,
-    option(
-        _OUTPUT_PANEL, "FORMAT", "auto is a table on a terminal, and jsonl into a pipe or a file.", "-f", "--format"
-    ),
+    option(_OUTPUT_PANEL, "FORMAT", "auto: table on a terminal, jsonl in a pipe or file.", "-f", "--format"),
 ]
 OutputFile = Annotated[
     Path | None,
-    option(_OUTPUT_PANEL, "OUTPUT", "Write to a file, in one piece at the end.", "-o", "--output", metavar="FILE"),
+    option(_OUTPUT_PANEL, "OUTPUT", "Write to FILE (atomically).", "-o", "--output", metavar="FILE"),
 ]
 StoreFile = Annotated[
     Path | None,
     setting_option("store", panel=_OUTPUT_PANEL, metavar="FILE"),
 ]
-ColorChoice = Annotated[Color, option(_OUTPUT_PANEL, "COLOR", "Use colour; NO_COLOR is honoured.")]
-Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Show the traceback of an error.", "--debug")]
+ColorChoice = Annotated[Color, option(_OUTPUT_PANEL, "COLOR", "Colour output; NO_COLOR is honoured.")]
+Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Print the traceback of an error.", "--debug")]
 
 
 def _report(name: str) -> Any:
-    text = f"Write a report of this run as {name} too."
+    text = f"Also write a {name} report to FILE."
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
 
 
@@ -161,7 +159,7 @@ ProfileName = Annotated[
         "--profile",
         metavar="NAME",
         envvar=PROFILE_VARIABLE,
-        help="A profile of settings; [bold]local[/bold] needs no account and asks the local engine.",
+        help="Settings profile; [bold]local[/bold] uses the local engine and needs no account.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
@@ -170,7 +168,7 @@ ConfigFile = Annotated[
     typer.Option(
         metavar="FILE",
         envvar=CONFIG_VARIABLE,
-        help="The settings file, in place of the nearest moderate.yaml.",
+        help="Settings file to use instead of the nearest moderate.yaml.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
@@ -180,7 +178,7 @@ SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE...]",
-        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/, or - for one a line.",
+        help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/; - for stdin.",
         show_default=False,
     ),
 ]
@@ -225,7 +223,7 @@ describe(
     files_from=option(
         _SOURCES,
         "FILES_FROM",
-        "Read sources from FILE, or - for standard input: one a line, or JSON Lines with source, data_id, referer.",
+        "Read sources from FILE (- for stdin): one per line, or JSON Lines with source, data_id, referer.",
         metavar="FILE",
     ),
     files_from0=option(
@@ -233,35 +231,37 @@ describe(
     ),
     include=setting_option("include", panel=_SOURCES, metavar="GLOB"),
     exclude=setting_option("exclude", panel=_SOURCES, metavar="GLOB"),
-    no_ignore=option(
-        _SOURCES, "NO_IGNORE", "Judge files too that .moderateignore and .gitignore ignore.", "--no-ignore"
-    ),
+    no_ignore=option(_SOURCES, "NO_IGNORE", "Do not apply .moderateignore and .gitignore.", "--no-ignore"),
     force_exclude=option(
         _SOURCES,
         "FORCE_EXCLUDE",
-        "Leave out named files too that --exclude or an ignore file matches.",
+        "Apply --exclude and ignore files to named files too.",
         "--force-exclude",
     ),
-    follow_links=option(_SOURCES, "FOLLOW_LINKS", "Follow links that lead out of a folder.", "--follow-links"),
-    ordered=option(_SOURCES, "ORDERED", "Tell of images in the order in which they were given.", "--ordered"),
+    follow_links=option(_SOURCES, "FOLLOW_LINKS", "Follow symbolic links that lead out of a folder.", "--follow-links"),
+    ordered=option(_SOURCES, "ORDERED", "Report results in input order.", "--ordered"),
 )
 describe(
     ImageOptions,
     info_type=setting_option("info_types", panel=_IMAGES, metavar="TYPE,..."),
-    data_id=option(_IMAGES, "DATA_ID", "Your own id of the image; it comes back in the record.", metavar="ID"),
-    data_id_from=option(_IMAGES, "DATA_ID_FROM", "Make the id of each image; what an id may not hold becomes _."),
-    referer=option(_IMAGES, "REFERER", "The Referer with which the service downloads a URL.", metavar="TEXT"),
-    oss_region=option(_IMAGES, "OSS_REGION", "Region of oss:// buckets, if not the region of the call.", metavar="ID"),
-    no_preflight=option(_IMAGES, "NO_PREFLIGHT", "Send files too that the service would refuse.", "--no-preflight"),
+    data_id=option(_IMAGES, "DATA_ID", "Your ID for the image; returned in the record.", metavar="ID"),
+    data_id_from=option(_IMAGES, "DATA_ID_FROM", "Derive each image's ID; invalid characters become _."),
+    referer=option(_IMAGES, "REFERER", "Referer header for URLs that the service downloads.", metavar="TEXT"),
+    oss_region=option(_IMAGES, "OSS_REGION", "Region of oss:// buckets, if not the call's region.", metavar="ID"),
+    no_preflight=option(
+        _IMAGES, "NO_PREFLIGHT", "Skip local checks; send files that the service would reject.", "--no-preflight"
+    ),
 )
 describe(
     ReuseOptions,
     reuse=setting_option("reuse", panel=_COST, metavar="AGE"),
-    retry_failed=option(_COST, "RETRY_FAILED", "Only what failed in the last run of this command.", "--retry-failed"),
+    retry_failed=option(
+        _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
+    ),
 )
 describe(
     CostOptions,
-    dry_run=option(_COST, "DRY_RUN", "Show what would be sent and what it costs; send nothing.", "-n", "--dry-run"),
+    dry_run=option(_COST, "DRY_RUN", "Show what would be sent and its cost; send nothing.", "-n", "--dry-run"),
     max_calls=setting_option("max_calls", panel=_COST, metavar="N"),
 )
 describe(
@@ -285,14 +285,14 @@ describe(
     baseline=option(
         _GATE_PANEL,
         "BASELINE",
-        "Suppress the findings of an earlier run, from its jsonl output.",
+        "Suppress findings of an earlier run (its jsonl output).",
         metavar="FILE",
     ),
     show_suppressed=[
-        option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings too.", "--show-suppressed"),
+        option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings as well.", "--show-suppressed"),
         FormerName("--show-ignored"),
     ],
-    allow_empty=option(_GATE_PANEL, "ALLOW_EMPTY", "Exit with 0, not 6, when there is no image.", "--allow-empty"),
+    allow_empty=option(_GATE_PANEL, "ALLOW_EMPTY", "Exit 0 instead of 6 when no input matches.", "--allow-empty"),
 )
 describe(
     OutputOptions,
@@ -300,13 +300,13 @@ describe(
     output=OutputFile,
     store=StoreFile,
     min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
-    raw=option(_OUTPUT_PANEL, "RAW", "Put the API's own answer into each record.", "--raw"),
-    quiet=option(_OUTPUT_PANEL, "QUIET", "Neither notes nor the summary; errors only.", "-q", "--quiet"),
-    no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "Show no progress on stderr.", "--no-progress"),
+    raw=option(_OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
+    quiet=option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet"),
+    no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
     verbose=option(
         _OUTPUT_PANEL,
         "VERBOSE",
-        "Tell each call on stderr; twice: also what is below it.",
+        "Log each call to stderr; twice for debug logging.",
         "-v",
         "--verbose",
         count=True,
@@ -327,21 +327,21 @@ describe(
     wait_timeout=option(
         _WAITING_PANEL,
         "WAIT_TIMEOUT",
-        "How long to wait in all; what is pending then is exit code 5.",
+        "Maximum time to wait; exit 5 if tasks are still pending.",
         min=1,
         metavar="SECONDS",
     ),
     poll_interval=option(
         _WAITING_PANEL,
         "POLL_INTERVAL",
-        "Time before the first question and between two; the local engine is asked more often.",
+        "Time between polls (the local engine is polled more often).",
         min=5,
         metavar="SECONDS",
     ),
     save_frames=option(
         _WAITING_PANEL,
         "SAVE_FRAMES",
-        "Download the frames of animations at once: their addresses live five minutes.",
+        "Save frames of animations to FOLDER (their URLs expire after five minutes).",
         metavar="FOLDER",
     ),
 )

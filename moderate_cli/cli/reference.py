@@ -53,20 +53,20 @@ class ListOptions(Struct, frozen=True):
         typer.Option(
             "--match",
             metavar="TEXT",
-            help="Only rows with this text in their name or their meaning, in upper or lower case.",
+            help="Only rows whose name or meaning contains TEXT (case-insensitive).",
         ),
     ] = None
     format: Annotated[
         ListFormat,
-        typer.Option("-f", "--format", help="auto is a table on a terminal, and json into a pipe or a file."),
+        typer.Option("-f", "--format", help="auto: table on a terminal, json in a pipe or file."),
     ] = ListFormat.AUTO
     color: Annotated[
         Color,
-        typer.Option(envvar="MODERATE_COLOR", help="Use colour; NO_COLOR is honoured."),
+        typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured."),
     ] = Color.AUTO
     debug: Annotated[
         bool,
-        typer.Option("--debug", envvar="MODERATE_DEBUG", help="Show the traceback of an error."),
+        typer.Option("--debug", envvar="MODERATE_DEBUG", help="Print the traceback of an error."),
     ] = False
 
     def matches(self, *texts: str | None) -> bool:
@@ -118,7 +118,9 @@ _LABEL_FIELDS = ("service", "label", "scope", "meaning", "inferred", "official",
 _INFERRED = "inferred"
 _UNOFFICIAL = "not official"
 
-ServiceName = Annotated[str | None, typer.Option("-s", "--service", metavar="NAME", help="The labels of one service.")]
+ServiceName = Annotated[
+    str | None, typer.Option("-s", "--service", metavar="NAME", help="Only labels of this service.")
+]
 
 
 def list_labels(ctx: typer.Context, service: ServiceName = None, *, options: ListOptions) -> None:
@@ -184,8 +186,8 @@ _UNCERTAIN = "uncertain"
 _LARGE_MODEL = "large model"
 _MAINLAND = "cn-*"
 
-RegionId = Annotated[str | None, typer.Option(metavar="ID", help="The services of one region.")]
-OperationName = Annotated[JudgingOperation | None, typer.Option(help="The services that an operation takes.")]
+RegionId = Annotated[str | None, typer.Option(metavar="ID", help="Only services of this region.")]
+OperationName = Annotated[JudgingOperation | None, typer.Option(help="Only services of this operation.")]
 
 
 def list_services(
@@ -270,7 +272,7 @@ _REGION_FIELDS = (
 )
 
 RegionService = Annotated[
-    str | None, typer.Option("-s", "--service", metavar="NAME", help="The regions of one service.")
+    str | None, typer.Option("-s", "--service", metavar="NAME", help="Only regions of this service.")
 ]
 
 

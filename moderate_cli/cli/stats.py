@@ -153,16 +153,14 @@ class ExportOptions(Struct, frozen=True):
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write a .csv or .xlsx too, with the columns of the vendor's console and the billed calls: by service,"
-            " and by day or, with --by month, by month.",
+            help="Also write FILE (.csv or .xlsx) with the columns of the vendor's console and the billed calls, by"
+            " service and day (or month with --by month).",
             rich_help_panel=_EXPORT,
         ),
     ] = None
     uid: Annotated[
         str,
-        typer.Option(
-            metavar="ID", envvar="MODERATE_UID", help="The account's id, for its column.", rich_help_panel=_EXPORT
-        ),
+        typer.Option(metavar="ID", envvar="MODERATE_UID", help="Account ID for its column.", rich_help_panel=_EXPORT),
     ] = ""
 
 
@@ -171,13 +169,13 @@ def stats(
     usage: UsageOptions,
     export: ExportOptions,
     output: PastOutputOptions,
-    by: Annotated[Grouping, typer.Option(help="What each row is about; days and months are of UTC.")] = Grouping.DAY,
+    by: Annotated[Grouping, typer.Option(help="Group rows by; days and months are in UTC.")] = Grouping.DAY,
     format: Annotated[  # noqa: A002 - the option's name
         StatsFormat,
         typer.Option(
             "-f",
             "--format",
-            help="auto is a table on a terminal, and jsonl into a pipe or a file.",
+            help="auto: table on a terminal, jsonl in a pipe or file.",
             rich_help_panel="Output",
         ),
     ] = StatsFormat.AUTO,

@@ -34,13 +34,13 @@ def poll(
         list[str] | None,
         typer.Argument(
             metavar="[ID...]",
-            help="Ids, or - for ids or records on standard input; without any, the pending tasks of the store.",
+            help="Task IDs; - reads IDs or records from stdin; default: all pending tasks of the store.",
             show_default=False,
         ),
     ] = None,
     kind: Annotated[
         Kind | None,
-        typer.Option(envvar="MODERATE_KIND", help="What the tasks are about, where the store does not know."),
+        typer.Option(envvar="MODERATE_KIND", help="Type of tasks that are not in the store."),
     ] = None,
 ) -> None:
     """Collect the results of queued tasks."""
@@ -70,7 +70,7 @@ Interval = Annotated[
     typer.Option(
         metavar="N",
         envvar="MODERATE_INTERVAL",
-        help="Look at every N-th frame, or slice a long image.",
+        help="Judge every N-th frame, or slice a long image.",
         rich_help_panel=_TASKS,
     ),
 ]
@@ -79,14 +79,17 @@ MaxFrames = Annotated[
     typer.Option(
         metavar="N",
         envvar="MODERATE_MAX_FRAMES",
-        help="Look at so many frames at most, 1 to 100; each is billed. With --interval 10 unless given.",
+        help="Judge at most N frames (1 to 100), each billed; 10 with --interval alone.",
         rich_help_panel=_TASKS,
     ),
 ]
 Callback = Annotated[
     str | None,
     typer.Option(
-        metavar="URL", envvar="MODERATE_CALLBACK", help="Where the service posts the result.", rich_help_panel=_TASKS
+        metavar="URL",
+        envvar="MODERATE_CALLBACK",
+        help="URL to which the service posts the result.",
+        rich_help_panel=_TASKS,
     ),
 ]
 Seed = Annotated[
@@ -94,7 +97,7 @@ Seed = Annotated[
     typer.Option(
         metavar="TEXT",
         envvar="MODERATE_SEED",
-        help="What the callback's checksum is made with; @FILE reads it from a file.",
+        help="Seed of the callback's checksum; @FILE reads it from a file.",
         rich_help_panel=_TASKS,
     ),
 ]
@@ -103,7 +106,7 @@ CryptType = Annotated[
     typer.Option(
         metavar="SHA256|SM3",
         envvar="MODERATE_CRYPT_TYPE",
-        help="How the callback's checksum is made.",
+        help="Hash of the callback's checksum.",
         rich_help_panel=_TASKS,
     ),
 ]
