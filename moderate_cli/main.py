@@ -108,7 +108,7 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
             return ExitCode.FATAL
         case _:
             words = f"{type(error).__name__}: {error}"
-            _say(f"a bug in moderate {__version__}: {words} (run it again with --debug and report it)", environment)
+            _say(f"a bug in moderate {__version__}: {words} (run again with --debug and report it)", environment)
             return ExitCode.BUG
 
 

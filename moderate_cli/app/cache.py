@@ -182,7 +182,7 @@ class RunRecorder:
     def give_up(self, error: StoreError) -> None:
         """Go on without the store, and say so."""
         self.store = None
-        self.echo(with_hint(error, "; this run is not kept"))
+        self.echo(with_hint(error, "; this run is not stored"))
 
     def attempt(self, work: Callable[[Store], T]) -> T | None:
         """Return what some work on the store returns, and None where there is no store that works."""

@@ -28,7 +28,7 @@ from moderate_cli.scanning.polling import Polling, PollSchedule, TaskJudge, expi
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 _LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
 _SOON = 3600.0  # seconds before the service forgets a result, at which to warn
-_UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
+_UNKNOWN = "not in the store: service, ID and parts unknown"
 _MAX_LINE_LENGTH = 4_000_000  # characters: a record with the frames of a whole animation has some 100,000
 _CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was cut off
 
@@ -36,7 +36,7 @@ _CUT_OFF_AFTER = 600.0  # seconds after which a submission without an answer was
 def pending_tasks(recorder: RunRecorder, kind: TaskKind | None) -> Iterator[Item]:
     """Return the pending tasks of the store, of one kind or of both (None); raises UsageError without a store."""
     if recorder.store is None:
-        raise UsageError("there is no store that could name pending tasks", hint="name their ids")
+        raise UsageError("no store, so no pending tasks are known", hint="name their ids")
     return map(as_item, recorder.store.pending_tasks(kind=kind))
 
 
@@ -67,7 +67,7 @@ class NamedTasks(Struct, frozen=True):
         """Yield the tasks on standard input: an id a line, or the `req_id` of each of our own records."""
         for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE_LENGTH + 1), ""), start=1):
             if len(line) > _MAX_LINE_LENGTH:
-                raise UsageError(f"line {number} of standard input is longer than any id or record")
+                raise UsageError(f"line {number} of standard input is too long for an ID or a record")
             text = line.strip()
             if not text.startswith(("{", "[", '"', "\ufeff")):
                 if text:
@@ -87,7 +87,7 @@ def _record(text: str, number: int) -> dict[str, Any]:
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise UsageError(f"line {number} of standard input is neither an id nor a record")
+        raise UsageError(f"line {number} of standard input is neither a task ID nor a record")
     return record
 
 
@@ -110,8 +110,8 @@ def warn_of_tasks(session: Session) -> None:
         sources = ", ".join(task.source for task in lost.first)
         more = f" and {lost.count - len(lost.first):,} more" if lost.count > len(lost.first) else ""
         echo(
-            f"{lost.count:,} submissions were cut off ({sources}{more}): the service may have these tasks, and nobody "
-            "knows their ids; look for them in the console's detection results, or submit them again"
+            f"{lost.count:,} submissions were interrupted ({sources}{more}): the service may have these tasks, but "
+            "their IDs are unknown; look for them in the console's detection results, or submit them again"
         )
 
 
@@ -133,7 +133,7 @@ def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Pol
 def prepare(wait: WaitOptions) -> None:
     """Check the times and make the folder for frames, before anything is paid for; raises UsageError."""
     if not isfinite(wait.poll_interval) or not isfinite(wait.wait_timeout):
-        raise UsageError("--poll-interval and --wait-timeout are numbers of seconds")
+        raise UsageError("--poll-interval and --wait-timeout must be numbers of seconds")
     if wait.save_frames is not None:
         try:
             wait.save_frames.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class _Clients:
         if not isinstance(task, QueuedTask) or task.problem is not None:
             return item
         if task.kind not in {"image", "multimodal"}:
-            problem = InputError(f"a task about {task.kind!r} is unknown here", code="unknown_task")
+            problem = InputError(f"unknown task type {task.kind!r}", code="unknown_task")
         elif task.endpoint is not None and not self._can_ask(task):
             if has_expired(task, self._session.environment.clock()):
                 return replace(item, image=replace(task, problem=expired()))

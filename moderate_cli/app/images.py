@@ -101,7 +101,7 @@ def show_plan(
         to_terminal = output.output is None and stream.isatty()
         choice = choose_format(output.format, to_terminal=to_terminal)
         if choice not in _FORMATS:
-            raise UsageError(f"a dry run is not shown as {choice.value}", hint="-f table or -f jsonl")
+            raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
         show = plan_renderer(stream, as_json=choice is Format.JSONL)
         for outcome in outcomes:
             summary.add(outcome)
@@ -200,7 +200,7 @@ class ImageRun(Struct, frozen=True):
         run = recorder.last_run(self.subject)
         if run is None:
             raise UsageError(
-                "no earlier run of this very command is known", hint="run it without --retry-failed, in the same folder"
+                "no earlier run of this command is known", hint="run it without --retry-failed, in the same folder"
             )
         for item in items:
             if recorder.failed_in(run, item.source):
@@ -225,7 +225,7 @@ class ImageRun(Struct, frozen=True):
     def open_session(self) -> Iterator[Session]:
         """Check the sources and the id, and open the session of this run; raises UsageError."""
         if not (self.names or self.spec.sources.files_from or self.spec.sources.files_from0):
-            raise UsageError("no source is given", hint="name files, folders or URLs, or a list with --files-from")
+            raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
             _check_list(listing.name)
@@ -415,7 +415,7 @@ def _check_list(name: str) -> None:
             return
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"the list {name!r} cannot be read: {reason}", hint="check its name") from error
+        raise UsageError(f"cannot read the list {name!r}: {reason}", hint="check its name") from error
 
 
 def _in_region(item: Item, region: str) -> Item:

@@ -196,7 +196,7 @@ def _refuse_same_file(paths: Sequence[Path | None]) -> None:
     # A device or a pipe bears several.
     places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
     if len(set(places)) < len(places):
-        raise UsageError("two reports go to the same file", hint="give each its own name")
+        raise UsageError("two reports write to the same file", hint="give each its own name")
 
 
 _NOTHING = Billed()
@@ -437,7 +437,7 @@ class Run(Struct, kw_only=True):
 
         if self.summary.bugs:
             number = "1 input" if self.summary.bugs == 1 else f"{self.summary.bugs:,} inputs"
-            self._say(f"a bug in moderate {__version__}: it cost {number} the verdict (run it again with --debug)")
+            self._say(f"a bug in moderate {__version__}: it cost {number} the verdict (run again with --debug)")
 
     @property
     def _is_complete(self) -> bool:

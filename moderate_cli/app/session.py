@@ -122,7 +122,9 @@ def _local_service() -> Iterator[tuple[CredentialSource, str]]:
     from moderate_cli.emulator.engine import EXTRA, LocalEngine
 
     if not LocalEngine().is_available():
-        raise UsageError("the local engine has no detector", code="no_local_engine", hint=install_command(EXTRA))
+        raise UsageError(
+            "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
+        )
     with Emulator(results=default_path().parent / "local-results") as emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)
@@ -273,9 +275,7 @@ class Session(Struct, frozen=True):
                 if region == settings.region and settings.region_is_the_accounts and settings.endpoint is None:
                     raise _not_offered(settings, operation, service)
                 if is_known:
-                    self.recorder.echo(
-                        f"{region} is not known to offer {service} for {operation.value}; asking all the same"
-                    )
+                    self.recorder.echo(f"{region} is not known to offer {service} for {operation.value}; asking anyway")
 
 
 @contextmanager
@@ -315,7 +315,7 @@ def _not_offered(settings: Settings, operation: Operation, service: str) -> Usag
     where = ", ".join(offer.regions if offer and offer.regions else regions())
     message = f"{settings.region} is not known to offer {service} for {operation.value}"
     return UsageError(
-        f"{message}; it is the region of {settings.origins['region']}", hint=f"choose one with --region: {where}"
+        f"{message}; the region comes from {settings.origins['region']}", hint=f"choose one with --region: {where}"
     )
 
 
@@ -332,12 +332,12 @@ def check_region(settings: Settings, operation: Operation) -> None:
     if operation not in _NOT_EVERYWHERE or is_chosen:
         return
     known = ", ".join(regions_of(operation.value))
-    raise UsageError(f"{operation} is not offered in every region: choose one", hint=f"--region, one of {known}")
+    raise UsageError(f"{operation} is not offered in every region; choose one", hint=f"--region, one of {known}")
 
 
 def only_service(settings: Settings) -> str:
     """Return the one service of a call that takes one; raises UsageError for several."""
     if len(settings.services) != 1:
-        message = f"this command asks one service, not {len(settings.services)}: {', '.join(settings.services)}"
-        raise UsageError(message, hint="moderate batch asks several in one call")
+        message = f"this command takes one service, not {len(settings.services)}: {', '.join(settings.services)}"
+        raise UsageError(message, hint="`moderate batch` takes several")
     return settings.services[0]

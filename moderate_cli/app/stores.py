@@ -18,7 +18,7 @@ def open_store(path: Path | None, environment: Environment) -> Store:
     """
     path = named_store(path, environment)
     if path is not None and not path.exists():
-        raise UsageError(f"there is no store {path}", code="no_store", hint="a command that judges makes one")
+        raise UsageError(f"no such store: {path}", code="no_store", hint="judging commands create it")
     store = Store.open(path or default_path(), clock=environment.clock)
     say_dropped(store, environment)
     return store
@@ -32,5 +32,5 @@ def named_store(path: Path | None, environment: Environment) -> Path | None:
 def say_dropped(store: Store, environment: Environment) -> None:
     """Say how many answers of an earlier version count no longer, to whoever is the first to open their store."""
     if store.dropped:
-        reason = "they cannot be told from misread answers"
-        echo(environment, f"{store.dropped:,} verdicts of none by an earlier version will not be reused: {reason}")
+        reason = "they cannot be told apart from misread answers"
+        echo(environment, f"{store.dropped:,} 'none' verdicts of an earlier version will not be reused: {reason}")

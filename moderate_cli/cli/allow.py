@@ -122,4 +122,4 @@ def _path_from(folder: Path, name: str) -> str:
 def _note_unknown(label: str, environment: Environment) -> None:
     if label != ANY_LABEL and label_meaning(label) is None:
         hint = nearest(label, "labels", {known.label for known in labels()})
-        echo(environment, f"unknown label {label} ({hint}); suppressed all the same")
+        echo(environment, f"unknown label {label} ({hint}); suppressed anyway")

@@ -85,4 +85,4 @@ def _introduce(emulator: Emulator, environment: Environment) -> None:
     environment.stdout.flush()
     echo(environment, f"listening on {emulator.endpoint}: a local emulator, no cloud verdicts; Ctrl-C ends it")
     if not LocalEngine().is_available():
-        echo(environment, f"no detector is installed, so that rules alone judge images ({install_command(EXTRA)})")
+        echo(environment, f"no detector is installed; only rules judge images ({install_command(EXTRA)})")

@@ -64,16 +64,16 @@ def prune_store(store: Store, environment: Environment, *, older_than: float, ag
     Whoever sits at a terminal is asked first, unless that is `agreed` already; raises UsageError where nobody can be.
     """
     if not agreed and not _agree(store, environment, older_than):
-        echo(environment, "nothing was forgotten")
+        echo(environment, "nothing to delete")
         return
-    echo(environment, f"forgot {', '.join(_counts(store.prune(older_than=older_than)))}")
+    echo(environment, f"deleted {', '.join(_counts(store.prune(older_than=older_than)))}")
 
 
 def _agree(store: Store, environment: Environment, older_than: float) -> bool:
     if not environment.stdin.isatty():
-        raise UsageError("--prune needs --yes where nobody can be asked")
+        raise UsageError("--prune needs --yes when stdin is not a terminal")
     moment = datetime.fromtimestamp(max(0.0, environment.clock() - older_than), UTC).strftime("%Y-%m-%d %H:%M UTC")
-    environment.stderr.write(safe_text(f"forget all results in {store.path} from before {moment}? [y/N] "))
+    environment.stderr.write(safe_text(f"delete all results in {store.path} older than {moment}? [y/N] "))
     environment.stderr.flush()
     return environment.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -263,10 +263,10 @@ def unknown_names(asked_labels: Sequence[str], asked_services: Sequence[str]) ->
     for label in asked_labels:
         if label != NO_FINDING and label_meaning(label) is None:
             hint = nearest(label, "labels", {known.label for known in labels()})
-            yield f"{label} is no label that is known here ({hint})"
+            yield f"unknown label {label} ({hint})"
     for service in asked_services:
         if find_service(service) is None:
-            yield f"{service} is no service that is known here ({nearest(service, 'services', services())})"
+            yield f"unknown service {service} ({nearest(service, 'services', services())})"
 
 
 def _labels(values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -276,7 +276,7 @@ def _labels(values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     unwanted = several("--label", [text.removeprefix(_NOT) for text in texts if text.startswith(_NOT)])
     for label in (*wanted, *unwanted):
         if label.startswith("!"):
-            raise UsageError(f"--label {label!r} is no label", hint=f"{_NOT} stands once, before the whole list")
+            raise UsageError(f"--label {label!r} is not a label", hint=f"{_NOT} stands once, before the whole list")
     return wanted, unwanted
 
 
@@ -284,7 +284,7 @@ def _levels(words: Sequence[str]) -> tuple[str, ...]:
     known = [level.value for level in reversed(RiskLevel)]
     for word in words:
         if word not in known:
-            raise UsageError(f"--risk {word!r} is no risk level", hint=f"they are {', '.join(known)}")
+            raise UsageError(f"--risk {word!r} is not a risk level", hint=f"they are {', '.join(known)}")
     return tuple(words)
 
 
@@ -312,7 +312,7 @@ def history(
     meant = filters.meant(environment.clock())
     older_than = None if prune is None else read_age("--prune", prune)
     if older_than is not None and meant != Filters():
-        raise UsageError("--prune takes no filters", hint="it forgets everything that is older than the age")
+        raise UsageError("--prune takes no filters", hint="it deletes everything older than AGE")
     with open_store(output.store, environment) as store:
         if older_than is not None:
             prune_store(store, environment, older_than=older_than, agreed=yes)
@@ -356,7 +356,7 @@ def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -
                 report.add(entry, outcome)
     report.finish()
     if unreadable:
-        echo(environment, f"{unreadable:,} results of another version cannot be read, and are left out")
+        echo(environment, f"{unreadable:,} results of another version cannot be read and were skipped")
     return report.summary.stopped_by or (ExitCode.INCOMPLETE if unreadable else ExitCode.OK)
 
 
@@ -405,7 +405,7 @@ class _AsTable(Struct):
 
     def finish(self) -> None:
         """Say whether there are more."""
-        self.table.finish("older ones are not listed here; --limit N lists more, -f jsonl all" if self.is_cut else None)
+        self.table.finish("older results not listed; --limit N lists more, -f jsonl all" if self.is_cut else None)
 
 
 def _found_falsely(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:

@@ -82,7 +82,7 @@ def listen(
     show_log(verbose, environment.stderr)
     seed = seed_of(seed) or ""
     if not uid.strip() or not seed.strip():
-        raise UsageError("--uid and --seed may not be empty: anybody could make the checksum")
+        raise UsageError("--uid and --seed must not be empty: anyone could forge the checksum")
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)
@@ -145,9 +145,9 @@ class _Desk(Struct):
         The content may be about another task of the account: only the service, or a poll, makes it final.
         """
         error = InputError(
-            "the signed content names no task, so that it may be about another one",
+            "the signed content has no task ID; it may belong to another task",
             code="unverified_callback",
-            hint="moderate poll asks the service; --accept-unverified believes the form",
+            hint="moderate poll asks the service; --accept-unverified trusts the form",
         )
         doubtful = Failed(
             item=outcome.item,

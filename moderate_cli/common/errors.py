@@ -102,7 +102,7 @@ class BugError(ModerateError):
 
     def __init__(self, error: Exception) -> None:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_LENGTH]
-        super().__init__(f"a bug in moderate: {words}", code="bug", hint="run it again with --debug and report it")
+        super().__init__(f"a bug in moderate: {words}", code="bug", hint="run again with --debug and report it")
 
 
 class RefusedError(InputError):

@@ -51,7 +51,7 @@ def test_a_region_that_only_goes_with_the_keys_must_offer_the_operation(
     assert result.code == ExitCode.USAGE
     line = result.stderr.splitlines()[-1]
     assert line.startswith(f"moderate: {region} is not known to offer ")
-    assert "it is the region of ~/.aliyun/config.json, profile default" in line
+    assert "the region comes from ~/.aliyun/config.json, profile default" in line
     assert line.endswith(f"(choose one with --region: {where})")
 
 

@@ -127,7 +127,7 @@ def test_an_unknown_label_passes_with_a_note(moderate: Callable, folder: Path) -
     ):
         result = moderate("allow", "a.png", "--label", label, "--reason", "b")
         assert result.code == ExitCode.OK
-        note = f"moderate: unknown label {label} ({hint}); suppressed all the same\n"
+        note = f"moderate: unknown label {label} ({hint}); suppressed anyway\n"
         assert result.stderr.startswith(note)
     assert [entry.label for entry in _entries(folder / SUPPRESSIONS_FILE)] == ["violent_gnu", "zzzzzz"]
     for label in ("violent_gun_lib", "violent_gun_tii"):

@@ -279,7 +279,7 @@ def test_several_services_are_for_batch(moderate: Callable, account: dict[str, s
         result = moderate("sync", ".", *arguments, variables=account | variables)
         assert result.code == ExitCode.USAGE
         assert result.stderr == (
-            "moderate: this command asks one service, not 2: a, b (moderate batch asks several in one call)\n"
+            "moderate: this command takes one service, not 2: a, b (`moderate batch` takes several)\n"
         )
 
 

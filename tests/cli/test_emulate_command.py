@@ -140,4 +140,4 @@ def test_without_a_detector_it_says_so(monkeypatch: pytest.MonkeyPatch, moderate
     monkeypatch.setattr("moderate_cli.emulator.engine.LocalEngine.is_available", lambda _engine: False)
     result = moderate("emulate", "--port", "0")
     assert result.code == 0
-    assert f"no detector is installed, so that rules alone judge images ({install_command('local')})" in (result.stderr)
+    assert f"no detector is installed; only rules judge images ({install_command('local')})" in (result.stderr)

@@ -83,7 +83,7 @@ def test_what_is_refused(moderate: Callable, store: Path, arguments: list[str], 
 def test_there_is_no_store(moderate: Callable, tmp_path: Path) -> None:
     done = moderate("feedback", "R1", "missed", variables={"MODERATE_STORE": str(tmp_path / "none.db")})
     assert done.code == ExitCode.USAGE
-    assert "there is no store" in done.stderr
+    assert "no such store" in done.stderr
     assert not (tmp_path / "none.db").exists()
 
 

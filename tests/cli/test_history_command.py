@@ -168,7 +168,7 @@ def test_whoever_opens_an_older_store_first_is_told_what_is_not_reused(
     with closing(sqlite3.connect(path)) as connection, connection:
         names = "judged_at, status, risk_level, question, record"
         connection.execute(f"INSERT INTO results ({names}) VALUES (1.0, 'judged', 'none', 'Q', '{{}}')")
-    said = "moderate: 1 verdicts of none by an earlier version will not be reused"
+    said = "moderate: 1 'none' verdicts of an earlier version will not be reused"
     assert said in moderate("stats", "--store", path).stderr
     assert said not in moderate("stats", "--store", path).stderr
 
@@ -229,7 +229,7 @@ def test_a_table_is_cut_and_says_so(moderate: Callable, store: Path, monkeypatch
     monkeypatch.setattr(command, "MAX_LISTED", 2)
     shown = moderate("history", "-f", "table", "--store", store).stdout
     assert "other/batch.png" not in shown
-    assert shown.endswith("older ones are not listed here; --limit N lists more, -f jsonl all\n")
+    assert shown.endswith("older results not listed; --limit N lists more, -f jsonl all\n")
     assert "photos/gun.png" in moderate("history", "-f", "table", "--limit", "9", "--store", store).stdout
     assert len(moderate("history", "--store", store).records) == len(ALL)
 
@@ -241,15 +241,15 @@ def test_a_table_is_cut_and_says_so(moderate: Callable, store: Path, monkeypatch
         (["--until", "soon"], "--until must be a date"),
         (["--since", "nan d"], "--since must be a date"),
         (["--since", "2025-12-02", "--until", "2025-12-01"], "--since 2025-12-02 is not before --until 2025-12-01"),
-        (["--risk", "awful"], "--risk 'awful' is no risk level (they are high, medium, low, none)"),
-        (["--label", "!=!=a"], "--label '!=a' is no label (!= stands once, before the whole list)"),
+        (["--risk", "awful"], "--risk 'awful' is not a risk level (they are high, medium, low, none)"),
+        (["--label", "!=!=a"], "--label '!=a' is not a label (!= stands once, before the whole list)"),
         (["--label", "!="], "--label is empty"),
         (["-s", " , "], "--service is empty"),
         (["--limit", "-1"], "Invalid value for '--limit'"),
         (["--status", "pending"], "Invalid value for '--status'"),
         (["--prune", "soon"], "--prune must be an age such as 30m, 12h or 90d, not 'soon'"),
         (["--prune", "90d", "--label", "a"], "--prune takes no filters"),
-        (["--prune", "90d"], "--prune needs --yes where nobody can be asked"),
+        (["--prune", "90d"], "--prune needs --yes when stdin is not a terminal"),
     ],
 )
 def test_what_is_refused(store: Path, arguments: list[str], said: str) -> None:
@@ -270,15 +270,15 @@ def test_unknown_names_are_looked_for_and_explained_where_nothing_is_found(moder
     assert (done.code, done.stdout) == (ExitCode.OK, "")
     assert done.stderr.splitlines() == [
         "moderate: no result found",
-        "moderate: violent_gnu is no label that is known here (did you mean violent_gun?)",
-        "moderate: baselinechek is no service that is known here (did you mean baselineCheck?)",
+        "moderate: unknown label violent_gnu (did you mean violent_gun?)",
+        "moderate: unknown service baselinechek (did you mean baselineCheck?)",
     ]
 
 
 def test_a_named_store_that_is_not_there_is_an_error(moderate: Callable, tmp_path: Path) -> None:
     done = moderate("history", "--store", tmp_path / "none.db")
     assert (done.code, done.stdout) == (ExitCode.USAGE, "")
-    assert done.stderr.endswith("none.db (a command that judges makes one)\n")
+    assert done.stderr.endswith("none.db (judging commands create it)\n")
     assert not (tmp_path / "none.db").exists()
     (tmp_path / "text.db").write_text("no database, and longer than a header would be" * 99)
     assert "is not an SQLite database" in moderate("history", "--store", tmp_path / "text.db").stderr
@@ -296,7 +296,7 @@ def test_records_of_another_version_are_left_out_and_counted(moderate: Callable,
         connection.commit()
     done = moderate("history", "-f", "json", "--store", store)
     assert done.code == ExitCode.INCOMPLETE
-    assert done.stderr == "moderate: 3 results of another version cannot be read, and are left out\n"
+    assert done.stderr == "moderate: 3 results of another version cannot be read and were skipped\n"
     assert len(json.loads(done.stdout)["results"]) == 4
 
 
@@ -306,18 +306,18 @@ def test_forgetting_asks_first(store: Path, answer: str, left: int) -> None:
     done = asked("history", "--prune", "1d", "--store", store, answer=answer, now=now)
     assert (done.code, done.stdout) == (ExitCode.OK, "")
     question, said = done.stderr.split(" [y/N] ")
-    assert question == f"forget all results in {store} from before 2025-12-01 12:00 UTC?"
+    assert question == f"delete all results in {store} older than 2025-12-01 12:00 UTC?"
     if left == 3:
-        assert said == "moderate: forgot 4 results, 0 runs, 0 finished tasks, 0 seen files, 0 feedbacks\n"
+        assert said == "moderate: deleted 4 results, 0 runs, 0 finished tasks, 0 seen files, 0 feedbacks\n"
     else:
-        assert said == "moderate: nothing was forgotten\n"
+        assert said == "moderate: nothing to delete\n"
     assert len(asked("history", "--store", store).records) == left
 
 
 def test_forgetting_with_agreement_asks_nobody(moderate: Callable, store: Path) -> None:
     moderate("feedback", "R-photos/gun.png", "missed", "--store", store)
     done = moderate("history", "--prune", "1h", "--yes", "--store", store)
-    assert done.stderr == "moderate: forgot 7 results, 0 runs, 0 finished tasks, 0 seen files, 1 feedback\n"
+    assert done.stderr == "moderate: deleted 7 results, 0 runs, 0 finished tasks, 0 seen files, 1 feedback\n"
     assert moderate("history", "--store", store).records == []
 
 

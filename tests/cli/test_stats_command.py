@@ -176,7 +176,7 @@ def test_an_unknown_service_is_explained_where_nothing_is_found(moderate: Callab
     done = moderate("stats", "-s", "baselinechek", "--store", store)
     assert done.stderr.splitlines() == [
         "moderate: no call found",
-        "moderate: baselinechek is no service that is known here (did you mean baselineCheck?)",
+        "moderate: unknown service baselinechek (did you mean baselineCheck?)",
     ]
 
 

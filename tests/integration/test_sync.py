@@ -69,7 +69,7 @@ def test_a_missing_extra_is_named_and_never_skipped(moderate: Callable, monkeypa
     assert "".join(said.split()) in "".join(result.stdout.split())
     missing |= {"zxingcpp", "PIL"}
     refused = moderate("sync", DATA / "poster-qr.png", "--profile", "local")
-    _refused(refused, ExitCode.USAGE, "the local engine has no detector", install_command("local"))
+    _refused(refused, ExitCode.USAGE, "no detector of the local engine is installed", install_command("local"))
     assert refused.stdout == ""
 
 

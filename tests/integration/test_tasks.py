@@ -119,7 +119,7 @@ def test_tasks_are_named_by_ids_or_by_our_own_records(
     monkeypatch.setattr("sys.stdin", io.StringIO("{broken"))
     refused = moderate("poll", "-", *LOCAL)
     assert refused.code == ExitCode.USAGE
-    assert "line 1 of standard input is neither an id nor a record" in refused.stderr
+    assert "line 1 of standard input is neither a task ID nor a record" in refused.stderr
 
 
 def test_frames_are_saved_while_their_addresses_live(moderate: Callable, animation: Path, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_store_that_cannot_be_opened_is_a_warning(moderate: Callable, tmp_path
     (tmp_path / "store.db").write_text("this is no database, and long enough to be looked at as if it were one")
     result = moderate(command, DATA / "landscape.jpg", "--store", tmp_path / "store.db", *LOCAL)
     assert result.code == ExitCode.OK
-    assert "this run is not kept" in result.stderr
+    assert "this run is not stored" in result.stderr
     assert result.records[0]["risk_level"] == "none"
 
 
@@ -308,7 +308,7 @@ def test_the_emulators_callback_finishes_the_task_here(
 def test_a_checksum_that_anybody_could_make_is_no_checksum(moderate: Callable, empty: list[str]) -> None:
     result = moderate("listen", *empty, "--port", "0")
     assert result.code == ExitCode.USAGE
-    assert "may not be empty" in result.stderr
+    assert "must not be empty" in result.stderr
 
 
 def test_a_recorded_callback_that_may_need_sm3_is_not_taken_for_right_without_it(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from builders import call, verdict
-from pictures import drawn
+from scan_images import drawn
 
 from moderate_cli.models import (
     Coverage,
