@@ -51,90 +51,72 @@ from moderate_cli.sources import Selection, Sources, is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
-
-
-def check_option(data_id: str | None) -> None:
-    """Refuse an id for all images that the service would refuse for each; raises UsageError."""
-    if data_id is None:
-        return
-    try:
-        check_data_id(data_id, MAX_DATA_ID)
-    except RefusedError as error:
-        raise UsageError(f"--data-id {data_id!r}: {error.message}", hint=error.hint) from error
-
-
-def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:
-    """Return what makes the data id of an image, or None for no id.
-
-    Characters that an id may not hold become `_`, and of a path that is too long the end is kept. What has no hash,
-    because this machine has no copy of it, gets its name.
-    """
-    if choice is None:
-        return None
-
-    def identify(known: Outcome) -> str:
-        if choice is DataIdFrom.SHA256 and known.sha256 is not None:
-            return known.sha256
-        image = known.item.image
-        path = urlsplit(image.url).path if isinstance(image, ImageUrl) else known.item.source
-        text = path if choice is DataIdFrom.PATH else path.rstrip("/").rpartition("/")[2]
-        return _NOT_IN_AN_ID.sub("_", text)[-MAX_DATA_ID:] or "_"
-
-    return identify
-
-
 _FORMATS = (Format.TABLE, Format.JSONL)
 
 
-def show_plan(
-    session: Session,
-    output: OutputOptions,
-    outcomes: Iterable[Outcome],
-    sources: Sources | None = None,
-    *,
-    noun: str = "image",
-) -> ExitCode:
-    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
-    environment = session.environment
-    summary, estimate = RunSummary(), Estimate(session.settings.prices)
-    with open_output(output.output, environment.stdout) as stream:
-        to_terminal = output.output is None and stream.isatty()
-        choice = choose_format(output.format, to_terminal=to_terminal)
-        if choice not in _FORMATS:
-            raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
-        show = plan_renderer(stream, as_json=choice is Format.JSONL)
-        for outcome in outcomes:
-            summary.add(outcome)
-            estimate.add(outcome.call, billed(outcome))
-            show(outcome)
-    if sources is not None:
-        summary.non_images, summary.ignored = sources.non_images, sources.ignored
-    if not output.quiet:
-        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
-            echo(environment, line)
-    return summary.exit_code(allow_empty=False)
+def scan(
+    names: Iterable[str | Path],
+    spec: ScanSpec = ScanSpec(),  # noqa: B008 - it never changes
+    environment: Environment | None = None,
+    **settings: Any,
+) -> Iterator[Outcome]:
+    """Judge images and yield what became of each, as soon as it is known: a Judged, Skipped or Failed outcome.
 
-
-class Count:
-    """Counts the items of some sources in a thread of its own, once somebody asks; None until that is done."""
-
-    def __init__(self, open_sources: Callable[[], Sources]) -> None:
-        self._open_sources = open_sources
-        self._started = False
-        self._number: int | None = None
-
-    def __call__(self) -> int | None:
-        """Return the number where it is known by now."""
-        if not self._started:
-            self._started = True
-            threading.Thread(target=self._count, daemon=True).start()
-        return self._number
-
-    def _count(self) -> None:
+    `names` are files, folders, globs, URLs and oss:// addresses. `settings` are those of moderate.yaml, and `profile`,
+    `config` and `policy_from`, such as `profile="local"` or `services=["baselineCheck"]`; several services are asked in
+    one call. What they leave open, the environment and the settings files say, as for the command. Raises UsageError
+    for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
+    ends the run: what is on its way is still judged, and kept in the store.
+    """
+    for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
+        raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
+    given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}
+    all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
+    run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
+    with run.open_session() as session:
+        question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
+        check_region(session.settings, question.operation)
+        executor, _ = open_scan(run, session, question)
+        summary = RunSummary(policy=session.policy)
         try:
-            self._number = sum(1 for _ in self._open_sources())
-        except ModerateError:
-            self._number = None  # the run itself says what is wrong
+            for outcome in map(session.recorder.dated, executor):
+                summary.add(outcome)
+                yield outcome
+        finally:
+            executor.stop()
+            session.recorder.finish(summary, summary.exit_code(allow_empty=True))
+
+
+def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode:
+    """Judge the images of a run by one question, show them, and return the exit code."""
+    with run.open_session() as session:
+        question = ask(session.settings)
+        if not run.spec.cost.dry_run:
+            check_region(session.settings, question.operation)
+        scan, sources = open_scan(run, session, question)
+        if run.spec.cost.dry_run:
+            return show_plan(session, run.spec.output, scan, sources)
+        return run.reported(session, sources).execute(scan)
+
+
+def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
+    """Return what judges the images of a run, and the sources that it takes from."""
+    session.check_offers(question.operation, question.services)
+    cache = question.cache(session)
+    sources = run.open_sources(session, cache)
+    judge = ImageJudge(
+        call=session.call(question.operation, question.services),
+        send=plan if run.spec.cost.dry_run else run.sender(session, question.ask(cache)),
+        cost=question.cost,
+        sampling=question.sampling,
+        preflight=not run.spec.images.no_preflight,
+        identify=data_id_from(run.spec.images.data_id_from),
+        memory=Plan(cache) if run.spec.cost.dry_run else cache,
+    )
+    items = run.items(session, sources)
+    options = run.spec.sources
+    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    return scan, sources
 
 
 class ImageRun(Struct, frozen=True):
@@ -243,6 +225,26 @@ def _selection(asked: Selection, settings: Settings) -> Selection:
     return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
 
 
+def _check_list(name: str) -> None:
+    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
+    if name == STANDARD_INPUT:
+        return
+    try:
+        with Path(name).open("rb"):
+            return
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read the list {name!r}: {reason}", hint="check its name") from error
+
+
+def _in_region(item: Item, region: str) -> Item:
+    """Return an item with the region of its bucket, where it names none."""
+    image = item.image
+    if not isinstance(image, OssObject) or image.region is not None:
+        return item
+    return replace(item, image=replace(image, region=region))
+
+
 class Question(Struct, frozen=True, kw_only=True):
     """What a command asks about each image: by which operation, with which services, and what else it says.
 
@@ -274,6 +276,13 @@ class Question(Struct, frozen=True, kw_only=True):
         oldest = since(settings.reuse, session.environment.clock())
         engine: Engine = "local" if settings.local else "cloud"
         return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
+
+
+def local_engine_key() -> list[str]:
+    """Return what the local engine checks with: another version may find something else."""
+    from moderate_cli.emulator.engine import LocalEngine
+
+    return LocalEngine().identity()
 
 
 def sync_question(settings: Settings) -> Question:
@@ -341,93 +350,82 @@ def _recorded(session: Session, ask: Ask, question: str) -> Ask:
     return recorded
 
 
-def scan(
-    names: Iterable[str | Path],
-    spec: ScanSpec = ScanSpec(),  # noqa: B008 - it never changes
-    environment: Environment | None = None,
-    **settings: Any,
-) -> Iterator[Outcome]:
-    """Judge images and yield what became of each, as soon as it is known: a Judged, Skipped or Failed outcome.
+def show_plan(
+    session: Session,
+    output: OutputOptions,
+    outcomes: Iterable[Outcome],
+    sources: Sources | None = None,
+    *,
+    noun: str = "image",
+) -> ExitCode:
+    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
+    environment = session.environment
+    summary, estimate = RunSummary(), Estimate(session.settings.prices)
+    with open_output(output.output, environment.stdout) as stream:
+        to_terminal = output.output is None and stream.isatty()
+        choice = choose_format(output.format, to_terminal=to_terminal)
+        if choice not in _FORMATS:
+            raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
+        show = plan_renderer(stream, as_json=choice is Format.JSONL)
+        for outcome in outcomes:
+            summary.add(outcome)
+            estimate.add(outcome.call, billed(outcome))
+            show(outcome)
+    if sources is not None:
+        summary.non_images, summary.ignored = sources.non_images, sources.ignored
+    if not output.quiet:
+        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
+            echo(environment, line)
+    return summary.exit_code(allow_empty=False)
 
-    `names` are files, folders, globs, URLs and oss:// addresses. `settings` are those of moderate.yaml, and `profile`,
-    `config` and `policy_from`, such as `profile="local"` or `services=["baselineCheck"]`; several services are asked in
-    one call. What they leave open, the environment and the settings files say, as for the command. Raises UsageError
-    for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
-    ends the run: what is on its way is still judged, and kept in the store.
-    """
-    for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
-        raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
-    given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}
-    all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
-    run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
-    with run.open_session() as session:
-        question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
-        check_region(session.settings, question.operation)
-        executor, _ = open_scan(run, session, question)
-        summary = RunSummary(policy=session.policy)
+
+class Count:
+    """Counts the items of some sources in a thread of its own, once somebody asks; None until that is done."""
+
+    def __init__(self, open_sources: Callable[[], Sources]) -> None:
+        self._open_sources = open_sources
+        self._started = False
+        self._number: int | None = None
+
+    def __call__(self) -> int | None:
+        """Return the number where it is known by now."""
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._count, daemon=True).start()
+        return self._number
+
+    def _count(self) -> None:
         try:
-            for outcome in map(session.recorder.dated, executor):
-                summary.add(outcome)
-                yield outcome
-        finally:
-            executor.stop()
-            session.recorder.finish(summary, summary.exit_code(allow_empty=True))
+            self._number = sum(1 for _ in self._open_sources())
+        except ModerateError:
+            self._number = None  # the run itself says what is wrong
 
 
-def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode:
-    """Judge the images of a run by one question, show them, and return the exit code."""
-    with run.open_session() as session:
-        question = ask(session.settings)
-        if not run.spec.cost.dry_run:
-            check_region(session.settings, question.operation)
-        scan, sources = open_scan(run, session, question)
-        if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources)
-        return run.reported(session, sources).execute(scan)
-
-
-def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
-    """Return what judges the images of a run, and the sources that it takes from."""
-    session.check_offers(question.operation, question.services)
-    cache = question.cache(session)
-    sources = run.open_sources(session, cache)
-    judge = ImageJudge(
-        call=session.call(question.operation, question.services),
-        send=plan if run.spec.cost.dry_run else run.sender(session, question.ask(cache)),
-        cost=question.cost,
-        sampling=question.sampling,
-        preflight=not run.spec.images.no_preflight,
-        identify=data_id_from(run.spec.images.data_id_from),
-        memory=Plan(cache) if run.spec.cost.dry_run else cache,
-    )
-    items = run.items(session, sources)
-    options = run.spec.sources
-    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
-    return scan, sources
-
-
-def _check_list(name: str) -> None:
-    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
-    if name == STANDARD_INPUT:
+def check_option(data_id: str | None) -> None:
+    """Refuse an id for all images that the service would refuse for each; raises UsageError."""
+    if data_id is None:
         return
     try:
-        with Path(name).open("rb"):
-            return
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read the list {name!r}: {reason}", hint="check its name") from error
+        check_data_id(data_id, MAX_DATA_ID)
+    except RefusedError as error:
+        raise UsageError(f"--data-id {data_id!r}: {error.message}", hint=error.hint) from error
 
 
-def _in_region(item: Item, region: str) -> Item:
-    """Return an item with the region of its bucket, where it names none."""
-    image = item.image
-    if not isinstance(image, OssObject) or image.region is not None:
-        return item
-    return replace(item, image=replace(image, region=region))
+def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:
+    """Return what makes the data id of an image, or None for no id.
 
+    Characters that an id may not hold become `_`, and of a path that is too long the end is kept. What has no hash,
+    because this machine has no copy of it, gets its name.
+    """
+    if choice is None:
+        return None
 
-def local_engine_key() -> list[str]:
-    """Return what the local engine checks with: another version may find something else."""
-    from moderate_cli.emulator.engine import LocalEngine
+    def identify(known: Outcome) -> str:
+        if choice is DataIdFrom.SHA256 and known.sha256 is not None:
+            return known.sha256
+        image = known.item.image
+        path = urlsplit(image.url).path if isinstance(image, ImageUrl) else known.item.source
+        text = path if choice is DataIdFrom.PATH else path.rstrip("/").rpartition("/")[2]
+        return _NOT_IN_AN_ID.sub("_", text)[-MAX_DATA_ID:] or "_"
 
-    return LocalEngine().identity()
+    return identify

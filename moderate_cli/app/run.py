@@ -43,208 +43,14 @@ from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_le
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
-_Show = Callable[[Renderer], None]
-# Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
-
-
-class _Report:
-    """One place where outcomes go, until it takes no more."""
-
-    def __init__(self, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
-        self._opened = opened
-        self._renderer = make(opened.__enter__())
-        self.is_open = True
-
-    def show(self, show: _Show) -> None:
-        """Show something; raises OSError or OutputError where that cannot be written."""
-        show(self._renderer)
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Give the report its name, if no error of its own says that it is not whole."""
-        self.is_open = False
-        try:
-            self._opened.__exit__(type(error) if error else None, error, None)
-        except BaseException as raised:
-            if raised is not error:
-                raise
-
-
-class Reports:
-    """All the places where outcomes go; `main` is the format of the first.
-
-    One that cannot be written any more is told, counted in `unwritten` and left out; the others go on.
-    """
-
-    def __init__(self, main: Format, environment: Environment, *, to_terminal: bool) -> None:
-        self.main = main
-        self.unwritten = 0
-        self._environment = environment
-        self._to_terminal = to_terminal
-        self._reports: list[_Report] = []
-
-    @property
-    def flows_over_terminal(self) -> bool:
-        """Whether lines appear on the terminal while the run goes on."""
-        return self._to_terminal and self.main in _AT_ONCE
-
-    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
-        """Add a place; raises UsageError where it cannot be written."""
-        opened = open_output(path, self._environment.stdout, note=self._say)
-        self._reports.append(_Report(opened, make))
-
-    def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
-        """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
-        self._each(lambda each: each.add(outcome, suppressions=suppressions))
-
-    def finish(self, summary: RunSummary) -> None:
-        """Show what is left once the run is over."""
-        self._each(lambda each: each.finish(summary))
-
-    def close(self, error: BaseException | None = None) -> None:
-        """Give each report its name; after an error of the run, each that holds anything."""
-        for report in self._reports:
-            if report.is_open:
-                try:
-                    report.close(error)
-                except (OSError, OutputError) as raised:
-                    self._give_up(report, raised)
-
-    def _each(self, show: _Show) -> None:
-        closed: BrokenPipeError | None = None
-        for report in self._reports:
-            if not report.is_open:
-                continue
-            try:
-                report.show(show)
-            except BrokenPipeError as error:
-                closed = error
-            except (OSError, OutputError) as error:
-                self._give_up(report, error)
-        if closed is not None:
-            raise closed
-
-    def _give_up(self, report: _Report, error: OSError | OutputError) -> None:
-        self.unwritten += 1
-        if report.is_open:
-            with suppress(OSError, OutputError):
-                report.close(error)
-        self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
-
-    def _say(self, text: str) -> None:
-        echo(self._environment, text)
-
-
-@contextmanager
-def open_reports(
-    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
-) -> Iterator[Reports]:
-    """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
-
-    Raises UsageError where one of them cannot be written, or two are the same file.
-    """
-    main, further = _main_format(environment, output), _further(output)
-    _refuse_same_file([output.output, *further.values()])
-    reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
-    try:
-        for choice, path in ((main, output.output), *further.items()):
-            reports.open(path, _maker(choice, environment, policy, gate, output))
-        yield reports
-    except BaseException as error:
-        reports.close(error)
-        raise
-    reports.close()
-
-
-def chosen_formats(environment: Environment, output: OutputOptions) -> list[Format]:
-    """Return the formats of all outputs."""
-    return [_main_format(environment, output), *_further(output)]
-
-
-def _main_format(environment: Environment, output: OutputOptions) -> Format:
-    return choose_format(output.format, to_terminal=_is_for_terminal(environment, output))
-
-
-def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
-    return output.output is None and environment.stdout.isatty()
-
-
-def _maker(
-    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
-) -> Callable[[TextIO], Renderer]:
-    def make(stream: TextIO) -> Renderer:
-        return renderer(
-            choice,
-            stream,
-            environment,
-            color=output.color,
-            raw=output.raw,
-            policy=policy,
-            show_suppressed=gate.show_suppressed,
-        )
-
-    return make
-
-
-def _further(output: OutputOptions) -> dict[Format, Path]:
-    """Return the paths of the further reports, whose options are named after their formats."""
-    paths = {choice: getattr(output, f"{choice.value}_output", None) for choice in Format}
-    return {choice: path for choice, path in paths.items() if path is not None}
-
-
-def _refuse_same_file(paths: Sequence[Path | None]) -> None:
-    # A device or a pipe bears several.
-    places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
-    if len(set(places)) < len(places):
-        raise UsageError("two reports write to the same file", hint="give each its own name")
-
-
-_NOTHING = Billed()
-
-
-def billed(outcome: Outcome) -> Billed:
-    """Return what each service of an outcome's call charges: images or frames, and thousands of characters."""
-    post = _post(outcome)
-    match outcome:
-        case Judged(reused=True) | Pending(reused=True):
-            return _NOTHING
-        case Judged(verdict=verdict) | Failed(verdict=Verdict() as verdict):
-            if post is not None:
-                return post_calls(post) if verdict.engine == "cloud" else _NOTHING
-            return Billed(images=(verdict.billed_calls or 0) // max(1, len(outcome.call.services)))
-        case Pending():
-            return post_calls(post) if post is not None else Billed(images=1)
-        case Planned(calls=calls):
-            return post_calls(post) if post is not None else Billed(images=calls // len(outcome.call.services))
-    return _NOTHING
-
-
-def async_cost(options: AsyncOptions) -> Callable[[Outcome], int]:
-    """Return what tells for how many frames or slices a queued image is billed at most."""
-
-    def cost(known: Outcome) -> int:
-        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
-
-    return cost
-
-
-def _parts(known: Outcome) -> int | None:
-    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
-    if not isinstance(known.item.image, LocalFile):
-        return None
-    return known.extents[0].total if known.extents else 1
-
-
-def _post(outcome: Outcome) -> Json | None:
-    image = outcome.item.image
-    if isinstance(image, Post):
-        return image.content
-    return image.post if isinstance(image, QueuedTask) else None
-
 
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
+# Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
+_NOTHING = Billed()
+_Show = Callable[[Renderer], None]
 
 
 class OutcomeStream(Protocol):
@@ -451,3 +257,194 @@ class Run(Struct, kw_only=True):
 def unmatched(sources: Sources | None) -> list[str]:
     """Return which globs matched nothing, in words."""
     return [f"no file matches {name}" for name in sources.unmatched] if sources else []
+
+
+@contextmanager
+def open_reports(
+    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+) -> Iterator[Reports]:
+    """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
+
+    Raises UsageError where one of them cannot be written, or two are the same file.
+    """
+    main, further = _main_format(environment, output), _further(output)
+    _refuse_same_file([output.output, *further.values()])
+    reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
+    try:
+        for choice, path in ((main, output.output), *further.items()):
+            reports.open(path, _maker(choice, environment, policy, gate, output))
+        yield reports
+    except BaseException as error:
+        reports.close(error)
+        raise
+    reports.close()
+
+
+def chosen_formats(environment: Environment, output: OutputOptions) -> list[Format]:
+    """Return the formats of all outputs."""
+    return [_main_format(environment, output), *_further(output)]
+
+
+def _main_format(environment: Environment, output: OutputOptions) -> Format:
+    return choose_format(output.format, to_terminal=_is_for_terminal(environment, output))
+
+
+def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
+    return output.output is None and environment.stdout.isatty()
+
+
+def _maker(
+    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+) -> Callable[[TextIO], Renderer]:
+    def make(stream: TextIO) -> Renderer:
+        return renderer(
+            choice,
+            stream,
+            environment,
+            color=output.color,
+            raw=output.raw,
+            policy=policy,
+            show_suppressed=gate.show_suppressed,
+        )
+
+    return make
+
+
+def _further(output: OutputOptions) -> dict[Format, Path]:
+    """Return the paths of the further reports, whose options are named after their formats."""
+    paths = {choice: getattr(output, f"{choice.value}_output", None) for choice in Format}
+    return {choice: path for choice, path in paths.items() if path is not None}
+
+
+def _refuse_same_file(paths: Sequence[Path | None]) -> None:
+    # A device or a pipe bears several.
+    places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
+    if len(set(places)) < len(places):
+        raise UsageError("two reports write to the same file", hint="give each its own name")
+
+
+class Reports:
+    """All the places where outcomes go; `main` is the format of the first.
+
+    One that cannot be written any more is told, counted in `unwritten` and left out; the others go on.
+    """
+
+    def __init__(self, main: Format, environment: Environment, *, to_terminal: bool) -> None:
+        self.main = main
+        self.unwritten = 0
+        self._environment = environment
+        self._to_terminal = to_terminal
+        self._reports: list[_Report] = []
+
+    @property
+    def flows_over_terminal(self) -> bool:
+        """Whether lines appear on the terminal while the run goes on."""
+        return self._to_terminal and self.main in _AT_ONCE
+
+    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
+        """Add a place; raises UsageError where it cannot be written."""
+        opened = open_output(path, self._environment.stdout, note=self._say)
+        self._reports.append(_Report(opened, make))
+
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
+        """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
+        self._each(lambda each: each.add(outcome, suppressions=suppressions))
+
+    def finish(self, summary: RunSummary) -> None:
+        """Show what is left once the run is over."""
+        self._each(lambda each: each.finish(summary))
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give each report its name; after an error of the run, each that holds anything."""
+        for report in self._reports:
+            if report.is_open:
+                try:
+                    report.close(error)
+                except (OSError, OutputError) as raised:
+                    self._give_up(report, raised)
+
+    def _each(self, show: _Show) -> None:
+        closed: BrokenPipeError | None = None
+        for report in self._reports:
+            if not report.is_open:
+                continue
+            try:
+                report.show(show)
+            except BrokenPipeError as error:
+                closed = error
+            except (OSError, OutputError) as error:
+                self._give_up(report, error)
+        if closed is not None:
+            raise closed
+
+    def _give_up(self, report: _Report, error: OSError | OutputError) -> None:
+        self.unwritten += 1
+        if report.is_open:
+            with suppress(OSError, OutputError):
+                report.close(error)
+        self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
+
+    def _say(self, text: str) -> None:
+        echo(self._environment, text)
+
+
+class _Report:
+    """One place where outcomes go, until it takes no more."""
+
+    def __init__(self, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
+        self._opened = opened
+        self._renderer = make(opened.__enter__())
+        self.is_open = True
+
+    def show(self, show: _Show) -> None:
+        """Show something; raises OSError or OutputError where that cannot be written."""
+        show(self._renderer)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Give the report its name, if no error of its own says that it is not whole."""
+        self.is_open = False
+        try:
+            self._opened.__exit__(type(error) if error else None, error, None)
+        except BaseException as raised:
+            if raised is not error:
+                raise
+
+
+def billed(outcome: Outcome) -> Billed:
+    """Return what each service of an outcome's call charges: images or frames, and thousands of characters."""
+    post = _post(outcome)
+    match outcome:
+        case Judged(reused=True) | Pending(reused=True):
+            return _NOTHING
+        case Judged(verdict=verdict) | Failed(verdict=Verdict() as verdict):
+            if post is not None:
+                return post_calls(post) if verdict.engine == "cloud" else _NOTHING
+            return Billed(images=(verdict.billed_calls or 0) // max(1, len(outcome.call.services)))
+        case Pending():
+            return post_calls(post) if post is not None else Billed(images=1)
+        case Planned(calls=calls):
+            return post_calls(post) if post is not None else Billed(images=calls // len(outcome.call.services))
+    return _NOTHING
+
+
+def _parts(known: Outcome) -> int | None:
+    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
+    if not isinstance(known.item.image, LocalFile):
+        return None
+    return known.extents[0].total if known.extents else 1
+
+
+def _post(outcome: Outcome) -> Json | None:
+    image = outcome.item.image
+    if isinstance(image, Post):
+        return image.content
+    return image.post if isinstance(image, QueuedTask) else None
+
+
+def async_cost(options: AsyncOptions) -> Callable[[Outcome], int]:
+    """Return what tells for how many frames or slices a queued image is billed at most."""
+
+    def cost(known: Outcome) -> int:
+        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
+
+    return cost

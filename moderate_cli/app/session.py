@@ -53,119 +53,12 @@ from moderate_cli.store import default_path
 _LOCAL_TIMEOUT = 3_600.0
 """Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
 only give up an image that it still works on, or that waits behind 63 large ones, and have it judged a second time."""
-
-
-class Connection(Struct, frozen=True):
-    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
-
-    `stop` ends all waits.
-    """
-
-    clients: Sequence[GreenClient]
-    limits: RateLimits
-    stop: Stop
-    open_client: Callable[[str | None], GreenClient]
-
-
-@contextmanager
-def connect(settings: Settings, environment: Environment) -> Iterator[Connection]:
-    """Yield the clients that settings call for.
-
-    The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
-    and the profile needs them, and UsageError where the profile `local` could check nothing.
-    """
-    with ExitStack() as stack:
-        endpoint: str | None
-        if settings.local:
-            source, endpoint = stack.enter_context(_local_service())
-        else:
-            choice = settings.credentials
-            source = find_credentials(environment, choice.source, choice.profile)
-            endpoint = settings.endpoint
-        stop = Stop()
-        limits = RateLimits(sleep=stop.sleep, check=stop.check)
-
-        def open_client(region: str | None) -> GreenClient:
-            return stack.enter_context(
-                GreenClient(
-                    source,
-                    region=region,
-                    endpoint=endpoint if region == settings.region else None,
-                    vpc=settings.vpc,
-                    params_in=settings.params_in.value,
-                    queries_per_second=_quota(settings),
-                    timeouts=Timeouts(read=_timeout(settings)),
-                    retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
-                    limits=limits,
-                    clock=environment.clock,
-                )
-            )
-
-        further = () if settings.local else settings.failover
-        yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
-
-
-def _quota(settings: Settings) -> float | None:
-    """Return the calls a second, which the emulator in this process leaves to the machine."""
-    return settings.qps or (1e6 if settings.local else None)
-
-
-def _timeout(settings: Settings) -> float:
-    """Return how long to wait for an answer, in seconds."""
-    return max(settings.timeout, _LOCAL_TIMEOUT) if settings.local else settings.timeout
-
-
-@contextmanager
-def _local_service() -> Iterator[tuple[CredentialSource, str]]:
-    """Start the emulator, and yield credentials that it knows, and its endpoint."""
-    from moderate_cli.emulator import Emulator
-    from moderate_cli.emulator.engine import EXTRA, LocalEngine
-
-    if not LocalEngine().is_available():
-        raise UsageError(
-            "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
-        )
-    with Emulator(results=default_path().parent / "local-results") as emulator:
-        key = emulator.access_key
-        credentials = Credentials(key.access_key_id, key.access_key_secret)
-        yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint
-        emulator.finish_tasks()
-
-
-class _SafeFormatter(logging.Formatter):
-    """Makes one safe line of each message; only a traceback has several."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines of a record, with what a terminal or a CI would obey written out."""
-        return "\n".join(safe_text(line) for line in super().format(record).split("\n"))
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is inherited
-        """Return the message on one line."""
-        return safe_text(super().formatMessage(record))
-
-
-_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
-
-
-_TRACEBACKS = "moderate_cli.scanning"  # where an error that nobody foresaw becomes the failure of one input
-
-
-def show_log(verbosity: int, stream: TextIO, *, debug: bool = False) -> None:
-    """Write this program's own log to a stream; those of the libraries can hold headers, and with them secrets.
-
-    With `debug` the tracebacks of what nobody foresaw are in it, however quiet it is otherwise.
-    """
-    logging.getLogger(_TRACEBACKS).setLevel(logging.DEBUG if debug else logging.NOTSET)
-    log = logging.getLogger("moderate_cli")
-    log.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_SafeFormatter("moderate: %(message)s"))
-    log.handlers = [handler]
-    log.propagate = False
-
-
 _OSS_ENDPOINT = "MODERATE_OSS_ENDPOINT"  # another than the region's, for tests against an emulator
 _LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
+# The vendor offers these in some regions only, and our default is not among them.
+_NOT_EVERYWHERE = frozenset({Operation.IMAGE_BATCH_MODERATION, Operation.MULTIMODAL_ASYNC_MODERATION})
+_LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+_TRACEBACKS = "moderate_cli.scanning"  # where an error that nobody foresaw becomes the failure of one input
 
 
 class Session(Struct, frozen=True):
@@ -309,20 +202,6 @@ def open_session(
         yield Session(environment, settings, connection, recorder)
 
 
-def _not_offered(settings: Settings, operation: Operation, service: str) -> UsageError:
-    known = find_service(service)
-    offer = known.offer(operation.value) if known else None
-    where = ", ".join(offer.regions if offer and offer.regions else regions())
-    message = f"{settings.region} is not known to offer {service} for {operation.value}"
-    return UsageError(
-        f"{message}; the region comes from {settings.origins['region']}", hint=f"choose one with --region: {where}"
-    )
-
-
-# The vendor offers these in some regions only, and our default is not among them.
-_NOT_EVERYWHERE = frozenset({Operation.IMAGE_BATCH_MODERATION, Operation.MULTIMODAL_ASYNC_MODERATION})
-
-
 def check_region(settings: Settings, operation: Operation) -> None:
     """Refuse an operation that the default region does not have, before anything is sent; raises UsageError.
 
@@ -341,3 +220,116 @@ def only_service(settings: Settings) -> str:
         message = f"this command takes one service, not {len(settings.services)}: {', '.join(settings.services)}"
         raise UsageError(message, hint="`moderate batch` takes several")
     return settings.services[0]
+
+
+def _not_offered(settings: Settings, operation: Operation, service: str) -> UsageError:
+    known = find_service(service)
+    offer = known.offer(operation.value) if known else None
+    where = ", ".join(offer.regions if offer and offer.regions else regions())
+    message = f"{settings.region} is not known to offer {service} for {operation.value}"
+    return UsageError(
+        f"{message}; the region comes from {settings.origins['region']}", hint=f"choose one with --region: {where}"
+    )
+
+
+class Connection(Struct, frozen=True):
+    """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
+
+    `stop` ends all waits.
+    """
+
+    clients: Sequence[GreenClient]
+    limits: RateLimits
+    stop: Stop
+    open_client: Callable[[str | None], GreenClient]
+
+
+@contextmanager
+def connect(settings: Settings, environment: Environment) -> Iterator[Connection]:
+    """Yield the clients that settings call for.
+
+    The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
+    and the profile needs them, and UsageError where the profile `local` could check nothing.
+    """
+    with ExitStack() as stack:
+        endpoint: str | None
+        if settings.local:
+            source, endpoint = stack.enter_context(_local_service())
+        else:
+            choice = settings.credentials
+            source = find_credentials(environment, choice.source, choice.profile)
+            endpoint = settings.endpoint
+        stop = Stop()
+        limits = RateLimits(sleep=stop.sleep, check=stop.check)
+
+        def open_client(region: str | None) -> GreenClient:
+            return stack.enter_context(
+                GreenClient(
+                    source,
+                    region=region,
+                    endpoint=endpoint if region == settings.region else None,
+                    vpc=settings.vpc,
+                    params_in=settings.params_in.value,
+                    queries_per_second=_quota(settings),
+                    timeouts=Timeouts(read=_timeout(settings)),
+                    retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
+                    limits=limits,
+                    clock=environment.clock,
+                )
+            )
+
+        further = () if settings.local else settings.failover
+        yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
+
+
+def _quota(settings: Settings) -> float | None:
+    """Return the calls a second, which the emulator in this process leaves to the machine."""
+    return settings.qps or (1e6 if settings.local else None)
+
+
+def _timeout(settings: Settings) -> float:
+    """Return how long to wait for an answer, in seconds."""
+    return max(settings.timeout, _LOCAL_TIMEOUT) if settings.local else settings.timeout
+
+
+@contextmanager
+def _local_service() -> Iterator[tuple[CredentialSource, str]]:
+    """Start the emulator, and yield credentials that it knows, and its endpoint."""
+    from moderate_cli.emulator import Emulator
+    from moderate_cli.emulator.engine import EXTRA, LocalEngine
+
+    if not LocalEngine().is_available():
+        raise UsageError(
+            "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
+        )
+    with Emulator(results=default_path().parent / "local-results") as emulator:
+        key = emulator.access_key
+        credentials = Credentials(key.access_key_id, key.access_key_secret)
+        yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint
+        emulator.finish_tasks()
+
+
+def show_log(verbosity: int, stream: TextIO, *, debug: bool = False) -> None:
+    """Write this program's own log to a stream; those of the libraries can hold headers, and with them secrets.
+
+    With `debug` the tracebacks of what nobody foresaw are in it, however quiet it is otherwise.
+    """
+    logging.getLogger(_TRACEBACKS).setLevel(logging.DEBUG if debug else logging.NOTSET)
+    log = logging.getLogger("moderate_cli")
+    log.setLevel(_LEVELS[min(verbosity, len(_LEVELS) - 1)])
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_SafeFormatter("moderate: %(message)s"))
+    log.handlers = [handler]
+    log.propagate = False
+
+
+class _SafeFormatter(logging.Formatter):
+    """Makes one safe line of each message; only a traceback has several."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record, with what a terminal or a CI would obey written out."""
+        return "\n".join(safe_text(line) for line in super().format(record).split("\n"))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is inherited
+        """Return the message on one line."""
+        return safe_text(super().formatMessage(record))
