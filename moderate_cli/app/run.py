@@ -43,7 +43,6 @@ from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_le
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
-
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
