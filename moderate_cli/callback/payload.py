@@ -15,8 +15,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 from msgspec.structs import replace
 
-from moderate_cli.client.responses import IN_PROGRESS, field_of, fields_of, parse_json, read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.responses import IN_PROGRESS, Response, field_of, fields_of, parse_json, read_body
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.digests import sm3
 from moderate_cli.common.errors import ModerateError
@@ -119,7 +118,7 @@ def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = Non
     """
     body = callback.body
     if field_of(body, "Code") is not None:
-        code, _ = read_body(Answer(200, {}, callback.content.encode(), 0.0))
+        code, _ = read_body(Response(200, {}, callback.content.encode(), 0.0))
         if code == IN_PROGRESS:
             raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
     if not fields_of(body, "Data"):

@@ -21,8 +21,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from moderate_cli.client.limits import Retrier
+from moderate_cli.client.parameters import Endpoint
 from moderate_cli.client.responses import field_of
-from moderate_cli.client.transport import Endpoint
 from moderate_cli.common.errors import InputError, ServiceError, UsageError
 from moderate_cli.common.loopback import is_loopback
 from moderate_cli.common.masking import mask_text, repr_without

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from moderate_cli.catalog.prices import post_calls
 from moderate_cli.client.parameters import Operation
 from moderate_cli.client.responses import (
-    UnreadableAnswerError,
+    UnreadableResponseError,
     field_of,
     fields_of,
     parse_json,
@@ -122,14 +122,14 @@ _VENDOR_HOSTS = ".aliyuncs.com"
 def read_verdict(body: Json, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
     """Return the verdict in a body whose code is 200, of whichever operation.
 
-    `data_id` is the id that was sent with the input, `post` the post that was. Raises UnreadableAnswerError where any
+    `data_id` is the id that was sent with the input, `post` the post that was. Raises UnreadableResponseError where any
     part that decides cannot be read; it holds what could be.
     """
     return _Reader(call=call).read(body, data_id, post)
 
 
 def read_submission(body: Json, call: Call) -> Submission:
-    """Return the id of a queued task; raises UnreadableAnswerError where the answer names none that can be read."""
+    """Return the id of a queued task; raises UnreadableResponseError where the answer names none that can be read."""
     reader = _Reader(call=call)
     data = field_of(body, "Data")
     parts = data if isinstance(data, Mapping) else {}
@@ -144,7 +144,7 @@ def read_submission(body: Json, call: Call) -> Submission:
     if req_id is None:
         reader.problems.insert(0, "the service queued the task and named no id for it")
     if reader.problems:
-        raise UnreadableAnswerError(reader.problems[0])
+        raise UnreadableResponseError(reader.problems[0])
     return submission
 
 
@@ -248,7 +248,7 @@ class _Reader(Struct):
             complete=is_read and self.is_complete and not self.problems and not verdict.is_unanswered,
         )
         if self.problems:
-            raise UnreadableAnswerError("; ".join(dict.fromkeys(self.problems)), verdict)
+            raise UnreadableResponseError("; ".join(dict.fromkeys(self.problems)), verdict)
         return verdict
 
     def text(self, part: Json, *names: str) -> str | None:

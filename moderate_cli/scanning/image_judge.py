@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.client import with_failover
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.client.upload import FileChangedError
 from moderate_cli.common.errors import (
     BugError,
@@ -378,7 +378,7 @@ def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
     """Return the outcome of an item that an error left without an answer, with what could be read of one."""
     attempts = error.attempts if isinstance(error, ServiceError) else 0
     repeated = isinstance(error, ServiceError) and error.repeated
-    verdict = error.verdict if isinstance(error, UnreadableAnswerError) else None
+    verdict = error.verdict if isinstance(error, UnreadableResponseError) else None
     call = replace(verdict.call if verdict else known.call, attempts=attempts, repeated=repeated)
     if isinstance(error, RefusedError):
         return Skipped(**_about(known, call), error=error)

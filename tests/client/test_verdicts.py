@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from samples import vendor_reply, vendor_verdict
 
-from moderate_cli.client.responses import UnreadableAnswerError, quoted
+from moderate_cli.client.responses import UnreadableResponseError, quoted
 from moderate_cli.client.verdicts import read_ext, read_verdict, snake_case
 from moderate_cli.models import Call, RiskLevel, Verdict
 
@@ -100,8 +100,8 @@ def _read(data: Any) -> Verdict:
     return read_verdict({"Code": 200, "Data": data}, CALL)
 
 
-def _unreadable(data: Any) -> UnreadableAnswerError:
-    with pytest.raises(UnreadableAnswerError) as caught:
+def _unreadable(data: Any) -> UnreadableResponseError:
+    with pytest.raises(UnreadableResponseError) as caught:
         _read(data)
     error = caught.value
     assert (error.code, error.http_status, error.retryable, error.exit_code) == ("unreadable_answer", 200, False, 3)
