@@ -306,7 +306,7 @@ def open_scan(command: ImageCommand, session: Session, question: Question) -> tu
         sampling=question.sampling,
         preflight=not command.options.images.no_preflight,
         identify=data_id_from(command.options.images.data_id_from),
-        memory=Plan(cache) if command.options.cost.dry_run else cache,
+        cache=Plan(cache) if command.options.cost.dry_run else cache,
     )
     items = command.items(session, sources)
     options = command.options.sources

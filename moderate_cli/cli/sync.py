@@ -9,7 +9,7 @@ from moderate_cli.app.session import only_service
 from moderate_cli.catalog.prices import image_calls
 from moderate_cli.cli.options import ImageCommandOptions
 from moderate_cli.client.parameters import Operation
-from moderate_cli.scanning import ask_batch, ask_sync, one_call
+from moderate_cli.scanning import ImageCall, one_call
 from moderate_cli.settings import Settings
 
 
@@ -27,7 +27,7 @@ def _batch_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_BATCH_MODERATION,
         services=settings.services,
-        ask=lambda cache: ask_batch(settings.services, settings.info_types),
+        ask=lambda cache: ImageCall(settings.info_types),
         cost=lambda known: image_calls(settings.services),
     )
 
@@ -47,6 +47,6 @@ def _sync_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_MODERATION,
         services=(service,),
-        ask=lambda cache: ask_sync(service, settings.info_types),
+        ask=lambda cache: ImageCall(settings.info_types),
         cost=one_call,
     )

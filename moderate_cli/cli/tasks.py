@@ -30,7 +30,7 @@ from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import InputError, RefusedError, UsageError
 from moderate_cli.models import Item, Outcome, QueuedTask, RemoteImage, TaskKind
 from moderate_cli.results import RunSummary
-from moderate_cli.scanning import Ask, Sampling, ask_async
+from moderate_cli.scanning import Ask, ImageCall, Sampling
 
 _SOON = 3600.0  # seconds before the service forgets a result, at which to warn
 _UNKNOWN = "not in the store, so that its service, its id and its parts are unknown"
@@ -243,7 +243,7 @@ def _question(session: Session, options: AsyncOptions) -> Question:
     return Question(
         operation=Operation.IMAGE_ASYNC_MODERATION,
         services=(service,),
-        ask=lambda cache: _recorded(session, ask_async(service, info_types, options), cache.question),
+        ask=lambda cache: _recorded(session, ImageCall(info_types, options), cache.question),
         cost=async_cost(options),
         more={"interval": options.interval, "max_frames": options.max_frames},
         sampling=_sampling(options),

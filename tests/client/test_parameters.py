@@ -44,7 +44,7 @@ def test_an_object_travels_as_it_is_named(region: str | None, sent: dict[str, st
         ({"data_id": "x" * 65}, 402, "dataId may have at most 64 characters, not 65"),
         ({"data_id": "a/b"}, 401, "dataId may contain only letters, digits, _ - and ., not '/'"),
         ({"data_id": "图"}, 401, "letters, digits, _ - and ., not '图'"),
-        ({"data_id": "ok\n"}, 401, r"dataId holds '\n'"),
+        ({"data_id": "ok\n"}, 401, r"not '\n'"),
         ({"referer": "x" * 257}, 402, "referer may have at most 256 characters, not 257"),
         ({"referer": "\udcff"}, 401, "not valid UTF-8"),
         ({"image": ImageUrl(URL + "x" * 2048)}, 402, "imageUrl may have at most 2,048 characters, not 2,073"),

@@ -227,7 +227,7 @@ def test_frames_that_cannot_be_read_are_not_none(value: object, number: int | No
 
 @pytest.mark.parametrize("value", [None, "", [], "[]", "null"])
 def test_frames_that_were_announced_and_are_not_there_are_not_none(value: object) -> None:
-    with pytest.raises(UnreadableResponseError, match="3 frames are announced, and none is there") as caught:
+    with pytest.raises(UnreadableResponseError, match="3 frames are announced, but there are none") as caught:
         _frames(value, 3)
     assert caught.value.verdict
     assert caught.value.verdict.billed_calls == 3 * len(CALL.services)
@@ -320,7 +320,7 @@ def test_services_are_known_in_any_case() -> None:
     "second", [{}, {"Service": "b"}, {"Service": "b", "Code": 500, "RiskLevel": "none"}, {"Service": "c", "Result": []}]
 )
 def test_a_service_that_did_not_answer_is_named_and_the_others_are_kept(second: Any) -> None:
-    with pytest.raises(UnreadableResponseError, match="no answer of b") as caught:
+    with pytest.raises(UnreadableResponseError, match="no result of b") as caught:
         _batch({"Service": "a", "RiskLevel": "medium"}, second)
     verdict = caught.value.verdict
     assert verdict
@@ -332,7 +332,7 @@ def test_a_service_that_was_not_asked_counts_and_is_told() -> None:
     answered = [{"Service": name, "RiskLevel": level} for name, level in (("a", "none"), ("b", "none"), ("c", "high"))]
     verdict = _batch(*answered, RiskLevel="high")
     assert verdict.risk_level is RiskLevel.HIGH
-    assert verdict.notes == ("the answer has a service that was not asked: 'c'",)
+    assert verdict.notes == ("the response has a service that was not asked: 'c'",)
 
 
 def test_a_label_of_two_services_is_told_for_each() -> None:

@@ -129,7 +129,7 @@ def test_levels_in_any_writing(word: str, level: RiskLevel) -> None:
 @pytest.mark.parametrize("others", [{}, {"Result": []}, {"Result": [{"Label": "nonLabel"}]}])
 def test_a_level_that_is_no_known_word_is_unreadable_without_a_finding(word: object, others: dict[str, Any]) -> None:
     error = _unreadable({"RiskLevel": word, **others})
-    assert "the risk level of the answer is" in error.message
+    assert "the risk level of the response is" in error.message
     assert error.verdict and error.verdict.reported_level == (word if isinstance(word, str) else json.dumps(word))
 
 
@@ -137,7 +137,7 @@ def test_a_level_that_is_no_known_word_is_unreadable_without_a_finding(word: obj
 def test_a_level_that_is_no_known_word_is_high_beside_a_finding(word: object) -> None:
     verdict = _read({"RiskLevel": word, "Result": [{"Label": "x", "RiskLevel": "low"}]})
     assert (verdict.risk_level, verdict.unexplained, verdict.complete) == (RiskLevel.HIGH, RiskLevel.HIGH, False)
-    assert verdict.notes == (f"a risk level is no known word ({quoted(word or '{}')}), and counts as high",)
+    assert verdict.notes == (f"unknown risk level {quoted(word or '{}')}, which counts as high",)
 
 
 def test_a_reported_level_has_200_characters_at_most() -> None:
