@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.common.errors import InputError, ModerateError, RefusedError, ServiceError
 from moderate_cli.models import (
     Call,
@@ -83,9 +83,11 @@ def pending(source: str = "a.gif", **changes: Any) -> Pending:
     return Pending(**defaults | changes)
 
 
-def unreadable_answer(what: str = "it has no object as Data", verdict: Verdict | None = None) -> UnreadableAnswerError:
+def unreadable_answer(
+    what: str = "it has no object as Data", verdict: Verdict | None = None
+) -> UnreadableResponseError:
     """The service answered, and nobody can read what."""
-    return UnreadableAnswerError(what, verdict)
+    return UnreadableResponseError(what, verdict)
 
 
 def service_error(**changes: Any) -> ServiceError:

@@ -301,7 +301,7 @@ class ResultCache(Struct, frozen=True):
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
 
-    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome that is new; what is pending is kept as a task already.
 
         Only an answer that was read whole is one for the next time.
@@ -368,7 +368,7 @@ class Plan(Struct, frozen=True):
                 return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=0)
         return None
 
-    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Remember a content that would be sent."""
         if isinstance(outcome, Planned) and outcome.sha256 is not None:
             with self.lock:

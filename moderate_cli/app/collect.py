@@ -127,7 +127,7 @@ def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Pol
     judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
     if wait.save_frames is not None:
         judge = _FrameSaver(judge, session, clients, wait.save_frames)
-    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, patience=patience(session, wait))
+    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, schedule=patience(session, wait))
 
 
 def prepare(wait: WaitOptions) -> None:

@@ -36,12 +36,10 @@ from moderate_cli.scanning import (
     CallBudget,
     Cost,
     Executor,
+    ImageCall,
     ImageJudge,
     Sampling,
     Sender,
-    ask_async,
-    ask_batch,
-    ask_sync,
     cache_key,
     one_call,
     plan,
@@ -111,7 +109,7 @@ def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Exec
         sampling=question.sampling,
         preflight=not run.spec.images.no_preflight,
         identify=data_id_from(run.spec.images.data_id_from),
-        memory=Plan(cache) if run.spec.cost.dry_run else cache,
+        cache=Plan(cache) if run.spec.cost.dry_run else cache,
     )
     items = run.items(session, sources)
     options = run.spec.sources
@@ -291,7 +289,7 @@ def sync_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_MODERATION,
         services=(service,),
-        ask=lambda cache: ask_sync(service, settings.info_types),
+        ask=lambda cache: ImageCall(settings.info_types),
         cost=one_call,
     )
 
@@ -301,7 +299,7 @@ def batch_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_BATCH_MODERATION,
         services=settings.services,
-        ask=lambda cache: ask_batch(settings.services, settings.info_types),
+        ask=lambda cache: ImageCall(settings.info_types),
         cost=lambda known: image_calls(settings.services),
     )
 
@@ -312,7 +310,7 @@ def async_question(session: Session, options: AsyncOptions) -> Question:
     return Question(
         operation=Operation.IMAGE_ASYNC_MODERATION,
         services=(service,),
-        ask=lambda cache: _recorded(session, ask_async(service, info_types, options), cache.question),
+        ask=lambda cache: _recorded(session, ImageCall(info_types, options), cache.question),
         cost=async_cost(options),
         more={"interval": options.interval, "max_frames": options.max_frames},
         sampling=_sampling(options),

@@ -1,4 +1,4 @@
-"""Callbacks: the service pushes the result of a task to an address of ours, with a checksum that only it can make."""
+"""Callbacks: the service pushes the result of a task to a URL of ours, with a checksum that only it can make."""
 
 from moderate_cli.callback.payload import (
     ALGORITHMS,

@@ -1,7 +1,7 @@
-"""A callback as it travels: a form with ReqId, Checksum and Content, which is the JSON of a result.
+"""What a callback says, and whether it is genuine: a form with ReqId, Checksum and Content, the JSON of a result.
 
-The pages of the OSS variant write the names in lower case and have no ReqId. No page shows the content's shape: it is
-taken for the body, or the `Data` of the body, of DescribeImageModerationResult.
+The vendor's pages of the OSS variant write the names in lower case and have no ReqId. No page shows the shape of the
+content: it is taken for the body of DescribeImageModerationResult, or the `Data` of that body.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 from msgspec.structs import replace
 
-from moderate_cli.client.responses import IN_PROGRESS, field_of, fields_of, parse_json, read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.responses import IN_PROGRESS, Response, field_of, fields_of, parse_json, read_body
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.digests import sm3
 from moderate_cli.common.errors import ModerateError
@@ -26,18 +25,20 @@ from moderate_cli.models import Call, Json, Verdict
 Algorithm = Literal["SHA256", "SM3"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
+_MAX_FIELDS = 32
+
 
 def checksum(uid: str, seed: str, content: str, algorithm: Algorithm = "SHA256") -> str:
     """Return the checksum in lower-case hexadecimal; `uid` is the id of the account, not of a RAM user.
 
-    Raises NoSm3Error where that hash is asked for and missing.
+    Raises NoSm3Error for SM3 if this Python has none.
     """
     data = "".join((uid, seed, content)).encode("utf-8", "surrogateescape")
     return hashlib.sha256(data).hexdigest() if algorithm == "SHA256" else sm3(data)
 
 
 def verify(given: str, uid: str, seed: str, content: str, algorithm: Algorithm = "SHA256") -> bool:
-    """Tell whether a checksum is right, in a time that does not tell how much of it is; its case does not matter.
+    """Tell whether a checksum, in either case, is right; the comparison takes constant time.
 
     Raises NoSm3Error as `checksum` does.
     """
@@ -45,22 +46,19 @@ def verify(given: str, uid: str, seed: str, content: str, algorithm: Algorithm =
     return hmac.compare_digest(given.lower().encode("utf-8", "surrogateescape"), expected.encode())
 
 
-_MAX_FIELDS = 32
-
-
 class CallbackError(ModerateError):
-    """What was pushed cannot be read as a callback."""
+    """What was pushed is not a readable callback."""
 
     def __init__(self, message: str, *, code: str = "unreadable_callback", hint: str | None = None) -> None:
         super().__init__(message, code=code, hint=hint)
 
 
 class Callback(Struct, frozen=True):
-    """A callback that could be read; whether its checksum is right is another question.
+    """A readable callback, whether its checksum is right or not.
 
-    `req_id` comes from the content where that names it, because the checksum covers the content and not the form: one
-    of the form alone, which has `is_signed` False, may be anybody's. `content` is the text that the checksum covers,
-    `body` the JSON object in it.
+    `req_id` comes from the content if that names it, because the checksum covers the content and not the form: one that
+    only the form names may be forged, and has `is_signed` False. `content` is the text that the checksum covers, `body`
+    the JSON object in it.
     """
 
     req_id: str | None
@@ -74,14 +72,14 @@ class Callback(Struct, frozen=True):
 
 
 class Form(Struct, frozen=True):
-    """The fields of a pushed form; nothing of the content has been looked at."""
+    """The fields of a pushed form, its content not yet parsed."""
 
     req_id: str | None
     checksum: str
     content: str
 
     def open(self) -> Callback:
-        """Return the callback with its content read. Raises CallbackError where that is no JSON object."""
+        """Return the callback with its content parsed; raises CallbackError if that is not a JSON object."""
         body = _json_object(self.content)
         data = field_of(body, "Data")
         inside = [part for part in (data, body) if isinstance(part, Mapping)]
@@ -91,12 +89,12 @@ class Form(Struct, frozen=True):
 
 
 def parse_callback(form: bytes) -> Callback:
-    """Return the callback in the bytes of a form, as they were received or recorded. Raises CallbackError."""
+    """Return the callback in a form, as it was received or recorded; raises CallbackError if there is none."""
     return parse_form(form.rstrip(b"\r\n")).open()  # a recording may end with a newline, a form does not
 
 
 def parse_form(form: bytes) -> Form:
-    """Return the fields of a form, found by their names in any case. Raises CallbackError."""
+    """Return the fields of a form, whose names may be in any case; raises CallbackError if one is missing."""
     fields: dict[str, str] = {}
     pairs = form.split(b"&", _MAX_FIELDS)
     if len(pairs) > _MAX_FIELDS:
@@ -112,14 +110,14 @@ def parse_form(form: bytes) -> Form:
 
 
 def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
-    """Return the verdict that a callback brings; `data_id` and `post` are those with which its task was queued.
+    """Return the verdict in a callback; `data_id` and `post` are those with which its task was queued.
 
-    Raises ServiceError for a body that tells of a failure, or in which no verdict can be read: a shape that nobody can
-    read must not pass for an image without findings.
+    Raises ServiceError for a body that reports a failure, or whose verdict cannot be read: an unknown shape must not
+    pass for an image without findings. Raises CallbackError for a task that is still being judged.
     """
     body = callback.body
     if field_of(body, "Code") is not None:
-        code, _ = read_body(Answer(200, {}, callback.content.encode(), 0.0))
+        code, _ = read_body(Response(200, {}, callback.content.encode(), 0.0))
         if code == IN_PROGRESS:
             raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
     if not fields_of(body, "Data"):
@@ -132,14 +130,14 @@ def _decoded(part: bytes) -> str:
     try:
         return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CallbackError("the form is not text in UTF-8") from error
+        raise CallbackError("the form is not valid UTF-8") from error
 
 
 def _json_object(content: str) -> dict[str, Any]:
     try:
         body = parse_json(content)
     except ValueError as error:
-        raise CallbackError("the callback's content is no JSON") from error
+        raise CallbackError("the callback's content is not JSON") from error
     if not isinstance(body, dict):
-        raise CallbackError("the callback's content is no JSON object")
+        raise CallbackError("the callback's content is not a JSON object")
     return body

@@ -14,7 +14,7 @@ from moderate_cli.cli.options import (
     PolicyFrom,
     given_settings,
 )
-from moderate_cli.client.diagnose import Check, check_up
+from moderate_cli.client.diagnose import Check, run_diagnostics
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
@@ -85,7 +85,7 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
         yield Check("credentials", "ok", source.origin)
     with connect(settings, environment) as connection:
         for client in connection.clients:
-            yield from check_up(client, internal=settings.vpc)
+            yield from run_diagnostics(client, internal=settings.vpc)
 
 
 def _check_files(settings: Settings) -> Iterator[Check]:

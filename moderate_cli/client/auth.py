@@ -1,8 +1,8 @@
-"""Signature V3 (ACS3-HMAC-SHA256) as pure functions.
+"""How a call is signed: credentials and where they come from, then signature V3 (ACS3-HMAC-SHA256) as pure functions.
 
-Source: the vendor's page "Request syntax and signature method V3", and its SDK as the second witness; the worked
-example of the page and vectors made with the SDK are held by tests/client/test_signing.py. The set of signed headers
-is the page's, not the SDK's, which signs `user-agent` too and so breaks behind a proxy that rewrites it.
+Source: the vendor's page "Request syntax and signature method V3", and its SDK as the second witness;
+tests/client/test_auth.py checks the page's worked example and vectors made with the SDK. The signed headers are the
+page's set, not the SDK's, which also signs `user-agent` and so breaks behind a proxy that rewrites it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from msgspec import Struct, field
 from moderate_cli.common.errors import CredentialsError
 from moderate_cli.common.masking import repr_without
 
+ALGORITHM = "ACS3-HMAC-SHA256"
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+_TEMPORARY_PREFIX = "STS."
+_FORBIDDEN = frozenset(" \"'`")  # quotes: what is left of a value copied from a shell script or an .env file
+
 
 class Credentials(Struct, frozen=True):
-    """An AccessKey pair, with a security token where it is a temporary one; its text form hides the secrets.
+    """An AccessKey pair, with a security token if it is temporary; `repr` hides the secrets.
 
-    `expiration` is in Unix seconds. Raises CredentialsError for what cannot stand in a header, without repeating it.
+    `expiration` is in Unix seconds. Raises CredentialsError for values that no key has, without repeating them, and
+    for a temporary key without its token.
     """
 
     access_key_id: str
@@ -34,47 +41,39 @@ class Credentials(Struct, frozen=True):
         return repr_without(self, "access_key_secret", "security_token")
 
     def __post_init__(self) -> None:
-        """Refuse values that no key has, and a temporary key without its token, which no service would accept."""
         for name, value in (("ID", self.access_key_id), ("secret", self.access_key_secret)):
             if not _is_plain(value):
-                raise CredentialsError(f"the AccessKey {name} is empty or has characters that no key has")
+                raise CredentialsError(f"the AccessKey {name} is empty or contains invalid characters")
         if self.security_token is not None and not _is_plain(self.security_token):
-            raise CredentialsError("the security token is empty or has characters that no token has")
-        if self.access_key_id.startswith(_TEMPORARY) and self.security_token is None:
+            raise CredentialsError("the security token is empty or contains invalid characters")
+        if self.access_key_id.startswith(_TEMPORARY_PREFIX) and self.security_token is None:
             hint = "set ALIBABA_CLOUD_SECURITY_TOKEN too, or use a permanent key"
-            raise CredentialsError(
-                "the AccessKey is a temporary one (STS.), and its security token is missing", hint=hint
-            )
-
-
-_TEMPORARY = "STS."
-# Quotes are what a file of variables leaves around a value that some other program would have taken them off.
-_NEVER = frozenset(" \"'`")
+            raise CredentialsError("a temporary AccessKey (STS.) needs its security token", hint=hint)
 
 
 def _is_plain(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and _NEVER.isdisjoint(value)
+    return bool(value) and value.isascii() and value.isprintable() and _FORBIDDEN.isdisjoint(value)
 
 
 class CredentialSource(Protocol):
-    """Something that knows credentials; many threads ask it at once."""
+    """Provides credentials; called by many threads at once."""
 
     @property
     def origin(self) -> str:
-        """Where the credentials come from, for people; never a value."""
+        """Where the credentials come from, in words; never a secret."""
         ...
 
     def current(self) -> Credentials:
-        """Return credentials that are good for the next call, renewed before they expire; raises CredentialsError."""
+        """Return credentials valid for the next call, renewed before they expire; raises CredentialsError."""
         ...
 
     def renew(self, refused: Credentials) -> bool:
-        """Get others after the service called some expired; False where there are no others to be had."""
+        """Replace credentials that the service refused as expired; return False if there are no others."""
         ...
 
 
 class FixedCredentials(Struct, frozen=True):
-    """Credentials that were given once and for all."""
+    """Credentials that never change."""
 
     credentials: Credentials
     origin: str = "given by the program"
@@ -84,16 +83,12 @@ class FixedCredentials(Struct, frozen=True):
         return self.credentials
 
     def renew(self, refused: Credentials) -> bool:
-        """Tell that there are no others."""
+        """Return False: there are no others."""
         return False
 
 
-ALGORITHM = "ACS3-HMAC-SHA256"
-FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
-
-
 class UnsignedRequest(Struct, frozen=True, kw_only=True):
-    """One call before it is signed: `date` is `YYYY-MM-DDThh:mm:ssZ` in UTC, `nonce` any string not used before."""
+    """A call to be signed: `date` is `YYYY-MM-DDThh:mm:ssZ` in UTC, `nonce` any string not used before."""
 
     host: str
     action: str
@@ -107,22 +102,22 @@ class UnsignedRequest(Struct, frozen=True, kw_only=True):
 
 
 def percent_encode(text: str) -> str:
-    """Encode by RFC 3986: only letters, digits and `-_.~` stay."""
+    """Percent-encode by RFC 3986: only letters, digits and `-_.~` stay as they are."""
     return quote(text, safe="~")
 
 
 def canonical_query(query: Mapping[str, str]) -> str:
-    """Return the query sorted by name and percent-encoded, as it is signed and as it travels."""
+    """Return the query sorted by name and percent-encoded, as it is signed and sent."""
     return "&".join(f"{percent_encode(name)}={percent_encode(query[name])}" for name in sorted(query))
 
 
 def form_body(form: Mapping[str, str]) -> bytes:
-    """Return parameters as the body of a form, in the order given."""
+    """Return a form's body, its fields in the given order."""
     return urlencode(form).encode("ascii")
 
 
 def headers_to_sign(request: UnsignedRequest, credentials: Credentials) -> dict[str, str]:
-    """Return the documented set of headers, all of which are signed and sent."""
+    """Return the documented headers, all of which are signed and sent."""
     headers = {
         "host": request.host,
         "x-acs-action": request.action,
@@ -139,7 +134,7 @@ def headers_to_sign(request: UnsignedRequest, credentials: Credentials) -> dict[
 
 
 def canonical_request(request: UnsignedRequest, headers: Mapping[str, str]) -> str:
-    """Return the text whose hash is signed; `headers` have names in lower case."""
+    """Return the text whose hash is signed; the names of `headers` are in lower case."""
     names = sorted(headers)
     lines = [request.method, "/", canonical_query(request.query)]
     lines += [f"{name}:{headers[name].strip()}" for name in names]
@@ -148,17 +143,17 @@ def canonical_request(request: UnsignedRequest, headers: Mapping[str, str]) -> s
 
 
 def string_to_sign(canonical: str) -> str:
-    """Return the algorithm's name and the hash of the canonical request."""
+    """Return the text that is signed: the algorithm's name and the hash of the canonical request."""
     return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def signature(secret: str, text: str) -> str:
-    """Return the HMAC-SHA256 of a text in hexadecimal; the key is the bare secret, without the `&` of V1."""
+    """Return the HMAC-SHA256 of a text in hexadecimal; the key is the secret itself, without V1's trailing `&`."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def signed_headers(request: UnsignedRequest, credentials: Credentials) -> dict[str, str]:
-    """Return every header that the signed request must carry, Authorization among them."""
+    """Return all headers that the signed request must carry, including Authorization."""
     headers = headers_to_sign(request, credentials)
     signed = signature(credentials.access_key_secret, string_to_sign(canonical_request(request, headers)))
     names = ";".join(sorted(headers))

@@ -1,4 +1,4 @@
-"""The Green client: one method an operation, each answered by what the service said or by a ServiceError."""
+"""The Green client: one method per operation, each of which returns what the service said or raises ServiceError."""
 
 from __future__ import annotations
 
@@ -7,33 +7,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from msgspec.structs import replace
+from msgspec import Struct
 
-from moderate_cli.catalog.services import (
-    DEFAULT_REGION,
-    is_large_model,
-    queries_per_second,
-)
-from moderate_cli.catalog.services import (
-    endpoint as region_endpoint,
-)
+from moderate_cli.catalog.services import DEFAULT_REGION, is_large_model, queries_per_second
+from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredentials
-from moderate_cli.client.limits import RateKey, RateLimiter, RateLimits, Retrier
+from moderate_cli.client.limits import RateKey, RateLimits, Retrier, Timeouts
 from moderate_cli.client.parameters import (
     AsyncOptions,
+    Endpoint,
     Operation,
+    Parameters,
     ParamsIn,
     check_text,
     image_parameters,
-    place,
     post_parameters,
+    split_parameters,
 )
-from moderate_cli.client.responses import IN_PROGRESS, UnreadableAnswerError, read_body
-from moderate_cli.client.transport import Answer, Endpoint, Timeouts
+from moderate_cli.client.responses import IN_PROGRESS, Response, UnreadableResponseError, read_body
 from moderate_cli.client.upload import Uploader, UploadToken
 from moderate_cli.client.verdicts import read_result_ext, read_submission, read_verdict
 from moderate_cli.common.errors import ServiceError
@@ -44,17 +40,20 @@ if TYPE_CHECKING:
 
 LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)
 
-# The errors of a call that was sent and whose answer nobody could read: it may have been judged and billed.
-_ANSWER_LOST = frozenset({"connection_lost", "read_timeout", "unreadable_answer"})
+# The errors of a call that was sent and whose response nobody could read: it may have been judged and billed.
+_RESPONSE_LOST = frozenset({"connection_lost", "read_timeout", "unreadable_answer"})
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
 class GreenClient:
-    """Speaks to one endpoint of Content Moderation for one account; safe to share between threads.
+    """Calls one endpoint of Content Moderation for one account; safe to share between threads.
 
-    `endpoint` overrides the one of `region`, and `vpc` uses the endpoints inside the vendor's network. `limits` may be
-    shared by clients of one process; `queries_per_second` takes the place of the documented quotas.
+    `endpoint` overrides that of `region`, and `vpc` uses the endpoints inside the vendor's network. `limits` may be
+    shared by all clients of a process; `queries_per_second` overrides the documented quotas. `clock` returns Unix
+    seconds. Raises UsageError for an endpoint that is not one, or a region without the one asked for.
     """
 
     def __init__(
@@ -72,40 +71,47 @@ class GreenClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         timeouts = timeouts or Timeouts()
+        retrier = retrier or Retrier()
         self.region = region
-        self._source = FixedCredentials(credentials) if isinstance(credentials, Credentials) else credentials
+        self._endpoint = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
         self._params_in = params_in
-        self._quota = queries_per_second
-        self._timeouts = timeouts
-        self._retrier = retrier or Retrier()
-        self._limits = limits or RateLimits()
-        self._address = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
-        self._clock = clock
-        self._opening = threading.Lock()
-        self._opened: Transport | None = None
+        self._caller = _Caller(
+            FixedCredentials(credentials) if isinstance(credentials, Credentials) else credentials,
+            self._endpoint,
+            quota=queries_per_second,
+            timeouts=timeouts,
+            retrier=retrier,
+            limits=limits or RateLimits(),
+            clock=clock,
+        )
         self._uploader = Uploader(
-            self.describe_upload_token,
+            partial(_upload_token, self._caller),
             internal=vpc,
             timeouts=(timeouts.connect, timeouts.read),
             clock=clock,
-            clock_offset=lambda: self._transport.clock_offset,
-            retrier=self._retrier,
+            clock_offset=partial(_clock_offset, self._caller),
+            retrier=retrier,
         )
 
     @property
     def endpoint(self) -> str:
-        """The host that this client asks."""
-        return self._address.host
+        """The host that this client calls, with its port if that is not the usual one."""
+        return self._endpoint.host
 
     @property
-    def _transport(self) -> Transport:
-        """The way to the service, which a run that has all its answers already never takes."""
-        with self._opening:
-            if self._opened is None:
-                from moderate_cli.client.transport import Transport  # requests takes 60 ms
+    def host(self) -> str:
+        """The host without its port."""
+        return self._endpoint.hostname
 
-                self._opened = Transport(self._address, timeouts=self._timeouts, clock=self._clock)
-            return self._opened
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether calls use TLS; only those to this machine may not."""
+        return self._endpoint.scheme == "https"
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy for the service, by the usual environment variables; raises ServiceError for an unusable one."""
+        return self._caller.transport.proxy()
 
     def image_moderation(
         self,
@@ -118,7 +124,7 @@ class GreenClient:
     ) -> Verdict:
         """Judge one image now (ImageModeration).
 
-        Raises RefusedError for parameters over a documented limit, and ServiceError where there is no verdict. Vendor
+        Raises RefusedError for parameters over a documented limit, and ServiceError if there is no verdict. Vendor
         page: "Synchronous moderation API" (2026-03-03).
         """
         parameters = image_parameters(image, info_types=info_types, data_id=data_id, referer=referer)
@@ -133,7 +139,7 @@ class GreenClient:
         data_id: str | None = None,
         referer: str | None = None,
     ) -> Verdict:
-        """Judge one image with several services in one call (ImageBatchModeration); each of them is billed.
+        """Judge one image with several services in one call (ImageBatchModeration); each service is billed.
 
         Raises as `image_moderation` does. Vendor page of the same name.
         """
@@ -161,11 +167,11 @@ class GreenClient:
     def describe_image_moderation_result(
         self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None
     ) -> Verdict | None:
-        """Return the verdict on a queued image, or None while it is judged (DescribeImageModerationResult).
+        """Return the verdict on a queued image, or None while it is being judged (DescribeImageModerationResult).
 
-        `services` and `data_id` are those with which it was queued, where that is known. Raises ServiceError.
+        `services` and `data_id` are those with which it was queued, if known. Raises ServiceError.
         """
-        return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id, services, data_id)
+        return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id, tuple(services), data_id)
 
     def multimodal_async_moderation(self, service: str, post: Json) -> Submission:
         """Queue a post in the API's own shape (MultimodalAsyncModeration); the result is kept for 24 hours.
@@ -179,68 +185,56 @@ class GreenClient:
     def describe_multimodal_moderation_result(
         self, req_id: str, *, services: Sequence[str] = (), data_id: str | None = None, post: Json | None = None
     ) -> Verdict | None:
-        """Return the verdict on a queued post, or None while it is judged (DescribeMultimodalModerationResult).
+        """Return the verdict on a queued post, or None while it is being judged (DescribeMultimodalModerationResult).
 
-        `services`, `data_id` and the `post` itself are those with which it was queued, where that is known. Raises
-        ServiceError.
+        `services`, `data_id` and `post` are those with which it was queued, if known. Raises ServiceError.
         """
-        return self._result(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, req_id, services, data_id, post)
+        return self._result(Operation.DESCRIBE_MULTIMODAL_MODERATION_RESULT, req_id, tuple(services), data_id, post)
 
     def describe_image_result_ext(self, request_id: str, info_types: Sequence[str]) -> Json:
-        """Return the auxiliary information of an earlier call, by its request id (DescribeImageResultExt)."""
+        """Return the auxiliary information of an earlier call by its request id (DescribeImageResultExt).
+
+        Raises ServiceError.
+        """
         parameters = {"ReqId": request_id, "InfoType": ",".join(info_types)}
-        return read_result_ext(self._call(Operation.DESCRIBE_IMAGE_RESULT_EXT, parameters)[1])
+        return read_result_ext(self._call(Operation.DESCRIBE_IMAGE_RESULT_EXT, parameters).body)
 
     def describe_upload_token(self) -> UploadToken:
-        """Ask for the right to upload files (DescribeUploadToken)."""
-        return UploadToken.read(self._call(Operation.DESCRIBE_UPLOAD_TOKEN, {})[1])
+        """Return temporary credentials for uploads (DescribeUploadToken); raises ServiceError."""
+        return _upload_token(self._caller)
 
     def upload(self, file: BufferedReader, *, extension: str = "", sha256: str | None = None) -> OssObject:
         """Upload an open file for a later call; the service keeps it for 30 minutes.
 
-        With its `sha256`, bytes that this client uploaded a short while ago are not uploaded again.
+        With its `sha256`, bytes that this client uploaded in the last 25 minutes are not uploaded again. Raises
+        ServiceError if the upload fails, and FileChangedError if the bytes that were sent have another SHA-256.
         """
         return self._uploader.upload(file, extension=extension, sha256=sha256)
 
-    @property
-    def host(self) -> str:
-        """The host's name alone, without a port."""
-        return self._address.hostname
+    def probe(self, address: str | None = None) -> Response:
+        """Send an unsigned request to an address, by default this client's endpoint, and return the response.
 
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether calls travel over TLS; only those to this machine may not."""
-        return self._address.scheme == "https"
-
-    @property
-    def proxy(self) -> str | None:
-        """The proxy on the way to the service, by the usual environment variables."""
-        return self._transport.proxy()
-
-    def probe(self, address: str | None = None) -> Answer:
-        """Ask an address, or else this client's endpoint, without a signature; any answer shows that it is there.
-
-        Raises ServiceError where there is none.
+        Raises ServiceError if there is none.
         """
-        return self._transport.get(address)
+        return self._caller.transport.get(address)
 
     def download(self, address: str) -> bytes:
-        """Return the frame behind an address that an answer named; raises ServiceError where there is none."""
+        """Return the content of a frame by the URL in a verdict; raises ServiceError if it cannot be fetched."""
         from moderate_cli.client.transport import MAX_FRAME
 
-        answer = self._transport.get(address, limit=MAX_FRAME)
-        if answer.status != 200:
-            raise ServiceError(f"HTTP {answer.status} for its address", code="frame_failed", http_status=answer.status)
-        return answer.body
+        response = self._caller.transport.get(address, limit=MAX_FRAME)
+        if response.status != 200:
+            message = f"HTTP {response.status} for its address"
+            raise ServiceError(message, code="frame_failed", http_status=response.status)
+        return response.body
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
-        """Return the description of a call that was not sent yet."""
+        """Return the description of a call that has not been sent."""
         return Call(operation=operation.value, services=services, region=self.region, endpoint=self.endpoint)
 
     def close(self) -> None:
         """Close all connections."""
-        if self._opened is not None:
-            self._opened.close()
+        self._caller.close()
 
     def __enter__(self) -> Self:
         return self
@@ -253,116 +247,209 @@ class GreenClient:
     def _verdict(
         self, operation: Operation, services: tuple[str, ...], service_parameters: str, data_id: str | None
     ) -> Verdict:
-        code, body, call = self._judge(operation, services, service_parameters)
-        with _reading(call):
-            if code == IN_PROGRESS:  # these operations know no task that could be running
-                raise UnreadableAnswerError(f"its code is {code}, and {operation} answers at once")
-            return read_verdict(body, call, data_id=data_id)
+        done = self._judge(operation, services, service_parameters)
+        call = self._description(operation, services, done)
+        with _reading(done):
+            if done.code == IN_PROGRESS:  # these operations have no task that could be running
+                raise UnreadableResponseError(f"its code is {done.code}, and {operation} judges at once")
+            return read_verdict(done.body, call, data_id=data_id)
 
     def _submission(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> Submission:
-        _, body, call = self._judge(operation, services, service_parameters)
-        with _reading(call):
-            return read_submission(body, call)
-
-    def _judge(
-        self, operation: Operation, services: tuple[str, ...], service_parameters: str
-    ) -> tuple[int, dict[str, Any], Call]:
-        service = ",".join(services)
-        check_text("Service", service)
-        parameters = {"Service": service, "ServiceParameters": service_parameters}
-        return self._call(operation, parameters, services)
+        done = self._judge(operation, services, service_parameters)
+        with _reading(done):
+            return read_submission(done.body, self._description(operation, services, done))
 
     def _result(
         self,
         operation: Operation,
         req_id: str,
-        services: Sequence[str],
+        services: tuple[str, ...],
         data_id: str | None,
         post: Json | None = None,
     ) -> Verdict | None:
         check_text("ReqId", req_id)
-        code, body, call = self._call(operation, {"ReqId": req_id})
-        if code == IN_PROGRESS:
+        done = self._call(operation, {"ReqId": req_id})
+        if done.code == IN_PROGRESS:
             return None
-        with _reading(call):
-            return read_verdict(body, replace(call, services=tuple(services)), data_id=data_id, post=post)
+        with _reading(done):
+            return read_verdict(done.body, self._description(operation, services, done), data_id=data_id, post=post)
 
-    def _call(
-        self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()
-    ) -> tuple[int, dict[str, Any], Call]:
-        """Send one call, as often as it takes, and return the code and the body of its answer."""
-        placed = place(operation, parameters, self._params_in)
-        timeout = self._read_timeout(services)
-        used: Credentials
-        was_lost = repeated = False
+    def _judge(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> _Done:
+        service = ",".join(services)
+        check_text("Service", service)
+        return self._call(operation, {"Service": service, "ServiceParameters": service_parameters}, services)
 
-        def attempt() -> tuple[int, dict[str, Any]]:
-            nonlocal used, was_lost, repeated
-            repeated = was_lost
-            used = self._source.current()
-            limiter = self._limiter(used, operation, services)
-            started = limiter.wait()
-            try:
-                answer = read_body(self._transport.send(operation.value, placed, used, read_timeout=timeout))
-            except ServiceError as error:
-                if error.throttled:
-                    limiter.refused(started)
-                if error.code in _ANSWER_LOST:
-                    if operation.is_billed:
-                        was_lost = True
-                    else:
-                        error.max_attempts = None
-                raise
-            limiter.accepted(started)
-            return answer
+    def _call(self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()) -> _Done:
+        return self._caller.call(operation, split_parameters(operation, parameters, self._params_in), services)
 
+    def _description(self, operation: Operation, services: tuple[str, ...], done: _Done) -> Call:
+        return Call(
+            operation=operation.value,
+            services=services,
+            region=self.region,
+            endpoint=self.endpoint,
+            attempts=done.attempts,
+            elapsed_ms=done.elapsed_ms,
+            answered_at=done.answered_at,
+            repeated=done.repeated,
+        )
+
+
+class _Done(Struct, frozen=True):
+    """A call that the service accepted: the code and the body of its response, and how it went.
+
+    `repeated` means that an earlier attempt may have been judged and billed too; `answered_at` is in Unix seconds.
+    """
+
+    code: int
+    body: dict[str, Any]
+    attempts: int
+    elapsed_ms: int
+    answered_at: float
+    repeated: bool
+
+
+class _Terms(Struct, frozen=True):
+    """What holds for all calls of one operation with the same services: their quota, in calls/s, and their timeout."""
+
+    per_second: float
+    read_timeout: float  # seconds
+
+
+class _Caller:
+    """Makes calls: at the rate of their quota, retried by the policy, with the clock and the credentials put right."""
+
+    def __init__(
+        self,
+        source: CredentialSource,
+        endpoint: Endpoint,
+        *,
+        quota: float | None,
+        timeouts: Timeouts,
+        retrier: Retrier,
+        limits: RateLimits,
+        clock: Callable[[], float],
+    ) -> None:
+        self.source = source
+        self.endpoint = endpoint
+        self.limits = limits
+        self._quota = quota
+        self._timeouts = timeouts
+        self._retrier = retrier
+        self._clock = clock
+        self._terms: dict[tuple[Operation, tuple[str, ...]], _Terms] = {}
+        self._opening = threading.Lock()
+        self._transport: Transport | None = None
+
+    @property
+    def transport(self) -> Transport:
+        """The transport, created on first use: a run whose results are all known needs none."""
+        with self._opening:
+            if self._transport is None:
+                from moderate_cli.client.transport import Transport  # requests takes 60 ms
+
+                self._transport = Transport(self.endpoint, timeouts=self._timeouts, clock=self._clock)
+            return self._transport
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def call(self, operation: Operation, parameters: Parameters, services: tuple[str, ...] = ()) -> _Done:
+        """Make one call, with as many attempts as it takes; raises ServiceError."""
+        call = _PendingCall(self, operation, parameters, self._terms_of(operation, services))
         started = time.monotonic()
         try:
-            (code, body), attempts = self._retrier.run(attempt, recover=lambda error: self._recover(error, used))
+            (code, body), attempts = self._retrier.run(call.attempt, recover=call.recover)
         except ServiceError as error:
-            error.repeated = repeated
+            error.repeated = call.repeated
             raise
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        call = self.call(operation, services)
-        call = replace(call, attempts=attempts, elapsed_ms=elapsed_ms, answered_at=self._clock(), repeated=repeated)
-        return code, body, call
+        return _Done(code, body, attempts, elapsed_ms, self._clock(), call.repeated)
 
-    def _recover(self, error: ServiceError, used: Credentials) -> bool:
-        """Remove the cause of an error where this machine can: a wrong clock, or credentials that have expired."""
+    def _terms_of(self, operation: Operation, services: tuple[str, ...]) -> _Terms:
+        terms = self._terms.get((operation, services))
+        if terms is None:
+            is_large = any(is_large_model(service) for service in services)
+            terms = self._terms[operation, services] = _Terms(
+                self._quota or min(queries_per_second(operation.value, service) for service in services or ("",)),
+                max(self._timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else self._timeouts.read,
+            )
+        return terms
+
+
+class _PendingCall:
+    """One call that is being made: what its attempts share."""
+
+    def __init__(self, caller: _Caller, operation: Operation, parameters: Parameters, terms: _Terms) -> None:
+        self.repeated = False  # whether an attempt before the latest may have been judged and billed
+        self._caller = caller
+        self._operation = operation
+        self._parameters = parameters
+        self._terms = terms
+        self._credentials: Credentials | None = None
+        self._was_lost = False
+
+    def attempt(self) -> tuple[int, dict[str, Any]]:
+        """Send the call once, and return the code and the body of its response; raises ServiceError."""
+        self.repeated = self._was_lost
+        caller, name = self._caller, self._operation.value
+        used = self._credentials = caller.source.current()
+        key = RateKey(used.access_key_id, caller.endpoint.host, name, self._terms.per_second)
+        limiter = caller.limits.limiter(key)
+        started = limiter.wait()
+        try:
+            response = caller.transport.send(name, self._parameters, used, read_timeout=self._terms.read_timeout)
+            accepted = read_body(response)
+        except ServiceError as error:
+            if error.throttled:
+                limiter.refused(started)
+            if error.code in _RESPONSE_LOST:
+                if self._operation.is_billed:
+                    self._was_lost = True
+                else:
+                    error.max_attempts = None
+            raise
+        limiter.accepted(started)
+        return accepted
+
+    def recover(self, error: ServiceError) -> bool:
+        """Remove the cause of an error, if it is a wrong clock or expired credentials; return whether that was done."""
         if error.clock_skew is not None:
-            if abs(self._transport.clock_offset + error.clock_skew) > 1:  # the other threads' errors say the same
-                self._transport.clock_offset = -error.clock_skew
+            transport = self._caller.transport
+            if abs(transport.clock_offset + error.clock_skew) > 1:  # s; other threads may have corrected it already
+                transport.clock_offset = -error.clock_skew
                 log.warning("%s; corrected for this run by the service's clock", error.message)
             return True
-        return error.code.startswith("InvalidSecurityToken") and self._source.renew(used)
+        refused = self._credentials
+        is_expired = error.code.startswith("InvalidSecurityToken")
+        return is_expired and refused is not None and self._caller.source.renew(refused)
 
-    def _limiter(self, used: Credentials, operation: Operation, services: tuple[str, ...]) -> RateLimiter:
-        quota = self._quota or min(queries_per_second(operation.value, service) for service in services or ("",))
-        return self._limits.limiter(RateKey(used.access_key_id, self.endpoint, operation.value, quota))
 
-    def _read_timeout(self, services: tuple[str, ...]) -> float | None:
-        is_large = any(is_large_model(service) for service in services)
-        return max(self._timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else None
+def _upload_token(caller: _Caller) -> UploadToken:
+    return UploadToken.read(caller.call(Operation.DESCRIBE_UPLOAD_TOKEN, Parameters()).body)
+
+
+def _clock_offset(caller: _Caller) -> float:
+    return caller.transport.clock_offset
 
 
 @contextmanager
-def _reading(call: Call) -> Iterator[None]:
-    """Let an answer that cannot be read tell how it came."""
+def _reading(done: _Done) -> Iterator[None]:
+    """Give the error of an unreadable response the attempts of its call."""
     try:
         yield
-    except UnreadableAnswerError as error:
-        error.attempts, error.repeated = call.attempts, call.repeated
+    except UnreadableResponseError as error:
+        error.attempts, error.repeated = done.attempts, done.repeated
         raise
 
 
-T = TypeVar("T")
-
-
 def with_failover(clients: Sequence[GreenClient], call: Callable[[GreenClient], T]) -> T:
-    """Return what a call returns with the first client whose service does not fail.
+    """Return the result of `call` with the first client whose service does not fail.
 
-    `call` uploads what it needs by itself. Raises the last client's ServiceError, or the first that is no failure of
-    the service, with the attempts so far.
+    `call` uploads what it needs itself. Raises the last client's ServiceError, or the first that is not a failure of
+    the service, with the attempts made so far.
     """
     made = 0
     for client in clients[:-1]:
@@ -373,10 +460,10 @@ def with_failover(clients: Sequence[GreenClient], call: Callable[[GreenClient], 
             error.attempts = made
             if not service_failed(error):
                 raise
-            log.warning("%s failed (%s); asking the next region", client.endpoint, error.message)
+            log.warning("%s failed (%s); trying the next region", client.endpoint, error.message)
     return call(clients[-1])
 
 
 def service_failed(error: ServiceError) -> bool:
-    """Tell whether the service itself failed, by its body's code or its status."""
+    """Tell whether the service itself failed, by the code in the body or the HTTP status."""
     return error.api_code == 500 or (error.api_code is None and (error.http_status or 0) >= 500)

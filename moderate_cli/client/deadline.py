@@ -1,7 +1,7 @@
-"""A bound on the whole of an exchange: connecting, sending, headers and body, however slowly the other side drips.
+"""When an exchange ends at the latest: connecting, sending, headers and body, however slowly the bytes trickle in.
 
-A socket's own timeout starts anew with each byte. Here one thread hangs up on every connection whose time is over; who
-waits on it wakes up with an error.
+A socket's own timeout starts again with each byte. Here one thread shuts down every connection whose time is over,
+which wakes up whoever waits on it with an error.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 
-_TICK = 0.05  # seconds between two looks at what is over
+_TICK = 0.05  # seconds between two checks for what is over
 
 
 class Deadline:
-    """When one exchange is over, by the monotonic clock, and the connection that it uses."""
+    """The time at which one exchange is over, in seconds of the monotonic clock, and the connection that it uses."""
 
     def __init__(self, at: float) -> None:
         self.at = at
         self.is_over = False
-        self._line: socket | None = None
+        self._socket: socket | None = None
 
-    def attach(self, line: socket) -> None:
-        """Use a connection."""
-        self._line = line
+    def attach(self, connection: socket) -> None:
+        """Watch a connection, and shut it down if the time is over already."""
+        self._socket = connection
         if self.is_over:
             self.end()
 
     def end(self) -> None:
-        """Hang up, so that whoever reads or writes fails at once."""
+        """Shut the connection down, so that whoever reads or writes fails at once."""
         self.is_over = True
-        if self._line is not None:
+        if self._socket is not None:
             with suppress(OSError):  # it is closed already
-                self._line.shutdown(SHUT_RDWR)
+                self._socket.shutdown(SHUT_RDWR)
 
 
 class _Watch:
-    """The deadlines of all threads, and the thread that keeps them."""
+    """The deadlines of all threads, and the thread that enforces them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -71,55 +71,55 @@ class _Watch:
                 now = time.monotonic()
                 over = [deadline for deadline in self._open if deadline.at <= now]
                 self._open.difference_update(over)
-                for deadline in over:  # under the lock: what was discarded never hangs up on the next exchange
+                for deadline in over:  # under the lock: a discarded deadline must not end the next exchange
                     deadline.end()
             time.sleep(_TICK)
 
 
 _watch = _Watch()
-_here = threading.local()  # the deadline of what this thread does
+_thread = threading.local()  # the deadline of what this thread does
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[Deadline]:
-    """Bound all that this thread does over watched connections in the `with` block."""
+    """Give all that this thread does over watched connections in the `with` block so many seconds."""
     deadline = Deadline(time.monotonic() + seconds)
-    _here.deadline = deadline
+    _thread.deadline = deadline
     _watch.add(deadline)
     try:
         yield deadline
     finally:
-        _here.deadline = None
+        _thread.deadline = None
         _watch.discard(deadline)
 
 
-def _attach(line: socket | None) -> None:
-    deadline: Deadline | None = getattr(_here, "deadline", None)
-    if deadline is not None and line is not None:
-        deadline.attach(line)
+def _attach(connection: socket | None) -> None:
+    deadline: Deadline | None = getattr(_thread, "deadline", None)
+    if deadline is not None and connection is not None:
+        deadline.attach(connection)
 
 
 class _Watched:
-    """A connection with a second handle on its socket, which stays the same when TLS takes the first."""
+    """A connection with a duplicate of its socket, which stays valid when TLS wraps the first."""
 
-    _line: socket | None = None
+    _duplicate: socket | None = None
 
     def _new_conn(self) -> socket:
         opened: socket = super()._new_conn()  # type: ignore[misc]
-        self._line = opened.dup()
-        _attach(self._line)
+        self._duplicate = opened.dup()
+        _attach(self._duplicate)
         return opened
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        """Send a request; a connection that was kept open gets the deadline of this one."""
-        _attach(self._line)
+        """Send a request; a kept-alive connection gets the deadline of this one."""
+        _attach(self._duplicate)
         super().request(*arguments, **options)  # type: ignore[misc]
 
     def close(self) -> None:
-        """Close both handles."""
-        line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        """Close the socket and its duplicate."""
+        duplicate, self._duplicate = self._duplicate, None
+        if duplicate is not None:
+            duplicate.close()
         super().close()  # type: ignore[misc]
 
 
@@ -132,12 +132,12 @@ class _WatchedHTTPS(_Watched, HTTPSConnection):
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Opens connections that a deadline can end."""
+    """Opens connections that a deadline can shut down."""
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> ConnectionPool:
-        """Return the pool of connections for a request."""
+        """Return the connection pool for a request."""
         pool = super().get_connection_with_tls_context(*arguments, **options)
-        # Exactly these: the connections of other kinds of pools, as for a SOCKS proxy, are made in their own ways.
+        # Exactly these: other kinds of pools, as for a SOCKS proxy, make their connections in their own way.
         if type(pool) is HTTPSConnectionPool:
             pool.ConnectionCls = _WatchedHTTPS
         elif type(pool) is HTTPConnectionPool:

@@ -1,4 +1,4 @@
-"""Whether the service can be used from here: one check after the other, each saying what to do where it fails."""
+"""Whether the service can be used from here: diagnostics, each with a hint on what to do if it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Status = Literal["ok", "failed", "skipped"]
 
 
 class Check(Struct, frozen=True):
-    """One check, what it found, and what to do where it failed; it is skipped where an earlier one makes it idle."""
+    """One check, what it found, and what to do if it failed; skipped if an earlier failure makes it pointless."""
 
     name: str
     status: Status
@@ -27,10 +27,10 @@ class Check(Struct, frozen=True):
     hint: str | None = None
 
 
-def check_up(client: GreenClient, *, internal: bool = False) -> Iterator[Check]:
-    """Check the way to the service, the clock, the signature, the permission and the way to OSS, in this order.
+def run_diagnostics(client: GreenClient, *, internal: bool = False) -> Iterator[Check]:
+    """Check name, connection, clock, signature, permission and the connection to OSS, in this order.
 
-    The signed call is DescribeUploadToken, which is free as far as the vendor documents.
+    The signed call is DescribeUploadToken, which is free as far as documented. Raises nothing: an error is a failure.
     """
     yield _check_dns(client)
     connection, skew = _check_connection(client)
@@ -56,28 +56,28 @@ def _check_dns(client: GreenClient) -> Check:
 
 def _check_connection(client: GreenClient) -> tuple[Check, float | None]:
     try:
-        answer = client.probe()
+        response = client.probe()
     except ServiceError as error:
         return Check("tls", "failed", error.message, error.hint), None
     how = "TLS certificate trusted" if client.is_encrypted else "plain http on this machine"
-    return Check("tls", "ok", f"{client.endpoint} answers, {how}"), answer.clock_skew
+    return Check("tls", "ok", f"{client.endpoint} responds, {how}"), response.clock_skew
 
 
 def _check_clock(skew: float | None) -> Check:
     if skew is None:
-        return Check("clock", "skipped", "the service's time is not known")
+        return Check("clock", "skipped", "the service's time is unknown")
     seconds = round(abs(skew))
-    detail = f"{seconds} s {'ahead of' if skew > 0 else 'behind'} the service" if seconds else "as the service's"
+    detail = f"{seconds} s {'ahead of' if skew > 0 else 'behind'} the service" if seconds else "same as the service's"
     if abs(skew) > MAX_SKEW:
-        return Check("clock", "failed", detail, "set the clock, for example with NTP; 15 minutes are allowed")
+        return Check("clock", "failed", detail, "set the clock, for example with NTP; it may be off by 15 minutes")
     return Check("clock", "ok", detail)
 
 
 def _check_call(client: GreenClient, *, is_connected: bool) -> tuple[UploadToken | None, Check, Check]:
-    """Make one signed call; a refusal of the signature leaves the permission unknown."""
-    unknown = Check("permission", "skipped", "not known without an accepted signature")
+    """Make one signed call; if its signature is refused, the permission stays unknown."""
+    unknown = Check("permission", "skipped", "unknown without an accepted signature")
     if not is_connected:
-        return None, Check("signature", "skipped", "not known without a connection"), unknown
+        return None, Check("signature", "skipped", "unknown without a connection"), unknown
     try:
         token = client.describe_upload_token()
     except ServiceError as error:
@@ -94,10 +94,10 @@ def _check_call(client: GreenClient, *, is_connected: bool) -> tuple[UploadToken
 
 def _check_oss(client: GreenClient, token: UploadToken | None, *, internal: bool) -> Check:
     if token is None:
-        return Check("oss", "skipped", "not known without an upload token")
+        return Check("oss", "skipped", "unknown without an upload token")
     try:
         address = check_oss_endpoint(token.internal_endpoint if internal else token.internet_endpoint)
         client.probe(address)
     except ServiceError as error:
         return Check("oss", "failed", error.message, error.hint)
-    return Check("oss", "ok", f"{urlsplit(address).netloc} answers; uploads go to {token.bucket}")
+    return Check("oss", "ok", f"{urlsplit(address).netloc} responds; uploads go to {token.bucket}")

@@ -1,4 +1,4 @@
-"""The ServiceParameters of a call as JSON text, refused where the service states that it would refuse them.
+"""What a call says, and to whom: the operation, the endpoint, and parameters that break no documented limit.
 
 Limits: the vendor's pages of the sync, async and multimodal operations (the sync one of 2026-03-03).
 """
@@ -9,19 +9,39 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from moderate_cli.client.transport import Parameters
-from moderate_cli.common.errors import RefusedError
+from moderate_cli.common.errors import RefusedError, UsageError
+from moderate_cli.common.loopback import is_loopback
+from moderate_cli.common.text import shortened
 from moderate_cli.models import ImageUrl, Json, RemoteImage
+
+MAX_DATA_ID = 64  # characters, as all up to MAX_SEED
+MAX_POST_DATA_ID = 128
+MAX_URL = 2048
+MAX_REFERER = 256
+MAX_SEED = 64
+MAX_FRAMES = 100
+MAX_POST_TEXT = 5000  # characters, comments included
+MAX_POST_IMAGES = 30  # comments included
+MAX_COMMENT_TEXT = 1000  # characters
+MAX_COMMENT_IMAGES = 10
+MAX_COMMENT_LEVELS = 2  # comments, and replies to them: the page shows no others
 
 ParamsIn = Literal["query", "form"]
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ADDRESS = rf"(?:(https?)://)?({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?/?"
+_DATA_ID = r"[A-Za-z0-9_.-]+"
+_SEED = r"[A-Za-z0-9_]+"
+
 
 class Operation(StrEnum):
-    """The operations by the name that travels in `x-acs-action`."""
+    """The operations, by the name that is sent as `x-acs-action`."""
 
     IMAGE_MODERATION = "ImageModeration"
     IMAGE_BATCH_MODERATION = "ImageBatchModeration"
@@ -34,7 +54,7 @@ class Operation(StrEnum):
 
     @property
     def is_billed(self) -> bool:
-        """Whether a call may cost something; those that are free may be repeated freely, for they change nothing."""
+        """Whether a call may cost something; free ones change nothing, and so may be repeated freely."""
         return self in _BILLED
 
 
@@ -51,8 +71,60 @@ _BILLED = frozenset(
 _IN_FORM = frozenset({Operation.IMAGE_MODERATION, Operation.DESCRIBE_IMAGE_RESULT_EXT})
 
 
-def place(operation: Operation, parameters: Mapping[str, str], params_in: ParamsIn = "query") -> Parameters:
-    """Put the parameters of a call where the operation wants them.
+class Endpoint(Struct, frozen=True):
+    """A scheme and a host with its port, as `host` is signed."""
+
+    scheme: str
+    host: str
+
+    @property
+    def url(self) -> str:
+        """The address as text, without a path."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def hostname(self) -> str:
+        """The host without its port."""
+        return urlsplit(self.url).hostname or ""
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Parse `HOST[:PORT]` (https) or an address with its scheme.
+
+        Raises UsageError for anything else, and for http to another machine: signed requests contain key ids and
+        users' images.
+        """
+        found = re.fullmatch(_ADDRESS, text, re.IGNORECASE | re.ASCII)
+        scheme, host, port = found.groups() if found else ("", "", None)
+        if not host or not 0 < int(port or 443) < 65536 or not _is_host(host):
+            raise UsageError(f"{shortened(text)!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
+        scheme, host = (scheme or "https").lower(), host.lower()
+        if scheme == "http" and not is_loopback(host.strip("[]")):
+            raise UsageError(f"{shortened(text)!r} is plain http to another machine", hint="use https")
+        return cls(scheme, f"{host}:{port}" if port else host)
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return True
+    from ipaddress import ip_address  # hardly any endpoint is an IP address
+
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+class Parameters(Struct, frozen=True, kw_only=True):
+    """The parameters of a call, by where they are sent."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+
+
+def split_parameters(operation: Operation, parameters: Mapping[str, str], params_in: ParamsIn = "query") -> Parameters:
+    """Return the parameters of a call, in the query or the form as the operation expects them.
 
     `params_in="form"` sends those of the query in the body, for posts that make a URL too long for some gateway; the
     vendor documents neither that limit nor this way.
@@ -64,31 +136,11 @@ def place(operation: Operation, parameters: Mapping[str, str], params_in: Params
     return Parameters(query=parameters)
 
 
-MAX_DATA_ID = 64
-MAX_POST_DATA_ID = 128
-MAX_URL = 2048
-MAX_REFERER = 256
-MAX_SEED = 64
-MAX_FRAMES = 100
-MAX_POST_TEXT = 5000
-MAX_POST_IMAGES = 30
-MAX_COMMENT_TEXT = 1000
-MAX_COMMENT_IMAGES = 10
-MAX_COMMENT_LEVELS = 2  # comments, and replies to them: the page shows no others
-
-_DATA_ID = re.compile(r"[A-Za-z0-9_.-]+")
-_SEED = re.compile(r"[A-Za-z0-9_]+")
-# Ideographs, their radicals and punctuation, and full-width forms: what a URL with Chinese in it holds.
-_CHINESE = re.compile(
-    "[\u2e80-\u2fdf\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
-
-
 class AsyncOptions(Struct, frozen=True):
     """What only the asynchronous image operation takes.
 
-    `interval` looks at every n-th frame, `max_frames` (1 to 100) at so many at most; the results go to `callback`, with
-    a checksum that is made with `seed`, by SHA256 or SM3.
+    `interval` judges every n-th frame, `max_frames` (1 to 100) bounds their number. Results are pushed to the URL
+    `callback`, with a checksum made with `seed` by `crypt_type`, SHA256 or SM3.
     """
 
     interval: int | None = None
@@ -98,17 +150,17 @@ class AsyncOptions(Struct, frozen=True):
     crypt_type: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Return the parameters by their names in the API; raises RefusedError."""
+        """Return the parameters by their names in the API; raises RefusedError for one over a documented limit."""
         _check_frames(self.interval, self.max_frames)
         if self.callback is not None:
             check_url("callback", self.callback)
             if not self.seed:
-                raise _invalid("seed is missing, and a callback needs one")
+                raise _invalid("a callback needs a seed")
         if self.seed is not None:
             _check_length("seed", self.seed, MAX_SEED)
             _check_pattern("seed", self.seed, _SEED, "letters, digits and _")
         if self.crypt_type not in {None, "SHA256", "SM3"}:
-            raise _invalid(f"cryptType is {self.crypt_type!r}, and only SHA256 and SM3 are allowed")
+            raise _invalid(f"cryptType must be SHA256 or SM3, not {self.crypt_type!r}")
         fields = {
             "callback": self.callback,
             "seed": self.seed,
@@ -119,15 +171,6 @@ class AsyncOptions(Struct, frozen=True):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def image_fields(image: RemoteImage) -> dict[str, str]:
-    """Return the parameters that name an image; raises RefusedError."""
-    if isinstance(image, ImageUrl):
-        check_url("imageUrl", image.url)
-        return {"imageUrl": image.url}
-    fields = {"ossBucketName": image.bucket, "ossObjectName": image.key}
-    return fields | ({"ossRegionId": image.region} if image.region else {})
-
-
 def image_parameters(
     image: RemoteImage,
     *,
@@ -136,7 +179,7 @@ def image_parameters(
     referer: str | None = None,
     further: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the ServiceParameters of a call about one image; raises RefusedError."""
+    """Return the ServiceParameters of a call about one image; raises RefusedError for one over a documented limit."""
     fields: dict[str, Any] = dict(image_fields(image))
     if data_id:
         check_data_id(data_id, MAX_DATA_ID)
@@ -147,6 +190,15 @@ def image_parameters(
     if info_types:
         fields["infoType"] = ",".join(info_types)
     return json_text(fields | dict(further or {}))
+
+
+def image_fields(image: RemoteImage) -> dict[str, str]:
+    """Return the parameters that name an image; raises RefusedError for a URL that the service would refuse."""
+    if isinstance(image, ImageUrl):
+        check_url("imageUrl", image.url)
+        return {"imageUrl": image.url}
+    fields = {"ossBucketName": image.bucket, "ossObjectName": image.key}
+    return fields | ({"ossRegionId": image.region} if image.region else {})
 
 
 def post_parameters(post: Json) -> str:
@@ -161,44 +213,13 @@ def post_parameters(post: Json) -> str:
     for path, text, images in parts:
         if path != "mainData":
             _check_length(f"{path}.content", text, MAX_COMMENT_TEXT)
-            _check_count(f"{path}.images", len(images), MAX_COMMENT_IMAGES)
+            _check_size(f"{path}.images", len(images), MAX_COMMENT_IMAGES, "images")
         for index, image in enumerate(images):
             if image.get("imageUrl"):
                 check_url(f"{path} image {index + 1}: imageUrl", str(image["imageUrl"]))
     _check_size("the text of the post", sum(len(text) for _, text, _ in parts), MAX_POST_TEXT, "characters")
-    _check_count("the post", sum(len(images) for _, _, images in parts), MAX_POST_IMAGES)
+    _check_size("the post", sum(len(images) for _, _, images in parts), MAX_POST_IMAGES, "images")
     return json_text(post)
-
-
-def json_text(fields: Json) -> str:
-    """Return parameters as compact JSON; raises RefusedError for text that is not valid UTF-8."""
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    check_text("ServiceParameters", text)
-    return text
-
-
-def check_text(name: str, value: str) -> None:
-    """Refuse text that cannot travel, which an odd byte on the command line becomes."""
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise _invalid(f"{name} is not valid UTF-8") from error
-
-
-def check_data_id(value: str, longest: int) -> None:
-    """Refuse an id that is too long or has characters that the service does not take."""
-    _check_length("dataId", value, longest)
-    _check_pattern("dataId", value, _DATA_ID, "letters, digits, _ - and .")
-
-
-def check_url(name: str, value: str) -> None:
-    """Refuse a URL that is too long, holds Chinese characters, or is no http address."""
-    _check_length(name, value, MAX_URL)
-    found = _CHINESE.search(value)
-    if found:
-        raise _invalid(f"{name} holds the Chinese character {found[0]!r} at {found.start() + 1}; percent-encode it")
-    if not value.lower().startswith(("http://", "https://")):
-        raise _invalid(f"{name} is no http or https address")
 
 
 def _parts(post: Json) -> Iterator[tuple[str, str, list[Json]]]:
@@ -223,34 +244,71 @@ def _comments(above: Json, path: str, level: int) -> Iterator[tuple[str, str, li
         yield from _comments(comment, f"{where}.", level + 1)
 
 
+def json_text(fields: Json) -> str:
+    """Return parameters as compact JSON; raises RefusedError for text that is not valid UTF-8."""
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    check_text("ServiceParameters", text)
+    return text
+
+
+def check_text(name: str, value: str) -> None:
+    """Raise RefusedError for text that cannot be sent as UTF-8, such as undecodable bytes of the command line."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _invalid(f"{name} is not valid UTF-8") from error
+
+
+def check_data_id(value: str, longest: int) -> None:
+    """Raise RefusedError for an id of more than `longest` characters, or with characters that are not allowed."""
+    _check_length("dataId", value, longest)
+    _check_pattern("dataId", value, _DATA_ID, "letters, digits, _ - and .")
+
+
+def check_url(name: str, value: str) -> None:
+    """Raise RefusedError for a URL that is too long, contains Chinese characters, or is not http or https."""
+    _check_length(name, value, MAX_URL)
+    found = None if value.isascii() else _chinese().search(value)
+    if found:
+        raise _invalid(f"{name} contains the Chinese character {found[0]!r} at {found.start() + 1}; percent-encode it")
+    if not value.lower().startswith(("http://", "https://")):
+        raise _invalid(f"{name} is not an http or https URL")
+
+
+@cache
+def _chinese() -> re.Pattern[str]:
+    """Return what finds ideographs, their radicals and punctuation, and full-width forms; it takes 2 ms to compile."""
+    return re.compile(
+        "[\u2e80-\u2fdf\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+    )
+
+
 def _check_frames(interval: int | None, max_frames: int | None) -> None:
     if interval is not None:
         if interval < 1:
-            raise _invalid(f"interval is {interval}, and at least 1 is needed")
+            raise _invalid(f"interval must be at least 1, not {interval}")
         if max_frames is None:
-            raise _invalid("interval needs maxFrameNum beside it")
+            raise _invalid("interval needs maxFrameNum too")
     if max_frames is not None and not 1 <= max_frames <= MAX_FRAMES:
-        raise _invalid(f"maxFrameNum is {max_frames}, and 1 to {MAX_FRAMES} are allowed")
+        raise _invalid(f"maxFrameNum must be 1 to {MAX_FRAMES}, not {max_frames}")
 
 
 def _check_length(name: str, value: str, longest: int) -> None:
     _check_size(name, len(value), longest, "characters")
 
 
-def _check_count(name: str, count: int, most: int) -> None:
-    _check_size(name, count, most, "images")
-
-
 def _check_size(name: str, size: int, most: int, unit: str) -> None:
     if size > most:
-        message = f"{name} has {size:,} {unit}, and at most {most:,} are allowed"
+        message = f"{name} may have at most {most:,} {unit}, not {size:,}"
         raise RefusedError(message, code="parameter_too_long", api_code=402)
 
 
-def _check_pattern(name: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
-    if not pattern.fullmatch(value):
-        wrong = next(character for character in value if not pattern.fullmatch(character)) if value else ""
-        raise _invalid(f"{name} holds {wrong!r}, and only {allowed} are allowed" if value else f"{name} is empty")
+def _check_pattern(name: str, value: str, pattern: str, allowed: str) -> None:
+    if not value:
+        raise _invalid(f"{name} is empty")
+    if not re.fullmatch(pattern, value):
+        wrong = next(character for character in value if not re.fullmatch(pattern, character))
+        raise _invalid(f"{name} may contain only {allowed}, not {wrong!r}")
 
 
 def _invalid(message: str) -> RefusedError:

@@ -1,13 +1,15 @@
-"""One signed request to the service and its answer, over requests with one kept-alive session a thread."""
+"""How one request is sent and its response received: signed, over requests, with one kept-alive session per thread.
+
+Loads requests, which takes 60 ms: a run that needs no call never imports this module.
+"""
 
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -15,7 +17,6 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import requests
-from msgspec import Struct, field
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 from urllib3.connectionpool import ConnectionPool
@@ -31,131 +32,25 @@ from moderate_cli.client.auth import (
     signed_headers,
 )
 from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
-from moderate_cli.common.errors import ServiceError, UsageError
+from moderate_cli.client.limits import Timeouts
+from moderate_cli.client.parameters import Endpoint, Parameters
+from moderate_cli.client.responses import Response
+from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.loopback import is_loopback
-from moderate_cli.common.masking import mask_bytes, repr_without
-from moderate_cli.common.text import shortened
-
-
-class Timeouts(Struct, frozen=True):
-    """How long to wait, in seconds: for a connection, and for the answer once the request is sent."""
-
-    connect: float = 3.0
-    read: float = 10.0
-
-
-class Parameters(Struct, frozen=True, kw_only=True):
-    """The parameters of one call, where they travel."""
-
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-
-
-class Answer(Struct, frozen=True):
-    """What came back: status, headers (names in any case), the bytes of the body, and when it was asked for.
-
-    `secrets` are those with which it was asked for, which no answer may repeat.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    sent_at: float
-    secrets: tuple[str | None, ...] = ()
-
-    def __repr__(self) -> str:
-        return repr_without(self, "secrets")
-
-    @property
-    def clock_skew(self) -> float | None:
-        """By how many seconds this machine is ahead of the service, where a Date header tells."""
-        from email.utils import parsedate_to_datetime  # 7 ms that only a wrong clock needs
-
-        try:
-            return self.sent_at - parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
-            return None
-
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_ADDRESS = re.compile(
-    rf"(?:(?P<scheme>https?)://)?(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?/?",
-    re.IGNORECASE | re.ASCII,
-)
-
-
-def _is_host(host: str) -> bool:
-    if not host.startswith("["):
-        return True
-    from ipaddress import ip_address  # hardly any endpoint is a number
-
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
-class Endpoint(Struct, frozen=True):
-    """A scheme and a host with its port, as `host` is signed."""
-
-    scheme: str
-    host: str
-
-    @property
-    def url(self) -> str:
-        """The address as text, without a path."""
-        return f"{self.scheme}://{self.host}"
-
-    @property
-    def hostname(self) -> str:
-        """The host's name or address alone."""
-        return urlsplit(self.url).hostname or ""
-
-    @classmethod
-    def parse(cls, text: str) -> Endpoint:
-        """Read `HOST[:PORT]` (https) or an address with its scheme.
-
-        Raises UsageError for anything else, and for http to another machine: signed requests carry credentials' ids
-        and users' images.
-        """
-        found = _ADDRESS.fullmatch(text)
-        if found is None or not 0 < int(found["port"] or 443) < 65536 or not _is_host(found["host"]):
-            raise UsageError(f"{shortened(text)!r} is not an endpoint", hint="give HOST, HOST:PORT or https://HOST")
-        scheme, host = (found["scheme"] or "https").lower(), found["host"].lower()
-        if scheme == "http" and not is_loopback(host.strip("[]")):
-            raise UsageError(f"{shortened(text)!r} is plain http to another machine", hint="use https")
-        return cls(scheme, f"{host}:{found['port']}" if found["port"] else host)
-
+from moderate_cli.common.masking import mask_bytes
 
 API_VERSION = "2022-03-02"
 USER_AGENT = f"moderate-cli/{__version__}"
+MAX_RESPONSE = 8 * 1024 * 1024  # bytes of a response, unpacked; real ones have some kilobytes
+MAX_FRAME = 20 * 1024 * 1024  # bytes of a frame, as many as an image may have
+
+_PROXY_SCHEMES = frozenset({"http", "https"})
 
 log = logging.getLogger(__name__)
 
 
-MAX_ANSWER = 8 * 1024 * 1024
-"""Bytes of an answer, once it is unpacked; real ones have some kilobytes."""
-MAX_FRAME = 20 * 1024 * 1024
-"""Bytes of a frame, as many as an image may have."""
-
-_PROXY_SCHEMES = frozenset({"http", "https"})
-
-
-class _OneHost(WatchedAdapter):
-    """Looks up the connections of its host once, and not for each request."""
-
-    _pool: ConnectionPool | None = None
-
-    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> ConnectionPool:
-        """Return the connections that the first request needed: all have the same host, proxy and CA settings."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*arguments, **options)
-        return self._pool
-
-
 class Transport:
-    """Signs and sends; knows no operation and tries nothing twice."""
+    """Signs and sends; knows no operation, and retries nothing. `clock` returns Unix seconds."""
 
     def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.endpoint = endpoint
@@ -168,10 +63,10 @@ class Transport:
 
     def send(
         self, action: str, parameters: Parameters, credentials: Credentials, *, read_timeout: float | None = None
-    ) -> Answer:
-        """Send one call with a date and a nonce of its own; `read_timeout` takes the place of the usual one.
+    ) -> Response:
+        """Send one call with its own date and nonce; `read_timeout` (seconds) overrides the usual one.
 
-        Raises ServiceError, retryable, where no complete answer arrived.
+        Raises ServiceError, retryable in most cases, if no complete response arrives.
         """
         sent_at = self._clock()
         request = self._sign(action, parameters, credentials, sent_at + self.clock_offset)
@@ -183,18 +78,18 @@ class Transport:
                 response = session.get_adapter(f"{self.endpoint.url}/").send(
                     request, timeout=(self._timeouts.connect, seconds), **settings
                 )
-                content = self._content(response, MAX_ANSWER, deadline)
+                content = self._content(response, MAX_RESPONSE, deadline)
             except (OSError, HTTPError) as error:  # what requests raises is an OSError, as is a missing CA bundle
-                raise self._unanswered(error, self.endpoint.host, deadline, seconds) from error
+                raise self._no_response(error, self.endpoint.host, deadline, seconds) from error
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(content))
         signature = str(request.headers["authorization"]).rpartition("=")[2]
         secrets_ = (credentials.access_key_secret, credentials.security_token, signature)
-        return Answer(response.status_code, response.headers, mask_bytes(content, secrets_), sent_at, secrets_)
+        return Response(response.status_code, response.headers, mask_bytes(content, secrets_), sent_at, secrets_)
 
-    def get(self, address: str | None = None, *, limit: int = MAX_ANSWER) -> Answer:
-        """Get an address, or else the endpoint, without a signature, and at most `limit` bytes of it.
+    def get(self, address: str | None = None, *, limit: int = MAX_RESPONSE) -> Response:
+        """Get an address, by default the endpoint, without a signature.
 
-        Raises ServiceError where nobody answers in time, or with more.
+        Raises ServiceError if there is no response in time, or one of more than `limit` bytes.
         """
         sent_at = self._clock()
         url = address or self.endpoint.url
@@ -211,17 +106,17 @@ class Transport:
                     proxies=proxies_for(url),
                 )
                 content = self._content(response, limit, deadline)
-            except (OSError, HTTPError, ValueError) as error:  # ValueError: no address at all
-                raise self._unanswered(error, host or url, deadline, self._timeouts.read) from error
-        return Answer(response.status_code, response.headers, content, sent_at)
+            except (OSError, HTTPError, ValueError) as error:  # ValueError: not a URL
+                raise self._no_response(error, host or url, deadline, self._timeouts.read) from error
+        return Response(response.status_code, response.headers, content, sent_at)
 
     def _content(self, response: requests.Response, limit: int, deadline: Deadline) -> bytes:
-        """Return what a response holds, unpacked, and give its connection back.
+        """Return the content of a response, unpacked, and release its connection.
 
-        Raises ServiceError for more than `limit` bytes, and for a packing that we did not ask for and do not know.
+        Raises ServiceError for more than `limit` bytes, and for an encoding that is neither gzip nor deflate.
         """
         data = b""
-        # The read that finds nothing more tells whether the body broke off.
+        # The last read, which finds nothing more, tells whether the body was cut off.
         while len(data) <= limit and (more := response.raw.read(limit + 1 - len(data), decode_content=False)):
             data += more
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -229,16 +124,16 @@ class Transport:
             data = _unpacked(data, limit)
         elif encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             response.close()
-            raise _unreadable(f"is packed as {encoding[:40]!r}", response.status_code)
+            raise _unreadable(f"has the unknown encoding {encoding[:40]!r}", response.status_code)
         if len(data) > limit:
             response.close()
             raise _unreadable(f"is longer than {limit // 1024 // 1024} MB", response.status_code)
-        if deadline.is_over:  # a line that was cut among the headers looks like an answer without a body
+        if deadline.is_over:  # a connection cut within the headers looks like a response without a body
             raise TimeoutError
         return data
 
     def proxy(self) -> str | None:
-        """Return the proxy on the way to the endpoint, or None."""
+        """Return the proxy for the endpoint, or None; raises ServiceError, fatal, for one that cannot be used."""
         proxies: dict[str, str] = self._session()[1]["proxies"]
         return proxies.get(self.endpoint.scheme)
 
@@ -263,11 +158,11 @@ class Transport:
             content_type=None if parameters.form is None else FORM_CONTENT_TYPE,
         )
         headers = signed_headers(unsigned, credentials)
-        headers["accept"] = "application/json"  # RPC gateways have answered XML without it
+        headers["accept"] = "application/json"  # RPC gateways have answered in XML without it
         headers["user-agent"] = USER_AGENT
         headers["content-length"] = str(len(unsigned.body))
         query = canonical_query(parameters.query)
-        # Ready as it is: to let requests prepare it takes a sixth of all that a call costs the processor.
+        # Prepared by hand: letting requests do it takes a sixth of the CPU time of a call.
         request = requests.PreparedRequest()
         request.method = "POST"
         request.url = f"{self.endpoint.url}/?{query}" if query else f"{self.endpoint.url}/"
@@ -276,12 +171,12 @@ class Transport:
         return request
 
     def _session(self) -> tuple[requests.Session, dict[str, Any]]:
-        """Return this thread's session and its proxy and CA settings, which are worked out once, not once a call."""
+        """Return this thread's session with its proxy and CA settings, which are computed once, not for each call."""
         if not hasattr(self._local, "session"):
             session = requests.Session()
             settings = session.merge_environment_settings(self.endpoint.url, {}, True, True, None)
             settings["proxies"] = proxies_for(self.endpoint.url)
-            session.trust_env = False  # from here on no netrc and no variable has a say
+            session.trust_env = False  # from here on, ignore netrc and environment variables
             for scheme in ("http://", "https://"):
                 session.mount(scheme, WatchedAdapter())
             session.mount(f"{self.endpoint.url}/", _OneHost())
@@ -291,25 +186,27 @@ class Transport:
             self._local.settings = settings
         return self._local.session, self._local.settings
 
-    def _unanswered(self, error: Exception, host: str, deadline: Deadline, seconds: float) -> ServiceError:
+    def _no_response(self, error: Exception, host: str, deadline: Deadline, seconds: float) -> ServiceError:
         if deadline.is_over or isinstance(error, requests.exceptions.ReadTimeout | ReadTimeoutError):
             hint = "try again, or raise --timeout"
-            return _perhaps_judged(f"no whole answer from {host} within {seconds:g} s", code="read_timeout", hint=hint)
-        if isinstance(error, HTTPError):  # the body broke off
+            return _perhaps_judged(
+                f"no complete response from {host} within {seconds:g} s", code="read_timeout", hint=hint
+            )
+        if isinstance(error, HTTPError):  # the body was cut off
             return _perhaps_judged(
                 f"the connection to {host} was lost: {_reason(error)}", code="connection_lost", hint="try again"
             )
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | ValueError):
-            return ServiceError(f"{host!r} is no address that can be asked", code="invalid_address")
+            return ServiceError(f"{host!r} is not a usable address", code="invalid_address")
         if not isinstance(error, requests.RequestException):
             hint = "check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
-            return ServiceError(f"no request to {host} can be made: {error}", code="tls_failed", hint=hint, fatal=True)
+            return ServiceError(f"cannot send requests to {host}: {error}", code="tls_failed", hint=hint, fatal=True)
         if isinstance(error, requests.exceptions.SSLError):
             hint = "behind a proxy that inspects TLS, set REQUESTS_CA_BUNDLE to its certificate"
             return ServiceError(f"no trusted TLS connection to {host}: {_reason(error)}", code="tls_failed", hint=hint)
         if isinstance(error, requests.exceptions.ProxyError):
             hint = "check HTTPS_PROXY and NO_PROXY"
-            message = f"the proxy refused the way to {host}: {_reason(error)}"
+            message = f"the proxy refused to connect to {host}: {_reason(error)}"
             return ServiceError(message, code="proxy_failed", hint=hint, retryable=True, max_attempts=2)
         hint = "check the network, --region and --endpoint"
         if isinstance(error, requests.exceptions.ConnectTimeout):
@@ -322,10 +219,22 @@ class Transport:
         return ServiceError(message, code="connection_failed", hint=hint, retryable=True)
 
 
-def proxies_for(url: str) -> dict[str, str]:
-    """Return the proxies of the environment for a URL; what is on this machine is never asked through one.
+class _OneHost(WatchedAdapter):
+    """Looks up its connection pool once, not for each request."""
 
-    Raises ServiceError, fatal for the run, for one that cannot be used.
+    _pool: ConnectionPool | None = None
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> ConnectionPool:
+        """Return the pool of the first request: all have the same host, proxy and CA settings."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*arguments, **options)
+        return self._pool
+
+
+def proxies_for(url: str) -> dict[str, str]:
+    """Return the environment's proxies for a URL, none for one on this machine.
+
+    Raises ServiceError, fatal for the run, for a proxy that cannot be used.
     """
     if is_loopback(urlsplit(url).hostname or ""):
         return {}
@@ -342,7 +251,7 @@ def _check_proxy(proxy: str) -> None:
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         is_usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, or brackets without an address
+    except ValueError:  # a port that is not a number, or brackets without an address
         is_usable = False
         parts = None
     if parts is not None and parts.scheme.startswith("socks"):
@@ -357,7 +266,7 @@ def _check_proxy(proxy: str) -> None:
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
-    """Return what gzip or deflate holds, one byte beyond a limit at most; raises ServiceError for what is neither."""
+    """Return the content of gzip or deflate, at most one byte over the limit; raises ServiceError for neither."""
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, limit + 1)
     except zlib.error:
@@ -368,16 +277,16 @@ def _unpacked(data: bytes, limit: int) -> bytes:
 
 
 def _unreadable(what: str, status: int) -> ServiceError:
-    return ServiceError(f"the answer {what} (HTTP {status})", code="unreadable_answer", http_status=status)
+    return ServiceError(f"the response {what} (HTTP {status})", code="unreadable_answer", http_status=status)
 
 
 def _perhaps_judged(message: str, *, code: str, hint: str) -> ServiceError:
-    """Return the error of a call that was sent: it may be judged and billed, so this may happen twice at most."""
+    """Return the error of a call that was sent, and so may be judged and billed: at most two attempts may end so."""
     return ServiceError(message, code=code, hint=hint, retryable=True, max_attempts=2)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it wraps, from the outside in."""
+    """Yield an error and the errors that it wraps, the outermost first."""
     seen: object = error
     while isinstance(seen, BaseException):
         yield seen
@@ -386,6 +295,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost cause in the operating system's words, where there is one."""
+    """Return the operating system's message of the innermost cause, or the name of the error."""
     words = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
     return words[-1] if words else type(error).__name__

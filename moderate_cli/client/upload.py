@@ -1,6 +1,6 @@
-"""Local files go to the service's own bucket: an upload token, then a PutObject through oss2.
+"""How a local file is uploaded to the service's own bucket: an upload token, then a PutObject through oss2.
 
-Files are kept there for 30 minutes (the vendor's pages of the sync and async operations).
+The service keeps files for 30 minutes (the vendor's pages of the sync and async operations).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from moderate_cli.client.limits import Retrier
+from moderate_cli.client.parameters import Endpoint
 from moderate_cli.client.responses import field_of
-from moderate_cli.client.transport import Endpoint
 from moderate_cli.common.errors import InputError, ServiceError, UsageError
 from moderate_cli.common.loopback import is_loopback
 from moderate_cli.common.masking import mask_text, repr_without
@@ -30,13 +30,13 @@ from moderate_cli.common.oss2_door import load_oss2, tame
 from moderate_cli.models import Json, OssObject
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
-KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is good for further calls, of the 30 minutes
-SLOWEST = 64 * 1024  # bytes a second: an upload may take the time of a call, and so much more
-CONNECTIONS = 64  # kept open for further uploads: one for each worker, however many `--jobs` allows
-_REMEMBERED = 10_000  # uploads: memory stays flat however many files there are
+KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is reused, of the 30 minutes
+SLOWEST = 64 * 1024  # bytes/s: the time for an upload is that of a call plus its size divided by this
+CONNECTIONS = 64  # kept alive for further uploads: one for each worker, up to the most that `--jobs` allows
+_MAX_REMEMBERED = 10_000  # uploads, so that memory stays flat
 _MAX_CODE_LENGTH = 100
-# OSS's page of error codes (read 2026-11): what passes, and what every further upload would meet with too.
-_PASSING = frozenset({"RequestTimeout"})
+# OSS's page of error codes (read 2026-11): a transient error, and those that every further upload would have too.
+_TRANSIENT = frozenset({"RequestTimeout"})
 _FATAL = {
     "RequestTimeTooSkewed": (
         "this machine's clock is more than 15 minutes off, by OSS's (RequestTimeTooSkewed)",
@@ -44,7 +44,7 @@ _FATAL = {
     ),
     "UserDisable": (
         "the account behind the upload storage is disabled (UserDisable)",
-        "the account may be overdue: look at it in the vendor's console",
+        "the account may have an overdue bill: check it in the vendor's console",
     ),
 }
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
@@ -54,14 +54,16 @@ log = logging.getLogger(__name__)
 
 
 class FileChangedError(InputError):
-    """A file had another content when it was sent than when it was hashed."""
+    """A file changed between its hashing and its upload."""
 
     def __init__(self) -> None:
-        super().__init__("the file changed while it was sent", code="file_changed", hint="try again when it is at rest")
+        super().__init__(
+            "the file changed while it was being sent", code="file_changed", hint="try again once it no longer changes"
+        )
 
 
 class _Hashed:
-    """A file as it is sent: `size` bytes of it, of which the SHA-256 is taken on their way."""
+    """A file as it is sent: `size` bytes of it, hashed with SHA-256 on the way."""
 
     def __init__(self, file: BufferedReader, size: int) -> None:
         self._file = file
@@ -73,7 +75,7 @@ class _Hashed:
         return self._size
 
     def read(self, amount: int = -1) -> bytes:
-        """Return the next bytes; raises InputError where that fails, as where the file has become shorter."""
+        """Return the next bytes; raises InputError if that fails, FileChangedError if the file has become shorter."""
         try:
             data = self._file.read(self._left if amount < 0 else min(amount, self._left))
         except OSError as error:
@@ -86,7 +88,7 @@ class _Hashed:
 
     @property
     def is_sent(self) -> bool:
-        """Whether all of it was read."""
+        """Whether all bytes were read."""
         return not self._left
 
     @property
@@ -96,7 +98,10 @@ class _Hashed:
 
 
 class UploadToken(Struct, frozen=True):
-    """The answer of DescribeUploadToken: temporary credentials for one prefix of one bucket; Unix seconds."""
+    """Temporary credentials for one prefix of one bucket, as DescribeUploadToken returns them.
+
+    `expiration` is in Unix seconds; `repr` hides the secrets.
+    """
 
     access_key_id: str
     access_key_secret: str
@@ -112,7 +117,7 @@ class UploadToken(Struct, frozen=True):
 
     @classmethod
     def read(cls, body: Json) -> UploadToken:
-        """Read the body of an answer; raises ServiceError where a field is missing, or is no text that it can be."""
+        """Return the token in a body; raises ServiceError if a field is missing or unusable."""
         data = field_of(body, "Data")
         fields = data if isinstance(data, Mapping) else {}
 
@@ -147,26 +152,26 @@ def _is_number(value: object) -> bool:
 
 
 class _Upload(Struct):
-    """One upload of some bytes, for which others with the same bytes wait."""
+    """One upload of some bytes, for which others with the same bytes wait; `done_at` is in Unix seconds."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    place: OssObject | None = None
+    stored: OssObject | None = None
     done_at: float = 0.0
 
 
 class _Grant(Struct, frozen=True):
-    """A token, and the bucket of oss2 that it opens."""
+    """A token, and oss2's bucket for it."""
 
     token: UploadToken
     bucket: Any
 
 
 class Uploader:
-    """Puts files where the service reads them.
+    """Uploads files to where the service reads them; safe to share between threads.
 
-    One token and one bucket object serve all threads until shortly before they expire, and bytes that were uploaded
-    already are not uploaded again while the service keeps them. `clock_offset` tells how many seconds to add to this
-    machine's clock.
+    One token and one bucket object serve all threads until shortly before the token expires, and bytes that were
+    uploaded already are not uploaded again while the service keeps them. `timeouts` are those of a connection and of a
+    response, in seconds; `clock` returns Unix seconds, and `clock_offset` the seconds to add to them.
     """
 
     def __init__(
@@ -187,31 +192,31 @@ class Uploader:
         self._retrier = retrier or Retrier()
         self._lock = threading.Lock()
         self._grant: _Grant | None = None
-        self._asked: Future[_Grant] | None = None
+        self._requested: Future[_Grant] | None = None
         self._session: Any = None
         self._uploads: OrderedDict[str, _Upload] = OrderedDict()
 
     def upload(self, file: BufferedReader, *, extension: str, sha256: str | None = None) -> OssObject:
-        """Upload an open file from its start, under a new name, and return where it is.
+        """Upload an open file from its start, under a new name, and return its place in the bucket.
 
-        `extension` comes with its dot, and is left out if it is an odd one. With `sha256`, the same bytes are uploaded
-        once. Raises ServiceError where the token or the upload is refused or fails, and FileChangedError where the
-        bytes that were sent have another SHA-256.
+        `extension` includes its dot, and is left out if it is unusual. With `sha256`, the same bytes are uploaded only
+        once. Raises ServiceError if the token or the upload is refused or fails, and FileChangedError if the bytes
+        that were sent have another SHA-256.
         """
         if sha256 is None:
             return self._put(file, extension, None)
         upload = self._remembered(sha256)
         with upload.lock:
-            if upload.place is None or self._clock() - upload.done_at > KEPT_FOR:
-                upload.place = self._put(file, extension, sha256)
+            if upload.stored is None or self._clock() - upload.done_at > KEPT_FOR:
+                upload.stored = self._put(file, extension, sha256)
                 upload.done_at = self._clock()
-            return upload.place
+            return upload.stored
 
     def _remembered(self, sha256: str) -> _Upload:
         with self._lock:
             upload = self._uploads.setdefault(sha256, _Upload())
             self._uploads.move_to_end(sha256)
-            if len(self._uploads) > _REMEMBERED:
+            if len(self._uploads) > _MAX_REMEMBERED:
                 self._uploads.popitem(last=False)
             return upload
 
@@ -245,7 +250,7 @@ class Uploader:
             from email.utils import formatdate
 
             headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
-        from moderate_cli.client.deadline import within  # loads requests, which a run of known images never does
+        from moderate_cli.client.deadline import within  # loads requests, which a run of known images does not need
 
         oss2 = load_oss2()
         seconds = self._timeouts[1] + len(content) / SLOWEST
@@ -258,10 +263,10 @@ class Uploader:
             if content.is_sent and sha256 is not None and content.sha256 != sha256:  # so that its MD5 is wrong too
                 raise FileChangedError from None
             raise _upload_error(error, grant.token) from None
-        except OSError as error:  # the answer broke off; what requests raises is one
-            message = f"the answer to the upload to {grant.token.bucket} broke off"
+        except OSError as error:  # the response was cut off; what requests raises is an OSError
+            message = f"the response to the upload to {grant.token.bucket} was cut off"
             raise ServiceError(message, code="upload_failed", hint="check the network", retryable=True) from error
-        if deadline.is_over:  # a line that was cut among the headers looks like an answer without a body
+        if deadline.is_over:  # a connection cut within the headers looks like a response without a body
             raise _too_slow(grant.token, seconds)
         if sha256 is not None and content.sha256 != sha256:
             raise FileChangedError
@@ -269,49 +274,49 @@ class Uploader:
         return OssObject(grant.token.bucket, key, _region(grant.bucket.endpoint))
 
     def _another_grant(self, refused: _Grant) -> _Grant:
-        """Return a new token in place of one that OSS refused, unless another thread got one already."""
+        """Return a new grant for one that OSS refused, unless another thread has one already."""
         with self._lock:
             if self._grant is refused:
                 self._grant = None
         return self._current_grant()
 
     def _current_grant(self) -> _Grant:
-        """Return the token that is good now; whoever waits while one is asked for shares what comes of that.
+        """Return the current grant; threads that wait while one is requested share it.
 
-        A bad answer is that of one only: the next one who waits asks again.
+        An error response is for one thread only: the next one that waits requests a grant again.
         """
         while True:
             with self._lock:
                 if self._grant is not None and self._grant.token.expiration - EXPIRY_MARGIN > self._clock():
                     return self._grant
-                asked, mine = self._asked, Future[_Grant]()
-                if asked is None:
-                    self._asked = mine
-            if asked is None:
-                return self._ask(mine)
+                requested, mine = self._requested, Future[_Grant]()
+                if requested is None:
+                    self._requested = mine
+            if requested is None:
+                return self._request(mine)
             try:
-                return asked.result()
+                return requested.result()
             except ServiceError as error:
-                if error.http_status is None:  # nobody answered, and nobody will answer the next one
+                if error.http_status is None:  # no response, and there will be none for the next one
                     raise
 
-    def _ask(self, answer: Future[_Grant]) -> _Grant:
-        """Ask for a token, for all that wait for the answer."""
+    def _request(self, result: Future[_Grant]) -> _Grant:
+        """Request a grant, for all threads that wait for the result."""
         try:
-            grant = self._another_token()
+            grant = self._new_grant()
         except BaseException as error:
             with self._lock:
-                self._asked = None
-            answer.set_exception(error)
+                self._requested = None
+            result.set_exception(error)
             raise
         with self._lock:
-            self._grant, self._asked = grant, None
-        answer.set_result(grant)
+            self._grant, self._requested = grant, None
+        result.set_result(grant)
         return grant
 
-    def _another_token(self) -> _Grant:
+    def _new_grant(self) -> _Grant:
         importing = threading.Thread(target=load_oss2, daemon=True)
-        importing.start()  # 0.2 s that pass while the request for the token travels
+        importing.start()  # 0.2 s, while the request for the token is on its way
         token = self._fetch_token()
         importing.join()
         return _Grant(token, self._open_bucket(token))
@@ -330,12 +335,12 @@ class Uploader:
                 enable_crc=False,
             )
         except oss2.exceptions.ClientError as error:
-            message = "the upload token names a bucket that cannot be one"
+            message = "the upload token names an invalid bucket"
             raise ServiceError(message, code="unreadable_answer", hint="try again later", http_status=200) from error
 
 
 def _session(oss2: Any, address: str) -> Any:
-    """Return oss2's session with connections that end in time, and the proxies of ours."""
+    """Return a session of oss2 whose connections have deadlines, and the same proxies as ours."""
     from moderate_cli.client.deadline import WatchedAdapter
     from moderate_cli.client.transport import proxies_for
 
@@ -346,10 +351,10 @@ def _session(oss2: Any, address: str) -> Any:
 
 
 def check_oss_endpoint(address: str) -> str:
-    """Return the address of an OSS endpoint that files may be sent to: https under aliyuncs.com, or this machine.
+    """Return the URL of an OSS endpoint that files may be sent to: https under aliyuncs.com, or this machine.
 
-    One without a scheme, which oss2 would ask in plain http, gets https. Raises ServiceError for any other, so that a
-    forged answer cannot draw users' images elsewhere.
+    One without a scheme, for which oss2 would use plain http, gets https. Raises ServiceError for any other, so that a
+    forged response cannot direct users' images elsewhere.
     """
     try:
         endpoint = Endpoint.parse(address)
@@ -377,12 +382,12 @@ def _too_slow(token: UploadToken, seconds: float) -> ServiceError:
 
 
 def _upload_error(error: Any, token: UploadToken) -> ServiceError:
-    """Return what oss2 raised in our words; its own text repeats headers of the request."""
+    """Return our error for one of oss2, whose own text repeats headers of the request."""
     if error.status // 100 == 3:
         message = f"the upload to {token.bucket} was redirected, which is not followed"
         return ServiceError(message, code="upload_redirected", http_status=error.status, hint="check the proxy")
-    if error.status < 0:  # oss2's mark for a request without an answer
-        message = f"the upload to {token.bucket} found no answer"
+    if error.status < 0:  # oss2's mark for a request without a response
+        message = f"no response to the upload to {token.bucket}"
         return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)
     secrets = (token.access_key_secret, token.security_token)
     code = re.sub(r"[^\w.-]+", "_", mask_text(str(error.code or ""), secrets), flags=re.ASCII)[:_MAX_CODE_LENGTH]
@@ -394,6 +399,6 @@ def _upload_error(error: Any, token: UploadToken) -> ServiceError:
         http_status=error.status,
         request_id=request_id or None,
         hint=hint,
-        retryable=error.status >= 500 or error.status == 429 or code in _PASSING,
+        retryable=error.status >= 500 or error.status == 429 or code in _TRANSIENT,
         fatal=code in _FATAL,
     )

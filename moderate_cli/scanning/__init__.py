@@ -1,4 +1,4 @@
-"""Many inputs, judged at once and reported as they finish."""
+"""From many inputs to their outcomes: worker threads, and one judge for each kind of input."""
 
 from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import (
@@ -6,12 +6,10 @@ from moderate_cli.scanning.image_judge import (
     Cache,
     CallBudget,
     Cost,
+    ImageCall,
     ImageJudge,
     Sampling,
     Sender,
-    ask_async,
-    ask_batch,
-    ask_sync,
     cache_key,
     one_call,
     plan,
@@ -23,13 +21,11 @@ __all__ = [
     "CallBudget",
     "Cost",
     "Executor",
+    "ImageCall",
     "ImageJudge",
     "Judge",
     "Sampling",
     "Sender",
-    "ask_async",
-    "ask_batch",
-    "ask_sync",
     "cache_key",
     "one_call",
     "plan",

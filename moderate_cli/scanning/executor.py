@@ -1,4 +1,4 @@
-"""Many inputs at once: worker threads take items from one bounded line, outcomes come out as they finish."""
+"""How many inputs are judged at once: worker threads take items from one bounded queue, and yield outcomes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from queue import Empty, SimpleQueue
 
 from moderate_cli.models import Failed, Item, NotTried, Outcome
 
-_PATIENCE = 0.1  # seconds between two looks at whether the consumer is still there
-_PACE = 0.01  # seconds after which a new worker begins: so far apart are starts at the quota of 100 a second
-_SILENCE = 1.0  # seconds after which nobody waits for more items that are only counted
-_AHEAD = 2  # outcomes that may wait for the consumer, for each worker
-_AHEAD_IN_ORDER = 16  # the same where a slow one holds up those behind it
+_PATIENCE = 0.1  # seconds between two checks of whether the consumer is still there
+_PACE = 0.01  # seconds after which a new worker begins: the interval of calls at the quota of 100 calls/s
+_SILENCE = 1.0  # seconds without a new item, after which items are no longer waited for just to count them
+_AHEAD = 2  # outcomes per worker that may wait for the consumer
+_AHEAD_IN_ORDER = 16  # the same where a slow one delays those behind it
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +24,17 @@ _OUTCOME = itemgetter(1)
 
 
 def always() -> bool:
-    """Say yes to each further worker."""
+    """Return True: each further worker is wanted."""
     return True
 
 
 class Executor:
-    """Judges items with a bounded number of threads, and holds a bounded number of outcomes for each of them.
+    """Judges items with up to `jobs` threads, and holds a bounded number of outcomes for each of them.
 
-    Iterating yields outcomes in the order in which they finish, or in that of the items where it is `ordered`. There is
-    one worker at first; each that takes an item starts another, one at a time, as long as `wants_more` says that it
-    had something to do, and up to `jobs`. A failure that ends the run, or `stop`, lets no further item start: those
-    that are on their way are finished and their outcomes still come out, and those that stand in line are left. From
-    the first item that is not tried on, the rest is only counted.
+    Iterating yields outcomes as they finish, or in input order if `ordered`. There is one worker at first; each that
+    takes an item starts another, one at a time, while `wants_more` returns True. After a failure that ends the run, or
+    after `stop`, no further item starts: those in progress are finished and their outcomes yielded, and those in the
+    queue are left. From the first item that is not tried on, the rest is only counted.
     """
 
     def __init__(
@@ -53,15 +52,15 @@ class Executor:
         self._wants_more = wants_more
         self._ordered = ordered
         self._limit = (1 + (_AHEAD_IN_ORDER if ordered else _AHEAD)) * jobs
-        self._line: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
         self._is_feeding = False
-        self._lined_up = 0
+        self._queued_up = 0
         self._taken = 0
         self._room = threading.Condition()
         self._is_full = False
         self._workers = 0
         self._growing = threading.Lock()  # held until a new worker begins
-        self._is_over = threading.Event()  # nothing is left to be taken
+        self._is_over = threading.Event()  # no item is left in the queue
         # Plain flags, not events: a signal handler may set them while this thread holds an event's lock.
         self._stopping = False
         self._is_exhausted = False
@@ -70,33 +69,33 @@ class Executor:
         self._done: SimpleQueue[_Numbered | BaseException | None] = SimpleQueue()
 
     def stop(self) -> None:
-        """Start no further item; a signal handler may ask for that."""
+        """Start no further item; may be called by a signal handler."""
         self._stopping = True
-        self._line.put(None)  # for those that wait for an item
+        self._queue.put(None)  # wakes up a worker that waits for an item
 
     @property
     def workers(self) -> int:
-        """How many threads were started so far."""
+        """How many workers were started so far."""
         return self._workers
 
     @property
     def is_feeding(self) -> bool:
-        """Whether a thread is still asking for items, which it does after a stop if they keep it waiting."""
+        """Whether the input is still being read, which goes on after a stop while it waits for the next item."""
         return self._is_feeding
 
     @property
     def not_tried(self) -> int:
-        """How many items are known of that have no outcome because the scan came to an end before them."""
-        return self._counted + self._lined_up - self._taken
+        """How many known items have no outcome because the run ended before them."""
+        return self._counted + self._queued_up - self._taken
 
     @property
     def at_least(self) -> bool:
-        """Whether there may be more of them, which nobody has counted."""
+        """Whether there may be more of them that were not counted."""
         return self.not_tried > 0 and not self._is_exhausted
 
     def take_left(self) -> list[Item]:
-        """Return, once, what was lined up and not judged because of a stop, in any order, when the scan is over."""
-        numbered = [self._line.get() for _ in range(self._line.qsize())]
+        """Return, once and in any order, the items left in the queue by a stop, after the last outcome."""
+        numbered = [self._queue.get() for _ in range(self._queue.qsize())]
         return [one[1] for one in numbered if one is not None]
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -127,23 +126,23 @@ class Executor:
             while due in early:
                 yield early.pop(due)
                 due += 1
-        yield from (early[number] for number in sorted(early))  # behind one that is left because of a stop
+        yield from (early[number] for number in sorted(early))  # behind one that was left because of a stop
 
     def _numbered(self) -> Iterator[_Numbered]:
         """Yield outcomes with the numbers of their items until the last thread is done.
 
-        After a stop nobody waits for further items, nor for long where they are only counted: they may come from a pipe
-        that says nothing.
+        After a stop no further item is waited for, nor for long while they are only counted: they may come from a
+        silent pipe.
         """
         finished = 0
         silent = 0.0
         while finished < 1 + self._workers:
             try:
-                done = self._done.get(timeout=_PATIENCE)  # Windows hears no Ctrl-C in a wait without an end
+                done = self._done.get(timeout=_PATIENCE)  # Windows notices no Ctrl-C in an endless wait
                 silent = 0.0
             except Empty:
                 silent += _PATIENCE
-                if self._not_tried and silent >= _SILENCE and self._lined_up == self._taken:
+                if self._not_tried and silent >= _SILENCE and self._queued_up == self._taken:
                     self.stop()
                 if self._stopping and self._is_feeding and finished == self._workers:
                     return
@@ -156,30 +155,30 @@ class Executor:
                 yield done
 
     def _feed(self) -> None:
-        """Line up the items for the workers; this thread alone iterates over them.
+        """Put the items into the queue; only this thread iterates over them.
 
-        A lock around the iterator would be passed from worker to worker with each item, which takes longer than a
-        dispatch may; workers that find an item in a queue keep running.
+        A lock around the iterator would pass from worker to worker with each item, which is too slow; workers that find
+        an item in a queue keep running.
         """
         try:
             numbered = enumerate(self._items)
             while self._has_room() and (item := next(numbered, None)) is not None:
-                self._lined_up += 1
-                self._line.put(item)
+                self._queued_up += 1
+                self._queue.put(item)
             self._is_exhausted = not self._stopping
-        except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
+        except BaseException as error:  # noqa: BLE001 - passed to the consumer's thread and raised there
             self._done.put(error)
         finally:
             self._is_feeding = False
-            self._line.put(None)
+            self._queue.put(None)
             self._done.put(None)
 
     def _has_room(self) -> bool:
-        """Let the consumer catch up; tell whether to go on."""
-        if self._lined_up - self._taken >= self._limit:
+        """Wait until the consumer has caught up; return whether to go on."""
+        if self._queued_up - self._taken >= self._limit:
             with self._room:
-                self._is_full = True  # before the look at what was taken, so that the consumer sees it with the next
-                while self._lined_up - self._taken >= self._limit and not self._stopping:
+                self._is_full = True  # before checking what was taken, so that the consumer sees it with the next
+                while self._queued_up - self._taken >= self._limit and not self._stopping:
                     self._room.wait(_PATIENCE)
                 self._is_full = False
         return not self._stopping
@@ -187,23 +186,23 @@ class Executor:
     def _start_worker(self, work: Callable[[], None]) -> None:
         self._workers += 1
         try:
-            threading.Thread(target=self._carried, args=(work,), daemon=True).start()
+            threading.Thread(target=self._reported, args=(work,), daemon=True).start()
         except RuntimeError:
             self._workers -= 1
             raise
 
     def _start_another(self) -> bool:
-        """Start a worker that joins later; where the system has no further thread, those that there are go on."""
+        """Start a worker that begins later; return False, and start no more, if the system allows no further thread."""
         try:
-            self._start_worker(self._join_later)
+            self._start_worker(self._begin_later)
         except RuntimeError:
             log.warning("the system allows no more than %d workers", self._workers)
             self._jobs = self._workers
             return False
         return True
 
-    def _join_later(self) -> None:
-        """Work a moment later, or at once where nothing is left to be taken."""
+    def _begin_later(self) -> None:
+        """Work a moment later, or at once if no item is left."""
         self._is_over.wait(_PACE)
         self._growing.release()
         self._work()
@@ -218,24 +217,24 @@ class Executor:
                 self.stop()
             self._done.put((number, outcome))
 
-    def _carried(self, work: Callable[[], None]) -> None:
-        """Do some work, and tell the consumer of its end."""
+    def _reported(self, work: Callable[[], None]) -> None:
+        """Do some work, and report its end to the consumer."""
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
+        except BaseException as error:  # noqa: BLE001 - passed to the consumer's thread and raised there
             self._done.put(error)
         finally:
             self._done.put(None)
 
     def _next(self) -> tuple[int, Item] | None:
-        """Return the next item with its number, and start another worker where there is work for one."""
-        numbered = self._line.get()
+        """Return the next item with its number, None at the end; start another worker if there is work for one."""
+        numbered = self._queue.get()
         if numbered is None or self._stopping:
             self._is_over.set()
-            self._line.put(numbered)  # it tells the other workers too, and is not lost
+            self._queue.put(numbered)  # for the other workers; an item is not lost
             return None
         if self._workers < self._jobs and self._growing.acquire(blocking=False):
-            is_joining = self._workers < self._jobs and self._wants_more() and self._start_another()
-            if not is_joining:
+            is_started = self._workers < self._jobs and self._wants_more() and self._start_another()
+            if not is_started:
                 self._growing.release()
         return numbered

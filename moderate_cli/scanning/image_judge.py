@@ -1,4 +1,4 @@
-"""How one item becomes an outcome: read, check, hash, remember or else upload and call."""
+"""How one image becomes an outcome: read, checked, hashed, then found in the cache or else uploaded and judged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,8 @@ from msgspec.structs import replace
 
 from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.client import with_failover
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.parameters import Operation
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.client.upload import FileChangedError
 from moderate_cli.common.errors import (
     BugError,
@@ -54,101 +56,15 @@ from moderate_cli.models import (
 )
 from moderate_cli.preflight import Checked, check_file, extents_of
 
-
-class _Turn(Struct):
-    """Whose turn it is with some content, and how many want it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    wanted: int = 0
-
-
-class KeyedLock:
-    """Holds one turn for each content that is being judged; memory does not grow with what was judged before."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._turns: dict[str, _Turn] = {}
-
-    @contextmanager
-    def hold(self, content: str | None) -> Iterator[None]:
-        """Let one thread at a time work on some content; None is never the same content."""
-        if content is None:
-            yield
-            return
-        with self._lock:
-            turn = self._turns.setdefault(content, _Turn())
-            turn.wanted += 1
-        try:
-            with turn.lock:
-                yield
-        finally:
-            with self._lock:
-                turn.wanted -= 1
-                if not turn.wanted:
-                    del self._turns[content]
-
-
-class CallBudget:
-    """Counts billed calls before they are made; many threads use it at once."""
-
-    def __init__(self, cap: int | None = None) -> None:
-        self._cap = cap
-        self._taken = 0
-        self._lock = threading.Lock()
-
-    def take(self, calls: int) -> None:
-        """Count some calls that are about to be made; raises CallCapError, and counts none, where that is too many."""
-        with self._lock:
-            if self._cap is not None and self._taken + calls > self._cap:
-                raise CallCapError
-            self._taken += calls
-
-    def give_back(self, calls: int) -> None:
-        """Take some calls out of the count that were not made after all."""
-        with self._lock:
-            self._taken -= calls
-
-
-class Cache(Protocol):
-    """Knows earlier outcomes by the content of their images; many threads use it at once."""
-
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
-        """Return what is known about the content of an image, as the outcome of this one.
-
-        `look` is how its file looked while it was read, or None where it did not keep still.
-        """
-
-    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
-        """Remember an outcome that is new."""
-
-
-class NullCache:
-    """Remembers nothing."""
-
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> None:
-        """Know nothing."""
-
-    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
-        """Forget an outcome."""
-
-
-def cache_key(operation: str, services: Sequence[str], info_types: Sequence[str], **more: object) -> str:
-    """Return the key of a question; `more` is all else that can change the verdict, such as region and profile."""
-    parts = {"operation": operation, "services": sorted(set(services)), "info_types": sorted(set(info_types)), **more}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
 _ANIMATED = (".gif", ".webp", ".apng")  # suffixes of images that can move, and that only the service can open
-
-_QUERY = re.compile("[?#]")
-
 _NOT_DOWNLOADED = 404  # the code in a body that says that the service could not fetch the image
+_QUERY = re.compile("[?#]")
 
 log = logging.getLogger(__name__)
 
-# What is sent about an image that the service can read: the verdict, or the id under which it is queued.
+# Makes one call about an image that the service can read: the verdict, or the id under which the image is queued.
 Ask = Callable[[GreenClient, Outcome, RemoteImage], Verdict | Submission]
-# What is done about an image that is fit to be sent: its file if it is one of this machine, and its billed calls.
+# Handles an image that may be sent: what is known of it, its open file if it is a local one, and its billed calls.
 Send = Callable[[Outcome, BufferedReader | None, int], Outcome]
 # The data id of an image, by what is known of it once it was read.
 Identify = Callable[[Outcome], str]
@@ -156,24 +72,107 @@ Identify = Callable[[Outcome], str]
 Cost = Callable[[Outcome], int]
 
 
+class _Turn(Struct):
+    """The lock of one key, and how many threads hold it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+
+
+class KeyedLock:
+    """One lock for each key that is in use; memory does not grow with the keys that were."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turns: dict[str, _Turn] = {}
+
+    @contextmanager
+    def hold(self, key: str | None) -> Iterator[None]:
+        """Hold the lock of a key in the `with` block; None never waits."""
+        if key is None:
+            yield
+            return
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.users += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.users -= 1
+                if not turn.users:
+                    del self._turns[key]
+
+
+class CallBudget:
+    """Counts billed calls before they are made, up to a cap; safe to share between threads."""
+
+    def __init__(self, cap: int | None = None) -> None:
+        self._cap = cap
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, calls: int) -> None:
+        """Count calls that are about to be made; raises CallCapError, and counts none, if they exceed the cap."""
+        with self._lock:
+            if self._cap is not None and self._taken + calls > self._cap:
+                raise CallCapError
+            self._taken += calls
+
+    def give_back(self, calls: int) -> None:
+        """Uncount calls that were not made after all."""
+        with self._lock:
+            self._taken -= calls
+
+
+class Cache(Protocol):
+    """Earlier outcomes by the content of their images; safe to share between threads."""
+
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+        """Return an earlier outcome of the same content, as the outcome of this image, or None.
+
+        `fingerprint` is that of its file while it was read, None if the file changed meanwhile or there is none.
+        """
+
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+        """Store a new outcome."""
+
+
+class NullCache:
+    """A cache that is always empty."""
+
+    def get(self, known: Outcome, fingerprint: FileStat | None) -> None:
+        """Return None."""
+
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+        """No-op."""
+
+
+def cache_key(operation: str, services: Sequence[str], info_types: Sequence[str], **more: object) -> str:
+    """Return the cache key of what is asked; `more` is all else that can change the verdict, such as the region."""
+    parts = {"operation": operation, "services": sorted(set(services)), "info_types": sorted(set(info_types)), **more}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
 class Sampling(Struct, frozen=True):
-    """Which of the frames or slices of an image are asked for: every `interval`-th, and `most` of them at most."""
+    """Which frames or slices of an image are judged: every `interval`-th, at most `most` of them."""
 
     interval: int
     most: int
 
 
 def one_call(known: Outcome) -> int:
-    """Return the cost of an image that one service judges."""
+    """Return 1, the cost of an image that one service judges."""
     return 1
 
 
 class ImageJudge(Struct, frozen=True, kw_only=True):
-    """Judges, queues or plans images one by one; many threads may call it at once.
+    """Judges, queues or plans images one by one; safe to share between threads.
 
-    `call` describes a call that was not sent yet. What `memory` knows is not sent, images with the same content are
-    sent one after the other, so that it knows the second one, and it is told of each outcome before anybody else.
-    `identify` makes the data id of an image that has none, and `sampling` says which frames are asked for.
+    `call` describes the call before it is sent. An image that `cache` knows is not sent; images with the same content
+    are sent one after the other, so that it knows the second one; and each outcome is stored there before it is
+    returned. `identify` makes the data id of an image without one, and `sampling` says which frames are judged.
     """
 
     call: Call
@@ -182,30 +181,29 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
     preflight: bool = True
     identify: Identify | None = None
     sampling: Sampling | None = None
-    memory: Cache = field(default_factory=NullCache)
+    cache: Cache = field(default_factory=NullCache)
     in_flight: KeyedLock = field(default_factory=KeyedLock)
 
     def __call__(self, item: Item) -> Outcome:
-        """Return the outcome of one item; what goes wrong with it is an outcome too."""
+        """Return the outcome of one item; raises nothing, for an error is an outcome too."""
         known = Outcome(item=item, call=self.call)
         try:
             try:
                 return self._judged(known, is_last=False)
-            except FileChangedError:  # once more, from the beginning: another content needs another hash
+            except FileChangedError:  # once more from the start: changed content has another hash
                 return self._judged(known, is_last=True)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other items shall have their outcomes
-            return self._kept(without_verdict(known, unforeseen(known, error)), None)
+        except Exception as error:  # noqa: BLE001 - the other items must still get their outcomes
+            return self._stored(without_verdict(known, unforeseen(known, error)), None)
 
     def _judged(self, known: Outcome, *, is_last: bool) -> Outcome:
         fingerprint: FileStat | None = None
         image = known.item.image
         try:
-            if isinstance(image, LocalFile) and image.sha256 and image.stat:
+            if isinstance(image, LocalFile) and image.sha256 and image.stat:  # unchanged since it was hashed
                 fingerprint = image.stat
                 known = self._identified(replace(known, sha256=image.sha256, size=fingerprint.size))
-                remembered = self.memory.get(known, fingerprint)
-                if remembered is not None:
-                    return remembered
+                if (cached := self.cache.get(known, fingerprint)) is not None:
+                    return cached
             with _opened(image) as file:
                 if file is None:
                     known = replace(known, extents=self._sampled(unseen_extents(image)))
@@ -216,20 +214,21 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
                     fingerprint = fingerprint if file_stat(file) == fingerprint else None
                 known = self._identified(known)
                 with self.in_flight.hold(known.sha256):
-                    remembered = self.memory.get(known, fingerprint)
-                    if remembered is not None:
-                        return remembered
+                    if (cached := self.cache.get(known, fingerprint)) is not None:
+                        return cached
                     outcome = self.send(known, file, self.cost(known))
-                    return self._kept(outcome, fingerprint if file is None or file_stat(file) == fingerprint else None)
+                    if file is not None and file_stat(file) != fingerprint:
+                        fingerprint = None
+                    return self._stored(outcome, fingerprint)
         except NotTriedError:
             return NotTried(item=known.item, call=known.call)
         except ModerateError as error:
             if isinstance(error, FileChangedError) and not is_last:
                 raise
-            return self._kept(without_verdict(known, error), fingerprint)
+            return self._stored(without_verdict(known, error), fingerprint)
 
     def _read(self, known: Outcome, file: BufferedReader, size: int) -> Outcome:
-        """Return what is known of a file once all of it was read."""
+        """Return what is known of a file once it was checked and hashed."""
         checked = checked_file(file, size) if self.preflight else None
         with _reading():
             extents, notes = extents_of(file, size, checked)
@@ -247,15 +246,15 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
             return known
         return replace(known, item=replace(known.item, data_id=self.identify(known)))
 
-    def _kept(self, outcome: Outcome, fingerprint: FileStat | None) -> Outcome:
-        self.memory.keep(outcome, fingerprint)
+    def _stored(self, outcome: Outcome, fingerprint: FileStat | None) -> Outcome:
+        self.cache.put(outcome, fingerprint)
         return outcome
 
 
 class Sender(Struct, frozen=True, kw_only=True):
-    """Uploads what is not in the cloud yet, and asks about it.
+    """Uploads local images, and makes the call.
 
-    It asks with the first client, and with each further one where the service of the one before fails.
+    It uses the first client, and each further one if the service of the one before fails.
     """
 
     clients: Sequence[GreenClient]
@@ -263,83 +262,90 @@ class Sender(Struct, frozen=True, kw_only=True):
     budget: CallBudget = field(default_factory=CallBudget)
 
     def __call__(self, known: Outcome, file: BufferedReader | None, calls: int) -> Judged | Pending:
-        """Return the answer; raises ModerateError where there is none, and CallCapError before a call too many."""
+        """Return the outcome; raises ModerateError if there is none, and CallCapError before a call over the cap."""
         self.budget.take(calls)
-        image = known.item.image
-
-        def place_and_ask(client: GreenClient) -> Verdict | Submission:
-            if file is not None and isinstance(image, LocalFile):
-                return self.ask(client, known, _uploaded(client, file, image, known))
-            if isinstance(image, ImageUrl):
-                return self.ask(client, known, image)
-            if isinstance(image, OssObject):
-                return _asked_about_object(self.ask, client, known, image)
-            raise InputError("not an image", code="not_an_image")
-
         try:
-            return answered(known, with_failover(self.clients, place_and_ask))
+            return answered(known, with_failover(self.clients, partial(self._upload_and_ask, known, file)))
         except FileChangedError:
-            self.budget.give_back(calls)  # nothing was asked
+            self.budget.give_back(calls)  # no call was made
+            raise
+
+    def _upload_and_ask(self, known: Outcome, file: BufferedReader | None, client: GreenClient) -> Verdict | Submission:
+        image = known.item.image
+        if file is not None and isinstance(image, LocalFile):
+            uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=known.sha256)
+            return self.ask(client, known, uploaded)
+        if isinstance(image, ImageUrl):
+            return self.ask(client, known, image)
+        if isinstance(image, OssObject):
+            return self._ask_about_object(known, image, client)
+        raise InputError("not an image", code="not_an_image")
+
+    def _ask_about_object(self, known: Outcome, image: OssObject, client: GreenClient) -> Verdict | Submission:
+        """Ask about an object of the account's own; its region is the client's unless the user gave one."""
+        try:
+            return self.ask(client, known, image if image.region else replace(image, region=client.region))
+        except ServiceError as error:
+            if error.api_code == _NOT_DOWNLOADED:
+                error.hint = (
+                    "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
+                )
             raise
 
 
-def _asked_about_object(ask: Ask, client: GreenClient, known: Outcome, image: OssObject) -> Verdict | Submission:
-    """Ask about an object of the account's own, which is in the region of the call unless its user says otherwise."""
-    try:
-        return ask(client, known, image if image.region else replace(image, region=client.region))
-    except ServiceError as error:
-        if error.api_code == _NOT_DOWNLOADED:
-            error.hint = (
-                "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
+class ImageCall(Struct, frozen=True):
+    """Asks about images by the operation and with the services of their calls; `options` are for the async one."""
+
+    info_types: Sequence[str] = ()
+    options: AsyncOptions | None = None
+
+    def __call__(self, client: GreenClient, known: Outcome, image: RemoteImage) -> Verdict | Submission:
+        """Make the call; raises ModerateError as the client's methods do."""
+        services, item = known.call.services, known.item
+        if known.call.operation == Operation.IMAGE_BATCH_MODERATION:
+            return client.image_batch_moderation(
+                services, image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
             )
-        raise
+        if known.call.operation == Operation.IMAGE_ASYNC_MODERATION:
+            return client.image_async_moderation(
+                services[0],
+                image,
+                info_types=self.info_types,
+                data_id=item.data_id,
+                referer=item.referer,
+                options=self.options,
+            )
+        return client.image_moderation(
+            services[0], image, info_types=self.info_types, data_id=item.data_id, referer=item.referer
+        )
 
 
 def plan(known: Outcome, file: BufferedReader | None, calls: int) -> Planned:
-    """Return what would be sent, in place of sending it."""
+    """Return what would be sent, without sending it."""
     return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=calls)
 
 
-def ask_sync(service: str, info_types: Sequence[str]) -> Ask:
-    """Return what asks ImageModeration."""
-    return lambda client, known, image: client.image_moderation(
-        service, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer
-    )
-
-
-def ask_batch(services: Sequence[str], info_types: Sequence[str]) -> Ask:
-    """Return what asks ImageBatchModeration."""
-    return lambda client, known, image: client.image_batch_moderation(
-        services, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer
-    )
-
-
-def ask_async(service: str, info_types: Sequence[str], options: AsyncOptions) -> Ask:
-    """Return what queues an image by ImageAsyncModeration."""
-    return lambda client, known, image: client.image_async_moderation(
-        service, image, info_types=info_types, data_id=known.item.data_id, referer=known.item.referer, options=options
-    )
-
-
-def answered(known: Outcome, answer: Verdict | Submission) -> Judged | Pending:
-    """Return the outcome of an item about which the service said something."""
-    if isinstance(answer, Verdict):
-        return judged(known, answer)
+def answered(known: Outcome, response: Verdict | Submission) -> Judged | Pending:
+    """Return the outcome of an item with a verdict, or one that was queued."""
+    if isinstance(response, Verdict):
+        return judged(known, response)
     return Pending(
-        **_about(known, answer.call),
-        req_id=answer.req_id,
-        request_id=answer.request_id,
-        data_id=answer.data_id,
+        **_common_fields(known, response.call),
+        req_id=response.req_id,
+        request_id=response.request_id,
+        data_id=response.data_id,
     )
 
 
 def judged(known: Outcome, verdict: Verdict) -> Judged:
-    """Return the outcome of an item that has a verdict, and how much of the item that is about."""
-    return Judged(**_about(known, verdict.call), verdict=replace(verdict, coverage=covered(verdict, known.extents)))
+    """Return the outcome of an item with a verdict, which tells how much of the item it covers."""
+    if known.extents:
+        verdict = replace(verdict, coverage=covered(verdict, known.extents))
+    return Judged(**_common_fields(known, verdict.call), verdict=verdict)
 
 
 def covered(verdict: Verdict, extents: Sequence[Extent]) -> tuple[Coverage, ...]:
-    """Return what of an input was not looked at: what its verdict leaves out, and what its images have beside it."""
+    """Return what of an input was not judged: what its verdict leaves out, and what else its images consist of."""
     unanswered = {part.kind: part for part in verdict.coverage}
     found = dict(unanswered)
     judged = max(len(verdict.frames), 1)
@@ -354,39 +360,39 @@ def covered(verdict: Verdict, extents: Sequence[Extent]) -> tuple[Coverage, ...]
 
 
 def _together(one: Coverage, other: Coverage) -> Coverage:
-    """Return how much of two images was looked at."""
+    """Return how much of two images together was judged."""
     total = None if one.total is None or other.total is None else one.total + other.total
     return Coverage(one.kind, one.judged + other.judged, total)
 
 
 def _is_full(extent: Extent, judged: int) -> bool:
-    """Tell whether all that an image consists of was judged, or as much of it as was asked for."""
+    """Tell whether all parts of an image were judged, or as many as were asked for."""
     if extent.interval is not None:
         return _is_sampled(extent, judged)
     return extent.total is not None and judged >= extent.total
 
 
 def _is_sampled(extent: Extent, judged: int) -> bool:
-    """Tell whether as many frames were judged as the interval asks for; the maximum may cut off the rest."""
+    """Tell whether as many frames were judged as the interval asks for, up to the maximum."""
     if extent.total is None:
         return extent.most is not None and 1 < judged < extent.most
-    # How the service rounds is documented nowhere: where the interval leaves a rest, either count will do.
+    # How the service rounds is not documented: where the interval leaves a remainder, either count will do.
     return judged >= max(1, extent.total // (extent.interval or 1))
 
 
 def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
-    """Return the outcome of an item that an error left without an answer, with what could be read of one."""
+    """Return the outcome of an item without a verdict because of an error, with what could be read of a response."""
     attempts = error.attempts if isinstance(error, ServiceError) else 0
     repeated = isinstance(error, ServiceError) and error.repeated
-    verdict = error.verdict if isinstance(error, UnreadableAnswerError) else None
+    verdict = error.verdict if isinstance(error, UnreadableResponseError) else None
     call = replace(verdict.call if verdict else known.call, attempts=attempts, repeated=repeated)
     if isinstance(error, RefusedError):
-        return Skipped(**_about(known, call), error=error)
-    return Failed(**_about(known, call), error=error, verdict=verdict)
+        return Skipped(**_common_fields(known, call), error=error)
+    return Failed(**_common_fields(known, call), error=error, verdict=verdict)
 
 
-def _about(known: Outcome, call: Call) -> dict[str, Any]:
-    """Return what every outcome of an item says of it."""
+def _common_fields(known: Outcome, call: Call) -> dict[str, Any]:
+    """Return the fields that every outcome of an item has."""
     return {
         "item": known.item,
         "call": call,
@@ -398,13 +404,13 @@ def _about(known: Outcome, call: Call) -> dict[str, Any]:
 
 
 def unforeseen(known: Outcome, error: Exception) -> BugError:
-    """Return what an error that nobody foresaw says of an item; the log has the traceback."""
-    log.debug("%s: an error that nobody foresaw", known.item.source, exc_info=error)
+    """Return the error of an item for an unexpected exception; the log has its traceback."""
+    log.debug("%s: unexpected error", known.item.source, exc_info=error)
     return BugError(error)
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a regular file for reading; raises InputError where that cannot be done."""
+    """Open a regular file for reading; raises InputError if it is not one, or cannot be read."""
     with _reading():
         if not stat.S_ISREG(path.stat().st_mode):
             raise InputError("not a file", code="not_a_file", hint="give files, folders or http(s) URLs")
@@ -412,26 +418,26 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def checked_file(file: BufferedReader, size: int) -> Checked:
-    """Return what the preflight says about an open file; raises InputError where it refuses it or cannot read it."""
+    """Return what the preflight found in an open file; raises InputError if it refuses the file or cannot read it."""
     with _reading():
         return check_file(file, size)
 
 
 def file_stat(file: BufferedReader) -> FileStat:
-    """Return what tells whether an open file has changed."""
+    """Return the fingerprint of an open file, by which a change is noticed; raises OSError."""
     status = os.fstat(file.fileno())
     return FileStat(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def sha256(file: BufferedReader) -> str:
-    """Return the SHA-256 of an open file in hexadecimal; raises InputError where it cannot be read to its end."""
+    """Return the SHA-256 of an open file in hexadecimal; raises InputError if it cannot be read."""
     with _reading():
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def _opened(image: object) -> Iterator[BufferedReader | None]:
-    """Give the open file of an image of this machine, and nothing for one that the service fetches by itself."""
+    """Yield the open file of a local image, and None for one that the service fetches itself; raises InputError."""
     if isinstance(image, BrokenInput):
         raise image.error
     with open_file(image.path) if isinstance(image, LocalFile) else nullcontext() as file:
@@ -439,18 +445,14 @@ def _opened(image: object) -> Iterator[BufferedReader | None]:
 
 
 def unseen_extents(image: object) -> tuple[Extent, ...]:
-    """Return what an image may consist of that only the service can open: the suffix is all that tells."""
+    """Return what an image that only the service can open may consist of, by its suffix alone."""
     if isinstance(image, ImageUrl):
-        name = _QUERY.split(image.url, maxsplit=1)[0]  # what is no address at all is refused later
+        name = _QUERY.split(image.url, maxsplit=1)[0]  # what is not a URL is refused later
     elif isinstance(image, OssObject):
         name = image.key
     else:
         return ()
     return (Extent("frames", None),) if name.lower().endswith(_ANIMATED) else ()
-
-
-def _uploaded(client: GreenClient, file: BufferedReader, image: LocalFile, known: Outcome) -> OssObject:
-    return client.upload(file, extension=image.path.suffix.lower(), sha256=known.sha256)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Asking after queued tasks, round by round, until all have a verdict or the time is up."""
+"""What became of queued tasks: polled, round by round, until all have a verdict or the time is up."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from moderate_cli.models import Call, Failed, Item, Judged, Outcome, Pending, Qu
 from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import judged, unforeseen, without_verdict
 
-_STEP = 0.2  # seconds between two looks at whether somebody asked to stop
+_STEP = 0.2  # seconds between two checks for a stop
 
 EXPIRED = "expired"
-# The body codes that are about the task's own image, so that asking again changes nothing.
+# The body codes that are about the task's own image, so that polling again changes nothing.
 _ABOUT_THE_IMAGE = frozenset({404, 405, 406, 407, 480, 589, 590, 592, 594, 595})
 
 _OPERATIONS: dict[str, Operation] = {
@@ -36,9 +36,9 @@ _OPERATIONS: dict[str, Operation] = {
 
 
 class PollSchedule(Struct, frozen=True):
-    """When to ask, in seconds: first, then again and again, until the time is up.
+    """When to poll, in seconds: before the first poll, between two, and until the time is up.
 
-    The vendor's pages advise 30 s before the first question and 30 s between two. `timeout` of 0 asks once, at once.
+    The vendor's pages advise 30 s before the first poll and 30 s between two. A `timeout` of 0 polls once, at once.
     """
 
     first: float = 30.0
@@ -55,14 +55,14 @@ class Polling:
         judge: Judge,
         *,
         jobs: int,
-        patience: PollSchedule,
+        schedule: PollSchedule,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._tasks = tasks
         self._judge = judge
         self._jobs = jobs
-        self._patience = patience
+        self._schedule = schedule
         self._monotonic = monotonic
         self._sleep = sleep
         self._stopping = False
@@ -70,12 +70,12 @@ class Polling:
 
     @property
     def not_tried(self) -> int:
-        """How many tasks are left without an outcome: none, since those that nobody asked after are pending."""
+        """How many tasks are left without an outcome: none, since those that were not polled are pending."""
         return 0
 
     @property
     def at_least(self) -> bool:
-        """Whether there are more that nobody has counted."""
+        """Whether there may be more of them that were not counted: no."""
         return False
 
     def stop(self) -> None:
@@ -85,74 +85,74 @@ class Polling:
             self._round.stop()
 
     def __iter__(self) -> Iterator[Outcome]:
-        deadline = self._monotonic() + self._patience.timeout
+        deadline = self._monotonic() + self._schedule.timeout
         source = iter(self._tasks)
         first = next(source, None)
         if first is None:
             return
         tasks: Iterator[Item] = chain([first], source)
-        if self._patience.timeout:
-            self._wait_until(min(self._monotonic() + self._patience.first, deadline))
+        if self._schedule.timeout:
+            self._wait_until(min(self._monotonic() + self._schedule.first, deadline))
         while True:
             open_tasks: list[Outcome] = []
             if not self._stopping:
-                yield from self._ask(tasks, open_tasks)
+                yield from self._poll(tasks, open_tasks)
             if self._stopping and not (self._round and self._round.is_feeding):
-                open_tasks += map(_unasked, tasks)
+                open_tasks += map(_unpolled, tasks)
             if not open_tasks or self._stopping or self._monotonic() >= deadline:
                 yield from open_tasks
                 return
             waiting = [outcome.item for outcome in open_tasks]
-            self._wait_until(min(self._monotonic() + self._patience.interval, deadline))
+            self._wait_until(min(self._monotonic() + self._schedule.interval, deadline))
             tasks = iter(waiting)
 
-    def _ask(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
-        """Yield what is over, and keep what is worth another question; a fatal answer is the last one."""
+    def _poll(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
+        """Poll tasks once: yield what is final, collect what is worth another poll; a fatal failure ends it all."""
         self._round = Executor(tasks, self._judge, jobs=self._jobs)
         if self._stopping:
             self._round.stop()
         for outcome in self._round:
             if isinstance(outcome, Failed) and outcome.error.exit_code is ExitCode.FATAL:
                 self._stopping = True
-            if isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_passing(outcome.error)):
+            if isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_transient(outcome.error)):
                 open_tasks.append(outcome)
             else:
                 yield outcome
-        open_tasks += map(_unasked, self._round.take_left())
+        open_tasks += map(_unpolled, self._round.take_left())
 
     def _wait_until(self, due: float) -> None:
         while not self._stopping and (left := due - self._monotonic()) > 0:
             self._sleep(min(_STEP, left))
 
 
-def _is_passing(error: ModerateError) -> bool:
-    """Tell whether asking failed, and not the task: its image stays as it is, however often one asks."""
+def _is_transient(error: ModerateError) -> bool:
+    """Tell whether the poll failed, and not the task, so that a later poll may succeed."""
     if not isinstance(error, ServiceError) or not error.retryable:
         return False
     return error.api_code is None or error.throttled or error.api_code >= 500
 
 
 class TaskJudge(Struct, frozen=True):
-    """Asks after one task; many threads may call it at once.
+    """Polls one task; safe to share between threads.
 
-    `client_for` returns the client of the region to which a task belongs. By `clock` the service may have forgotten a
-    result; it is asked all the same, since a clock can be wrong, and only its refusal makes the task an expired one.
+    `client_for` returns the client of the region to which a task belongs. A task that is expired by `clock` (Unix
+    seconds) is polled all the same, since a clock can be wrong: only a refusal by the service makes it expired.
     """
 
     client_for: Callable[[QueuedTask], GreenClient]
     clock: Callable[[], float] = time.time
 
     def __call__(self, item: Item) -> Outcome:
-        """Return the verdict on a task, that it is pending, or why nobody can tell."""
+        """Return the verdict on a task, that it is pending, or why there is neither."""
         task = item.image
         if not isinstance(task, QueuedTask):
-            raise TypeError(f"{item.source} is no task")
+            raise TypeError(f"{item.source} is not a task")
         known = _known(item, task)
         try:
             return self._answer(known, task)
         except StoppedError:
             return _pending(known, task)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other tasks shall have their outcomes
+        except Exception as error:  # noqa: BLE001 - the other tasks must still get their outcomes
             return without_verdict(known, unforeseen(known, error))
 
     def _answer(self, known: Outcome, task: QueuedTask) -> Outcome:
@@ -167,24 +167,24 @@ class TaskJudge(Struct, frozen=True):
             return without_verdict(known, expired() if is_over else error)
         if verdict is None:
             return _pending(replace(known, call=replace(known.call, attempts=1)), task)
-        # The answer does not name the task.
+        # The response does not name the task.
         return judged(known, replace(verdict, req_id=verdict.req_id or task.req_id))
 
 
 def _is_refused(error: ModerateError) -> bool:
-    """Tell whether the service says by a code that it has nothing to tell of a task."""
+    """Tell whether the service refused, by a code, to tell the result of a task."""
     has_code = isinstance(error, ServiceError) and error.api_code is not None
-    return has_code and not error.ends_run and not _is_passing(error)
+    return has_code and not error.ends_run and not _is_transient(error)
 
 
 def has_expired(task: QueuedTask, now: float) -> bool:
-    """Tell whether the service has forgotten the result of a task by now, as far as this machine's clock tells."""
+    """Tell whether the service no longer keeps the result of a task at `now` (Unix seconds)."""
     return task.expires_at is not None and task.expires_at <= now
 
 
 def expired() -> InputError:
-    """Return the error of a task whose result the service keeps no longer."""
-    return InputError("the service keeps the result no longer", code=EXPIRED, hint="submit it again")
+    """Return the error of a task whose result the service no longer keeps."""
+    return InputError("the service no longer keeps the result", code=EXPIRED, hint="submit it again")
 
 
 def _ask(client: GreenClient, task: QueuedTask, data_id: str | None) -> Verdict | None:
@@ -196,13 +196,13 @@ def _ask(client: GreenClient, task: QueuedTask, data_id: str | None) -> Verdict 
 
 
 def sent_data_id(task: QueuedTask) -> str | None:
-    """Return the id that was sent with a task, where that is known; a post has its own."""
+    """Return the data id that was sent with a task, if known; a post contains its own."""
     own = task.post.get("dataId") if task.post else None
     return str(own) if own else task.data_id
 
 
 def call_about(task: QueuedTask, operation: str) -> Call:
-    """Return the description of a call about a task that was not sent by this client, or not yet."""
+    """Return the description of a call about a task that this client has not sent."""
     return Call(operation=operation, services=task.services, region=task.region, endpoint=task.endpoint or "")
 
 
@@ -225,16 +225,16 @@ def _pending(known: Outcome, task: QueuedTask) -> Pending:
 
 
 def is_final(outcome: Outcome) -> bool:
-    """Tell whether asking again would change nothing: there is a verdict, or the service says that there is none.
+    """Tell whether another poll would change nothing: there is a verdict, or the service says that there is none.
 
-    That an account may not ask, or that another service does not know the task, says nothing about the task.
+    That an account lacks a permission, or that another service does not know the task, says nothing about the task.
     """
     if isinstance(outcome, Failed) and isinstance(outcome.error, ServiceError):
         return outcome.error.api_code in _ABOUT_THE_IMAGE
     return isinstance(outcome, Judged)
 
 
-def _unasked(item: Item) -> Pending:
-    """Return a task that nobody came to ask after."""
+def _unpolled(item: Item) -> Pending:
+    """Return the outcome of a task that was not polled."""
     task = cast(QueuedTask, item.image)
     return _pending(_known(item, task), task)

@@ -1,4 +1,4 @@
-"""How one post becomes an outcome: check it and its images, upload those of this machine, queue it."""
+"""How one post becomes an outcome: checked with its images, its local images uploaded, then queued."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from moderate_cli.scanning.image_judge import (
     without_verdict,
 )
 
-# What queues a post whose images the service can all read.
+# Queues a post whose images the service can all read.
 Submit = Callable[[GreenClient, Outcome, Json], Submission]
 
 _PROFILE = "profile_text_image_detection"
@@ -51,21 +51,21 @@ _SERVICES = {"post": "post_text_image_detection", "profile": _PROFILE}
 
 
 def service_name(name: str) -> str:
-    """Return the service behind `post` and `profile`; any other name is one already."""
+    """Return the service that `post` or `profile` stands for; any other name is one already."""
     return _SERVICES.get(name, name)
 
 
 def submit_post(client: GreenClient, known: Outcome, post: Json) -> Submission:
-    """Queue a post by MultimodalAsyncModeration."""
+    """Queue a post by MultimodalAsyncModeration; raises ModerateError as the client's method does."""
     return client.multimodal_async_moderation(known.call.services[0], post)
 
 
 class PostJudge(Struct, frozen=True, kw_only=True):
-    """Queues posts by one call each; many threads may call it at once.
+    """Queues posts by one call each; safe to share between threads.
 
-    `call` describes a call that was not sent yet. `submit` makes it, with the first client, and with each further one
-    where the service of the one before fails; a judge that `only_plans` makes none.
-    A post of which an image cannot be sent is not sent at all: its verdict would be half an answer.
+    `call` describes the call before it is sent. `submit` makes it, with the first client, and with each further one if
+    the service of the one before fails; with `only_plans` none is made. A post with an image that cannot be sent is not
+    sent at all, since its verdict would be incomplete.
     """
 
     clients: Sequence[GreenClient]
@@ -76,7 +76,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
     preflight: bool = True
 
     def __call__(self, item: Item) -> Outcome:
-        """Return the outcome of one post; what goes wrong with it is an outcome too."""
+        """Return the outcome of one post; raises nothing, for an error is an outcome too."""
         known = Outcome(item=item, call=self.call)
         try:
             return self._outcome(known)
@@ -84,7 +84,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
             return NotTried(item=item, call=self.call)
         except ModerateError as error:
             return without_verdict(known, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other posts shall have their outcomes
+        except Exception as error:  # noqa: BLE001 - the other posts must still get their outcomes
             return without_verdict(known, unforeseen(known, error))
 
     def _outcome(self, known: Outcome) -> Outcome:
@@ -104,27 +104,23 @@ class PostJudge(Struct, frozen=True, kw_only=True):
             return Planned(item=known.item, call=known.call, calls=calls)
         self.budget.take(calls)
         try:
-            return answered(known, self._queued(known, post))
-        except InputError:  # of an image: nothing was asked
+            return answered(known, with_failover(self.clients, partial(self._upload_and_submit, known, post)))
+        except InputError:  # of an image: no call was made
             self.budget.give_back(calls)
             raise
 
-    def _queued(self, known: Outcome, post: Json) -> Submission:
-
-        def upload_and_submit(client: GreenClient) -> Submission:
-            return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
-
-        return with_failover(self.clients, upload_and_submit)
+    def _upload_and_submit(self, known: Outcome, post: Json, client: GreenClient) -> Submission:
+        return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
 
     def _check(self, post: Json) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
-        """Return what the images of a post consist of, and remarks on them.
+        """Return what the images of a post consist of, and notes on them.
 
-        Raises InputError for what would be refused or ignored, before anything is uploaded.
+        Raises InputError, before anything is uploaded, for what the service would refuse or ignore.
         """
         if self.call.services == (_PROFILE,) and post.get("commentDatas"):
             # The vendor's page: "applicable only to post moderation scenarios".
-            hint = f"ask {_SERVICES['post']}, or leave the comments out"
-            raise InputError("a profile has no comments: they would not be judged", code="post_invalid", hint=hint)
+            hint = f"use {_SERVICES['post']}, or leave the comments out"
+            raise InputError("comments of a profile would not be judged", code="post_invalid", hint=hint)
         paths: list[Path] = []
 
         def stand_in(path: Path) -> Json:
@@ -148,7 +144,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
 
 
 def _images(part: Json) -> Iterator[ImageUrl | OssObject]:
-    """Yield the images of a post that are not on this machine."""
+    """Yield the images of a post that are not local files."""
     for key in ("mainImages", "images"):
         for image in part.get(key) or ():
             if image.get("imageUrl"):
@@ -161,21 +157,21 @@ def _images(part: Json) -> Iterator[ImageUrl | OssObject]:
 
 
 def _uploaded(client: GreenClient, path: Path) -> Json:
-    """Upload an image of this machine, and return how it is named from now on."""
+    """Upload a local image, and return the fields that name it from then on; raises InputError and ServiceError."""
     try:
         with open_file(path) as file:
             try:
-                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
-            except FileChangedError:  # once more, from the beginning: another content needs another hash
+                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            except FileChangedError:  # once more from the start: changed content has another hash
                 file.seek(0)
-                place = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
-            return image_fields(place)
+                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+            return image_fields(uploaded)
     except InputError as error:
         raise _named(error, path) from error
 
 
 def _with_files(part: Json, put: Callable[[Path], Json]) -> dict[str, Any]:
-    """Return a post, or a part of one, with what `put` says in place of each image of this machine."""
+    """Return a post, or a part of one, in which `put` replaces each local image."""
     done = dict(part)
     if "mainData" in done:
         done["mainData"] = _with_files(done["mainData"], put)
@@ -193,7 +189,7 @@ def _with_file(image: Json, put: Callable[[Path], Json]) -> dict[str, Any]:
 
 
 def _named(error: InputError, path: Path) -> InputError:
-    """Return an error that says which image of the post it is about."""
+    """Return an error that names the image of the post that it is about."""
     message = f"{path}: {error.message}"
     if isinstance(error, RefusedError):
         return RefusedError(message, code=error.code, api_code=error.api_code, hint=error.hint)

@@ -188,7 +188,7 @@ def address() -> SettingType:
     """Return the kind of endpoints."""
 
     def check(value: object) -> str:
-        from moderate_cli.client.transport import Endpoint  # loads the client, which `config show` can do without
+        from moderate_cli.client.parameters import Endpoint  # loads the client, which `config show` can do without
 
         if not isinstance(value, str):
             raise ValueError  # noqa: TRY004

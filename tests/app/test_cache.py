@@ -63,7 +63,7 @@ def _judged(outcome: Judged) -> Judged:
 )
 def test_only_a_whole_answer_is_recalled(memory: ResultCache, outcome: Outcome, is_answer: bool) -> None:
     kept = replace(outcome, item=_known().item, sha256=SHA256)
-    memory.keep(kept, LOOK)
+    memory.put(kept, LOOK)
     recalled = memory.get(_known(), LOOK)
     assert (recalled is not None) is is_answer
     store = memory.recorder.store
@@ -74,7 +74,7 @@ def test_only_a_whole_answer_is_recalled(memory: ResultCache, outcome: Outcome, 
 
 
 def test_what_is_pending_is_no_result(memory: ResultCache) -> None:
-    memory.keep(pending(), None)
+    memory.put(pending(), None)
     assert memory.recorder.store
     assert list(memory.recorder.store.history(Filters())) == []
 
@@ -85,7 +85,7 @@ def test_an_earlier_answer_tells_again_what_it_was_about(memory: ResultCache, to
     first = replace(
         _judged(judged("high", "weapon", coverage=coverage, notes=("odd",), billed_calls=1)), notes=("first assumed",)
     )
-    memory.keep(first, LOOK)
+    memory.put(first, LOOK)
     again = memory.get(_known(notes=("first assumed",), extents=(Extent("frames", total),)), LOOK)
     assert isinstance(again, Judged)
     assert (again.reused, again.call.attempts, again.verdict.coverage) == (True, 0, coverage)
@@ -132,7 +132,7 @@ class Client:
 @pytest.mark.parametrize("engine", ["cloud", "local"])
 def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: ResultCache, engine: Engine) -> None:
     expecting = replace(memory, engine=engine)
-    expecting.keep(_judged(judged()), LOOK)
+    expecting.put(_judged(judged()), LOOK)
     clean = expecting.clean_in(str(Path.cwd()), None)
     assert clean == ([("a.gif", *LOOK)] if engine == "cloud" else [])
     assert replace(expecting, since=None).clean_in(str(Path.cwd()), None) == []
@@ -152,7 +152,7 @@ def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: ResultCache, e
     ],
 )
 def test_what_there_is_something_to_say_of_is_not_clean(memory: ResultCache, outcome: Outcome) -> None:
-    memory.keep(replace(outcome, item=_known().item, sha256=SHA256), LOOK)
+    memory.put(replace(outcome, item=_known().item, sha256=SHA256), LOOK)
     assert memory.clean_in(str(Path.cwd()), None) == []
 
 

@@ -20,7 +20,8 @@ from PIL import Image
 from moderate_cli.app.run import async_cost, billed
 from moderate_cli.catalog.prices import Billed
 from moderate_cli.client import AsyncOptions, GreenClient
-from moderate_cli.client.transport import Answer, Transport
+from moderate_cli.client.responses import Response
+from moderate_cli.client.transport import Transport
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Extent, ImageUrl, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
 from moderate_cli.results import RunSummary
@@ -50,7 +51,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     send = Transport.send
 
-    def counting(self: Transport, action: str, *arguments: Any, **options: Any) -> Answer:
+    def counting(self: Transport, action: str, *arguments: Any, **options: Any) -> Response:
         counts[action] += 1
         return send(self, action, *arguments, **options)
 

@@ -25,7 +25,7 @@ from builders import (
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError
@@ -67,7 +67,7 @@ def _verdict(
     known = Outcome(item=item(), call=asked)
     try:
         return judged_as(known, read_verdict({"Code": 200, "Data": data}, asked))
-    except UnreadableAnswerError as error:
+    except UnreadableResponseError as error:
         return without_verdict(known, error)
 
 

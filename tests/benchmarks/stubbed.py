@@ -13,7 +13,8 @@ import json
 import time
 from typing import Any
 
-from moderate_cli.client.transport import Answer, Transport
+from moderate_cli.client.responses import Response
+from moderate_cli.client.transport import Transport
 from moderate_cli.main import main
 
 _HEADERS = {"Content-Type": "application/json"}
@@ -29,8 +30,8 @@ _NOTHING = _body("none", {"Label": "nonLabel", "Description": "No risk detected"
 _FINDING = _body("high", {"Label": "violent_explosion", "Confidence": 81.22, "Description": "Fireworks"})
 
 
-def _answer(*_arguments: Any, **_options: Any) -> Answer:
-    return Answer(200, _HEADERS, _NOTHING if next(_NUMBERS) % 10 else _FINDING, time.time())
+def _answer(*_arguments: Any, **_options: Any) -> Response:
+    return Response(200, _HEADERS, _NOTHING if next(_NUMBERS) % 10 else _FINDING, time.time())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from builders import call
 from callback_builders import BODY, SEED, UID, content, push
 
 from moderate_cli.callback import Callback, CallbackError, parse_callback, read_verdict_of, verify
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.common.errors import ModerateError, ServiceError
 from moderate_cli.models import Coverage, RiskLevel
 
@@ -94,9 +94,9 @@ def test_an_id_that_the_checksum_does_not_cover_is_anybodys(body: object, is_sig
         (b"Content=%7B%7D", "no Checksum"),
         (b"Checksum=ab&Content=%FF%FE", "UTF-8"),
         (b"Checksum=ab&checksum=cd&Content=%7B%7D", "twice"),
-        (b"Checksum=ab&Content=%7B", "no JSON"),
-        (b"Checksum=ab&Content=%5B%5D", "no JSON object"),
-        (b"Checksum=ab&Content=" + b"%5B" * 100_000, "no JSON"),
+        (b"Checksum=ab&Content=%7B", "not JSON"),
+        (b"Checksum=ab&Content=%5B%5D", "not a JSON object"),
+        (b"Checksum=ab&Content=" + b"%5B" * 100_000, "not JSON"),
         (b"Checksum=ab&Content=%7B%7D" + b"&x=1" * 100, "too many fields"),
         (b'{"Checksum": "ab"}', "no Checksum"),
     ],
@@ -140,7 +140,7 @@ def test_a_callback_about_another_object_is_no_verdict(sent: str | None, is_righ
     if is_right:
         assert read_verdict_of(_callback(BODY), call(), data_id=sent).data_id == "d"
         return
-    with pytest.raises(UnreadableAnswerError, match="about another object"):
+    with pytest.raises(UnreadableResponseError, match="about another object"):
         read_verdict_of(_callback(BODY), call(), data_id=sent)
 
 
@@ -164,7 +164,7 @@ def test_a_callback_about_another_object_is_no_verdict(sent: str | None, is_righ
 @pytest.mark.parametrize("is_inside", [True, False])
 def test_a_result_that_cannot_be_read_is_never_taken_for_harmless(result: dict[str, object], is_inside: bool) -> None:
     body = {"Code": 200, "Data": {"ReqId": "T1", **result}} if is_inside else {"ReqId": "T1", **result}
-    with pytest.raises(UnreadableAnswerError):
+    with pytest.raises(UnreadableResponseError):
         read_verdict_of(_callback(body), call(operation="ImageAsyncModeration"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moderate_cli.client.transport import Endpoint
+from moderate_cli.client.parameters import Endpoint
 from moderate_cli.common.errors import ExitCode, UsageError
 
 

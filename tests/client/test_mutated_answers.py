@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from samples import REPLIES, vendor_post, vendor_reply
 
-from moderate_cli.client.responses import IN_PROGRESS, UnreadableAnswerError, read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.responses import IN_PROGRESS, Response, UnreadableResponseError, read_body
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.errors import ExitCode, ServiceError
 from moderate_cli.models import Call, ImageUrl, Item, Json, Outcome, RiskLevel, Verdict
@@ -116,7 +115,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, list[str]]] = {
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.folder}-{sample.name}")
 def test_each_sample_means_what_it_meant(sample: Sample) -> None:
     content = json.dumps(sample.reply).encode()
-    code, body = read_body(Answer(200, {}, content, 0.0))
+    code, body = read_body(Response(200, {}, content, 0.0))
     verdict = read_verdict(body, sample.call, data_id=sample.reply["Data"]["DataId"], post=sample.post)
     labels = [" ".join(filter(None, (label.label, label.where))) for label in verdict.labels]
     assert (verdict.risk_level, labels) == EXPECTED[sample]
@@ -422,11 +421,11 @@ def _known(sample: Sample) -> Outcome:
 def _outcome(sample: Sample, content: bytes) -> tuple[Outcome, Verdict | None]:
     """Return what becomes of an answer, and what of it was read."""
     try:
-        code, body = read_body(Answer(200, {}, content, 0.0))
+        code, body = read_body(Response(200, {}, content, 0.0))
         if code == IN_PROGRESS:  # pending, or an error: no verdict in any case
             return without_verdict(_known(sample), ServiceError("still running", code="in_progress")), None
         verdict = read_verdict(body, sample.call, data_id=sample.reply["Data"]["DataId"], post=sample.post)
-    except UnreadableAnswerError as error:
+    except UnreadableResponseError as error:
         return without_verdict(_known(sample), error), error.verdict
     except ServiceError as error:
         return without_verdict(_known(sample), error), None

@@ -41,16 +41,16 @@ def test_an_object_travels_as_it_is_named(region: str | None, sent: dict[str, st
 @pytest.mark.parametrize(
     ("fields", "api_code", "words"),
     [
-        ({"data_id": "x" * 65}, 402, "dataId has 65 characters, and at most 64 are allowed"),
-        ({"data_id": "a/b"}, 401, "dataId holds '/', and only letters, digits, _ - and . are allowed"),
-        ({"data_id": "图"}, 401, "dataId holds '图'"),
-        ({"data_id": "ok\n"}, 401, r"dataId holds '\n'"),
-        ({"referer": "x" * 257}, 402, "referer has 257 characters, and at most 256 are allowed"),
+        ({"data_id": "x" * 65}, 402, "dataId may have at most 64 characters, not 65"),
+        ({"data_id": "a/b"}, 401, "dataId may contain only letters, digits, _ - and ., not '/'"),
+        ({"data_id": "图"}, 401, "letters, digits, _ - and ., not '图'"),
+        ({"data_id": "ok\n"}, 401, r"not '\n'"),
+        ({"referer": "x" * 257}, 402, "referer may have at most 256 characters, not 257"),
         ({"referer": "\udcff"}, 401, "not valid UTF-8"),
-        ({"image": ImageUrl(URL + "x" * 2048)}, 402, "imageUrl has 2,073 characters, and at most 2,048 are allowed"),
-        ({"image": ImageUrl("https://example.com/图.png")}, 401, "imageUrl holds the Chinese character '图' at 21"),
-        ({"image": ImageUrl("https://example.com/a，b")}, 401, "imageUrl holds the Chinese character '，'"),
-        ({"image": ImageUrl("ftp://example.com/a")}, 401, "imageUrl is no http or https address"),
+        ({"image": ImageUrl(URL + "x" * 2048)}, 402, "imageUrl may have at most 2,048 characters, not 2,073"),
+        ({"image": ImageUrl("https://example.com/图.png")}, 401, "imageUrl contains the Chinese character '图' at 21"),
+        ({"image": ImageUrl("https://example.com/a，b")}, 401, "imageUrl contains the Chinese character '，'"),
+        ({"image": ImageUrl("ftp://example.com/a")}, 401, "imageUrl is not an http or https URL"),
     ],
 )
 def test_an_image_over_a_limit_is_one_line(fields: dict[str, Any], api_code: int, words: str) -> None:
@@ -88,14 +88,14 @@ def test_what_only_the_asynchronous_operation_takes(options: AsyncOptions, sent:
     ("options", "words"),
     [
         (AsyncOptions(interval=1), "interval needs maxFrameNum"),
-        (AsyncOptions(interval=0, max_frames=5), "interval is 0"),
-        (AsyncOptions(max_frames=0), "maxFrameNum is 0, and 1 to 100 are allowed"),
-        (AsyncOptions(max_frames=101), "maxFrameNum is 101"),
-        (AsyncOptions(callback="https://x.example/cb"), "seed is missing"),
-        (AsyncOptions(callback="nowhere", seed="a"), "callback is no http or https address"),
-        (AsyncOptions(seed="a" * 65), "seed has 65 characters, and at most 64 are allowed"),
-        (AsyncOptions(seed="a-b"), "seed holds '-', and only letters, digits and _"),
-        (AsyncOptions(crypt_type="MD5"), "only SHA256 and SM3"),
+        (AsyncOptions(interval=0, max_frames=5), "interval must be at least 1, not 0"),
+        (AsyncOptions(max_frames=0), "maxFrameNum must be 1 to 100, not 0"),
+        (AsyncOptions(max_frames=101), "maxFrameNum must be 1 to 100, not 101"),
+        (AsyncOptions(callback="https://x.example/cb"), "a callback needs a seed"),
+        (AsyncOptions(callback="nowhere", seed="a"), "callback is not an http or https URL"),
+        (AsyncOptions(seed="a" * 65), "seed may have at most 64 characters, not 65"),
+        (AsyncOptions(seed="a-b"), "seed may contain only letters, digits and _, not '-'"),
+        (AsyncOptions(crypt_type="MD5"), "cryptType must be SHA256 or SM3, not 'MD5'"),
     ],
 )
 def test_asynchronous_options_over_a_limit(options: AsyncOptions, words: str) -> None:
@@ -130,18 +130,24 @@ def test_a_post_at_its_limits_is_sent_as_it_is(post: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("post", "words"),
     [
-        (_post("t" * 2001, "c" * 3000), "the text of the post has 5,001 characters, and at most 5,000 are allowed"),
-        (_post("", "c" * 4500, comments=[{"content": "c" * 501}]), "the text of the post has 5,001 characters"),
-        (_post(images=31), "the post has 31 images, and at most 30 are allowed"),
-        (_post(images=25, comments=[{"images": [_image(n) for n in range(6)]}]), "the post has 31 images"),
-        (_post(comments=[{"content": "c" * 1001}]), r"commentDatas[0].content has 1,001 characters"),
+        (_post("t" * 2001, "c" * 3000), "the text of the post may have at most 5,000 characters, not 5,001"),
+        (_post("", "c" * 4500, comments=[{"content": "c" * 501}]), "at most 5,000 characters, not 5,001"),
+        (_post(images=31), "the post may have at most 30 images, not 31"),
+        (
+            _post(images=25, comments=[{"images": [_image(n) for n in range(6)]}]),
+            "the post may have at most 30 images, not 31",
+        ),
+        (_post(comments=[{"content": "c" * 1001}]), "commentDatas[0].content may have at most 1,000 characters"),
         (
             _post(comments=[{}, {"commentDatas": [{"content": "c" * 1001}]}]),
-            "commentDatas[1].commentDatas[0].content has 1,001",
+            "commentDatas[1].commentDatas[0].content may have at most 1,000",
         ),
-        (_post(comments=[{"images": [_image(n) for n in range(11)]}]), "commentDatas[0].images has 11 images"),
-        ({"mainData": {"mainImages": [{"imageUrl": "https://例.example/"}]}}, "mainData image 1: imageUrl holds"),
-        ({"mainData": {}, "dataId": "x" * 129}, "dataId has 129 characters, and at most 128 are allowed"),
+        (
+            _post(comments=[{"images": [_image(n) for n in range(11)]}]),
+            "commentDatas[0].images may have at most 10",
+        ),
+        ({"mainData": {"mainImages": [{"imageUrl": "https://例.example/"}]}}, "mainData image 1: imageUrl contains"),
+        ({"mainData": {}, "dataId": "x" * 129}, "dataId may have at most 128 characters, not 129"),
     ],
 )
 def test_a_post_over_a_limit_is_one_line(post: dict[str, Any], words: str) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from moderate_cli.catalog import load_data
-from moderate_cli.client.responses import read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.responses import Response, read_body
 from moderate_cli.common.errors import ExitCode, ServiceError
 
 
-def _answer(body: object, status: int = 200, **headers: str) -> Answer:
+def _answer(body: object, status: int = 200, **headers: str) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, headers, content, sent_at=1_767_323_045)
+    return Response(status, headers, content, sent_at=1_767_323_045)
 
 
 def _error(body: object, status: int = 200, **headers: str) -> ServiceError:
@@ -38,7 +37,7 @@ def test_code_280_in_any_writing_is_a_task_that_is_running(body: dict[str, objec
 def test_only_the_status_200_is_final(status: int) -> None:
     error = _error({"Code": 200, "Data": {"RiskLevel": "none"}}, status)
     assert (error.code, error.http_status, error.retryable) == ("unreadable_answer", status, False)
-    assert error.message == f"the answer's body is not that of a final answer (HTTP {status})"
+    assert error.message == f"the body of the response is not that of a final response (HTTP {status})"
 
 
 @pytest.mark.parametrize("code", [{"a": 1}, ["Throttling"], True, None, ""])
@@ -126,23 +125,23 @@ def test_a_wrong_clock_is_measured_against_the_answer(date: str, words: str) -> 
     [
         (b"", 200, "empty", True),
         (b"", 502, "empty", True),
-        (b"<html>Bad Gateway</html>", 502, "no JSON", True),
-        (b"<html>Sign in</html>", 403, "no JSON", False),
-        (b"<html>Request Time-out</html>", 408, "no JSON", True),
+        (b"<html>Bad Gateway</html>", 502, "not JSON", True),
+        (b"<html>Sign in</html>", 403, "not JSON", False),
+        (b"<html>Request Time-out</html>", 408, "not JSON", True),
         (b"", 408, "empty", True),
-        (b'{"Code": 200, "Data": {', 200, "no JSON", True),
-        (b"[]", 200, "no JSON object", True),
-        (b'"ok"', 200, "no JSON object", True),
+        (b'{"Code": 200, "Data": {', 200, "not JSON", True),
+        (b"[]", 200, "not a JSON object", True),
+        (b'"ok"', 200, "not a JSON object", True),
         (b"{}", 200, "without a readable Code", True),
         (b'{"Code": "ok"}', 200, "without a readable Code", True),
-        (b"\xff\xfe", 200, "no JSON", True),
-        (b"[" * 100_000, 200, "no JSON", True),
-        (b'{"Code":200,"Data":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, 200, "no JSON", True),
+        (b"\xff\xfe", 200, "not JSON", True),
+        (b"[" * 100_000, 200, "not JSON", True),
+        (b'{"Code":200,"Data":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, 200, "not JSON", True),
         (b'{"Code": NaN}', 200, "without a readable Code", True),
-        (b'{"Code": 200, "Code": 200}', 200, "no JSON", True),
-        (b'{"Code": 200, "Data": {"RiskLevel": "none", "RiskLevel": "high"}}', 200, "no JSON", True),
-        (b'{"Code": 20' + b"0" * 5_000 + b"}", 200, "no JSON", True),
-        (b"null", 200, "no JSON object", True),
+        (b'{"Code": 200, "Code": 200}', 200, "not JSON", True),
+        (b'{"Code": 200, "Data": {"RiskLevel": "none", "RiskLevel": "high"}}', 200, "not JSON", True),
+        (b'{"Code": 20' + b"0" * 5_000 + b"}", 200, "not JSON", True),
+        (b"null", 200, "not a JSON object", True),
     ],
 )
 def test_a_body_that_is_no_answer_is_an_error_of_its_own(

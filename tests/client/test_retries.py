@@ -18,7 +18,7 @@ from faults import JUDGED, Answer, FaultServer, Reset, body, faults, gateway
 from moderate_cli.client import Credentials, GreenClient, Timeouts
 from moderate_cli.client.limits import RateLimits, Retrier, RetryPolicy, next_delay
 from moderate_cli.client.parameters import Operation
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.models import ImageUrl
 
@@ -362,7 +362,11 @@ def test_a_call_that_may_be_billed_twice_says_so(answers: list[Any], repeated: b
 def test_an_answer_that_cannot_be_read_tells_its_attempts_and_is_not_asked_for_again(
     answers: list[Any], repeated: bool
 ) -> None:
-    with faults(*answers, JUDGED) as server, _client(server) as client, pytest.raises(UnreadableAnswerError) as caught:
+    with (
+        faults(*answers, JUDGED) as server,
+        _client(server) as client,
+        pytest.raises(UnreadableResponseError) as caught,
+    ):
         client.image_moderation("s", IMAGE)
     assert (caught.value.attempts, caught.value.repeated) == (len(answers), repeated)
     assert len(server.requests) == len(answers)

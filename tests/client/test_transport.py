@@ -15,7 +15,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
 from moderate_cli.client import Credentials, Timeouts
-from moderate_cli.client.transport import Endpoint, Parameters, Transport
+from moderate_cli.client.parameters import Endpoint, Parameters
+from moderate_cli.client.transport import Transport
 from moderate_cli.common.errors import ServiceError
 
 URL = "https://green-cip.ap-southeast-1.aliyuncs.com/"

@@ -230,7 +230,7 @@ def test_a_bucket_that_cannot_be_one_is_an_error_and_no_bug(bucket: str) -> None
         timeouts=(3, 10),
         clock=lambda: 0.0,
     )
-    with pytest.raises(ServiceError, match="names a bucket that cannot be one") as caught:
+    with pytest.raises(ServiceError, match="names an invalid bucket") as caught:
         uploader.upload(_file(), extension="")
     assert (caught.value.code, caught.value.fatal) == ("unreadable_answer", False)
 

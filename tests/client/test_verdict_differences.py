@@ -9,8 +9,7 @@ import pytest
 from msgspec.structs import replace
 from samples import vendor_post, vendor_reply
 
-from moderate_cli.client.responses import UnreadableAnswerError, field_of, read_body
-from moderate_cli.client.transport import Answer
+from moderate_cli.client.responses import Response, UnreadableResponseError, field_of, read_body
 from moderate_cli.client.verdicts import read_result_ext, read_submission, read_verdict
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.models import Call, Coverage, Frame, RiskLevel, Usage, Verdict
@@ -36,16 +35,16 @@ def test_a_task_is_known_by_either_id(name: str) -> None:
     "data", [None, {}, [], "OK", True, {"ReqId": ""}, {"ReqId": None}, {"ReqId": ["task_1"]}, {"ReqId": {"Id": "x"}}]
 )
 def test_a_task_without_an_id_is_an_error(data: object) -> None:
-    with pytest.raises(UnreadableAnswerError, match="named no id") as caught:
+    with pytest.raises(UnreadableResponseError, match="named no id") as caught:
         read_submission({"Code": 200, "Data": data}, CALL)
     assert (caught.value.code, caught.value.retryable) == ("unreadable_answer", False)
 
 
 @pytest.mark.parametrize("ids", [{"DataId": {"a": 1}}, {"DataId": ["x"]}, {"DataId": True}])
 def test_an_id_that_is_no_text_is_unreadable(ids: dict[str, object]) -> None:
-    with pytest.raises(UnreadableAnswerError, match="DataId is"):
+    with pytest.raises(UnreadableResponseError, match="DataId is"):
         read_submission({"Code": 200, "Data": {"ReqId": "task_1", **ids}}, CALL)
-    with pytest.raises(UnreadableAnswerError, match="DataId is"):
+    with pytest.raises(UnreadableResponseError, match="DataId is"):
         _verdict(ids)
 
 
@@ -78,25 +77,25 @@ def test_the_message_has_either_name(name: str) -> None:
 def test_a_code_may_be_text(code: object, number: int) -> None:
     for name in ("Code", "code", "CODE"):
         content = json.dumps({name: code}).encode()
-        assert read_body(Answer(200, {}, content, sent_at=0)) == (number, {name: code})
+        assert read_body(Response(200, {}, content, sent_at=0)) == (number, {name: code})
 
 
 @pytest.mark.parametrize("code", [None, "", "OK", "two hundred", True, [200], {"Code": 200}, 200.5])
 def test_a_code_that_is_no_number_is_unreadable(code: object) -> None:
     with pytest.raises(ServiceError, match="without a readable Code") as caught:
-        read_body(Answer(200, {}, json.dumps({"Code": code}).encode(), sent_at=0))
+        read_body(Response(200, {}, json.dumps({"Code": code}).encode(), sent_at=0))
     assert caught.value.code == "unreadable_answer"
 
 
 def test_codes_that_contradict_each_other_are_unreadable() -> None:
     with pytest.raises(ServiceError, match="without a readable Code"):
-        read_body(Answer(200, {}, b'{"Code": 200, "code": 500}', sent_at=0))
+        read_body(Response(200, {}, b'{"Code": 200, "code": 500}', sent_at=0))
 
 
 @pytest.mark.parametrize("message", ["OK", "success", "", None])
 def test_the_message_of_a_success_is_never_looked_at(message: object) -> None:
     content = json.dumps({"Code": 200, "Msg": message}).encode()
-    assert read_body(Answer(200, {}, content, sent_at=0))[0] == 200
+    assert read_body(Response(200, {}, content, sent_at=0))[0] == 200
 
 
 @pytest.mark.parametrize("results", ["Result", "Results"])
@@ -222,13 +221,13 @@ def test_an_image_alone_has_no_frames(value: object, number: int | None) -> None
 )
 @pytest.mark.parametrize("number", [None, 1, 3])
 def test_frames_that_cannot_be_read_are_not_none(value: object, number: int | None) -> None:
-    with pytest.raises(UnreadableAnswerError, match=r"[Ff]rame"):
+    with pytest.raises(UnreadableResponseError, match=r"[Ff]rame"):
         _frames(value, number)
 
 
 @pytest.mark.parametrize("value", [None, "", [], "[]", "null"])
 def test_frames_that_were_announced_and_are_not_there_are_not_none(value: object) -> None:
-    with pytest.raises(UnreadableAnswerError, match="3 frames are announced, and none is there") as caught:
+    with pytest.raises(UnreadableResponseError, match="3 frames are announced, but there are none") as caught:
         _frames(value, 3)
     assert caught.value.verdict
     assert caught.value.verdict.billed_calls == 3 * len(CALL.services)
@@ -236,7 +235,7 @@ def test_frames_that_were_announced_and_are_not_there_are_not_none(value: object
 
 @pytest.mark.parametrize("number", ["many", -1, 2.5, True, [3], {}])
 def test_a_number_of_frames_that_is_none_is_unreadable(number: Any) -> None:
-    with pytest.raises(UnreadableAnswerError, match="FrameNum is"):
+    with pytest.raises(UnreadableResponseError, match="FrameNum is"):
         _frames(FRAMES, number)
 
 
@@ -321,7 +320,7 @@ def test_services_are_known_in_any_case() -> None:
     "second", [{}, {"Service": "b"}, {"Service": "b", "Code": 500, "RiskLevel": "none"}, {"Service": "c", "Result": []}]
 )
 def test_a_service_that_did_not_answer_is_named_and_the_others_are_kept(second: Any) -> None:
-    with pytest.raises(UnreadableAnswerError, match="no answer of b") as caught:
+    with pytest.raises(UnreadableResponseError, match="no result of b") as caught:
         _batch({"Service": "a", "RiskLevel": "medium"}, second)
     verdict = caught.value.verdict
     assert verdict
@@ -333,7 +332,7 @@ def test_a_service_that_was_not_asked_counts_and_is_told() -> None:
     answered = [{"Service": name, "RiskLevel": level} for name, level in (("a", "none"), ("b", "none"), ("c", "high"))]
     verdict = _batch(*answered, RiskLevel="high")
     assert verdict.risk_level is RiskLevel.HIGH
-    assert verdict.notes == ("the answer has a service that was not asked: 'c'",)
+    assert verdict.notes == ("the response has a service that was not asked: 'c'",)
 
 
 def test_a_label_of_two_services_is_told_for_each() -> None:

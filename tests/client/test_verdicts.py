@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from samples import vendor_reply, vendor_verdict
 
-from moderate_cli.client.responses import UnreadableAnswerError, quoted
+from moderate_cli.client.responses import UnreadableResponseError, quoted
 from moderate_cli.client.verdicts import read_ext, read_verdict, snake_case
 from moderate_cli.models import Call, RiskLevel, Verdict
 
@@ -100,8 +100,8 @@ def _read(data: Any) -> Verdict:
     return read_verdict({"Code": 200, "Data": data}, CALL)
 
 
-def _unreadable(data: Any) -> UnreadableAnswerError:
-    with pytest.raises(UnreadableAnswerError) as caught:
+def _unreadable(data: Any) -> UnreadableResponseError:
+    with pytest.raises(UnreadableResponseError) as caught:
         _read(data)
     error = caught.value
     assert (error.code, error.http_status, error.retryable, error.exit_code) == ("unreadable_answer", 200, False, 3)
@@ -129,7 +129,7 @@ def test_levels_in_any_writing(word: str, level: RiskLevel) -> None:
 @pytest.mark.parametrize("others", [{}, {"Result": []}, {"Result": [{"Label": "nonLabel"}]}])
 def test_a_level_that_is_no_known_word_is_unreadable_without_a_finding(word: object, others: dict[str, Any]) -> None:
     error = _unreadable({"RiskLevel": word, **others})
-    assert "the risk level of the answer is" in error.message
+    assert "the risk level of the response is" in error.message
     assert error.verdict and error.verdict.reported_level == (word if isinstance(word, str) else json.dumps(word))
 
 
@@ -137,7 +137,7 @@ def test_a_level_that_is_no_known_word_is_unreadable_without_a_finding(word: obj
 def test_a_level_that_is_no_known_word_is_high_beside_a_finding(word: object) -> None:
     verdict = _read({"RiskLevel": word, "Result": [{"Label": "x", "RiskLevel": "low"}]})
     assert (verdict.risk_level, verdict.unexplained, verdict.complete) == (RiskLevel.HIGH, RiskLevel.HIGH, False)
-    assert verdict.notes == (f"a risk level is no known word ({quoted(word or '{}')}), and counts as high",)
+    assert verdict.notes == (f"unknown risk level {quoted(word or '{}')}, which counts as high",)
 
 
 def test_a_reported_level_has_200_characters_at_most() -> None:

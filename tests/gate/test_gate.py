@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from repositories import Repository
 
-from moderate_cli.client.responses import UnreadableAnswerError
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.errors import UsageError
 from moderate_cli.gate import Gate, open_gate
@@ -196,7 +196,7 @@ def _answered(data: Json) -> Judged:
     asked = call(operation=operation, services=tuple(part["Service"] for part in data.get("Results", ())) or ("s",))
     try:
         verdict = read_verdict({"Code": 200, "Data": data}, asked)
-    except UnreadableAnswerError as error:
+    except UnreadableResponseError as error:
         assert error.verdict
         verdict = error.verdict
     return Judged(item=judged().item, call=asked, verdict=verdict)

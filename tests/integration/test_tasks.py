@@ -210,7 +210,7 @@ def test_a_post_given_by_options(moderate: Callable, store_path: Path) -> None:
 def test_a_post_over_its_limits_uploads_nothing(moderate: Callable, account: dict[str, str]) -> None:
     result = moderate("multimodal", "--text", "x" * 5001, "--image", DATA / "landscape.jpg", variables=account)
     assert result.code == ExitCode.INCOMPLETE
-    assert "5,001 characters, and at most 5,000 are allowed" in result.stderr
+    assert "at most 5,000 characters, not 5,001" in result.stderr
     assert result.records[0]["attempts"] == 0
 
 

@@ -38,7 +38,7 @@ from moderate_cli.models import (
     Verdict,
 )
 from moderate_cli.results import GatePolicy, RunSummary
-from moderate_cli.scanning import CallBudget, Executor, ImageJudge, Sender, ask_sync, image_judge, plan
+from moderate_cli.scanning import CallBudget, Executor, ImageCall, ImageJudge, Sender, image_judge, plan
 from moderate_cli.scanning.image_judge import KeyedLock
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0\x08\x02\0\0\0\xba\xb3K\xb3"  # 640 x 480
@@ -79,7 +79,7 @@ class FakeClient:
 
 
 def _judge(client: FakeClient, one: Item, **changes: Any) -> Outcome:
-    ask = ask_sync("baselineCheck", changes.pop("info_types", ()))
+    ask = ImageCall(changes.pop("info_types", ()))
     return ImageJudge(
         call=call(services=("baselineCheck",)),
         send=Sender(clients=[client], ask=ask, budget=changes.pop("budget", CallBudget())),  # type: ignore[list-item]
@@ -228,15 +228,15 @@ def test_an_error_that_is_fatal_for_the_run_is_an_outcome_too() -> None:
 def test_an_error_that_nobody_foresaw_is_a_bug_and_not_blamed_on_the_file(
     tmp_path: Path, error: Exception, where: str
 ) -> None:
-    memory = Remembered()
-    outcome = _judge(FakeClient(**{where: error}), _file(tmp_path / "a.png"), memory=memory)
+    cache = FakeCache()
+    outcome = _judge(FakeClient(**{where: error}), _file(tmp_path / "a.png"), cache=cache)
     assert isinstance(outcome, Failed)
     assert (outcome.error.code, outcome.error.exit_code, outcome.error.ends_run) == ("bug", ExitCode.BUG, False)
     assert outcome.error.message.startswith(f"a bug in moderate: {type(error).__name__}: ")
     assert "\n" not in outcome.error.message
     assert len(outcome.error.message) < 400
     assert "--debug" in (outcome.error.hint or "")
-    assert memory.kept == [(outcome, None)]
+    assert cache.kept == [(outcome, None)]
 
 
 @pytest.mark.parametrize("debug", [True, False])
@@ -247,19 +247,19 @@ def test_the_traceback_is_in_the_log_only_where_it_is_asked_for(tmp_path: Path, 
     _judge(FakeClient(call_error=ZeroDivisionError("what nobody foresaw")), _file(tmp_path / "a.png"))
     is_shown = debug or verbosity > 1
     assert ("Traceback (most recent call last)" in stream.getvalue()) is is_shown
-    assert (f"moderate: {tmp_path / 'a.png'}: an error that nobody foresaw" in stream.getvalue()) is is_shown
+    assert (f"moderate: {tmp_path / 'a.png'}: unexpected error" in stream.getvalue()) is is_shown
 
 
 def test_a_memory_that_fails_about_one_image_is_that_images_failure(tmp_path: Path) -> None:
-    class Forgetful(Remembered):
+    class Forgetful(FakeCache):
         def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
             raise KeyError("risk_level")
 
-    memory = Forgetful()
+    cache = Forgetful()
     client = FakeClient()
-    outcome = _judge(client, _file(tmp_path / "a.png"), memory=memory)
+    outcome = _judge(client, _file(tmp_path / "a.png"), cache=cache)
     assert isinstance(outcome, Failed)
-    assert (outcome.error.code, len(memory.kept)) == ("bug", 1)
+    assert (outcome.error.code, len(cache.kept)) == ("bug", 1)
     assert client.calls == client.uploads == []
 
 
@@ -273,7 +273,7 @@ def test_one_bug_among_many_images_leaves_the_others_their_verdicts(tmp_path: Pa
     client, policy = Picky(), GatePolicy(RiskLevel.HIGH)
     judge = ImageJudge(
         call=call(),
-        send=Sender(clients=[client], ask=ask_sync("baselineCheck", ())),  # type: ignore[list-item]
+        send=Sender(clients=[client], ask=ImageCall()),  # type: ignore[list-item]
     )
     items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(60)]
     summary = RunSummary(policy=policy)
@@ -295,8 +295,8 @@ def test_an_answer_that_cannot_be_read_keeps_what_could_be() -> None:
     assert (outcome.call.attempts, outcome.call.repeated, outcome.call.answered_at) == (2, True, 7.0)
 
 
-class Remembered:
-    """A memory of contents in a dictionary."""
+class FakeCache:
+    """A cache of contents in a dictionary."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[Outcome, FileStat | None]] = []
@@ -306,39 +306,39 @@ class Remembered:
         answer = self.answers.get(known.sha256 or "")
         return None if answer is None else replace(answer, item=known.item, reused=True)
 
-    def keep(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         self.kept.append((outcome, fingerprint))
         if isinstance(outcome, Judged) and outcome.sha256:
             self.answers[outcome.sha256] = outcome
 
 
 def test_the_same_content_is_sent_once_under_whatever_names(tmp_path: Path) -> None:
-    client, memory = FakeClient(), Remembered()
-    outcomes = [_judge(client, _file(tmp_path / f"{index}.png"), memory=memory) for index in range(50)]
-    assert len(client.calls) == len(client.uploads) == len(memory.kept) == 1
+    client, cache = FakeClient(), FakeCache()
+    outcomes = [_judge(client, _file(tmp_path / f"{index}.png"), cache=cache) for index in range(50)]
+    assert len(client.calls) == len(client.uploads) == len(cache.kept) == 1
     assert [outcome.item.source for outcome in outcomes] == [str(tmp_path / f"{index}.png") for index in range(50)]
     assert [outcome.reused for outcome in outcomes] == [False, *[True] * 49]
 
 
 def test_the_same_content_at_the_same_moment_is_sent_once(tmp_path: Path) -> None:
-    client, memory, in_flight = FakeClient(), Remembered(), KeyedLock()
+    client, cache, in_flight = FakeClient(), FakeCache(), KeyedLock()
     items = [_file(tmp_path / f"{index}.png") for index in range(20)]
     with ThreadPoolExecutor(20) as pool:
-        outcomes = list(pool.map(lambda one: _judge(client, one, memory=memory, in_flight=in_flight), items))
+        outcomes = list(pool.map(lambda one: _judge(client, one, cache=cache, in_flight=in_flight), items))
     assert len(client.calls) == 1
     assert sum(outcome.reused for outcome in outcomes) == 19
 
 
 def test_a_file_that_looks_as_it_did_is_not_opened_if_its_answer_is_known(tmp_path: Path) -> None:
-    client, memory = FakeClient(), Remembered()
+    client, cache = FakeClient(), FakeCache()
     one = _file(tmp_path / "a.png")
-    first = _judge(client, one, memory=memory)
-    (_, fingerprint) = memory.kept[0]
+    first = _judge(client, one, cache=cache)
+    (_, fingerprint) = cache.kept[0]
     assert fingerprint == FileStat(
         len(PNG), (tmp_path / "a.png").stat().st_mtime_ns, (tmp_path / "a.png").stat().st_ino
     )
     (tmp_path / "a.png").unlink()
-    again = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", fingerprint, first.sha256)), memory=memory)
+    again = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", fingerprint, first.sha256)), cache=cache)
     assert isinstance(again, Judged)
     assert (again.reused, again.size, again.sha256) == (True, len(PNG), first.sha256)
 
@@ -347,27 +347,27 @@ def test_a_file_that_looks_as_it_did_is_read_if_no_answer_is_known(tmp_path: Pat
     client = FakeClient()
     one = _file(tmp_path / "a.png")
     stat = FileStat(len(PNG), 0, 0)
-    outcome = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", stat, "0" * 64)), memory=Remembered())
+    outcome = _judge(client, Item("a.png", LocalFile(tmp_path / "a.png", stat, "0" * 64)), cache=FakeCache())
     assert isinstance(outcome, Judged)
     assert outcome.sha256 == hashlib.sha256(PNG).hexdigest()
     assert one.source.endswith("a.png")
 
 
 def test_failures_and_refusals_are_kept_too(tmp_path: Path) -> None:
-    memory = Remembered()
-    _judge(FakeClient(), _file(tmp_path / "text.jpg", b"a text"), memory=memory)
-    _judge(FakeClient(call_error=service_error()), _file(tmp_path / "a.png"), memory=memory)
-    _judge(FakeClient(), _file(tmp_path / "b.png"), memory=memory, budget=CallBudget(0))
-    assert [type(outcome) for outcome, _ in memory.kept] == [Skipped, Failed]  # what is not tried is no result
+    cache = FakeCache()
+    _judge(FakeClient(), _file(tmp_path / "text.jpg", b"a text"), cache=cache)
+    _judge(FakeClient(call_error=service_error()), _file(tmp_path / "a.png"), cache=cache)
+    _judge(FakeClient(), _file(tmp_path / "b.png"), cache=cache, budget=CallBudget(0))
+    assert [type(outcome) for outcome, _ in cache.kept] == [Skipped, Failed]  # what is not tried is no result
 
 
 def test_no_call_is_made_beyond_the_cap(tmp_path: Path) -> None:
-    client, budget, memory = FakeClient(), CallBudget(2), Remembered()
+    client, budget, cache = FakeClient(), CallBudget(2), FakeCache()
     items = [_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(4)]
-    outcomes = [_judge(client, one, budget=budget, memory=memory) for one in items]
+    outcomes = [_judge(client, one, budget=budget, cache=cache) for one in items]
     assert [type(outcome) for outcome in outcomes] == [Judged, Judged, NotTried, NotTried]
     assert [outcome.item for outcome in outcomes] == items
-    assert len(client.calls) == len(client.uploads) == len(memory.kept) == 2
+    assert len(client.calls) == len(client.uploads) == len(cache.kept) == 2
 
 
 def test_an_image_that_costs_more_than_is_left_is_not_sent(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_each_input_beyond_the_cap_is_counted(tmp_path: Path, cap: int, total: i
     client = FakeClient()
     judge = ImageJudge(
         call=call(),
-        send=Sender(clients=[client], ask=ask_sync("s", ()), budget=CallBudget(cap)),  # type: ignore[list-item]
+        send=Sender(clients=[client], ask=ImageCall(), budget=CallBudget(cap)),  # type: ignore[list-item]
     )
     scan = Executor(
         (_file(tmp_path / f"{index}.png", PNG + bytes([index])) for index in range(total)), judge, jobs=jobs
@@ -413,25 +413,25 @@ def _changing(client: FakeClient, path: Path, contents: list[bytes]) -> None:
 
 
 def test_a_file_that_changed_before_it_was_sent_is_judged_under_the_hash_of_what_was_sent(tmp_path: Path) -> None:
-    client, memory, budget = FakeClient(), Remembered(), CallBudget(1)
+    client, cache, budget = FakeClient(), FakeCache(), CallBudget(1)
     one, changed = _file(tmp_path / "a.png"), PNG + b"changed"
     _changing(client, tmp_path / "a.png", [changed])
-    outcome = _judge(client, one, memory=memory, budget=budget)
+    outcome = _judge(client, one, cache=cache, budget=budget)
     assert isinstance(outcome, Judged)
     assert (outcome.sha256, outcome.size) == (hashlib.sha256(changed).hexdigest(), len(changed))
     assert client.uploads == [(changed, ".png")]
-    assert [kept.sha256 for kept, _ in memory.kept] == [outcome.sha256]
+    assert [kept.sha256 for kept, _ in cache.kept] == [outcome.sha256]
 
 
 def test_a_file_that_keeps_changing_fails_and_is_never_judged_under_another_hash(tmp_path: Path) -> None:
-    client, memory, budget = FakeClient(), Remembered(), CallBudget(1)
+    client, cache, budget = FakeClient(), FakeCache(), CallBudget(1)
     one = _file(tmp_path / "a.png")
     _changing(client, tmp_path / "a.png", [PNG + bytes([index]) for index in range(10)])
-    outcome = _judge(client, one, memory=memory, budget=budget)
+    outcome = _judge(client, one, cache=cache, budget=budget)
     assert isinstance(outcome, Failed)
     assert (outcome.error.code, outcome.error.exit_code) == ("file_changed", ExitCode.INCOMPLETE)
     assert client.calls == client.uploads == []
-    assert [type(kept) for kept, _ in memory.kept] == [Failed]
+    assert [type(kept) for kept, _ in cache.kept] == [Failed]
     assert isinstance(_judge(client, _file(tmp_path / "b.png"), budget=budget), Judged)  # it has cost nothing
 
 
@@ -445,18 +445,18 @@ def test_a_file_that_becomes_no_image_is_refused_the_second_time(tmp_path: Path)
 
 
 def test_a_file_that_changed_since_it_was_walked_over_is_hashed_anew(tmp_path: Path) -> None:
-    client, memory = FakeClient(), Remembered()
+    client, cache = FakeClient(), FakeCache()
     path = tmp_path / "a.png"
     _file(path)
     stat = FileStat(len(PNG), path.stat().st_mtime_ns, path.stat().st_ino)
     _changing(client, path, [PNG + b"changed"])
-    outcome = _judge(client, Item("a.png", LocalFile(path, stat, "0" * 64)), memory=memory)
+    outcome = _judge(client, Item("a.png", LocalFile(path, stat, "0" * 64)), cache=cache)
     assert isinstance(outcome, Judged)
     assert outcome.sha256 == hashlib.sha256(PNG + b"changed").hexdigest()
 
 
 def test_a_file_that_changes_while_it_is_judged_is_not_known_by_its_looks(tmp_path: Path) -> None:
-    client, memory = FakeClient(), Remembered()
+    client, cache = FakeClient(), FakeCache()
     path = tmp_path / "a.png"
     one = _file(path)
     real = client.image_moderation
@@ -466,10 +466,10 @@ def test_a_file_that_changes_while_it_is_judged_is_not_known_by_its_looks(tmp_pa
         return real(*arguments, **options)
 
     client.image_moderation = image_moderation  # type: ignore[method-assign]
-    outcome = _judge(client, one, memory=memory)
+    outcome = _judge(client, one, cache=cache)
     assert isinstance(outcome, Judged)
     assert outcome.sha256 == hashlib.sha256(PNG).hexdigest()
-    assert memory.kept == [(outcome, None)]
+    assert cache.kept == [(outcome, None)]
 
 
 def test_a_plan_sends_nothing(tmp_path: Path) -> None:

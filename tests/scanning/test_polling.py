@@ -62,12 +62,12 @@ def _tasks(*names: str) -> list[Item]:
     return [Item(name, QueuedTask(name, "image")) for name in names]
 
 
-def _polling(judge: Callable[[Item], Outcome], clock: Clock, *names: str, **patience: float) -> Polling:
+def _polling(judge: Callable[[Item], Outcome], clock: Clock, *names: str, **schedule: float) -> Polling:
     return Polling(
         iter(_tasks(*names)),
         judge,
         jobs=1,
-        patience=PollSchedule(**patience),
+        schedule=PollSchedule(**schedule),
         monotonic=clock.monotonic,
         sleep=clock.sleep,
     )

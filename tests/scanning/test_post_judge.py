@@ -191,7 +191,7 @@ def test_a_post_of_which_an_image_keeps_changing_is_not_sent(tmp_path: Path) -> 
     assert isinstance(outcome, Failed)
     assert (outcome.error.code, outcome.error.message) == (
         "file_changed",
-        f"{tmp_path / 'A.PNG'}: the file changed while it was sent",
+        f"{tmp_path / 'A.PNG'}: the file changed while it was being sent",
     )
     assert client.posts == []
     assert isinstance(_judge(_item(_image(tmp_path)), client, budget=budget), Pending)  # it has cost nothing
@@ -224,7 +224,7 @@ def test_comments_of_a_profile_would_not_be_judged() -> None:
     profile = "profile_text_image_detection"
     outcome = _judge(_item(comments=[{"content": "bad words"}]), client, service=profile)
     assert isinstance(outcome, Failed)
-    assert outcome.error.hint == f"ask {SERVICE}, or leave the comments out"
+    assert outcome.error.hint == f"use {SERVICE}, or leave the comments out"
     assert client.posts == []
     assert isinstance(_judge(_item(), client, service=profile), Pending)
 
