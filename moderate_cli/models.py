@@ -165,7 +165,7 @@ class Label(Struct, frozen=True):
     """One finding. `confidence` is 0 to 100; for `*_lib` labels it is a similarity."""
 
     label: str
-    confidence: float | None = None
+    confidence: int | float | None = None  # an int stays one, as the service wrote it
     description: str | None = None
     risk_level: RiskLevel | None = None
     service: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -169,9 +170,18 @@ def is_clean(outcome: Outcome) -> bool:
     return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels and not notes(outcome)
 
 
-def status(outcome: Outcome) -> str:
-    """Return the word for what became of an input."""
-    return {Judged: "judged", Skipped: "skipped", Failed: "failed", Pending: "pending"}[type(outcome)]
+Status = Literal["judged", "skipped", "failed", "pending"]
+_STATUSES: dict[type[Outcome], Status] = {
+    Judged: "judged",
+    Skipped: "skipped",
+    Failed: "failed",
+    Pending: "pending",
+}
+
+
+def status(outcome: Outcome) -> Status:
+    """Return the word for what became of an input; raises KeyError for one that has no record."""
+    return _STATUSES[type(outcome)]
 
 
 _MAX_NOTES = 200  # of different words, so that memory stays flat

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Judged, Label, Outcome, Verdict
-from moderate_cli.records import SCHEMA, SCHEMAS, to_outcome
+from moderate_cli.records import SCHEMA, SCHEMAS, from_json, to_outcome
 from moderate_cli.results import Suppression
 from moderate_cli.settings.locate import Location, nearest
 
@@ -93,7 +92,7 @@ def _keys_of(outcome: Outcome) -> Iterator[bytes]:
 
 def _outcome(line: bytes, where: str) -> tuple[int, Outcome]:
     try:
-        record = json.loads(line)
+        record = from_json(line)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: broken JSON", hint=_HINT) from error
     schema = record.get("schema") if isinstance(record, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from moderate_cli.common.errors import ExitCode, ModerateError
-from moderate_cli.records import upgraded
+from moderate_cli.records import from_json, upgraded
 
 APPLICATION_ID = 0x6D646572
 """What the header of the file says about who made it: "mder"."""
@@ -396,7 +395,7 @@ def read_record(text: str, stored_at: float) -> dict[str, Any]:
 
     `stored_at` (Unix seconds) stands for the time of judging, which a record of schema 1 does not tell.
     """
-    record: dict[str, Any] = json.loads(text)
+    record: dict[str, Any] = from_json(text)
     try:
         return upgraded(record, at=stored_at)
     except UNREADABLE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from moderate_cli.models import Engine, TaskKind
+from moderate_cli.records import to_json
 from moderate_cli.store import reuse
 from moderate_cli.store.database import (
     Database,
@@ -70,9 +70,7 @@ def insert_result(
 ) -> bool:
     """Store a record inside a transaction; False where the task that it `finishes` has a result already."""
     services = to_column(",".join(str(service) for service in record.get("services") or ()))
-    # With each character beyond ASCII escaped, lone surrogates of file names survive.
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
-    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), text)
+    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), to_json(record))
     cursor = connection.execute(_INSERT, (*facts, *(_text(record.get(name)) for name in _TEXTS)))
     if not cursor.rowcount:
         return False

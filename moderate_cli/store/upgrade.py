@@ -6,12 +6,11 @@ other. It kept no raw answers, so that its verdicts of none cannot be told from 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 
 from moderate_cli.models import RiskLevel
-from moderate_cli.records import read_verdict
+from moderate_cli.records import from_json, read_verdict
 from moderate_cli.store.database import UNREADABLE
 from moderate_cli.store.queries import IS_FINDING
 
@@ -34,7 +33,7 @@ _DROP = f"""
 """  # noqa: S608
 _BILL = f"UPDATE results SET billed_calls = {_BILLED} WHERE status = 'judged' AND billed_calls IS NULL"  # noqa: S608
 # A verdict of none is looked at again if there is something risky anywhere in it.
-_RISKY = " OR ".join(f"instr(record, '{json.dumps(level)}')" for level in RiskLevel if level.rank)
+_RISKY = " OR ".join(f"instr(record, '\"{level}\"')" for level in RiskLevel if level.rank)
 _OTHERS = f"""
     SELECT number, record, risk_level, question FROM results
     WHERE number > ? AND status = 'judged' AND (risk_level IS NOT 'none' OR EXISTS {_FINDINGS} OR {_RISKY})
@@ -73,6 +72,6 @@ def _set_levels(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> 
 
 def _level(record: str) -> RiskLevel | None:
     try:
-        return read_verdict(json.loads(record)).risk_level
+        return read_verdict(from_json(record)).risk_level
     except UNREADABLE:
         return None

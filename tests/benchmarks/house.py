@@ -199,7 +199,7 @@ class _Probe:
     def _counted(self, variables: Mapping[str, str], line: list[str]) -> float:
         """Run a command once for what it writes down for the next time, and once more under valgrind."""
         command = [sys.executable, "-c", _START, *line]
-        run(command, variables, timeout=_TIMEOUT).expect(0)
+        run(command, variables, timeout=_TIMEOUT, folder=self.folder).expect(0)
         counting = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
         done = run([*counting, *command], variables, timeout=_SLOWLY, folder=self.folder).expect(0)
         found = _REFERENCES.search(done.stderr)
