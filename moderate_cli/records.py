@@ -1,4 +1,4 @@
-"""The record: one JSON object an input, with every field always there."""
+"""The record of an input: one JSON object in which every field is present, its type, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from moderate_cli.results import (
 
 SCHEMA = 2
 SCHEMAS = (1, SCHEMA)
-"""Those that can be read back."""
+"""The schemas that can be read."""
 
 _Count = Annotated[int, Meta(ge=0)]
 _Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -239,7 +239,7 @@ def load_schema() -> dict[str, Any]:
     return head | {"title": f"moderate record, schema {SCHEMA}", "$defs": definitions}
 
 
-# After these errors nobody knows whether the service took the call, and charges for it.
+# After these errors it is unknown whether the service has processed the call, and bills it.
 _PERHAPS_BILLED = frozenset({"read_timeout", "connection_lost", "unreadable_answer"})
 
 
@@ -301,7 +301,7 @@ def _timestamp(seconds: float | None) -> str | None:
 
 
 def _billed_calls(outcome: Outcome) -> int | None:
-    """Return for how many calls an outcome is billed, None where nobody knows it, or not yet."""
+    """Return for how many calls an outcome is billed, or None if that is unknown, or not known yet."""
     match outcome:
         case Judged(reused=True) | Pending(reused=True):
             return 0
@@ -365,7 +365,7 @@ def _problem(error: ModerateError) -> RecordError:
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Return a record as JSON on one line; lone surrogates, which stand for bytes of file names, are escaped."""
+    """Return a record as JSON on one line; lone surrogates, from file names that are not UTF-8, are escaped."""
     try:
         return msgspec.json.encode(record).decode()
     except UnicodeEncodeError:
@@ -373,23 +373,24 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raises ValueError where it is none, and RecursionError where it is too deep."""
+    """Return the value of a JSON text; raises ValueError for invalid JSON, RecursionError for too deep a nesting."""
     try:
         return msgspec.json.decode(text)
-    except ValueError:  # a lone surrogate, which Python's own takes, or no JSON
+    except ValueError:  # invalid, or a lone surrogate, which only Python's own parser accepts
         return json.loads(text)
 
 
 _Record = Mapping[str, Any]
 _MULTIMODAL = "Multimodal"  # what the operations about posts have in their names
-# What schema 2 says otherwise than schema 1; the rest of a record stays as it is.
-_WORKED_ANEW = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
+# The fields that differ between schema 1 and 2.
+_UPGRADED = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
 
 
 def to_outcome(record: _Record) -> Outcome:
-    """Return the outcome behind a record of schema 1 or 2; raises KeyError, TypeError or ValueError where it is none.
+    """Return the outcome that a record of schema 1 or 2 describes.
 
-    The image is guessed by its name, and a post is known by its task only: a record holds no more of it.
+    The kind of image is derived from its name, and a post is known by its task only. Raises KeyError, TypeError or
+    ValueError for an invalid record.
     """
     known = {
         "item": Item(record["source"], _image(record), data_id=record["data_id"]),
@@ -411,18 +412,18 @@ def to_outcome(record: _Record) -> Outcome:
             said = read_verdict(record) if record["risk_level"] or record["labels"] else None
             return Failed(**known, error=_error(record["error"], record), verdict=said)
         case other:
-            raise ValueError(f"no outcome is called {other!r}")
+            raise ValueError(f"unknown status {other!r}")
 
 
 def upgraded(record: _Record, *, at: float | None = None) -> dict[str, Any]:
-    """Return a record in schema 2; raises as `to_outcome` does.
+    """Return a record in schema 2; raises like `to_outcome`.
 
-    One of schema 1 gets the fields that it lacks, the level that counts and the labels of its parts; `at` (Unix
-    seconds) is when it became known, which it does not tell.
+    A record of schema 1 gets the missing fields, its effective level and the labels of its parts; `at` (Unix seconds)
+    is its time, which schema 1 lacks.
     """
     if record["schema"] == SCHEMA:
         return dict(record)
-    known = {name: value for name, value in record.items() if name not in _WORKED_ANEW}
+    known = {name: value for name, value in record.items() if name not in _UPGRADED}
     return to_record(replace(to_outcome(record), at=at)) | known
 
 
@@ -437,9 +438,9 @@ class _Said(Struct, frozen=True):
 
 
 def read_verdict(record: _Record) -> Verdict:
-    """Return the verdict in the record of a judged input; raises as `to_outcome` does.
+    """Return the verdict in the record of a judged input; raises like `to_outcome`.
 
-    One of schema 1 gets the level that counts and the labels of its parts, which it did not have.
+    A record of schema 1 gets its effective level and the labels of its parts.
     """
     is_old = "reported_level" not in record
     said = convert(record, _Said)
@@ -464,7 +465,7 @@ def read_verdict(record: _Record) -> Verdict:
 
 
 def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
-    """Return a verdict with the level that counts, and the highest that no label accounts for."""
+    """Return a verdict with its effective level, and the highest level without a label."""
     services = [Part(part.risk_level, part.labels) for part in verdict.per_service]
     frames = [
         Part(frame.risk_level, tuple(replace(label, where=f"$.frames[{frame.index}]") for label in frame.labels))
@@ -489,7 +490,7 @@ def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
 
 
 def _coverage(record: _Record, verdict: Verdict) -> tuple[Coverage, ...]:
-    """Return what was not looked at; frames that were charged and are not there were not answered."""
+    """Return what was not judged; frames that were billed and are missing count as unanswered."""
     charged = (verdict.billed_calls or 0) // max(1, len(verdict.call.services))
     return tuple(
         Coverage(
@@ -503,14 +504,14 @@ def _coverage(record: _Record, verdict: Verdict) -> tuple[Coverage, ...]:
 
 
 def _charged(record: _Record) -> int:
-    """Return for how many calls the answer in a record of schema 1 was billed: a frame or an image by each service."""
+    """Return the billed calls of a record of schema 1: one per image or frame and service."""
     if record["reused"] or record["engine"] == "local":
         return 0
     return max(1, len(record["services"])) * max(1, len(record["frames"]))
 
 
 def read_call(record: _Record) -> Call:
-    """Return the call that a record tells of."""
+    """Return the call that a record describes; raises like `to_outcome`."""
     return Call(
         operation=record["operation"],
         services=tuple(record["services"]),

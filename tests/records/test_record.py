@@ -343,7 +343,7 @@ def test_a_record_is_read_back_from_its_json_whatever_the_name(source: str) -> N
 
 @pytest.mark.parametrize("text", ["", "{", "nothing", b"\xff"])
 def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         from_json(text)
 
 
