@@ -185,7 +185,7 @@ _MAX_NOTES = 200  # of different words, so that memory stays flat
 _MORE_NOTES = "further notes, which the records hold"
 
 
-class PartCount(Struct):
+class Looked(Struct):
     """The coverage of the inputs that were judged in part: how many they are, and their parts, `judged` of `total`.
 
     `total` is None if it is unknown for any of them; `unanswered` counts the inputs with parts that were left out of
@@ -209,8 +209,8 @@ class RunSummary(Struct):
     """The counts of one run; memory use does not depend on the number of inputs.
 
     Inputs: `levels` counts the levels for the gate, `incomplete` the inputs with too little coverage (`coverage` has
-    the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that failed by an error
-    of this program, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would send
+    the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that failed by a bug of
+    this program, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would send
     (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
 
     Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images, `links`
@@ -231,7 +231,7 @@ class RunSummary(Struct):
     duplicates: int = 0
     reused: int = 0
     elsewhere: int = 0
-    coverage: dict[PartKind, PartCount] = field(default_factory=dict)
+    coverage: dict[PartKind, Looked] = field(default_factory=dict)
     incomplete: int = 0
     not_tried: int = 0
     at_least: bool = False
@@ -286,7 +286,7 @@ class RunSummary(Struct):
         self.judged += 1
         self.levels[counted_level(verdict, suppressions)] += 1
         for part in verdict.coverage:
-            self.coverage.setdefault(part.kind, PartCount()).add(part)
+            self.coverage.setdefault(part.kind, Looked()).add(part)
         counted = (
             label.label for label in verdict.labels if label.is_finding and suppression_for(label, suppressions) is None
         )
