@@ -427,13 +427,28 @@ def upgraded(record: _Record, *, at: float | None = None) -> dict[str, Any]:
     return to_record(replace(to_outcome(record), at=at)) | known
 
 
+class _SaidService(Struct, frozen=True):
+    service: str
+    risk_level: RiskLevel | None
+    labels: tuple[Label, ...]
+    ext: Json | None  # null in records of 0.1.0
+
+
+class _SaidFrame(Struct, frozen=True):
+    index: int
+    url: str | None
+    risk_level: RiskLevel | None
+    labels: tuple[Label, ...]
+    ext: Json | None
+
+
 class _Said(Struct, frozen=True):
     """The parts of a verdict that a record holds in the shape of their own types."""
 
     risk_level: RiskLevel | None
     labels: tuple[Label, ...]
-    per_service: tuple[ServiceVerdict, ...]
-    frames: tuple[Frame, ...]
+    per_service: tuple[_SaidService, ...]
+    frames: tuple[_SaidFrame, ...]
     usage: Usage | None
 
 
@@ -449,8 +464,10 @@ def read_verdict(record: _Record) -> Verdict:
         risk_level=said.risk_level,
         reported_level=record["risk_level"] if is_old else record["reported_level"],
         labels=said.labels,
-        per_service=said.per_service,
-        frames=said.frames,
+        per_service=tuple(
+            ServiceVerdict(part.service, part.risk_level, part.labels, part.ext or {}) for part in said.per_service
+        ),
+        frames=tuple(Frame(part.index, part.url, part.risk_level, part.labels, part.ext or {}) for part in said.frames),
         notes=tuple(record.get("notes") or ()),
         ext=record["ext"],
         usage=said.usage,

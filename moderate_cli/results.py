@@ -209,9 +209,9 @@ class RunSummary(Struct):
     """The counts of one run; memory use does not depend on the number of inputs.
 
     Inputs: `levels` counts the levels for the gate, `incomplete` the inputs with too little coverage (`coverage` has
-    the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that failed by a bug of
-    this program, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would send
-    (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
+    the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that a bug left
+    without a verdict, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would
+    send (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
 
     Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images, `links`
     those outside of their folder, and `unwritten` the reports that could not be written. `suppressed_by` counts the

@@ -1,7 +1,7 @@
-"""Results of 0.1.0: what is no answer any more, and the level of the others, worked out again.
+"""Upgrade the results of 0.1.0: drop the unreliable answers and recompute the levels of the others.
 
-0.1.0 took an answer that it could not read for a verdict of none, and the lower of two levels that contradict each
-other. It kept no raw answers, so that its verdicts of none cannot be told from misread ones.
+0.1.0 took an unreadable answer for a verdict of none, and the lower of two contradicting levels. It kept no raw
+answers, so that its verdicts of none cannot be told from misread ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from moderate_cli.records import from_json, read_verdict
 from moderate_cli.store.database import UNREADABLE
 from moderate_cli.store.queries import IS_FINDING
 
-_PAGE = 500  # rows that are in memory at once
+_PAGE = 500  # rows that are read at once
 
 # Images or frames by each service; a verdict that was reused was billed where it was new.
 _SERVICES = "CASE WHEN services <> '' THEN 1 + length(services) - length(replace(services, ',', '')) ELSE 1 END"
@@ -32,7 +32,7 @@ _DROP = f"""
     AND (risk_level = 'none' OR (risk_level IS NULL AND NOT EXISTS {_FINDINGS}))
 """  # noqa: S608
 _BILL = f"UPDATE results SET billed_calls = {_BILLED} WHERE status = 'judged' AND billed_calls IS NULL"  # noqa: S608
-# A verdict of none is looked at again if there is something risky anywhere in it.
+# A verdict of none is checked again if any part of it has a risk.
 _RISKY = " OR ".join(f"instr(record, '\"{level}\"')" for level in RiskLevel if level.rank)
 _OTHERS = f"""
     SELECT number, record, risk_level, question FROM results
@@ -40,12 +40,12 @@ _OTHERS = f"""
     ORDER BY number LIMIT {_PAGE}
 """  # noqa: S608
 _SET = "UPDATE results SET risk_level = ?, question = ? WHERE number = ?"
-# What was not sent again because nothing had been found in it rests on verdicts of none.
+# Files that were not sent again, because nothing was found in them, depend on verdicts of none.
 _FORGET = ("DELETE FROM files", "UPDATE folders SET look = NULL WHERE look IS NOT NULL")
 
 
 def work_anew(connection: sqlite3.Connection) -> int:
-    """Work the results of schema 1 out again inside a transaction, and return how many answers are none any more."""
+    """Recompute the results of schema 1 inside a transaction, and return the number of dropped answers."""
     dropped = connection.execute(_DROP).rowcount
     connection.execute(_BILL)
     after = 0
@@ -58,7 +58,7 @@ def work_anew(connection: sqlite3.Connection) -> int:
 
 
 def _set_levels(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> int:
-    """Give results the level that counts; those that are at none by it, or that nobody can read, are no answers."""
+    """Set the effective levels of results; those at none, or unreadable, are dropped as answers."""
     changes, dropped = [], 0
     for row in rows:
         level = _level(row["record"])
