@@ -386,6 +386,10 @@ _MULTIMODAL = "Multimodal"  # what the operations about posts have in their name
 _UPGRADED = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
 
 
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""The errors that a record of another version may raise when it is read."""
+
+
 def to_outcome(record: _Record) -> Outcome:
     """Return the outcome that a record of schema 1 or 2 describes.
 

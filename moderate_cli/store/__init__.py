@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.models import TaskKind
+from moderate_cli.records import UNREADABLE
 from moderate_cli.store.database import StoreError, default_path
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
-    from moderate_cli.store.database import UNREADABLE
     from moderate_cli.store.queries import (
         Entry,
         Feedback,
@@ -48,7 +48,6 @@ __all__ = [
 ]
 
 _LAZY = {
-    "UNREADABLE": "database",
     "Entry": "queries",
     "Feedback": "queries",
     "FeedbackVerdict": "queries",

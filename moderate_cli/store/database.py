@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from moderate_cli.common.errors import ExitCode, ModerateError
-from moderate_cli.records import from_json, upgraded
+from moderate_cli.records import UNREADABLE, from_json, upgraded
 
 APPLICATION_ID = 0x6D646572
 """The application id in the header of the file: "mder"."""
@@ -384,10 +384,6 @@ def to_column(text: str | None) -> Column:
 def from_column(value: Any) -> Any:
     """Return the text, number or None that a column holds."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
-
-
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""The errors that a record of another version may raise when it is read."""
 
 
 def read_record(text: str, stored_at: float) -> dict[str, Any]:
