@@ -1,7 +1,7 @@
-"""One level out of the many that an answer holds: what contradicts itself counts at its highest.
+"""Reduce the levels of an answer to one; in a contradiction the highest counts.
 
-The rules are those of the vendor's console guide, and of its pages on the four operations: several labels count as the
-highest of them, and an image of a library of exemptions (`nonLabel_lib`) neither lowers nor raises anything.
+The rules are those of the vendor's console guide and of its pages on the four operations: the highest of several labels
+counts, and a match in an exemption library (`nonLabel_lib`) changes nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from moderate_cli.models import NO_FINDING, Label, RiskLevel, Verdict, highest
 
 
 class Part(Struct, frozen=True):
-    """What was read of an answer, or of a service, a frame or a text in it: its own level and its labels.
+    """The level and labels of an answer, or of a service, frame or text in it.
 
-    A level that is no known word is `misread`, and then `level` is high where there are findings. `nothing_at` is the
-    highest level of an entry that says that nothing was found. A part `is_read` if there was a level or an entry.
+    `misread` marks an unknown level; then `level` is high if there are findings. `nothing_at` is the highest level of
+    an entry that reports no finding. `is_read` is true if there was a level or an entry.
     """
 
     level: RiskLevel | None = None
@@ -29,12 +29,12 @@ class Part(Struct, frozen=True):
 
     @property
     def findings(self) -> list[Label]:
-        """The labels that say that something was found."""
+        """The labels that are findings."""
         return [label for label in self.labels if label.is_finding]
 
 
 class Weight(Struct, frozen=True):
-    """The highest level of an answer, the highest that no label accounts for, and what contradicts itself in it."""
+    """The highest level of an answer, the highest one without a label, and notes on contradictions."""
 
     level: RiskLevel | None
     unexplained: RiskLevel
@@ -42,10 +42,10 @@ class Weight(Struct, frozen=True):
 
 
 def label_level(label: Label, *around: RiskLevel | None) -> RiskLevel:
-    """Return the level of a label: its own, else that of the nearest part which has one.
+    """Return the level of a label: its own, else that of the nearest enclosing part that has one.
 
-    A label in a part without risk is low, by the third of the guide's rules ("below medium: low"); one whose level
-    nobody tells is high, because nobody can say that it is not.
+    `around` lists the levels of the enclosing parts, the nearest first. A label in a part without risk is low, by the
+    third of the guide's rules ("below medium: low"); a label without any level is high, to be on the safe side.
     """
     if label.risk_level is not None:
         return label.risk_level
@@ -54,7 +54,7 @@ def label_level(label: Label, *around: RiskLevel | None) -> RiskLevel:
 
 
 def weighed(whole: Part, inner: Sequence[Part]) -> Weight:
-    """Return the one level of an answer and of all parts inside it."""
+    """Return the overall level of an answer and its parts."""
     found = [(part, [label_level(label, part.level, whole.level) for label in part.findings]) for part in inner]
     all_levels = [label_level(label, whole.level) for label in whole.findings]
     all_levels += [level for _, levels in found for level in levels]
@@ -66,7 +66,7 @@ def weighed(whole: Part, inner: Sequence[Part]) -> Weight:
 
 
 def _unexplained(part: Part, levels: Sequence[RiskLevel]) -> Iterator[RiskLevel]:
-    """Yield the levels that a part claims and that none of the labels in it has."""
+    """Yield the levels of a part that none of its labels reaches."""
     most = highest(levels) or RiskLevel.NONE
     if part.level is not None and (part.misread or part.level.rank > most.rank):
         yield part.level
@@ -75,7 +75,7 @@ def _unexplained(part: Part, levels: Sequence[RiskLevel]) -> Iterator[RiskLevel]
 
 
 def _contradiction(part: Part, levels: Sequence[RiskLevel | None]) -> str | None:
-    """Say that a part is less risky than something in it, or risky although nothing was found; None for neither."""
+    """Return a note if a part is below something in it, or at risk without a finding; else None."""
     if part.level is None or part.misread:
         return None
     inside = highest([*levels, part.nothing_at])
@@ -89,9 +89,10 @@ def _contradiction(part: Part, levels: Sequence[RiskLevel | None]) -> str | None
 def gathered(
     whole: Part, services: Sequence[Part], frames: Sequence[Part], texts: Iterable[Part] = ()
 ) -> tuple[Label, ...]:
-    """Return each label of an answer with whom or where it is from.
+    """Return the labels of an answer, each with its service and its place.
 
-    One of several services stands there once for each of them, and one of frames alone once, at the worst of them.
+    A label of several services is listed once for each, and a label of frames only once, for the frame with the highest
+    level.
     """
     by_service = [label for part in services for label in part.labels]
     found: list[Label] = []
@@ -116,13 +117,13 @@ def gathered(
 
 
 def stated_level(verdict: Verdict) -> RiskLevel | None:
-    """Return the level that the service stated for the whole: high for a word that nobody knows, None for no word."""
+    """Return the level that the service reported for the whole: high for an unknown word, None without one."""
     word = verdict.reported_level
     return None if word is None else RiskLevel.parse(word) or RiskLevel.HIGH
 
 
 def finding_level(label: Label, verdict: Verdict) -> RiskLevel:
-    """Return the level that counts for one of a verdict's labels, in whichever of its frames it stands too."""
+    """Return the effective level of a label of a verdict, its frames included."""
     whole = stated_level(verdict)
     levels = [
         label_level(each, frame.risk_level, whole)

@@ -1,4 +1,4 @@
-"""What everybody here speaks: items go in, outcomes come out, and a verdict is the answer to one item."""
+"""The shared data types: an `Item` goes in, an `Outcome` comes out, and a `Verdict` is the answer about one item."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Engine = Literal["cloud", "local"]
 
 NO_FINDING = "nonLabel"
 EXEMPT = "nonLabel_lib"
-"""The label of an image that is in a library of exemptions: no finding, and no reason to lower another level."""
+"""The label of an image that matches an exemption library. It is no finding, and lowers no other level."""
 
 
 class RiskLevel(StrEnum):
-    """The service's risk levels, in rising order; `none` is also written `safe` in its console."""
+    """The service's risk levels in ascending order; its console also writes `safe` for `none`."""
 
     NONE = "none"
     LOW = "low"
@@ -30,12 +30,12 @@ class RiskLevel(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Place in the rising order, so that levels can be compared."""
+        """Position in ascending order, from 0 (`none`) to 3 (`high`), for comparisons."""
         return list(RiskLevel).index(self)
 
     @classmethod
     def parse(cls, word: str) -> RiskLevel | None:
-        """Return the level that a word of the service means, in any case and with white space; None for any other."""
+        """Return the level for a word of the service, or None if unknown; case and outer spaces do not matter."""
         known = word.strip().lower()
         try:
             return cls.NONE if known == "safe" else cls(known)
@@ -44,12 +44,12 @@ class RiskLevel(StrEnum):
 
 
 def highest(levels: Iterable[RiskLevel | None]) -> RiskLevel | None:
-    """Return the highest of some levels, None where there is none among them."""
+    """Return the highest level, or None if there is no level among them."""
     return max((level for level in levels if level is not None), key=lambda level: level.rank, default=None)
 
 
 class FileStat(NamedTuple):
-    """What tells a file that changed from one that did not: bytes, nanoseconds of its last change, and its inode."""
+    """The fingerprint of a file that shows whether it changed: size in bytes, mtime in nanoseconds, and inode."""
 
     size: int
     mtime_ns: int
@@ -59,7 +59,7 @@ class FileStat(NamedTuple):
 class LocalFile(Struct, frozen=True):
     """An image on this machine, to be uploaded before it is judged.
 
-    `stat` is how a walk saw it, and `sha256` what an earlier run found its content to be while it looked just so.
+    `stat` is its fingerprint from the walk, and `sha256` the hash that an earlier run stored for that fingerprint.
     """
 
     path: Path
@@ -68,13 +68,13 @@ class LocalFile(Struct, frozen=True):
 
 
 class ImageUrl(Struct, frozen=True):
-    """An image that the service downloads by itself."""
+    """An image that the service downloads."""
 
     url: str
 
 
 class OssObject(Struct, frozen=True):
-    """An image in an OSS bucket that the service may read; `etag` changes with its content."""
+    """An image in an OSS bucket that the service can read; `etag` changes with its content."""
 
     bucket: str
     key: str
@@ -86,10 +86,10 @@ PartKind = Literal["frames", "pages", "slices", "parts", "services"]
 
 
 class Coverage(Struct, frozen=True):
-    """How much of an input was judged, where that is not all of it; `total` is None where nobody knows it.
+    """How much of an input was judged, if not all of it; `total` is None if unknown.
 
-    It is `unanswered` where the service was asked about the rest and said nothing of it, and not where the operation
-    looks at no more than this.
+    `unanswered` is true if the service was asked about the rest and did not answer, and false if the operation covers
+    no more than this.
     """
 
     kind: PartKind
@@ -99,9 +99,9 @@ class Coverage(Struct, frozen=True):
 
 
 class Extent(Struct, frozen=True):
-    """What an image consists of beside the one picture that is judged: so many frames, pages or slices in `total`.
+    """The frames, pages or slices of an image that has more than one picture; `total` is their number.
 
-    Every `interval`-th of them is asked for, `most` of them at most; both are None where one alone is looked at.
+    Every `interval`-th is submitted, and `most` of them at most; both are None if only the first is judged.
     """
 
     kind: PartKind
@@ -118,18 +118,19 @@ TaskKind = Literal["image", "multimodal"]
 class Post(Struct, frozen=True):
     """A post or a profile in the API's own shape: `mainData`, `commentDatas`, `dataId`.
 
-    An image in it is an object of the API (`imageUrl`, or `ossBucketName` and its companions), or `{"file": PATH}` for
-    one on this machine.
+    An image in it is an object of the API (`imageUrl`, or `ossBucketName` with its companions), or `{"file": PATH}`
+    for a local file.
     """
 
     content: Json
 
 
 class QueuedTask(Struct, frozen=True):
-    """A task that was submitted earlier, maybe by another process; the rest is known where it was noted down.
+    """A task that was submitted earlier, possibly by another process; fields that were not stored keep their defaults.
 
-    `data_id` is the id that was sent with it, `post` the post that was submitted, `extents` what its images consist of,
-    `expires_at` (Unix seconds) when the result is forgotten, and `problem` why nobody needs to ask.
+    `size` is in bytes. `data_id` is the id that was sent, `post` the post that was submitted, and `extents` the frames
+    or slices of its images. The service deletes the result at `expires_at` (Unix seconds). `problem` is the reason why
+    polling is pointless.
     """
 
     req_id: str
@@ -147,13 +148,13 @@ class QueuedTask(Struct, frozen=True):
 
 
 class BrokenInput(Struct, frozen=True):
-    """An input that could not be understood, so that there is nothing to send; its outcome is this error."""
+    """An input that could not be parsed; nothing is sent, and this error is its outcome."""
 
     error: ModerateError
 
 
 class Item(Struct, frozen=True):
-    """One input; `source` is how its user named it, and how every record and message names it."""
+    """One input; `source` is the name that its user gave, which every record and message repeats."""
 
     source: str
     image: Image | Post | QueuedTask | BrokenInput
@@ -162,10 +163,10 @@ class Item(Struct, frozen=True):
 
 
 class Label(Struct, frozen=True):
-    """One finding. `confidence` is 0 to 100; for `*_lib` labels it is a similarity."""
+    """A label of the service. `confidence` is 0 to 100, and a similarity for `*_lib` labels."""
 
     label: str
-    confidence: float | None = None
+    confidence: int | float | None = None  # an int stays one, as the service wrote it
     description: str | None = None
     risk_level: RiskLevel | None = None
     service: str | None = None
@@ -173,12 +174,12 @@ class Label(Struct, frozen=True):
 
     @property
     def is_finding(self) -> bool:
-        """Whether this says that something was found: `nonLabel` and `nonLabel_lib` say the contrary."""
+        """Whether the label is a finding: `nonLabel` and `nonLabel_lib` are not."""
         return self.label not in {NO_FINDING, EXEMPT}
 
 
 class ServiceVerdict(Struct, frozen=True):
-    """What one of several services of a call said; it `misread` a level that is no known word, and counts as high."""
+    """The answer of one of several services; `misread` marks an unknown level, which counts as high."""
 
     service: str
     risk_level: RiskLevel | None
@@ -188,9 +189,9 @@ class ServiceVerdict(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """What was found in one frame of an animation, or one slice of a long image; `url` lives five minutes.
+    """The findings in one frame of an animation or one slice of a long image; `url` expires after five minutes.
 
-    One whose level is no known word is `misread`, and counts as high.
+    `misread` marks an unknown level, which counts as high.
     """
 
     index: int
@@ -210,9 +211,9 @@ class Usage(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """What was asked, of whom, what that took, and when it was answered (Unix seconds).
+    """One call of the API: its target, its cost in attempts and milliseconds, and its time (Unix seconds).
 
-    One that was `repeated` after its answer was lost may have been taken, and billed, twice.
+    A call that was `repeated` after its response was lost may have been processed, and billed, twice.
     """
 
     operation: str
@@ -228,12 +229,11 @@ class Call(Struct, frozen=True, kw_only=True):
 class Verdict(Struct, frozen=True, kw_only=True):
     """The service's answer to one item.
 
-    `risk_level` is the highest level of all its parts, before anything is suppressed, and None where no level could be
-    read, which only the verdict of a failed answer has. `reported_level` is the service's own word, as it came.
-    `labels` holds each finding of each part, and exemptions. `answered` are the JSON paths of the parts of a post that
-    have an answer. `unexplained` is the highest level that no label accounts for, so that no suppression of a label
-    takes it away. `billed_calls` is None where nobody knows it. An answer that was not `complete` is not good for a
-    second time. `raw` is the body as it came.
+    `risk_level` is the highest level of all parts before suppression, and None if no level could be read, which occurs
+    only in failed outcomes. `reported_level` is the service's own word, verbatim. `labels` holds the findings of all
+    parts, and exemptions. `answered` lists the JSON paths of the parts of a post that have an answer. `unexplained` is
+    the highest level without a label, which suppressing labels does not lower. `billed_calls` is None if unknown. An
+    answer that is not `complete` is never reused. `raw` is the response body.
     """
 
     call: Call
@@ -261,17 +261,17 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
     @property
     def gate_level(self) -> RiskLevel:
-        """The level that decides: one that nobody can read counts as high, not as harmless."""
+        """The level for the gate: an unreadable one counts as high."""
         return self.risk_level or RiskLevel.HIGH
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the service said nothing about a part of what it was asked about."""
+        """Whether the service left out a part of what it was asked about."""
         return any(part.unanswered for part in self.coverage)
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """A task that the service has queued; `req_id` is the key to its result."""
+    """A task that the service has queued; `req_id` identifies its result."""
 
     call: Call
     req_id: str
@@ -284,10 +284,10 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What became of one item. `sha256` and `size` (bytes) are known for local files only.
+    """The outcome of one item. `sha256` and `size` (bytes) are known for local files only.
 
-    `notes` are remarks about the image that change nothing, in words that many images share. `extents` are what the
-    image consists of, where that is more than one picture. `at` (Unix seconds) is when this became known.
+    `notes` are remarks about the image that do not affect the verdict; they are counted, so their texts repeat.
+    `extents` are the frames, pages or slices of an image with more than one picture. `at` is in Unix seconds.
     """
 
     item: Item
@@ -300,16 +300,16 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Judged(Outcome, frozen=True, kw_only=True):
-    """The item has a verdict; one that is `reused` was not asked for again."""
+    """The item has a verdict; a `reused` one comes from the store."""
 
     verdict: Verdict
     reused: bool = False
 
 
 class Pending(Outcome, frozen=True, kw_only=True):
-    """The service has queued the item, and has no verdict yet; `expires_at` (Unix seconds) is when it forgets it.
+    """The service has queued the item and has no verdict yet; it deletes the task at `expires_at` (Unix seconds).
 
-    One that is `reused` was queued by an earlier submission of the same image.
+    A `reused` one was queued by an earlier submission of the same image.
     """
 
     req_id: str
@@ -320,23 +320,23 @@ class Pending(Outcome, frozen=True, kw_only=True):
 
 
 class Skipped(Outcome, frozen=True, kw_only=True):
-    """The item was not sent, because the service would refuse it."""
+    """The item was not sent because the service would refuse it."""
 
     error: ModerateError
 
 
 class Failed(Outcome, frozen=True, kw_only=True):
-    """The item has no verdict, because reading, sending or answering failed; `verdict` is what could be read of one."""
+    """The item has no verdict because reading, sending or answering failed; `verdict` is the readable part of one."""
 
     error: ModerateError
     verdict: Verdict | None = None
 
 
 class NotTried(Outcome, frozen=True, kw_only=True):
-    """The run did not come to the item, because it had made as many calls as it may; it has no record."""
+    """The run stopped before this item, because of its call limit; there is no record."""
 
 
 class Planned(Outcome, frozen=True, kw_only=True):
-    """The item would be sent, for so many billed `calls`, but this run only looks."""
+    """The item that a dry run would send, for this number of billed `calls`."""
 
     calls: int

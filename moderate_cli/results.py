@@ -1,9 +1,10 @@
-"""What was found in one input, each finding once: the answer as a whole, its services and its frames laid together."""
+"""The findings of an input, each listed once, their suppression, and the summary and exit code of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -26,9 +27,9 @@ from moderate_cli.models import (
 
 
 class Suppression(Struct, frozen=True):
-    """A label that is suppressed in one image, of one service or (None) of each.
+    """A label that is suppressed in one image, for one service or, if that is None, for all.
 
-    `source` is where that is written, `expires` (YYYY-MM-DD) the last day on which it counts.
+    `source` is the place of the entry as FILE:LINE or `baseline`, and `expires` (YYYY-MM-DD) its last valid day.
     """
 
     label: str
@@ -38,15 +39,15 @@ class Suppression(Struct, frozen=True):
     expires: str | None = None
 
     def covers(self, label: Label) -> bool:
-        """Tell whether a finding is this one; where either side names no service, the label alone decides."""
+        """Return whether this suppresses a finding; if either has no service, only the label is compared."""
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
 
 
 class GatePolicy(Struct, frozen=True):
-    """What makes an input fail: its level, an answer that leaves a part out, or a part that nobody looked at.
+    """The conditions under which an input fails: its level, a part without an answer, or a part that was not judged.
 
-    `fail_on` is None where no level fails. Parts that the service was asked about and did not answer make an input
-    incomplete under a gate, unless `allow_partial`; with `require_full` everything makes it so that was not looked at.
+    `fail_on` is None without a gate. With one, an unanswered part makes an input incomplete unless `allow_partial` is
+    set; with `require_full` any part that was not judged does.
     """
 
     fail_on: RiskLevel | None = None
@@ -54,18 +55,18 @@ class GatePolicy(Struct, frozen=True):
     require_full: bool = False
 
     def is_incomplete(self, outcome: Outcome) -> bool:
-        """Tell whether too little of a judged input was looked at."""
+        """Return whether too little of a judged input was covered."""
         if not isinstance(outcome, Judged) or not outcome.verdict.coverage:
             return False
         has_gate = self.fail_on is not None and not self.allow_partial
         return self.require_full or (has_gate and outcome.verdict.is_unanswered)
 
     def fails(self, level: RiskLevel) -> bool:
-        """Tell whether a level is at or above the gate."""
+        """Return whether a level is at or above the gate."""
         return self.fail_on is not None and level.rank >= self.fail_on.rank
 
     def passes(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool | None:
-        """Tell whether an input passes the gate; None where there is no gate, or no answer yet."""
+        """Return whether an input passes the gate, or None without a gate or an answer."""
         if self.fail_on is None:
             return None
         if isinstance(outcome, Judged):
@@ -77,12 +78,12 @@ NO_GATE = GatePolicy()
 
 
 def suppression_for(label: Label, suppressions: Sequence[Suppression]) -> Suppression | None:
-    """Return what suppresses a finding, or None."""
+    """Return the suppression of a finding, or None."""
     return next((entry for entry in suppressions if entry.covers(label)), None)
 
 
 def counted_level(verdict: Verdict, suppressions: Sequence[Suppression]) -> RiskLevel:
-    """Return the level that decides once suppressed findings are left out: what no suppression names still counts."""
+    """Return the level for the gate without the suppressed findings; a level without a label still counts."""
     found = [label for label in verdict.labels if label.is_finding]
     if not suppressions or not found or verdict.risk_level is None:
         return verdict.gate_level
@@ -91,13 +92,13 @@ def counted_level(verdict: Verdict, suppressions: Sequence[Suppression]) -> Risk
 
 
 UNLABELLED = "unlabelled"
-"""The name of a finding for which the service gave a risk level and no label."""
+"""The name of a finding that has a risk level and no label."""
 
 
 class Finding(Struct, frozen=True):
-    """A label with the level that counts for it.
+    """A label with its effective level.
 
-    `frames` are the indexes of those that show it, `services` those that found it, where the answer tells.
+    `frames` lists the indexes of the frames that show it, and `services` the services that found it, if known.
     """
 
     label: Label
@@ -107,12 +108,12 @@ class Finding(Struct, frozen=True):
 
 
 def all_labels(verdict: Verdict) -> list[Label]:
-    """Return the findings of a verdict, each label once in each part of the input."""
+    """Return the findings of a verdict, each label once per part of the input."""
     return [group[0] for group in _merged(verdict)]
 
 
 def findings(verdict: Verdict, *, with_none: bool = False) -> list[Finding]:
-    """Return the findings of a verdict, the worst first; `with_none` adds the labels at the level `none`."""
+    """Return the findings of a verdict, highest level first; `with_none` includes those at the level `none`."""
     found = [_finding(group, verdict) for group in _merged(verdict)]
     if not found and verdict.gate_level is not RiskLevel.NONE:
         found = [Finding(Label(UNLABELLED, description="a risk level without a label"), verdict.gate_level)]
@@ -121,12 +122,12 @@ def findings(verdict: Verdict, *, with_none: bool = False) -> list[Finding]:
 
 
 def exemptions(verdict: Verdict) -> list[Label]:
-    """Return the labels that say that the image is in a library of exemptions."""
+    """Return the labels of exemption libraries that the image matches."""
     return [label for label in verdict.labels if not label.is_finding]
 
 
 def _merged(verdict: Verdict) -> list[list[Label]]:
-    """Return the findings in groups: one for each label in each part, with an entry for each service that found it."""
+    """Return the findings grouped by label and part; a group has one label per service that found it."""
     groups: dict[tuple[str, str | None], list[Label]] = {}
     for label in verdict.labels:
         if label.is_finding:
@@ -145,12 +146,12 @@ _REPEATED = "sent again after its answer was lost, and maybe billed twice; the c
 
 
 def verdict_of(outcome: Outcome) -> Verdict | None:
-    """Return the verdict of an outcome, or what could be read of one in a failed answer."""
+    """Return the verdict of an outcome, or the readable part of one if it failed, or None."""
     return outcome.verdict if isinstance(outcome, Judged | Failed) else None
 
 
 def notes(outcome: Outcome) -> tuple[str, ...]:
-    """Return the remarks about an input, about the way it was sent, and about its answer."""
+    """Return the remarks about an input, its submission and its answer, without duplicates."""
     verdict = verdict_of(outcome)
     repeated = (_REPEATED,) if outcome.call.repeated else ()
     # One that was reused brings those about its image along.
@@ -158,10 +159,7 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
 
 
 def is_clean(outcome: Outcome) -> bool:
-    """Tell whether there is nothing to say of an input but that it was judged.
-
-    Its answer was read whole, is about all of it, and says that there is no risk; neither has a label or a note.
-    """
+    """Return whether an input is clean: judged in full, readable, without risk, labels or notes."""
     if not isinstance(outcome, Judged):
         return False
     verdict = outcome.verdict
@@ -169,9 +167,18 @@ def is_clean(outcome: Outcome) -> bool:
     return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels and not notes(outcome)
 
 
-def status(outcome: Outcome) -> str:
-    """Return the word for what became of an input."""
-    return {Judged: "judged", Skipped: "skipped", Failed: "failed", Pending: "pending"}[type(outcome)]
+Status = Literal["judged", "skipped", "failed", "pending"]
+_STATUSES: dict[type[Outcome], Status] = {
+    Judged: "judged",
+    Skipped: "skipped",
+    Failed: "failed",
+    Pending: "pending",
+}
+
+
+def status(outcome: Outcome) -> Status:
+    """Return the status in the record of an outcome; raises KeyError for one that has no record."""
+    return _STATUSES[type(outcome)]
 
 
 _MAX_NOTES = 200  # of different words, so that memory stays flat
@@ -179,9 +186,10 @@ _MORE_NOTES = "further notes, which the records hold"
 
 
 class Looked(Struct):
-    """How much was looked at of the inputs of which some part was not: inputs, and their parts by the two counts.
+    """The coverage of the inputs that were judged in part: how many they are, and their parts, `judged` of `total`.
 
-    `total` is the sum where it is known of all of them; `unanswered` counts the inputs whose parts were asked about.
+    `total` is None if it is unknown for any of them; `unanswered` counts the inputs with parts that were left out of
+    the answer.
     """
 
     inputs: int = 0
@@ -190,7 +198,7 @@ class Looked(Struct):
     unanswered: int = 0
 
     def add(self, part: Coverage) -> None:
-        """Count one input in."""
+        """Add one input."""
         self.inputs += 1
         self.judged += part.judged
         self.total = None if part.total is None or self.total is None else self.total + part.total
@@ -198,18 +206,18 @@ class Looked(Struct):
 
 
 class RunSummary(Struct):
-    """The counts of one run; memory does not grow with the number of inputs.
+    """The counts of one run; memory use does not depend on the number of inputs.
 
-    `levels` are those that count for the gate, `policy` is what makes an input fail. `coverage` tells of the inputs of
-    which not all was looked at, `incomplete` counts those where that is too little. `not_tried` are the inputs that a
-    run did not come to, `at_least` so many where nobody has counted them all; `bugs` are those that an error of our own
-    left without a verdict, `unwritten` the reports that could not be written to their end. `elsewhere` counts the tasks
-    whose results another process collected, `planned` the inputs that a run would send which only looks, `duplicates`
-    of others among them included. `ignored` are the files that ignore files and patterns leave out, `non_images` those
-    that are no images, `links` those that lead out of a folder. `unlisted` are the clean inputs of which reports get
-    the number only. `suppressed_by` counts the findings that do not count and `ignored_by` the named files that were
-    left out, by the file that says so. `awaited` says that pending tasks were waited for, or asked after, and not just
-    submitted.
+    Inputs: `levels` counts the levels for the gate, `incomplete` the inputs with too little coverage (`coverage` has
+    the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that a bug left
+    without a verdict, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would
+    send (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
+
+    Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images, `links`
+    those outside of their folder, and `unwritten` the reports that could not be written. `suppressed_by` counts the
+    suppressed findings and `ignored_by` the ignored arguments, each by the file that excludes them.
+
+    `policy` decides which inputs fail. `awaited` says that pending tasks were polled, not only submitted.
     """
 
     policy: GatePolicy = NO_GATE
@@ -242,7 +250,7 @@ class RunSummary(Struct):
     stopped_by: ExitCode | None = None
 
     def add(self, outcome: Outcome, suppressions: Sequence[Suppression] = ()) -> None:
-        """Count one outcome, without the suppressed findings."""
+        """Add one outcome; suppressed findings do not count."""
         for note in notes(outcome):
             self.notes[note if note in self.notes or len(self.notes) < _MAX_NOTES else _MORE_NOTES] += 1
         match outcome:
@@ -264,9 +272,9 @@ class RunSummary(Struct):
                 self.bugs += outcome.error.exit_code == ExitCode.BUG
 
     def add_clean(self, number: int, *, local: bool, hidden: bool = False) -> None:
-        """Count inputs that an earlier run knows to be clean, by the local engine or not.
+        """Add inputs that an earlier run found clean; `local` says whether the local engine did.
 
-        Those that are `hidden` are below the level that is shown, so that reports say nothing of them.
+        `hidden` ones are below --min-level, and reports leave them out.
         """
         self.unlisted += 0 if hidden else number
         self.local |= local and number > 0
@@ -287,20 +295,20 @@ class RunSummary(Struct):
 
     @property
     def inputs(self) -> int:
-        """How many inputs have an outcome."""
+        """The number of inputs with an outcome."""
         return self.judged + self.skipped + self.failed + self.pending + self.planned + self.elsewhere
 
     def at_or_above(self, level: RiskLevel) -> int:
-        """Return how many inputs were judged to be at a level or above it."""
+        """Return the number of inputs at or above a level."""
         return sum(count for found, count in self.levels.items() if found.rank >= level.rank)
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the run ended before it came to all inputs, whatever ended it."""
+        """Whether the run ended before it reached all inputs."""
         return self.stopped_by is not None or self.fatal or self.not_tried > 0
 
     def exit_code(self, *, allow_empty: bool) -> ExitCode:
-        """Return the exit code of the run; where several hold, the worst in the order of the design."""
+        """Return the exit code of the run; if several apply, the first in the order below."""
         fail_on = self.policy.fail_on
         if self.stopped_by is not None:
             return self.stopped_by

@@ -1,4 +1,4 @@
-"""SM3 (GB/T 32905-2016), which Python has where its OpenSSL does."""
+"""SM3 (GB/T 32905-2016), if Python's OpenSSL has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moderate_cli.common.errors import ModerateError
 
 
 class NoSm3Error(ModerateError):
-    """A checksum needs SM3, and there is none here."""
+    """A checksum needs SM3, which is not available."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -19,7 +19,7 @@ class NoSm3Error(ModerateError):
 
 
 def sm3(data: bytes) -> str:
-    """Return the SM3 of some bytes in lower-case hexadecimal; raises NoSm3Error."""
+    """Return the SM3 digest of some bytes in lower-case hexadecimal; raises NoSm3Error if it is not available."""
     try:
         return hashlib.new("sm3", data).hexdigest()
     except ValueError as error:  # built without it, or held to FIPS

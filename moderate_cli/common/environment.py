@@ -1,4 +1,4 @@
-"""The world around a run: streams, environment variables, folders and clocks, as one replaceable object."""
+"""The environment of a run: streams, environment variables and clocks in one replaceable object."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Color(StrEnum):
 
 
 class Environment:
-    """Everything a run takes from outside, apart from its arguments and the files these name.
+    """The streams, environment variables and clocks of a run; `clock` and `monotonic` return seconds.
 
-    A plain class: `moderate --version` is done before any library of types is imported.
+    A plain class, because `moderate --version` imports no library of types.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Environment:
         self.monotonic = monotonic
 
     def with_stderr(self, stderr: Any) -> Environment:
-        """Return the same environment with another stream for people."""
+        """Return a copy with another stderr: a text stream, or something that writes as one."""
         return Environment(
             stdin=self.stdin,
             stdout=self.stdout,
@@ -54,18 +54,18 @@ class Environment:
         )
 
     def variable(self, name: str) -> str | None:
-        """Return an environment variable, or None where it is unset or empty."""
+        """Return an environment variable, or None if it is unset or empty."""
         return self.variables.get(name) or None
 
     def width(self) -> int:
-        """Return the width of the terminal in columns: COLUMNS, then the terminal itself, then 80."""
+        """Return the width of the terminal in columns: from COLUMNS, else from the terminal, else 80."""
         columns = self.variable("COLUMNS")
         if columns and columns.isdecimal() and int(columns) > 0:
             return int(columns)
         return shutil.get_terminal_size().columns
 
     def wants_color(self, choice: str, stream: TextIO) -> bool:
-        """Decide on colour for a stream: the choice, then NO_COLOR (no-color.org), then what the stream is."""
+        """Return whether to colour a stream: by `choice`, else NO_COLOR (no-color.org), else if it is a terminal."""
         if choice != "auto":
             return choice == "always"
         if self.variable("NO_COLOR") or self.variable("TERM") == "dumb":

@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that tells a script about it."""
+"""The errors of this program, and their exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `moderate`; the format of the output never changes them."""
+    """The exit codes of `moderate`; they do not depend on the output format."""
 
     OK = 0
     FOUND = 1
@@ -21,11 +21,11 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """What the code says, as `moderate --help` and the README print it."""
+        """The meaning of the code, as `moderate --help` and the README print it."""
         return _MEANINGS[self]
 
 
-_MAX_LENGTH = 300  # characters of an error that nobody foresaw
+_MAX_LENGTH = 300  # characters of an unexpected error
 
 _MEANINGS = {
     ExitCode.OK: "every input has a verdict, none at or above --fail-on",
@@ -42,9 +42,9 @@ _MEANINGS = {
 
 
 class ModerateError(Exception):
-    """An error that explains itself: what happened, what to do, and the exit code it means.
+    """An error with a message, a hint, and an exit code.
 
-    `code` is a stable name for scripts (the record's `error.code`); `message` is one line without a full stop.
+    `code` is a stable name for scripts (`error.code` in the record), and `message` one line without a full stop.
     """
 
     exit_code = ExitCode.INCOMPLETE
@@ -57,12 +57,12 @@ class ModerateError(Exception):
 
     @property
     def ends_run(self) -> bool:
-        """Whether every further input would meet with the same error."""
+        """Whether every further input would fail with the same error."""
         return self.exit_code == ExitCode.FATAL
 
 
 class UsageError(ModerateError):
-    """The command line or a setting makes no sense; nothing was sent."""
+    """The command line or a setting is invalid; nothing was sent."""
 
     exit_code = ExitCode.USAGE
 
@@ -80,23 +80,23 @@ class CredentialsError(ModerateError):
 
 
 class InputError(ModerateError):
-    """One input cannot be judged because of what it is; the others can."""
+    """An input is invalid; other inputs are not affected."""
 
 
 class NotTriedError(Exception):
-    """The run does not come to an input, and to none behind it either."""
+    """The run ends before this input and all later ones."""
 
 
 class CallCapError(NotTriedError):
-    """The run has made as many billed calls as it was allowed to."""
+    """The run has reached its limit of billed calls."""
 
 
 class StoppedError(NotTriedError):
-    """The run was asked to stop before this call was sent."""
+    """The run was stopped before this call was sent."""
 
 
 class BugError(ModerateError):
-    """An error that nobody foresaw left one input without a verdict."""
+    """An unexpected error left an input without a verdict."""
 
     exit_code = ExitCode.BUG
 
@@ -106,9 +106,9 @@ class BugError(ModerateError):
 
 
 class RefusedError(InputError):
-    """An input that the service would refuse anyway, so that it is not sent.
+    """An input that is not sent because the service would refuse it.
 
-    `api_code` is the body code with which the service would have answered.
+    `api_code` is the code that the service would have returned in the body.
     """
 
     def __init__(self, message: str, *, code: str, api_code: int, hint: str | None = None) -> None:
@@ -117,13 +117,13 @@ class RefusedError(InputError):
 
 
 class ServiceError(ModerateError):
-    """The service, or the way to it, failed to give a verdict.
+    """A call failed, in the service or on the network.
 
-    `api_code` is the integer code of the body and `http_status` the status of the answer, where there was one.
-    `retryable` says that the same call may succeed later, and `max_attempts` how many attempts of one call may end with
-    this `code` where that is less than usual; `retry_after` (seconds) is what the service asked for, and `throttled`
-    says that it had too many calls.
-    `fatal` says that every further call would fail alike, `clock_skew` by how many seconds this machine is ahead.
+    `api_code` is the code in the response body and `http_status` the status of the response, if there was one.
+    `retryable` says that the same call may succeed later; `max_attempts` limits the attempts that end with this `code`,
+    if to fewer than usual; `retry_after` (seconds) is the delay that the service asked for; `throttled` says that there
+    were too many calls. `fatal` says that every further call would fail too, and `clock_skew` by how many seconds this
+    machine's clock is ahead.
     """
 
     def __init__(
@@ -153,6 +153,6 @@ class ServiceError(ModerateError):
         self.throttled = throttled
         self.clock_skew = clock_skew
         self.attempts = 1
-        self.repeated = False  # sent again after an answer that was lost
+        self.repeated = False  # sent again after its response was lost
         if fatal:
             self.exit_code = ExitCode.FATAL

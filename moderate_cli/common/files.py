@@ -1,4 +1,4 @@
-"""Files: written atomically, read up to a limit, and found from a folder upward."""
+"""Files: atomic writes, reads up to a limit, and the search from a folder upward."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from pathlib import Path
 
 from moderate_cli.common.errors import UsageError
 
-# What a rename, or a new file beside another, fails with where the other one may still be written.
+# The errors of a rename, or of a new file in a folder, after which the old file may still be writable.
 _NOT_REPLACEABLE = frozenset({errno.EBUSY, errno.EPERM, errno.EACCES, errno.EXDEV, errno.EROFS})
 _MAX_NAME = 50  # characters of a file's name in its temporary one: file systems allow 255 bytes, and some take 4 each
 _PRIVATE = 0o600
 _PUBLIC = 0o666
-# Names of streams that are open already. What they lead to has its reader, even where that is a regular file.
+# Names of open streams. Somebody may be reading what they lead to, even if it is a regular file.
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 
 
 class AtomicFile(io.FileIO):
-    """New content of a file, written beside it until `commit` puts it in its place; `discard` leaves the file as it is.
+    """New content for a file, written to a temporary file that `commit` renames and `discard` removes.
 
-    A link is followed to its target. The file keeps its mode unless another is given; a new one has `mode`, or what the
-    umask allows. A device, a pipe or an open stream is written directly, and so is, on `commit`, a file that cannot be
-    replaced: a mounted one, or one in a folder that takes no new files. Buffers around it
-    have to be flushed before `commit`.
+    Links are followed. The file keeps its mode unless `mode` is given; the default for a new one is that of the umask.
+    A device, a pipe or an open stream is written directly. So is, on `commit`, a file that cannot be replaced because
+    it is mounted, or its folder is read-only. Flush buffers before `commit`.
     """
 
     def __init__(self, path: Path, *, mode: int | None = None) -> None:
-        """Open the temporary file; raises OSError where the file cannot be written."""
+        """Open the temporary file; raises OSError if the file cannot be written."""
         self._temporary: Path | None = None
         try:
             if _is_stream(path):
@@ -49,18 +48,18 @@ class AtomicFile(io.FileIO):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has been written yet to the temporary file; raises OSError."""
+        """Whether the temporary file is empty; raises OSError."""
         return self._temporary is not None and not self._temporary.stat().st_size
 
     def sync(self) -> None:
-        """Wait until all that was written is on the disk; raises OSError."""
+        """Flush the file to the disk (fsync); raises OSError."""
         if self._temporary is not None:
             os.fsync(self.fileno())
 
     def commit(self) -> bool:
-        """Close the file and put it in its place; return False where the place had to be written over, not replaced.
+        """Close the file and rename it to its target; return False if the target was overwritten instead.
 
-        Raises OSError where neither can be done; the temporary file is removed all the same.
+        Raises OSError if neither works, and removes the temporary file.
         """
         self.close()
         if self._temporary is None:
@@ -86,9 +85,9 @@ class AtomicFile(io.FileIO):
 
 
 def atomic_write(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
-    """Write a whole file, text in UTF-8, so that it has its old content or the new one; see `AtomicFile`.
+    """Replace the content of a file atomically, text in UTF-8; see `AtomicFile`.
 
-    Raises OSError, and UnicodeEncodeError for text with lone surrogates; then an older file is as it was.
+    Raises OSError, and UnicodeEncodeError for text with lone surrogates; an existing file is then unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
     file = AtomicFile(path, mode=mode)
@@ -104,9 +103,9 @@ def atomic_write(path: Path, content: str | bytes, *, mode: int | None = None) -
 
 
 class FileError(UsageError):
-    """A file that cannot be read, or is too large; `reason` says why without its name, and `line` where.
+    """A file that cannot be read or is too large; `reason` is the message without its name.
 
-    `code` is not_found, not_a_file, unreadable, too_large or not_text.
+    `code` is not_found, not_a_file, unreadable, too_large or not_text; `line` is known for the last only.
     """
 
     def __init__(
@@ -131,10 +130,10 @@ def read_bytes(
     hint: str | None = None,
     regular_only: bool = False,
 ) -> bytes:
-    """Return the content of a file of at most `limit` bytes, and of a regular one with `regular_only`.
+    """Return the content of a file of at most `limit` bytes; with `regular_only` it must be a regular file.
 
-    Messages call the file `name`, its path unless given, and `what` it is; `hint` is what to do where it is missing.
-    Raises FileError.
+    Messages use `name` (by default the path) and `what`, the kind of file; `hint` is for a missing one. Raises
+    FileError.
     """
     name = name or str(path)
     try:
@@ -170,24 +169,24 @@ def read_text(
 
 
 def check_size(data: bytes, limit: int, name: str) -> None:
-    """Raise FileError for more than `limit` bytes."""
+    """Raise FileError if the data has more than `limit` bytes."""
     if len(data) > limit:
         size = f"{limit // 1_000_000} MB" if limit >= 1_000_000 else f"{limit // 1_000} KB"
         raise FileError(f"{name}: larger than {size}", f"larger than {size}", code="too_large")
 
 
 def decode(data: bytes, name: str, *, keep_mark: bool = False) -> str:
-    """Return text in UTF-8, with its byte order mark only if asked to; raises FileError with the line that is none."""
+    """Return UTF-8 data as text; raises FileError with the line of the error. `keep_mark` keeps a byte order mark."""
     try:
         return data.decode("utf-8" if keep_mark else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-    # Not in the except block: the cause would hold all of the file, which may be a secret.
+    # Raised outside of the except block: the cause would hold the whole file, which may be secret.
     raise FileError(f"{name}:{line}: not UTF-8 text", "not UTF-8 text", code="not_text", line=line)
 
 
 def upward(folder: str) -> Iterator[str]:
-    """Yield a folder and those above it, the nearest first."""
+    """Yield a folder and its parents, the nearest first."""
     above = os.path.dirname(folder)  # noqa: PTH120 - a Path a folder is slow
     yield folder
     while above != folder:
@@ -196,7 +195,7 @@ def upward(folder: str) -> Iterator[str]:
 
 
 def nearest(name: str, folder: str) -> str | None:
-    """Return the nearest folder, from one upward, that holds something of a name; None where none does."""
+    """Return the nearest folder, from `folder` upward, that contains `name`, or None."""
     return next((each for each in upward(folder) if os.path.lexists(os.path.join(each, name))), None)  # noqa: PTH118
 
 
@@ -205,7 +204,7 @@ def _unreadable(name: str, reason: str, *, code: str = "unreadable") -> FileErro
 
 
 def _is_stream(path: Path) -> bool:
-    """Tell whether a path leads to something that is written as it is: a device, a pipe, or an open stream."""
+    """Return whether a path is a device, a pipe or an open stream, which is written directly."""
     if str(path).startswith(_STREAMS):
         return True
     try:
@@ -216,7 +215,7 @@ def _is_stream(path: Path) -> bool:
 
 
 def _followed(path: Path) -> Path:
-    """Return the target of a path's links; raises OSError where they go round in a circle."""
+    """Return the target of a path's links; raises OSError for a loop."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -224,7 +223,7 @@ def _followed(path: Path) -> Path:
 
 
 def _open_temporary(target: Path, mode: int | None) -> tuple[Path, int]:
-    """Create a file beside a target or, where that is refused but the target can be written, in the system's folder."""
+    """Create a file beside a target or, if only the target is writable, in the system's temporary folder."""
     name = f".{target.name[:_MAX_NAME]}.{secrets.token_hex(8)}.partial"
     beside = target.with_name(name)
     old = _mode(target) if mode is None else None
@@ -253,7 +252,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Write the content of one file over that of another, which stays the same file."""
+    """Overwrite the content of a file with that of another."""
     with source.open("rb") as old, target.open("r+b") as new:
         shutil.copyfileobj(old, new)
         new.truncate()

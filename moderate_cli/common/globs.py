@@ -1,4 +1,4 @@
-"""Globs of every dialect, matched in time linear in the pattern times the text.
+"""Globs and Git patterns, matched in time proportional to the pattern times the text.
 
 A pattern is a row of tokens, each of which takes one character, with stars between them. While a text is read, the set
 of tokens that may come next is kept as the bits of a number. No character is read twice, so no pattern can make a match
@@ -13,7 +13,7 @@ from collections import defaultdict
 
 from msgspec import Struct, field
 
-# The start of what makes a text name more than itself.
+# The start of a wildcard.
 SIGN = re.compile(r"[*?[]")
 _FREE = re.compile(r"[*?\[\]]")
 _GIT_SIGN = re.compile(r"[*?\[\\]")
@@ -37,7 +37,7 @@ _GIT_CLASSES = {
     "upper": ("AZ",),
     "xdigit": ("09", "AF", "af"),
 }
-_LAST_CACHED = "\xff"  # what takes later characters is found anew, so that memory stays flat
+_LAST_CACHED = "\xff"  # later characters are not cached, to bound the memory
 
 
 class _OneOf(Struct, frozen=True):
@@ -47,7 +47,7 @@ class _OneOf(Struct, frozen=True):
     negated: bool = False
 
     def takes(self, character: str) -> bool:
-        """Tell whether the token takes a character."""
+        """Return whether the token takes a character."""
         return character != "/" and any(span[0] <= character <= span[1] for span in self.ranges) != self.negated
 
     @property
@@ -104,18 +104,18 @@ class _Row(Struct):
 
 
 def is_glob(text: str) -> bool:
-    """Tell whether a text names more than itself."""
+    """Return whether a text has wildcards."""
     return SIGN.search(text) is not None
 
 
 def fixed_ends(text: str) -> tuple[str, str]:
-    """Return the folder in which all paths are that a glob matches, with its slash, and a text with which they end."""
+    """Return the folder that contains all matches of a glob, with its slash, and the fixed end of their paths."""
     first, *_, last = _FREE.split(text)
     return first[: first.rfind("/") + 1], last.lstrip("/")
 
 
 def compile_glob(text: str) -> Matcher:
-    """Return a glob of names or paths.
+    """Compile a glob for names or paths.
 
     `*` is any text and `?` any character inside one folder or file name, `[ab]` one of some characters, `[!ab]` any
     other, and `**` any text, across folders too; `**/` also stands for no folder at all. Nothing is an escape, and a
@@ -125,7 +125,7 @@ def compile_glob(text: str) -> Matcher:
 
 
 def compile_git(text: str) -> Matcher:
-    """Return a pattern of Git, without the marks at its start and its end, for texts of one character a byte.
+    """Compile a pattern of Git, without the marks at its start and end, for texts with one character per byte.
 
     As in wildmatch.c, a backslash is an escape, brackets know classes such as `[:alpha:]`, and `**` is more than `*`
     only between slashes. As in dir.c, what stands before the first sign is compared on its own, and the rest begins
@@ -227,7 +227,7 @@ class Matcher:
         return rest + start, self._tail, end == len(row.pieces) and end not in row.stars
 
     def matches(self, text: str) -> bool:
-        """Tell whether the whole of a text matches."""
+        """Return whether a whole text matches."""
         if self._is_exact:
             return text == self._head
         if len(text) < self._least or not text.startswith(self._head) or not text.endswith(self._tail):
@@ -266,7 +266,7 @@ class _Machine:
         self._known: dict[str, int] = {}
 
     def accepts(self, text: str) -> bool:
-        """Tell whether a text is what the tokens and stars take from the first to the last."""
+        """Return whether the tokens and stars take the whole text."""
         if self._longest not in text:
             return False
         known, stars, deep, optional = self._known, self._stars, self._deep, self._optional
@@ -292,23 +292,23 @@ class _Machine:
         return takers
 
 
-# How many parts of a pattern a path may have used up; several at once, since `**` stands for any number of folders.
+# The numbers of parts that a path may have matched so far; several, because `**` stands for any number of folders.
 Places = frozenset[int]
 
 _SEPARATORS = re.compile(r"[\\/]+" if os.sep == "\\" else "/+")
 
 
 class Glob(Struct, frozen=True):
-    """The parts of a pattern, one a name; None stands for `**`.
+    """The parts of a pattern, one per name; None stands for `**`.
 
-    A folder that matches counts with all below it. Names that start with a dot are names as others are.
+    A matching folder includes everything below it. Names that start with a dot are not special.
     """
 
     parts: tuple[Matcher | None, ...]
 
     @classmethod
     def parse(cls, text: str) -> tuple[str, Glob]:
-        """Return the folder in which a glob begins, as it is written, and the pattern of what is below."""
+        """Return the fixed folder at the start of a glob, as written, and the pattern for the paths below it."""
         sign = SIGN.search(text)
         fixed = text[: sign.start()] if sign else text
         folder = fixed[: len(fixed) - len(os.path.basename(fixed))]  # noqa: PTH119 - a Path would rewrite it
@@ -319,11 +319,11 @@ class Glob(Struct, frozen=True):
 
     @property
     def start(self) -> Places:
-        """The places before the first name."""
+        """The places before the first name of a path."""
         return self._closed({0})
 
     def step(self, places: Places, name: str) -> Places:
-        """Return the places after one more name; none where no path that goes on so matches."""
+        """Return the places after one more name, or none if no such path can match."""
         reached = set()
         for place in places:
             if place == len(self.parts):
@@ -337,11 +337,11 @@ class Glob(Struct, frozen=True):
         return self._closed(reached)
 
     def is_match(self, places: Places) -> bool:
-        """Tell whether a path that has come to these places matches."""
+        """Return whether a path that ends at these places matches."""
         return len(self.parts) in places
 
     def _closed(self, places: set[int]) -> Places:
-        """Add the places behind each `**`, which may stand for nothing."""
+        """Add the places after each `**`, which may stand for no folder."""
         for place in sorted(places):
             while place < len(self.parts) and self.parts[place] is None:
                 place += 1

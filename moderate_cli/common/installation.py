@@ -1,4 +1,4 @@
-"""How this program was installed, so that a hint names the command that adds to that very installation."""
+"""How this program was installed, for hints with the command that adds an extra."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = "moderate-cli"
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra where this program runs, from where it came."""
+    """Return the command that installs an extra into this environment, from the same source."""
     from importlib import metadata  # 10 ms that only a hint needs
 
     try:
@@ -26,7 +26,7 @@ def install_command(extra: str) -> str:
 
 
 def _installer(name: str) -> str:
-    """Return the program that keeps this environment; pipx and `uv tool` leave a file of their own at its top."""
+    """Return the command of the installer of this environment; pipx and `uv tool` leave a marker file at its top."""
     top = Path(sys.prefix)
     if (top / "pipx_metadata.json").exists():
         return "pipx install --force"
@@ -36,10 +36,10 @@ def _installer(name: str) -> str:
 
 
 def _requirement(origin: dict[str, Any], extra: str) -> str:
-    """Return what to install, by the record of where it came from.
+    """Return the requirement to install, quoted for a shell, from the content of direct_url.json.
 
-    That record is direct_url.json of the packaging user guide, "Recording the Direct URL Origin of installed
-    distributions"; without one it came from an index.
+    See the packaging user guide, "Recording the Direct URL Origin of installed distributions"; a package without the
+    file came from an index.
     """
     url = _without_account(origin.get("url", ""))
     name = f"{_NAME}[{extra}]"

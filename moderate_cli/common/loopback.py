@@ -1,10 +1,10 @@
-"""Which hosts are this machine: plain http may go there, and no proxy stands between."""
+"""Loopback hosts: plain HTTP is allowed, and no proxy is used."""
 
 from __future__ import annotations
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name, without a port, is this machine's loopback."""
+    """Return whether a host name or address, without a port, is a loopback one."""
     if host == "localhost":
         return True
     from ipaddress import ip_address  # hardly any host is a number

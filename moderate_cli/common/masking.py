@@ -1,4 +1,4 @@
-"""What must not leave: the secrets of a run, and the signatures in addresses."""
+"""Masking of secrets, and of the signatures in URLs."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ from typing import Any
 
 MASK = "***"
 
-# The parameters of signed addresses that are as good as a key for as long as they last: OSS (V1 and V4), S3, Google's
-# storage and Azure's.
+# The parameters of presigned URLs that grant access until they expire: OSS (V1, V4), S3, Google Cloud Storage, Azure.
 _SIGNED = re.compile(
     r"([?&](?:x-oss-signature|x-oss-security-token|x-amz-signature|x-amz-security-token|x-goog-signature"
     r"|signature|security-token|sig)=)[^&#\s]*",
     re.IGNORECASE,
 )
-_SHORTEST = 8  # characters of a secret: less would stand in any text
+_MIN_LENGTH = 8  # characters of a secret: a shorter one could occur in any text
 
 
 def mask_address(text: str) -> str:
-    """Return a text in which the signatures of addresses are masked."""
+    """Return a text with the signatures in its URLs masked."""
     return _SIGNED.sub(rf"\1{MASK}", text) if "=" in text else text
 
 
 def mask_bytes(content: bytes, secrets: Iterable[str | None]) -> bytes:
-    """Return what came from outside without some secrets, should it repeat them."""
+    """Return bytes with some secrets masked."""
     for secret in _long_enough(secrets):
         content = content.replace(secret.encode(), MASK.encode())
     return content
 
 
 def mask_text(text: str, secrets: Iterable[str | None]) -> str:
-    """Return a text without some secrets."""
+    """Return a text with some secrets masked."""
     for secret in _long_enough(secrets):
         text = text.replace(secret, MASK)
     return text
 
 
 def mask_tree(value: Any, secrets: Iterable[str | None]) -> Any:
-    """Return what a JSON text held without some secrets, however they were escaped in it."""
+    """Return parsed JSON with some secrets masked in keys and values."""
     known = tuple(secrets)
     match value:
         case str():
@@ -51,10 +50,10 @@ def mask_tree(value: Any, secrets: Iterable[str | None]) -> Any:
 
 
 def _long_enough(secrets: Iterable[str | None]) -> Iterator[str]:
-    return (secret for secret in secrets if secret and len(secret) >= _SHORTEST)
+    return (secret for secret in secrets if secret and len(secret) >= _MIN_LENGTH)
 
 
 def repr_without(value: object, *hidden: str) -> str:
-    """Return a value of ours as Python would show it, without some of its fields: they are secret, or long."""
+    """Return the repr of an instance without the `hidden` fields, which are secret or long."""
     shown = (f"{name}={getattr(value, name)!r}" for name in type(value).__annotations__ if name not in hidden)
     return f"{type(value).__name__}({', '.join(shown)})"

@@ -1,4 +1,4 @@
-"""The way to oss2, the vendor's SDK of OSS: imported without its warnings, and sent nowhere that nobody checked."""
+"""The only door to oss2, the vendor's SDK for OSS: no warnings, no redirects, no netrc."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from moderate_cli.common.loopback import is_loopback
 
 
 def load_oss2() -> Any:
-    """Import oss2, about whose texts Python 3.12 and later warn."""
+    """Import oss2 without the SyntaxWarnings of Python 3.12 and later; raises ImportError if it is missing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         return import_module("oss2")
 
 
 def tame(session: Any, address: str) -> Any:
-    """Return an oss2 session that follows no redirect, reads no netrc, and asks this machine through no proxy.
+    """Return an oss2 session that ignores redirects and netrc, and uses no proxy for loopback hosts.
 
-    A redirect would take an image, and a token that is good for others, to a host that nobody has checked. What the
-    environment says of proxies and of the bundle of certificates is read once, for the address.
+    A redirect would send an image and a token to an unchecked host. The proxy and CA bundle of the environment are read
+    once, for `address`.
     """
     inner = session.session
     inner.resolve_redirects = lambda *_arguments, **_options: iter(())

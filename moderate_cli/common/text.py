@@ -1,4 +1,4 @@
-"""Text for messages."""
+"""Text for messages: escaping, shortening, and one line on stderr."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from moderate_cli.common.errors import ModerateError
 # Control characters, formatting marks that hide or reorder text ("Trojan Source", CVE-2021-42574), surrogates (they
 # stand for bytes of file names that are not UTF-8), and line and paragraph separators.
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# What shows nothing at all: the grapheme joiner, Hangul fillers, tags, and supplementary variation selectors.
+# Invisible characters: the grapheme joiner, Hangul fillers, tags, and supplementary variation selectors.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {
     chr(point) for block in (range(0xE0000, 0xE0080), range(0xE0100, 0xE01F0)) for point in block
 }
 
 
 def safe_text(text: str) -> str:
-    r"""Return text for a terminal, each unsafe character written out, as `\x1b` or `\u202e`."""
+    r"""Return text for a terminal with unsafe characters escaped, as `\x1b` or `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_written_out(ord(c)) if _is_unsafe(c) else c for c in text)
 
 
 def safe_json(text: str) -> str:
-    r"""Return a JSON text with the same meaning, each unsafe character inside it written as `\uXXXX`."""
+    r"""Return an equivalent JSON text with unsafe characters escaped as `\uXXXX`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_json_escape(ord(c)) if _is_unsafe(c) else c for c in text)
@@ -51,16 +51,16 @@ _MAX_LINE_LENGTH = 2_000
 
 
 def echo(environment: Environment, text: str) -> None:
-    """Write one line for people; where nobody can read it, because stderr is full or gone, the run goes on."""
+    """Write one line to stderr; errors of stderr are ignored."""
     if len(text) > _MAX_LINE_LENGTH:
-        text = f"{text[: _MAX_LINE_LENGTH - 500]} ... {text[-500:]}"  # what to do stands at the end
+        text = f"{text[: _MAX_LINE_LENGTH - 500]} ... {text[-500:]}"  # the hint is at the end
     with suppress(OSError):
         environment.stderr.write(f"moderate: {safe_text(text)}\n")
         environment.stderr.flush()
 
 
 def with_hint(error: ModerateError, more: str = "") -> str:
-    """Return what an error says, something more about it, and what to do."""
+    """Return the message of an error, followed by `more` and the hint."""
     return f"{error.message}{more}" + (f" ({error.hint})" if error.hint else "")
 
 
@@ -68,5 +68,5 @@ _MAX_SHOWN = 40
 
 
 def shortened(text: str) -> str:
-    """Return a value as messages show it: at most 40 characters of it."""
+    """Return at most the first 40 characters of a value, for messages."""
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

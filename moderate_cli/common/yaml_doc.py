@@ -1,4 +1,4 @@
-"""A YAML file as plain values with their lines; nothing in it is ever executed, and no key counts twice."""
+"""YAML files as values with their line numbers; nothing is executed, and duplicate keys are errors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 _COLLECTION_TAGS = _TAGS | {None, "!"}
 _MERGE = f"{_PREFIX}merge"
-# What the parser quotes out of the file, which could be a secret; single characters and its own words may stay.
+# What the parser quotes from the file, which could be secret; single characters and its own words may stay.
 _QUOTED = re.compile(r"'[^'<]{4,}'")
 _MAX_LENGTH = 40  # characters of a wrong value that an error repeats
 _MAX_DEPTH = 100  # of collections in each other
 _TOO_DEEP = "too deeply nested"
-_MAX_REPEATED = 100_000  # values inside of what all aliases of a file stand for
+_MAX_REPEATED = 100_000  # values that the aliases of a file may expand to
 _MAX_SLOW = 50_000  # characters, for which PyYAML's own loader takes half a second
 _NEWLINE = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _DISPUTED = re.compile("[\t\ufeff]")
@@ -34,7 +34,7 @@ FAST_LOADER: type[_Loader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # li
 
 # Neither is frozen: that would take three times as long, and a file may hold a million of them.
 class Scalar(Struct):
-    """A single value, and how it is written."""
+    """A single value and its text in the file."""
 
     value: Any
     text: str
@@ -42,7 +42,7 @@ class Scalar(Struct):
 
 
 class Entry(Struct):
-    """What stands behind a key, and the key's line; or an item of a list, and its own."""
+    """The value of a key or an item of a list, with its line."""
 
     part: Part
     line: int
@@ -52,16 +52,16 @@ Part = Scalar | tuple[Entry, ...] | dict[str, Entry]
 
 
 def unknown_key(where: str, key: str, keys: Collection[str]) -> UsageError:
-    """Return what to say of a key that means nothing, with the one that may have been meant."""
+    """Return the error for an unknown key, with the most similar known one; `where` is FILE:LINE."""
     near = get_close_matches(key, keys, n=1)
     words = f", did you mean {near[0]!r}?" if near else ""
     return UsageError(f"{where}: unknown key {shortened(key)!r}{words}", hint=f"the keys are {', '.join(keys)}")
 
 
 def parse(text: str, name: str) -> Part | None:
-    """Return what a file holds, None for nothing at all.
+    """Return the content of a YAML file, or None if it is empty; errors use `name`.
 
-    Raises UsageError, with the file and the line, for broken YAML, a key that stands twice, and unknown tags.
+    Raises UsageError, with the line, for invalid YAML, duplicate keys, and unknown tags.
     """
     control = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if control is not None:
@@ -79,10 +79,10 @@ def parse(text: str, name: str) -> Part | None:
 
 
 def _read(text: str, name: str) -> Part | None:
-    """Return what a file holds, by libyaml where PyYAML's own loader would say the same.
+    """Return the content of a file, parsed by libyaml if PyYAML's own loader would give the same result.
 
-    That one is strict about tabs and marks of byte order, and tells more of what is broken. In a file for which it
-    would take too long, libyaml is heard. Raises yaml.MarkedYAMLError and UsageError.
+    The latter is stricter about tabs and byte order marks, and has better messages, but is too slow for large files.
+    Raises yaml.MarkedYAMLError and UsageError.
     """
     is_small = len(text) <= _MAX_SLOW
     if is_small and _DISPUTED.search(text, 1):
@@ -97,7 +97,7 @@ def _read(text: str, name: str) -> Part | None:
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Pause the garbage collector: half of the time it would go through what was read so far, again and again."""
+    """Pause the garbage collector, which would take half of the time to parse a large file."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -108,7 +108,7 @@ def no_collections() -> Iterator[None]:
 
 
 def plain(part: Part) -> object:
-    """Return a part as check functions take it; what is nested more than once fits nowhere, and becomes the part."""
+    """Return the plain value of a part, down to one level of nesting; deeper values stay parts."""
     match part:
         case Scalar(value=value):
             return value
@@ -119,7 +119,7 @@ def plain(part: Part) -> object:
 
 
 def describe(part: Part) -> str:
-    """Return a wrong value in words, for the end of an error."""
+    """Return the description of an invalid value, for error messages."""
     match part:
         case Scalar(text=text, quoted=True):
             return f"the text {shortened(text)!r}"
@@ -139,7 +139,7 @@ def _inner(part: Part) -> object:
 
 
 class _Anchor(Struct):
-    """What an anchor names: a part, None as long as that is being read, its line, and how much is inside of it."""
+    """The part of an anchor (None while it is being read), its line, and the number of values in it."""
 
     line: int
     part: Part | None = None
@@ -147,7 +147,7 @@ class _Anchor(Struct):
 
 
 class _Reader:
-    """Turns the events of a loader into parts; aliases share what they stand for, so that nothing grows."""
+    """Turns the events of a loader into parts; aliases share their part."""
 
     def __init__(self, loader: _Loader, name: str) -> None:
         self._loader = loader
@@ -161,7 +161,7 @@ class _Reader:
         self._repeated = 0
 
     def document(self) -> Part | None:
-        """Return what the only document holds, None where there is none."""
+        """Return the content of the only document, or None without one; raises UsageError for several."""
         self._next()
         if isinstance(self._next(), yaml.StreamEndEvent):
             return None
@@ -173,7 +173,7 @@ class _Reader:
         return part
 
     def _part(self, event: Any) -> Part:
-        """Return the part that an event begins."""
+        """Return the part that starts with an event."""
         kind = type(event)
         if kind is yaml.AliasEvent:
             return self._repeat(event)
@@ -238,7 +238,7 @@ class _Reader:
         return merged | own if merged else own
 
     def _key(self, event: Any) -> tuple[str, int, bool]:
-        """Return a key, its line, and whether it takes over other mappings."""
+        """Return a key, its line, and whether it is a merge key."""
         if type(event) is yaml.ScalarEvent:
             is_merge = event.tag == _MERGE or (event.value == "<<" and event.implicit[0])
             if event.anchor is not None and not is_merge:
@@ -252,11 +252,11 @@ class _Reader:
         return part.text, line, False
 
     def _merged(self, event: Any) -> dict[str, Entry]:
-        """Return what a mapping takes over from those that its key `<<` names."""
+        """Return the entries that a merge key (`<<`) adds."""
         part = self._part(event)
         several = [item.part for item in part] if isinstance(part, tuple) else [part]
         merged: dict[str, Entry] = {}
-        for mapping in reversed(several):  # the first of several counts
+        for mapping in reversed(several):  # the first of several wins
             if not isinstance(mapping, dict):
                 raise UsageError(f"{self._name}:{self._line(event)}: << takes a mapping, or a list of them")
             merged |= mapping
@@ -272,7 +272,7 @@ class _Reader:
         return known
 
     def _tagged(self, event: Any, *, is_quoted: bool) -> Scalar:
-        """Return a value as its tag says, or as it looks."""
+        """Return a value by its explicit or implicit tag."""
         text = event.value
         tag = event.tag
         if tag is None and (not event.implicit[0] or text[:1] not in self._loader.yaml_implicit_resolvers):
@@ -289,7 +289,7 @@ class _Reader:
             raise self._error(event, f"{shortened(text)!r} cannot be read as {name}") from error
 
     def _line(self, event: Any) -> int:
-        """Return the line of a part, which of an alias is that of its anchor."""
+        """Return the line of a part; that of an alias is the line of its anchor."""
         return self._named(event).line if type(event) is yaml.AliasEvent else int(event.start_mark.line) + 1
 
     def _error(self, event: Any, message: str) -> UsageError:

@@ -1,4 +1,4 @@
-"""Which findings count: not those that a suppressions file names, or that an earlier run had too."""
+"""The gate: suppress the findings that a suppressions file names or that an earlier run (the baseline) had too."""
 
 from moderate_cli.gate.gate import Gate, open_gate
 

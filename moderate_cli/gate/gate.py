@@ -1,8 +1,7 @@
-"""What stands between findings and the exit code."""
+"""`Gate`: which findings are suppressed, by a suppressions file or a baseline."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Judged, Label, Outcome, Verdict
-from moderate_cli.records import SCHEMA, SCHEMAS, to_outcome
+from moderate_cli.records import SCHEMA, SCHEMAS, from_json, to_outcome
 from moderate_cli.results import Suppression
 from moderate_cli.settings.locate import Location, nearest
 
@@ -25,13 +24,13 @@ _HINT = "give what an earlier run with -f jsonl wrote"
 
 
 class Baseline:
-    """The findings that a jsonl output holds, as one short key each.
+    """The findings in a jsonl output of an earlier run, as one short key each.
 
-    A finding is known again by the image's SHA-256, or by its name where that is not known, the label and the service.
+    A finding is identified by the image's SHA-256 (or its name, if that is unknown), the label and the service.
     """
 
     def __init__(self, location: Location) -> None:
-        """Read a file; raises UsageError with the line of what is no record."""
+        """Read a file; raises UsageError with the line of an invalid record."""
         self.name = location.name
         self._keys: set[bytes] = set()
         self._has_former_records = False
@@ -41,18 +40,18 @@ class Baseline:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of the file: whether it holds records of an earlier schema."""
+        """A deprecation note if the file has records of an earlier schema."""
         if not self._has_former_records:
             return ()
         return (f"{self.name} has records of schema 1, which is deprecated: write it again, in schema {SCHEMA}",)
 
     def knows(self, outcome: Outcome, label: str, services: Iterable[str | None]) -> bool:
-        """Tell whether the earlier run had a label too, of each service that gives it now."""
+        """Return whether the earlier run had a label too, from each of these services."""
         return all(_key(outcome, label, service) in self._keys for service in services)
 
 
 def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
-    """Return the labels of a verdict, its services' and its frames' too, each with the services that gave it."""
+    """Return the findings of a verdict, its services and its frames: each label with the services that found it."""
     services = verdict.call.services
     only = services[0] if len(services) == 1 else None
     parts: list[tuple[str | None, Iterable[Label]]] = [(only, verdict.labels)]
@@ -66,7 +65,7 @@ def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
 
 
 def _outcomes(location: Location) -> Iterator[tuple[int, Outcome]]:
-    """Yield each outcome of a file with the schema of its record; raises UsageError."""
+    """Yield the outcomes of a file, each with the schema of its record; raises UsageError."""
     name = location.name
     try:
         with location.open() as file:
@@ -93,7 +92,7 @@ def _keys_of(outcome: Outcome) -> Iterator[bytes]:
 
 def _outcome(line: bytes, where: str) -> tuple[int, Outcome]:
     try:
-        record = json.loads(line)
+        record = from_json(line)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: broken JSON", hint=_HINT) from error
     schema = record.get("schema") if isinstance(record, dict) else None
@@ -115,29 +114,29 @@ def _key(outcome: Outcome, label: str, service: str | None) -> bytes:
 
 SUPPRESSIONS_FILE = ".moderate-suppressions.yaml"
 FORMER_FILE = ".moderateallow.yaml"
-"""The name of the file in 0.1.0, which is read and added to as if it had the new one."""
+"""The deprecated name of the file, from 0.1.0, which still works."""
 BASELINE = "baseline"
 
 
 class Gate:
-    """Tells which findings are suppressed: by the entries of a file, or as known from a baseline; without them, none.
+    """Decides which findings are suppressed: those with an entry in the suppressions file or the baseline.
 
-    `suppressed` counts the findings so far, a label of an image once, by the name of the file that suppresses them.
+    `suppressed` counts the suppressed findings by file name, each label of an image once.
     """
 
     def __init__(
         self, entries: Suppressions | None = None, baseline: Baseline | None = None, *, remarks: Sequence[str] = ()
     ) -> None:
-        """Decide by two files; `remarks` is what is to be said of the place of the first."""
+        """Use these two files; `remarks` are the notes on the location of the first."""
         self._entries = entries
         self._baseline = baseline
         self._remarks = tuple(remarks)
         self.suppressed: Counter[str] = Counter()
 
     def suppressions(self, outcome: Outcome) -> tuple[Suppression, ...]:
-        """Return what is suppressed of an outcome, each label once and for all services.
+        """Return the suppressions for an outcome, one per label, for all services.
 
-        A label that one service gave before and another one gives now is news, and not suppressed by a baseline.
+        A baseline does not suppress a label that another service found then.
         """
         if not isinstance(outcome, Judged) or (self._entries is None and self._baseline is None):
             return ()
@@ -156,10 +155,7 @@ class Gate:
         return file.name if file else suppression.source
 
     def notes(self, *, complete: bool) -> tuple[str, ...]:
-        """Return what is to be said of the files: their places, old records, and entries that have expired.
-
-        After a complete run that is also which entries were of no use.
-        """
+        """Return notes on the files: location, deprecated records, expired entries and, if complete, unused ones."""
         entries = self._entries.notes(complete=complete) if self._entries else ()
         return (*self._remarks, *(self._baseline.notes if self._baseline else ()), *entries)
 
@@ -175,16 +171,15 @@ class Gate:
 def open_gate(
     suppressions: Path | None, baseline: Path | None, *, clock: Callable[[], float], policy: Policy | None = None
 ) -> Gate:
-    """Return the gate that the files of a run describe: the suppressions, given or the nearest, and the baseline.
+    """Return the gate for a suppressions file (the nearest one by default) and a baseline.
 
-    `clock` tells the Unix time, whose day in UTC decides about entries that expire. A policy has the files of the
-    repository as they are at its revision. Raises UsageError for a file that was given and is not there, and for
-    whatever is wrong in either.
+    `clock` returns Unix seconds, whose day in UTC decides which entries have expired. A policy reads the files of the
+    repository at its revision. Raises UsageError for a given file that is missing, and for an invalid one.
     """
     location = locate(suppressions, policy)
     entries = None
     if location.exists or location.required:
-        from moderate_cli.gate.suppressions import read_suppressions  # loads PyYAML, for a file that is there alone
+        from moderate_cli.gate.suppressions import read_suppressions  # loads PyYAML
 
         entries = read_suppressions(location, today(clock))
     known = Baseline(_named(baseline, policy)) if baseline else None
@@ -192,9 +187,9 @@ def open_gate(
 
 
 def locate(given: Path | None, policy: Policy | None = None) -> Location:
-    """Return the place of the suppressions file: the one asked for, else the nearest from the working folder up.
+    """Return the location of the suppressions file: the given one, else the nearest from the working folder upward.
 
-    In each folder the former name counts where there is no file of the new one.
+    In each folder the deprecated name counts if there is no file with the new one. Raises UsageError as `policy` does.
     """
     if given:
         return _named(given, policy)
@@ -203,7 +198,7 @@ def locate(given: Path | None, policy: Policy | None = None) -> Location:
 
 
 def remarks_on(location: Location) -> tuple[str, ...]:
-    """Return what is to be said of the place of the suppressions file: others that do not count, and a former name."""
+    """Return the notes on the location of the suppressions file: refused files, and a deprecated name."""
     has_former_name = not location.required and location.path.name == FORMER_FILE
     former = f"{location.name} is a deprecated name: rename the file to {SUPPRESSIONS_FILE}"
     return (*location.refused, *([former] if has_former_name else []))
@@ -214,5 +209,5 @@ def _named(path: Path, policy: Policy | None) -> Location:
 
 
 def today(clock: Callable[[], float]) -> date:
-    """Return the day in UTC, by which entries expire."""
+    """Return the current day in UTC."""
     return datetime.fromtimestamp(clock(), UTC).date()

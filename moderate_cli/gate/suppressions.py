@@ -1,4 +1,4 @@
-"""What a suppressions file says; whatever is wrong with it is an error with its line."""
+"""The suppressions file: read with the line of each error, matched, and extended by `moderate allow`."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _MAX_LINES = 10  # that a note names
 
 
 class SuppressionEntry(Struct, frozen=True, kw_only=True):
-    """One entry: a label, or `*` for any, of the images with a content (`sha256`) or a `path`, for a reason.
+    """One entry: a label, or `*` for any, of the images with a content (`sha256`) or a `path`, and the reason.
 
-    `expires` is the last day, in UTC, on which it counts; `line` is where it stands, 0 where that is nowhere yet.
+    `expires` is its last valid day in UTC; `line` is its line in the file, 0 if it is not written yet.
     """
 
     sha256: str | None = None
@@ -52,12 +52,12 @@ class SuppressionEntry(Struct, frozen=True, kw_only=True):
     line: int = 0
 
     def has_expired(self, today: date) -> bool:
-        """Tell whether its last day is over."""
+        """Return whether its last valid day is over."""
         return self.expires is not None and self.expires < today
 
 
 class Suppressions:
-    """The entries of one file, which messages call by its `name`; its paths start at `folder`."""
+    """The entries of one file; messages use its `name`, and its paths are relative to `folder`."""
 
     def __init__(self, entries: Sequence[SuppressionEntry], *, name: str, folder: Path, today: date) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class Suppressions:
                 self._by_path[entry.path].append(entry)
 
     def about(self, outcome: Outcome) -> list[SuppressionEntry]:
-        """Return the entries in force about an image, in the order of the file."""
+        """Return the valid entries about an image, in the order of the file."""
         found = self._by_sha256.get(outcome.sha256, [])
         if self._by_path or self._by_folder:
             place = self._place(outcome)
@@ -86,7 +86,7 @@ class Suppressions:
         return found
 
     def _globbed(self, place: str) -> Iterator[SuppressionEntry]:
-        """Yield the entries whose glob matches; only what may match is compiled, for there may be 100,000 of them."""
+        """Yield the entries whose glob matches; of up to 100,000 only those that may match are compiled."""
         folders = ["", *(place[: slash.end()] for slash in _SLASH.finditer(place))]
         for end, glob, entry in chain.from_iterable(self._by_folder.get(folder, ()) for folder in folders):
             if place.endswith(end):
@@ -96,7 +96,7 @@ class Suppressions:
                     yield entry
 
     def match(self, label: str, about: Sequence[SuppressionEntry]) -> Suppression | None:
-        """Return what suppresses a label by entries about its image, None where nothing does."""
+        """Return the suppression of a label by the entries about its image, or None; the first entry wins."""
         matching = [entry for entry in about if entry.label in {label, ANY_LABEL}]
         for entry in matching:
             self._unused.pop(entry, None)
@@ -107,7 +107,7 @@ class Suppressions:
         return Suppression(label, None, entry.reason, f"{self.name}:{entry.line}", expires)
 
     def notes(self, *, complete: bool) -> Iterator[str]:
-        """Yield what is to be said about entries that have expired, and after a complete run about unused ones."""
+        """Yield the notes on expired entries, and after a complete run on unused ones."""
         if self._expired:
             verb = "has" if len(self._expired) == 1 else "have"
             yield self._note(f"{verb} expired", [f"line {entry.line} ({entry.expires})" for entry in self._expired])
@@ -120,14 +120,14 @@ class Suppressions:
         return f"{entries} of {self.name} {words}: {', '.join(lines[:_MAX_LINES])}{more}"
 
     def _place(self, outcome: Outcome) -> str:
-        """Return what a path of the file is held against: an address as it is, a file's path from the file's folder."""
+        """Return what paths of the file are compared with: a URL as it is, a path relative to the file's folder."""
         image = outcome.item.image
         name = str(image.path) if isinstance(image, LocalFile) else outcome.item.source
         if not isinstance(image, LocalFile) and "://" in name:
             return name
         try:
             return os.path.relpath(name, self._folder).replace(os.sep, "/")
-        except (ValueError, OSError):  # another drive, no path at all, or a working folder that was removed
+        except (ValueError, OSError):  # another drive, not a path, or a removed working folder
             return name
 
 
@@ -139,13 +139,13 @@ _MAX_BYTES = 10_000_000
 
 
 def read_suppressions(location: Location, today: date) -> Suppressions:
-    """Return what a suppressions file suppresses on a day; raises UsageError."""
+    """Return the entries of a suppressions file for a day; raises UsageError for an unreadable or invalid file."""
     entries = parse_suppressions(read_text(location), location.name)
     return Suppressions(entries, name=location.name, folder=location.path.parent, today=today)
 
 
 def read_text(location: Location) -> str:
-    """Return the text of a suppressions file; raises UsageError for what cannot be read, or is no text in UTF-8."""
+    """Return the text of a suppressions file; raises UsageError if it is unreadable, too large or not UTF-8."""
     hint = "`moderate allow` begins one"
     try:
         data = location.read_bytes(_MAX_BYTES, what="suppressions file", hint=hint, regular_only=True)
@@ -153,11 +153,11 @@ def read_text(location: Location) -> str:
         if error.code != "too_large":
             raise
         raise UsageError(error.message, hint="--baseline takes an earlier jsonl output of any size") from error
-    return decode(data, location.name, keep_mark=True)  # which stays, when entries are added
+    return decode(data, location.name, keep_mark=True)  # adding an entry keeps it
 
 
 def parse_suppressions(text: str, name: str) -> tuple[SuppressionEntry, ...]:
-    """Return the entries of a suppressions file's text; `name` is how errors call it. Raises UsageError."""
+    """Return the entries in the text of a suppressions file; errors use `name`. Raises UsageError."""
     with no_collections():
         return _entries(parse(text, name), name)
 
@@ -171,7 +171,7 @@ def _entries(root: Part | None, name: str) -> tuple[SuppressionEntry, ...]:
 
 
 def read_date(text: str) -> date | None:
-    """Return a date as YYYY-MM-DD writes it, None for any other text."""
+    """Return the date that a text in the form YYYY-MM-DD means, or None."""
     try:
         return date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:
@@ -200,7 +200,7 @@ def _entry(item: Entry, name: str) -> SuppressionEntry:
 
 
 def _text(key: str, entry: Entry, name: str) -> str | None:
-    """Return the text behind a key as it is written, whatever YAML makes of it; None where there is none."""
+    """Return the text of a value as written, whatever its YAML type, or None for an empty one; raises UsageError."""
     if key not in _KEYS:
         raise unknown_key(f"{name}:{entry.line}", key, _KEYS)
     if not isinstance(entry.part, Scalar):
@@ -215,7 +215,7 @@ def _text(key: str, entry: Entry, name: str) -> str | None:
 
 
 def _wrong(key: str, text: str) -> str | None:
-    """Return what a value must be, None where it is that."""
+    """Return what an invalid value must be, or None for a valid one."""
     match key:
         case "sha256" if not _SHA256.fullmatch(text):
             return "64 hexadecimal digits"
@@ -242,9 +242,9 @@ _FIRST_DASH = re.compile(r"^( *)-(?=\s|$)", re.MULTILINE)
 
 
 def add_suppression(location: Location, entry: SuppressionEntry, comment: str | None = None) -> int:
-    """Add an entry at the end of a suppressions file, or begin one, and return its line, whatever the entry says it is.
+    """Append an entry to a suppressions file, which is created if missing, and return its line.
 
-    `comment` stands behind a sha256. Raises UsageError for a file that is broken, or cannot be added to.
+    `comment` is written after a sha256. Raises UsageError if the file is invalid, or cannot be extended or written.
     """
     if location.is_refused:
         raise UsageError(location.refused[0], hint="remove it, or name another file with --suppressions")
@@ -258,10 +258,10 @@ def add_suppression(location: Location, entry: SuppressionEntry, comment: str | 
 
 
 def _addition(before: str, entry: SuppressionEntry, comment: str | None) -> str:
-    """Return the lines of an entry in the manner of those before it."""
+    """Return the lines of an entry, with the indentation and newlines of those before it."""
     facts = {name: getattr(entry, name) for name in ("sha256", "path", "label", "reason", "expires")}
     given = {name: fact for name, fact in facts.items() if fact is not None}
-    plain = all(str(fact).isprintable() for fact in given.values())  # else odd characters are written as escapes
+    plain = all(str(fact).isprintable() for fact in given.values())  # else special characters are escaped
     lines = yaml.safe_dump([given], allow_unicode=plain, sort_keys=False, width=sys.maxsize).rstrip("\n").split("\n")
     if entry.sha256 and comment:
         lines[0] += f"  # {comment if comment.isprintable() else ascii(comment)}"
@@ -273,7 +273,7 @@ def _addition(before: str, entry: SuppressionEntry, comment: str | None) -> str:
 
 
 def _line_of_the_last(text: str, known: tuple[SuppressionEntry, ...], last: SuppressionEntry, name: str) -> int:
-    """Return the line of a text's last entry; raises UsageError where its entries are not those that it should have."""
+    """Return the line of the last entry of a text; raises UsageError if its entries are not the expected ones."""
     try:
         found = parse_suppressions(text, name)
     except UsageError:
@@ -286,14 +286,14 @@ def _line_of_the_last(text: str, known: tuple[SuppressionEntry, ...], last: Supp
 
 @contextmanager
 def _alone_in(path: Path) -> Iterator[None]:
-    """Keep others who add to a file waiting, by a lock on its folder, which ends with this process at the latest."""
+    """Lock the folder of a file against other processes that append to it, at most until this process ends."""
     folder = Path(os.path.realpath(path)).parent  # unlike Path.resolve, it never raises
     try:
         import fcntl
 
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):  # no such locks on this system; writing tells what is wrong with the folder
+    except (ImportError, OSError):  # no locks on this system, or a bad folder, which writing reports
         yield
         return
     try:

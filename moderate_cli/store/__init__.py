@@ -1,15 +1,15 @@
-"""What was asked and answered, kept in one SQLite file that several processes may use at once."""
+"""The store: results, tasks and runs in one SQLite file that several processes can use at once."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.models import TaskKind
+from moderate_cli.records import UNREADABLE
 from moderate_cli.store.database import StoreError, default_path
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
-    from moderate_cli.store.database import UNREADABLE
     from moderate_cli.store.queries import (
         Entry,
         Feedback,
@@ -47,8 +47,7 @@ __all__ = [
     "default_path",
 ]
 
-_OF_THE_PAST = {
-    "UNREADABLE": "database",
+_LAZY = {
     "Entry": "queries",
     "Feedback": "queries",
     "FeedbackVerdict": "queries",
@@ -62,7 +61,7 @@ _OF_THE_PAST = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what asks about the past when it is asked for: no run needs it."""
-    if name not in _OF_THE_PAST:
+    """Import the names that no run needs on first use; raises AttributeError for an unknown name."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_OF_THE_PAST[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,8 +1,7 @@
-"""One connection to the store's file: who waits for whom, what is one transaction, and what an error means."""
+"""The connection to the store's file: its schema, locking, transactions and errors."""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
@@ -17,21 +16,21 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from moderate_cli.common.errors import ExitCode, ModerateError
-from moderate_cli.records import upgraded
+from moderate_cli.records import UNREADABLE, from_json, upgraded
 
 APPLICATION_ID = 0x6D646572
-"""What the header of the file says about who made it: "mder"."""
+"""The application id in the header of the file: "mder"."""
 
 
-OutcomeStream = Callable[[sqlite3.Connection], int]
-"""What SQL cannot say; returns how many answers it drops, so that they are not found any more."""
+Step = Callable[[sqlite3.Connection], int]
+"""A step of a migration that SQL cannot express; returns the number of answers that it drops."""
 
 
 class Migration(Struct, frozen=True):
-    """One step of the schema; its statements and the record of it are one transaction."""
+    """One version of the schema; its statements are applied and recorded in one transaction."""
 
     name: str
-    statements: tuple[str | OutcomeStream, ...]
+    statements: tuple[str | Step, ...]
 
 
 _RUNS_AND_RESULTS = Migration(
@@ -139,7 +138,7 @@ _FEEDBACK = Migration(
     ),
 )
 
-# A question is an opaque key of all that changes a verdict, a subject one of what a command line was asked to judge.
+# A question is an opaque key of all that affects a verdict, a subject one of the inputs of a command line.
 # Answers are found by `results_by_content`: few are about the same content, so that the question needs no index.
 _REUSE = Migration(
     "reuse",
@@ -168,8 +167,8 @@ _REUSE = Migration(
     ),
 )
 
-# All that the history and the statistics filter and group by, read from the index alone. It grows at its end, as the
-# narrower one did, so that it costs a new result next to nothing; an index for each column would cost a page each.
+# A covering index for the history and the statistics. It grows at its end, so that a new result costs next to nothing;
+# an index for each column would cost a page each.
 _HISTORY = Migration(
     "history",
     (
@@ -180,7 +179,7 @@ _HISTORY = Migration(
     ),
 )
 
-# A digest of how all files of a folder looked when each of them was clean or no image; nothing reads it any more.
+# A digest of the fingerprints of all files of a folder, as long as each was clean or a non-image; no longer read.
 _LOOKS = Migration(
     "looks",
     (
@@ -198,9 +197,9 @@ def _work_anew(connection: sqlite3.Connection) -> int:
     return work_anew(connection)
 
 
-# What a record of schema 2 says and one of schema 1 did not. `told` says that a finished run has told of a result; only
-# results of tasks are asked for it, and those of 0.1.0's `listen`, which belong to no run, were printed. The index from
-# which statistics are read gets the billed calls, and is made again once all rows have them.
+# What schema 2 of the record adds. `told` says that a finished run has reported a result; it matters for results of
+# tasks only, and those of 0.1.0's `listen`, which belong to no run, were printed. The covering index gets the billed
+# calls, and is built again once all rows have them.
 _SCHEMA_2 = Migration(
     "schema 2",
     (
@@ -222,8 +221,8 @@ _SCHEMA_2 = Migration(
     ),
 )
 
-# An older version that still reads the digests must not find one that no finding has ended: it refuses the store now.
-# The columns stay, because SQLite before 3.35 drops none, and Python 3.11 is still built with such.
+# An older version that reads the digests must not find an outdated one; it refuses a store with this migration. The
+# columns stay, because SQLite before 3.35 cannot drop them, and some Python 3.11 is built with it.
 _NO_LOOKS = Migration(
     "no looks",
     (
@@ -241,7 +240,7 @@ _ELSEWHERE = "name another place with --store or MODERATE_STORE"
 
 
 class StoreError(ModerateError):
-    """The store cannot be opened, read or written; what was judged is known all the same."""
+    """The store cannot be opened, read or written; the verdicts of the run are not affected."""
 
     def __init__(
         self, message: str, *, code: str, hint: str | None = None, exit_code: ExitCode = ExitCode.INCOMPLETE
@@ -251,40 +250,40 @@ class StoreError(ModerateError):
 
 
 def not_a_database(path: Path) -> StoreError:
-    """Return the error for a file that SQLite cannot read."""
+    """Return the error for a file that is not an SQLite database."""
     hint = f"move it away, or {_ELSEWHERE}"
     message = f"the store {path} is not an SQLite database"
     return StoreError(message, code="store_not_a_database", hint=hint, exit_code=ExitCode.USAGE)
 
 
 def not_ours(path: Path) -> StoreError:
-    """Return the error for a database that another program made."""
+    """Return the error for a database of another program."""
     message = f"{path} is a database of another program"
     return StoreError(message, code="store_not_ours", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
 
 
 def too_new(path: Path, version: int, known: int) -> StoreError:
-    """Return the error for a store that a later version of this program made."""
+    """Return the error for a store of a newer version; `version` and `known` count migrations."""
     message = f"the store {path} was written by a newer moderate (schema {version}; this one knows {known})"
     hint = f"update moderate-cli, or {_ELSEWHERE}"
     return StoreError(message, code="store_too_new", hint=hint, exit_code=ExitCode.USAGE)
 
 
 def unwritable(path: Path, reason: str) -> StoreError:
-    """Return the error for a place where no file can be made or written."""
+    """Return the error for a path that cannot be created or written."""
     message = f"cannot write the store {path}: {reason}"
     return StoreError(message, code="store_unwritable", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
 
 
 def unknown_request(request_id: str) -> StoreError:
-    """Return the error for feedback on a result that is not there."""
+    """Return the error for feedback on an unknown request id."""
     message = f"the store has no result with the request id {request_id}"
     hint = "`moderate history -f jsonl` shows the request id of each result"
     return StoreError(message, code="unknown_request", hint=hint, exit_code=ExitCode.USAGE)
 
 
 def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
-    """Return what an error of SQLite means for whoever uses the store."""
+    """Return the error to show for one of SQLite; `patience` is in seconds."""
     match primary_code(error):
         case sqlite3.SQLITE_NOTADB:
             return not_a_database(path)
@@ -305,12 +304,12 @@ def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Tell whether the same statement may succeed when another connection is done."""
+    """Return whether the statement may succeed once another connection has finished."""
     return primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
-    """Return SQLite's primary result code, which is the low byte of the extended one; None for the module's own."""
+    """Return SQLite's primary result code (the low byte of the extended one), or None for an error of the module."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else int(code) & 0xFF
 
@@ -321,16 +320,16 @@ _COMPANIONS = ("", "-wal", "-shm", "-journal")  # the files that SQLite keeps be
 
 
 def default_path() -> Path:
-    """Return the place of the store where nothing names another: this system's folder for a user's state."""
+    """Return the default path of the store, in the system's folder for user state."""
     from platformdirs import user_state_path  # not needed by commands that keep nothing
 
     return user_state_path("moderate", appauthor=False) / "store.db"
 
 
 def prepare(path: Path) -> Path:
-    """Make sure that there is a regular file to open, readable by its owner only, and return its absolute path.
+    """Create the file unless it exists, readable by its owner only, and return its absolute path.
 
-    SQLite gives the files that it keeps beside a database the mode of the database. Raises StoreError.
+    SQLite's companion files inherit its mode. Raises StoreError if it cannot be created or is not a regular file.
     """
     try:
         absolute = path.absolute()  # SQLite would take `:memory:` for no file at all
@@ -349,9 +348,9 @@ def prepare(path: Path) -> Path:
 
 
 def protect(path: Path) -> None:
-    """Take the right to read away from everybody but the owner; for files that are known to be a store.
+    """Make a store and its companion files readable by their owner only.
 
-    Raises StoreError where the mode is too wide and cannot be changed: then somebody else owns the file.
+    Raises StoreError if the mode cannot be changed, because somebody else owns the file.
     """
     for companion in _COMPANIONS:
         file = path.with_name(path.name + companion)
@@ -369,7 +368,7 @@ Column = str | bytes | None
 
 
 def to_column(text: str | None) -> Column:
-    """Return what a column keeps of a text: the text, or bytes where it holds lone surrogates.
+    """Return the value of a column for a text: the text, or bytes if it has lone surrogates.
 
     Those stand for bytes of file names that are not UTF-8, and SQLite refuses them in text.
     """
@@ -383,20 +382,17 @@ def to_column(text: str | None) -> Column:
 
 
 def from_column(value: Any) -> Any:
-    """Return the text, number or None that was put into a column."""
+    """Return the text, number or None that a column holds."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""What the record of another version may lead to while it is read back."""
-
-
 def read_record(text: str, stored_at: float) -> dict[str, Any]:
-    """Return a stored record in schema 2, or as it was stored where nobody can read it.
+    """Return a stored record in schema 2, or unchanged if it is unreadable.
 
-    `stored_at` (Unix seconds) stands for the time of judging, which a record of schema 1 does not tell.
+    `stored_at` (Unix seconds) replaces the time of the verdict, which schema 1 lacks. Raises ValueError for a text that
+    is not JSON.
     """
-    record: dict[str, Any] = json.loads(text)
+    record: dict[str, Any] = from_json(text)
     try:
         return upgraded(record, at=stored_at)
     except UNREADABLE:
@@ -410,7 +406,7 @@ _PAUSE = 0.01  # seconds, for the kinds of "busy" after which SQLite does not wa
 
 
 class Database:
-    """A connection that all threads of a process share behind a lock.
+    """One connection, which all threads of a process share behind a lock.
 
     SQLite lets one connection write at a time whatever we do, and a commit takes some 25 µs: a connection a thread
     would wait in the file's lock, which is not fair, instead of in ours, and each would have to be found and closed.
@@ -428,12 +424,12 @@ class Database:
         self._connection.row_factory = sqlite3.Row
 
     def close(self) -> None:
-        """Close the connection; twice does no harm."""
+        """Close the connection; closing it again does nothing."""
         with self._lock:
             self._connection.close()
 
     def use_write_ahead_log(self) -> None:
-        """Let readers and one writer work at once, and say how safe a commit has to be.
+        """Let readers and one writer work at once, and set the durability of commits; raises StoreError.
 
         A write-ahead log that is not synchronised at each commit can lose the last rows to a power cut, never to a
         killed process, and is never damaged. Where a file system allows no such log, only FULL promises the latter.
@@ -446,31 +442,31 @@ class Database:
         self.read("PRAGMA foreign_keys = ON")
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """Return the rows of a query."""
+        """Return the rows of a query; raises StoreError."""
         with self._lock, self._explaining():
             return self._patiently(lambda: self._connection.execute(sql, parameters).fetchall())
 
     def tuples(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query as plain tuples, which is quicker where they are many and small."""
+        """Return the rows of a query as plain tuples, which is faster for many small rows; raises StoreError."""
         with self._lock, self._explaining():
             cursor = self._plain_cursor()
             return self._patiently(lambda: cursor.execute(sql, parameters).fetchall())
 
     def numbers(self, sql: str, parameters: Sequence[Any] = ()) -> array[int]:
-        """Return the only column of a query, of integers: eight bytes a row, however many there are."""
+        """Return the only column of a query, of integers, in eight bytes per row; raises StoreError."""
         with self._lock, self._explaining():
             cursor = self._plain_cursor()
             return self._patiently(lambda: array("q", (row[0] for row in cursor.execute(sql, parameters))))
 
     def shrink(self, pages: int) -> None:
-        """Give some of the free pages back to the disk, if the file was made so that it can shrink in steps."""
+        """Return some free pages to the disk, if the file was created for incremental vacuum; raises StoreError."""
         with self._lock, self._explaining():
             # The statement frees a page a step, and the module's `execute` takes only one step of what has no columns.
             self._patiently(lambda: self._connection.executescript(f"PRAGMA incremental_vacuum({pages})"))
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Give a transaction that is committed at the end of the `with` block, or rolled back by an error."""
+        """Open a transaction that the end of the `with` block commits, and an error rolls back; raises StoreError."""
         with self._lock, self._explaining():
             # IMMEDIATE takes the right to write at once: asking for it later fails where another has written meanwhile.
             self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
@@ -488,7 +484,7 @@ class Database:
         return cursor
 
     def _patiently(self, operation: Callable[[], T]) -> T:
-        """Run an operation, again and again while another process is in the way, until patience ends."""
+        """Run an operation, and repeat it while another process locks the store, until the patience ends."""
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -512,7 +508,7 @@ _RECORDS = """
 
 
 def check_owner(database: Database) -> None:
-    """Refuse a database with tables that another program made, before anything in it is changed."""
+    """Raise StoreError for a database with tables of another program, before anything in it is changed."""
     # In this order, because another process may write both, at once, between the two readings.
     if not database.read("SELECT 1 FROM sqlite_master LIMIT 1"):
         return
@@ -521,9 +517,9 @@ def check_owner(database: Database) -> None:
 
 
 def migrate(database: Database, now: float) -> int:
-    """Apply the migrations that a store lacks, each in one transaction with its record.
+    """Apply the missing migrations, each in one transaction, and return the number of dropped answers.
 
-    Returns how many answers they drop. Raises StoreError for a store that has migrations which are not known here.
+    `now` is in Unix seconds. Raises StoreError for a store with unknown migrations.
     """
     version = _version(database)
     if version > len(MIGRATIONS):

@@ -1,4 +1,4 @@
-"""The history: stored results, newest first, in pages, so that memory stays flat however many there are."""
+"""Queries about the past: history, statistics, feedback, and pruning; no run imports this module."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from moderate_cli.store.database import (
 
 
 class FeedbackVerdict(StrEnum):
-    """What can be wrong with a verdict (vendor's console guide, "Query detailed detection results for each image")."""
+    """The kinds of feedback (vendor's console guide, "Query detailed detection results for each image")."""
 
     FALSE_POSITIVE = "false-positive"
     MISSED = "missed"
 
 
 class Feedback(Struct, frozen=True):
-    """What somebody said of a verdict, and when (Unix seconds)."""
+    """A person's feedback on a verdict; `at` is in Unix seconds."""
 
     verdict: FeedbackVerdict
     note: str | None
@@ -41,7 +41,7 @@ class Feedback(Struct, frozen=True):
 def add_feedback(
     connection: sqlite3.Connection, request_id: str, verdict: FeedbackVerdict, note: str | None, now: float
 ) -> None:
-    """Keep feedback inside a transaction; raises StoreError where no result has the id."""
+    """Store feedback inside a transaction; raises StoreError if no result has the request id."""
     key = to_column(request_id)
     if not connection.execute("SELECT 1 FROM results WHERE request_id = ? LIMIT 1", (key,)).fetchone():
         raise unknown_request(request_id)
@@ -50,7 +50,7 @@ def add_feedback(
 
 
 def feedback_on(database: Database, request_ids: Sequence[Any]) -> dict[Any, tuple[Feedback, ...]]:
-    """Return the feedback on each of some requests that have any, oldest first; the ids as their column holds them."""
+    """Return the feedback by request id, oldest first; ids are given as their column holds them."""
     marks = ", ".join("?" * len(request_ids))
     sql = f"SELECT request_id, verdict, note, at FROM feedback WHERE request_id IN ({marks}) ORDER BY number"  # noqa: S608
     found: dict[Any, tuple[Feedback, ...]] = {}
@@ -64,20 +64,20 @@ _BEYOND = "\U0010ffff"  # follows every text of file names in SQLite's order, wh
 _BEYOND_BYTES = b"\xff"
 _GLOB = "CAST(source AS TEXT) GLOB CAST(? AS TEXT)"  # some builds of SQLite match no bytes
 IS_FINDING = f"label NOT IN ('{NO_FINDING}', '{EXEMPT}')"
-"""The condition on a row of `label_hits` that something was found; the two labels say the contrary."""
+"""The condition that a row of `label_hits` is a finding."""
 _SOME_LABEL = "EXISTS (SELECT 1 FROM label_hits WHERE result = results.number)"
 _SOME_FINDING = f"EXISTS (SELECT 1 FROM label_hits WHERE result = results.number AND {IS_FINDING})"  # noqa: S608
 _NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.request_id ORDER BY number DESC LIMIT 1)"
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """Which results are meant: each filter that is given must hold, and one member of each tuple.
+    """The filters of the history: all that are given must match, and of each tuple one member.
 
     A verdict without findings counts as one with the label `nonLabel`, as in the vendor's console, so that
-    `without_labels=("nonLabel",)` means every result with a finding; `nonLabel_lib` is a label and no finding. A failed
-    input has the labels that could be read in its answer, and where there are none not even `nonLabel`. `source` is a
-    GLOB pattern of SQLite, whose `*` crosses slashes. `since` belongs to the time and `until` does not (Unix seconds).
-    `feedback` is the newest that was given on a result, or "any".
+    `without_labels=("nonLabel",)` selects every result with a finding; `nonLabel_lib` is a label and not a finding. A
+    failed input has the labels that could be read in its answer, and without any not even `nonLabel`. `source` is a
+    GLOB pattern of SQLite, whose `*` crosses slashes. `since` is inclusive and `until` exclusive (Unix seconds).
+    `feedback` is compared with the newest feedback on a result; "any" selects all with feedback.
     """
 
     labels: tuple[str, ...] = ()
@@ -96,20 +96,20 @@ class Filters(Struct, frozen=True, kw_only=True):
 
 
 class Sql(NamedTuple):
-    """A piece of SQL with the values of its marks."""
+    """A piece of SQL with the values of its placeholders."""
 
     text: str
     values: tuple[Any, ...] = ()
 
 
 def joined(conditions: Sequence[Sql]) -> Sql:
-    """Return what holds where all conditions do."""
+    """Return the conjunction of conditions."""
     text = " AND ".join(condition.text for condition in conditions) or "TRUE"
     return Sql(text, tuple(value for condition in conditions for value in condition.values))
 
 
 def in_time(since: float | None, until: float | None) -> Iterator[Sql]:
-    """Yield the conditions of a span of time."""
+    """Yield the conditions of a time span, `since` inclusive and `until` exclusive (Unix seconds)."""
     if since is not None:
         yield Sql("judged_at >= ?", (since,))
     if until is not None:
@@ -117,7 +117,7 @@ def in_time(since: float | None, until: float | None) -> Iterator[Sql]:
 
 
 def conditions(filters: Filters) -> list[Sql]:
-    """Return every condition that the filters put on a row of `results`."""
+    """Return the conditions of the filters on a row of `results`."""
     found = [*_in_timeline(filters), *_about_labels(filters)]
     if filters.source is not None:
         found.append(Sql(_GLOB, (to_column(filters.source),)))
@@ -133,9 +133,9 @@ def conditions(filters: Filters) -> list[Sql]:
 
 
 def candidates(filters: Filters) -> Sql | None:
-    """Return the query for the numbers of all results that may be meant, newest first; None where no index helps.
+    """Return the query for the numbers of all results that may match, newest first, or None if no index helps.
 
-    Each reads an index and no row of `results`, and the likely most selective of the filters decides which.
+    It reads an index and no row of `results`; the filter that is likely to be most selective decides which index.
     """
     if filters.request_id is not None:
         return _by_column("request_id", filters.request_id)
@@ -167,7 +167,7 @@ def _by_feedback(verdict: FeedbackVerdict | Literal["any"]) -> Sql:
 
 
 def _by_source(pattern: str) -> Sql:
-    """Return the query for a pattern; names that are not UTF-8 are bytes, which come after all text."""
+    """Return the query for a pattern; names that are not UTF-8 are bytes, which sort after all text."""
     prefix = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     part = f"SELECT number FROM results WHERE source >= ? AND source < ? AND {_GLOB}"  # noqa: S608
     raw, glob = prefix.encode("utf-8", "surrogatepass"), to_column(pattern)
@@ -183,7 +183,7 @@ def _by_labels(labels: tuple[str, ...]) -> Sql:
 
 
 def _in_timeline(filters: Filters) -> Iterator[Sql]:
-    """Yield the conditions that the index `results_timeline` can answer by itself."""
+    """Yield the conditions that the covering index `results_timeline` can answer."""
     yield from in_time(filters.since, filters.until)
     if filters.status is not None:
         yield Sql("status = ?", (filters.status,))
@@ -230,7 +230,7 @@ def _marks(values: Sequence[object]) -> str:
 Period = Literal["day", "month"]
 
 _FORMATS: dict[Period | None, str] = {"day": "%Y-%m-%d", "month": "%Y-%m", None: ""}
-# A verdict has a level, unless it is of 0.1.0 and nobody can read its record: then it has a finding if it has a label.
+# Only a verdict of 0.1.0 with an unreadable record has no level; it has a finding if it has a label.
 USAGE = f"""
     SELECT strftime(?, judged_at, 'unixepoch') AS period, services,
     sum(status = 'judged'),
@@ -257,10 +257,9 @@ _JUDGED = "status = 'judged'"
 
 
 class Usage(Struct, frozen=True):
-    """The calls of a service, how many of them had a finding, and for how many calls it is billed.
+    """The calls of a service, those with a finding, and the billed calls, in a period or in all.
 
-    They are of one day or month, or of all. The service is None where nobody knows it, as of a task that another
-    machine submitted.
+    `period` is YYYY-MM-DD or YYYY-MM (UTC). The service is None if unknown, as for a task of another machine.
     """
 
     period: str | None
@@ -271,7 +270,7 @@ class Usage(Struct, frozen=True):
 
 
 class LabelCount(Struct, frozen=True):
-    """In how many calls of a service a label was found; the service is None where nobody knows it."""
+    """The number of calls of a service that found a label; the service is None if unknown."""
 
     label: str
     service: str | None
@@ -309,7 +308,7 @@ def usage(
 
 
 def _parts(number: int, count: int) -> list[int]:
-    """Return a number in as many parts, which differ by one at most."""
+    """Split a number into `count` parts that differ by one at most."""
     whole, rest = divmod(number, count)
     return [whole + (index < rest) for index in range(count)]
 
@@ -317,7 +316,7 @@ def _parts(number: int, count: int) -> list[int]:
 def label_counts(
     database: Database, since: float | None, until: float | None, engine: Engine | None
 ) -> list[LabelCount]:
-    """Return in how many calls each label was found; see `Store.label_counts`."""
+    """Return the number of calls by label and service; see `Store.label_counts`."""
     where = _where(_JUDGED, since, until, engine)
     rows = database.tuples(LABELS.format(where=where.text), where.values)
     return [LabelCount(from_column(label), from_column(service) or None, calls) for label, service, calls in rows]
@@ -338,7 +337,7 @@ RESULTS = f"""
         SELECT number FROM results INDEXED BY results_timeline WHERE judged_at < ? LIMIT {_BATCH}
     )
 """  # noqa: S608 - a number
-# A run that has not ended may be at work, and is about to name itself in results.
+# A run without an end may still be running, and about to store results.
 RUNS = f"""
     DELETE FROM runs WHERE number IN (
         SELECT number FROM runs WHERE started_at < ? AND finished_at IS NOT NULL
@@ -361,7 +360,7 @@ FOLDERS = """
 
 
 class Pruned(Struct, frozen=True):
-    """How much was forgotten."""
+    """The numbers of deleted rows."""
 
     results: int
     runs: int
@@ -371,7 +370,7 @@ class Pruned(Struct, frozen=True):
 
 
 def prune(database: Database, before: float) -> Pruned:
-    """Forget what is older than a time; see `Store.prune`."""
+    """Delete what is older than a time (Unix seconds); see `Store.prune`."""
     results = _in_batches(database, RESULTS, before)
     with database.write() as connection:
         feedback = connection.execute(FEEDBACK).rowcount
@@ -405,9 +404,9 @@ def _files(database: Database, before: float) -> int:
 
 
 def _shrink(database: Database) -> None:
-    """Give the space that is free back to the disk, where the file was made so that it can shrink in steps.
+    """Return the free space to the disk, if the file was created for incremental vacuum.
 
-    Older files stay as large, and their space is used again: a VACUUM would lock everybody out until it is done.
+    Older files keep their size and reuse the space: a VACUUM would lock out all other processes.
     """
     free = int(database.read("PRAGMA freelist_count")[0][0])
     while free:
@@ -420,7 +419,7 @@ def _shrink(database: Database) -> None:
 
 
 PAGE = 200
-"""Results that are in memory at once."""
+"""The number of rows that are read at once."""
 
 # The rows are found by their numbers, whatever other index SQLite thinks of.
 _SELECT = "SELECT number, record, judged_at, run, request_id FROM results NOT INDEXED WHERE"
@@ -428,9 +427,9 @@ _Page = list[sqlite3.Row]
 
 
 class Entry(Struct, frozen=True):
-    """One result of the past: its record, when it was stored (Unix seconds), in which run, and what people said.
+    """A stored result with the feedback on it; `judged_at` (Unix seconds) is when it was stored.
 
-    The record is of schema 2, or as it was stored where nobody can read it.
+    The record has schema 2, or is unchanged if it is unreadable.
     """
 
     record: dict[str, Any]
@@ -440,7 +439,7 @@ class Entry(Struct, frozen=True):
 
 
 def history(database: Database, filters: Filters) -> Iterator[Entry]:
-    """Yield the results that are meant; see `Store.history`."""
+    """Yield the results that match; see `Store.history`."""
     return islice(_entries(database, filters), filters.limit)
 
 

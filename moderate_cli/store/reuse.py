@@ -1,4 +1,4 @@
-"""Reuse: what is known about a content or a file already, so that nothing is asked, hashed or paid for twice."""
+"""Reuse: known contents and files, so that nothing is submitted, hashed or billed twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from moderate_cli.models import FileStat
-from moderate_cli.store.database import Column, Database, from_column, to_column
+from moderate_cli.store.database import Column, Database, from_column, read_record, to_column
 
 FIND_ANSWER = """
     SELECT record, judged_at, run FROM results
@@ -24,24 +24,24 @@ CLEAN_IN = f"""
     WHERE {_IN_FOLDER} AND clean AND question = ? AND judged_at >= ?
 """  # noqa: S608 - a constant
 SEEN_IN = f"SELECT name, size, mtime_ns, inode, sha256 FROM files WHERE {_IN_FOLDER}"  # noqa: S608
-# Text comes before bytes in this order, so that the last row tells whether any name is not UTF-8.
+# Text sorts before bytes, so that the last row tells whether any name is not UTF-8.
 _IN_ORDER = "ORDER BY name"
 _NAMES = 200  # in one query, of which SQLite allows 32,766
 _REMEMBER = """
     INSERT OR REPLACE INTO files (folder, name, size, mtime_ns, inode, sha256, question, judged_at, clean)
     SELECT number, ?, ?, ?, ?, ?, ?, ?, ? FROM folders WHERE path = ?
 """
-_LARGEST = 2**63 - 1  # what an integer of SQLite can hold
+_MAX_INTEGER = 2**63 - 1  # of SQLite
 
 Found = tuple[str, int, int, int]
-"""A file as it was when its content was hashed: name, size, mtime_ns, inode."""
+"""The name and fingerprint of a hashed file: name, size, mtime_ns, inode."""
 
 Seen = tuple[str, int, int, int, str]
-"""The same with the sha256 of the content."""
+"""The same with the SHA-256 of the content."""
 
 
 class Answer(Struct, frozen=True):
-    """A result that was stored earlier, its record in schema 2; `judged_at` in Unix seconds."""
+    """A stored result; its record has schema 2, and `judged_at` is in Unix seconds."""
 
     record: dict[str, Any]
     judged_at: float
@@ -49,7 +49,7 @@ class Answer(Struct, frozen=True):
 
 
 class SeenFile(Struct, frozen=True):
-    """A file as a walk saw it before it was hashed; `clean` says that there is nothing to say of its verdict."""
+    """A file with its fingerprint from before it was hashed; `clean` as `results.is_clean` says."""
 
     folder: str
     name: str
@@ -62,33 +62,31 @@ def find_answer(database: Database, sha256: str, question: str, since: float | N
     rows = database.read(FIND_ANSWER, (sha256, question, since, run))
     if not rows:
         return None
-    from moderate_cli.store.database import read_record  # not needed by those who ask for no answer
-
     record, judged_at, found_in = rows[0]
     return Answer(read_record(record, judged_at), judged_at, found_in)
 
 
 def last_run(database: Database, command: str, subject: str, before: int | None) -> int | None:
     """Return the number of a run; see `Store.last_run`."""
-    number = database.read(LAST_RUN, (command, subject, _LARGEST if before is None else before))[0][0]
+    number = database.read(LAST_RUN, (command, subject, _MAX_INTEGER if before is None else before))[0][0]
     return None if number is None else int(number)
 
 
 def clean_in(database: Database, folder: str, question: str, since: float, names: Sequence[str] | None) -> list[Found]:
     """Return the clean files of a folder; see `Store.clean_in`.
 
-    Each row stays the tuple that it came as: to build another out of it costs a rescan of 100,000 files 25 ms.
+    Each row stays the tuple that SQLite returned: building another takes 25 ms for 100,000 files.
     """
     return _rows(database, CLEAN_IN, (to_column(folder), question, since), names)
 
 
 def seen_in(database: Database, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
-    """Return what is known of the files of a folder; see `Store.seen_in`."""
+    """Return the known files of a folder; see `Store.seen_in`."""
     return {row[0]: row for row in _rows(database, SEEN_IN, (to_column(folder),), names)}
 
 
 def _rows(database: Database, sql: str, asked: tuple[Column | float, ...], names: Sequence[str] | None) -> list[Any]:
-    """Return the rows of the files of a folder, or of those with some names, in the order of their names."""
+    """Return the rows of the files of a folder, or of those with some names, sorted by name."""
     if names is None:
         return _decoded(database.tuples(f"{sql} {_IN_ORDER}", asked))
     rows: list[Any] = []
@@ -106,11 +104,11 @@ def _decoded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def remember(connection: sqlite3.Connection, file: SeenFile, sha256: str, question: str, judged_at: float) -> None:
-    """Keep a file inside a transaction, in the place of what was known of it.
+    """Store a file inside a transaction, replacing its previous row.
 
-    Some network file systems number their files beyond the integers of SQLite: such files are hashed each time.
+    A file whose inode exceeds the integers of SQLite, as on some network file systems, is not stored.
     """
-    if max(file.stat) > _LARGEST:
+    if max(file.stat) > _MAX_INTEGER:
         return
     folder = to_column(file.folder)
     row = (to_column(file.name), *file.stat, sha256, question, judged_at, file.clean, folder)

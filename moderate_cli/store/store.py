@@ -1,8 +1,7 @@
-"""The store: runs, results and tasks; each row is committed before its method returns."""
+"""`Store`: runs, results and tasks; each method commits before it returns."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from moderate_cli.models import Engine, TaskKind
+from moderate_cli.records import to_json
 from moderate_cli.store import reuse
 from moderate_cli.store.database import (
     Database,
@@ -51,7 +51,7 @@ _TEXTS = (
     "req_id",
     "data_id",
 )
-# What finishes a task is not told yet; see telling.py.
+# The result of a task is not reported yet; see `Store.untold`.
 _INSERT = f"""
     INSERT INTO results (run, judged_at, question, services, finishes, told, billed_calls, record, {", ".join(_TEXTS)})
     VALUES (?, ?, ?, ?, ?5, ?5 IS NULL, ?, ?{", ?" * len(_TEXTS)})
@@ -68,11 +68,9 @@ def insert_result(
     question: str | None,
     finishes: str | None = None,
 ) -> bool:
-    """Store a record inside a transaction; False where the task that it `finishes` has a result already."""
+    """Store a record inside a transaction; return False if the task that it `finishes` already has a result."""
     services = to_column(",".join(str(service) for service in record.get("services") or ()))
-    # With each character beyond ASCII escaped, lone surrogates of file names survive.
-    text = json.dumps(record, separators=(",", ":"), ensure_ascii=True)
-    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), text)
+    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), to_json(record))
     cursor = connection.execute(_INSERT, (*facts, *(_text(record.get(name)) for name in _TEXTS)))
     if not cursor.rowcount:
         return False
@@ -82,9 +80,9 @@ def insert_result(
 
 
 def _hits(record: Mapping[str, Any]) -> dict[tuple[Any, Any], float | None]:
-    """Return each label with the service that found it, once, in however many parts it stands, and the most sure.
+    """Return the highest confidence of each pair of label and service.
 
-    The service is empty where several were asked and the answer does not tell which it was, or none is known.
+    The service is empty if it is unknown, or if several were asked and the answer does not say which one it was.
     """
     services = record.get("services") or ()
     only = next(iter(services)) if len(services) == 1 else ""
@@ -101,7 +99,7 @@ def _text(value: object) -> str | bytes | None:
 
 
 class TaskState(StrEnum):
-    """The life of a task; one whose submission was cut off is `lost`: nobody knows whether the service has it."""
+    """The states of a task; `lost` means that its submission was cut off, so that it may or may not exist."""
 
     SUBMITTING = "submitting"
     PENDING = "pending"
@@ -112,10 +110,10 @@ class TaskState(StrEnum):
 
 
 class NewTask(Struct, frozen=True, kw_only=True):
-    """What is about to be submitted.
+    """A task before its submission.
 
-    `post` is the JSON of a post, `extents` that of what its images consist of, `profile` names the credentials to poll
-    with, and `question` is the key by which an answer is found again.
+    `size` is in bytes. `post` and `extents` are JSON: the post, and the frames or slices of its images. `profile` names
+    the credentials to poll with, and `question` is the key by which a later run finds the answer.
     """
 
     kind: TaskKind
@@ -134,7 +132,7 @@ class NewTask(Struct, frozen=True, kw_only=True):
 
 
 class Task(NewTask, frozen=True, kw_only=True):
-    """A task in the store. `req_id` is the key to its result, known from `pending` on."""
+    """A task in the store; times are Unix seconds. `req_id` identifies its result, from the state `pending` on."""
 
     number: int
     state: TaskState
@@ -146,7 +144,7 @@ class Task(NewTask, frozen=True, kw_only=True):
 
 
 class LostTasks(Struct, frozen=True):
-    """Submissions that were cut off before they were answered: how many, and the first of them."""
+    """Submissions that were cut off before the response: their number, and the first ten."""
 
     count: int
     first: tuple[Task, ...]
@@ -167,7 +165,6 @@ DROP = "DELETE FROM tasks WHERE number = ? AND state IN ('submitting', 'lost')"
 FINISH = "UPDATE tasks SET state = ?, finished_at = ? WHERE req_id = ? AND state IN ('pending', 'expired')"
 EXPIRE = "UPDATE tasks SET state = 'expired' WHERE req_id = ? AND state = 'pending'"
 BY_ID = f"{_SELECT} WHERE req_id = ? ORDER BY number DESC LIMIT 1"
-BY_NUMBER = f"{_SELECT} WHERE number = ?"
 PENDING = f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? ORDER BY number LIMIT ?"
 PENDING_OF_KIND = (
     f"{_SELECT} WHERE state = 'pending' AND number > ? AND number <= ? AND kind = ? ORDER BY number LIMIT ?"
@@ -189,13 +186,13 @@ def new_row(task: NewTask) -> list[object]:
 
 
 def to_task(row: sqlite3.Row) -> Task:
-    """Return a task from a row of one of the queries above."""
+    """Return the task in a row of one of the queries above."""
     values = {name: from_column(row[name]) for name in _ALL}
     return Task(**values | {"state": TaskState(values["state"])})
 
 
 PAGE = 200
-"""Results that are in memory at once."""
+"""The number of rows that are read at once."""
 
 UNTOLD = """
     SELECT number, finishes, record, judged_at, run FROM results
@@ -204,10 +201,10 @@ UNTOLD = """
 
 
 class Untold(Struct, frozen=True):
-    """The result of a task, of which no finished run has told.
+    """The result of a task that no finished run has reported.
 
-    `record` is of schema 2 (as it was stored where nobody can read it), `judged_at` (Unix seconds) when it was stored,
-    `run` that which was cut off or is still at work, and `task` what is known of the task, if it was submitted here.
+    `record` has schema 2, or is unchanged if it is unreadable. `judged_at` (Unix seconds) is when it was stored. `run`
+    was cut off or is still running. `task` is None if the task was submitted elsewhere.
     """
 
     req_id: str
@@ -217,47 +214,24 @@ class Untold(Struct, frozen=True):
     task: Task | None
 
 
-def untold(database: Database) -> Iterator[Untold]:
-    """Yield what no finished run has told; see `Store.untold`."""
-    newest = int(database.read("SELECT coalesce(max(number), 0) FROM results")[0][0])
-    return _untold(database, newest)
-
-
-def _untold(database: Database, newest: int) -> Iterator[Untold]:
-    after = 0
-    while rows := database.read(UNTOLD, (after, newest, PAGE)):
-        for row in rows:
-            found = database.read(BY_ID, (row["finishes"],))
-            yield _as_untold(row, to_task(found[0]) if found else None)
-        after = rows[-1]["number"]
-
-
-def _as_untold(row: sqlite3.Row, task: Task | None) -> Untold:
-    record = read_record(row["record"], row["judged_at"])
-    return Untold(from_column(row["finishes"]), record, row["judged_at"], row["run"], task)
-
-
-# What is about the past is imported by the methods that ask for it, and so never by a run.
-
 PATIENCE = 30.0
-"""Seconds to wait for another process that holds the store."""
+"""Seconds to wait while another process locks the store."""
 
 _BEGIN_RUN = "INSERT INTO runs (command, subject, started_at) VALUES (?, ?, ?)"
 _FINISH_RUN = "UPDATE runs SET finished_at = ?, exit_code = ?, judged = ?, skipped = ?, failed = ? WHERE number = ?"
 _TELL_RUN = "UPDATE results SET told = 1 WHERE told = 0 AND run = ?"
 _TELL = "UPDATE results SET told = 1 WHERE told = 0 AND finishes = ?"
 _CLAIM = "UPDATE results SET run = ? WHERE told = 0 AND finishes = ?"
-_PAGE = 200  # rows that are in memory at once while tasks are streamed
 _LOST_NAMED = 10  # tasks
-# As the question of a result it is none, and also not one that only the task knows, which is accepted a moment later.
+# A question that no lookup uses. Unlike NULL it is not replaced by that of a task which is accepted a moment later.
 _NO_QUESTION = ""
 
 
 class Store:
-    """What was asked and answered; safe to share between threads, and with other processes.
+    """Results, tasks and runs; safe to share between threads and processes.
 
-    Every method may raise StoreError. Times are Unix seconds, taken from `clock` where none is given. `dropped` is how
-    many answers of an earlier version are not found any more since the store was opened, because they are not reliable.
+    Every method may raise StoreError. Times are Unix seconds, from `clock` by default. `dropped` is the number of
+    answers of an earlier version that are no longer reused since this store was opened, because they are unreliable.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float], dropped: int = 0) -> None:
@@ -267,10 +241,10 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], float] = time.time, patience: float = PATIENCE) -> Self:
-        """Open a store, or make one: its folders, its file with mode 0600, and the tables of this version.
+        """Open or create a store: its folders, its file with mode 0600, and its tables.
 
-        Raises StoreError for what is not a store, was made by a newer version, cannot be written, or stays locked for
-        longer than `patience` seconds.
+        Raises StoreError if the file is not a store, is from a newer version, cannot be written, or stays locked for
+        more than `patience` seconds.
         """
         database = Database(prepare(path), patience=patience)
         try:
@@ -284,7 +258,7 @@ class Store:
         return cls(database, clock, dropped)
 
     def close(self) -> None:
-        """Close the store; twice does no harm."""
+        """Close the store; closing it again does nothing."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -297,30 +271,30 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The store's file."""
+        """The path of the store."""
         return self._database.path
 
     def begin_run(self, command: str, *, subject: str | None = None) -> int:
-        """Record that a command began, and return the number of its run.
+        """Record the start of a run and return its number.
 
-        `command` is its name without arguments, `subject` a key of what its arguments ask it to judge.
+        `command` is the command's name without arguments, `subject` a key of the inputs in its arguments.
         """
         with self._database.write() as connection:
             cursor = connection.execute(_BEGIN_RUN, (command, subject, self._clock()))
             return int(cursor.lastrowid or 0)
 
     def finish_run(self, run: int, *, exit_code: int, judged: int, skipped: int, failed: int) -> None:
-        """Record how a run ended, and that its results of tasks are told; one without an end was cut off."""
+        """Record the end of a run, and that its task results are reported; a run without an end was cut off."""
         with self._database.write() as connection:
             connection.execute(_FINISH_RUN, (self._clock(), int(exit_code), judged, skipped, failed, run))
             connection.execute(_TELL_RUN, (run,))
 
     def last_run(self, command: str, subject: str, *, before: int | None = None) -> int | None:
-        """Return the number of the newest run of a command on a subject, or of the newest before another run."""
+        """Return the number of the last run of a command on a subject (the last before a run `before`), or None."""
         return reuse.last_run(self._database, command, subject, before)
 
     def failed_in(self, run: int, source: str) -> bool:
-        """Tell whether an input failed in a run."""
+        """Return whether an input failed in a run."""
         return bool(self._database.read(reuse.FAILED_IN, (run, to_column(source))))
 
     def add_result(
@@ -331,10 +305,10 @@ class Store:
         question: str | None = None,
         file: SeenFile | None = None,
     ) -> None:
-        """Store the record of an outcome that belongs to no task; `finish_task` is for those that do.
+        """Store the record of an outcome without a task; `finish_task` is for those with one.
 
-        With a `question` a later call finds the answer again. A `file` is remembered in the same transaction; it needs
-        a question, and a record with the hash of its content.
+        With a `question` a later run can reuse the answer. The fingerprint of `file` is stored in the same transaction;
+        it needs a question, and a record with the SHA-256 of the content.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -345,30 +319,30 @@ class Store:
     def find_answer(
         self, sha256: str, question: str, *, since: float | None = None, run: int | None = None
     ) -> Answer | None:
-        """Return the newest verdict on a content that answers a question.
+        """Return the newest verdict on a content for a question, or None.
 
-        It counts if it was given at `since` or later, or in the run with the number `run`.
+        It must be from `since` or later, or from the run with the number `run`.
         """
         return reuse.find_answer(self._database, sha256, question, since, run)
 
     def clean_in(self, folder: str, question: str, *, since: float, names: Sequence[str] | None = None) -> list[Found]:
-        """Return the files of a folder, or those with some names, that were clean when a question was last answered.
+        """Return the files of a folder that were clean when a question was last answered, at `since` or later.
 
-        That was at `since` or later. They come in the order of their names.
+        `names` limits them to some names. They are sorted by name.
         """
         return reuse.clean_in(self._database, folder, question, since, names)
 
     def seen_in(self, folder: str, *, names: Sequence[str] | None = None) -> Mapping[str, Seen]:
-        """Return what is known of the files of a folder, or of those with some names, by name."""
+        """Return the known files of a folder by name; `names` limits them to some names."""
         return reuse.seen_in(self._database, folder, names)
 
     def remember_file(self, file: SeenFile, sha256: str, question: str, *, judged_at: float) -> None:
-        """Keep the hash of a file and when the question was last answered, so that it need not be read again."""
+        """Store the fingerprint and SHA-256 of a file, so that it need not be hashed again."""
         with self._database.write() as connection:
             reuse.remember(connection, file, sha256, question, judged_at)
 
     def begin_task(self, task: NewTask) -> int:
-        """Record a task before its submission is sent, and return its number."""
+        """Record a task before its submission and return its number."""
         with self._database.write() as connection:
             cursor = connection.execute(INSERT, (self._clock(), *new_row(task)))
             return int(cursor.lastrowid or 0)
@@ -376,9 +350,9 @@ class Store:
     def accept_task(
         self, number: int, *, req_id: str, submitted_at: float, expires_at: float, request_id: str | None
     ) -> None:
-        """Record the id under which the service has accepted a task.
+        """Record the id with which the service has accepted a task.
 
-        A callback can be quicker than this; then the task has its result, and is not pending any more.
+        If the callback arrived first, the task already has its result and is finished.
         """
         key = to_column(req_id)
         with self._database.write() as connection:
@@ -390,14 +364,14 @@ class Store:
                 connection.execute(COMPLETE, (number, key))
 
     def drop_task(self, number: int) -> None:
-        """Forget a task whose submission failed, so that the service has none."""
+        """Delete a task whose submission failed."""
         with self._database.write() as connection:
             connection.execute(DROP, (number,))
 
     def pending_tasks(self, *, kind: TaskKind | None = None) -> Iterator[Task]:
-        """Yield the tasks that are pending now, oldest first; memory does not grow with their number.
+        """Yield the pending tasks, oldest first, in constant memory.
 
-        Tasks that are accepted after this call are not among them, nor those that are finished before their turn.
+        Tasks that are accepted after this call, or finished before their turn, are left out.
         """
         newest = int(self._database.read("SELECT coalesce(max(number), 0) FROM tasks")[0][0])
         return self._pending(newest, kind)
@@ -406,32 +380,32 @@ class Store:
         after = 0
         while True:
             if kind is None:
-                rows = self._database.read(PENDING, (after, newest, _PAGE))
+                rows = self._database.read(PENDING, (after, newest, PAGE))
             else:
-                rows = self._database.read(PENDING_OF_KIND, (after, newest, kind, _PAGE))
+                rows = self._database.read(PENDING_OF_KIND, (after, newest, kind, PAGE))
             if not rows:
                 return
             yield from map(to_task, rows)
             after = rows[-1]["number"]
 
     def find_task(self, req_id: str) -> Task | None:
-        """Return the task with an id of the service, the newest where there are several."""
+        """Return the newest task with an id of the service, or None."""
         rows = self._database.read(BY_ID, (to_column(req_id),))
         return to_task(rows[0]) if rows else None
 
     def find_pending(self, sha256: str, question: str) -> Task | None:
-        """Return the newest task, pending and not expired, that will answer a question about a content."""
+        """Return the newest pending, unexpired task about a content and a question, or None."""
         rows = self._database.read(OF_CONTENT, (sha256, question, self._clock()))
         return to_task(rows[0]) if rows else None
 
     def finish_task(
         self, req_id: str, record: Mapping[str, Any], run: int | None = None, *, reusable: bool = True
     ) -> bool:
-        """Store the result of a task and mark the task as done or failed, both or neither.
+        """Store the result of a task and mark the task as done or failed, in one transaction.
 
-        The result counts as told when its run has finished, or by `mark_told`. One that is not `reusable` is no answer
-        to the task's question. Returns False, and stores nothing, where the task was finished before, by whichever
-        process. The id may be one that no task here has: the callback of a task that another machine submitted.
+        The result counts as reported when its run has finished, or by `mark_told`. If it is not `reusable`, no later
+        run finds it. Returns False, and stores nothing, if the task is finished already. The task may be unknown here:
+        a callback can belong to one that another machine submitted.
         """
         now, key = self._clock(), to_column(req_id)
         with self._database.write() as connection:
@@ -443,35 +417,44 @@ class Store:
             return is_new
 
     def untold(self) -> Iterator[Untold]:
-        """Yield the results of tasks of which no finished run has told, oldest first; memory does not grow with them.
+        """Yield the task results that no finished run has reported, oldest first, in constant memory.
 
-        Results that are stored after this call are not among them, nor those that are told before their turn. A run
-        that is still at work has not told its own.
+        Results that are stored after this call, or reported before their turn, are left out; those of a run that is
+        still running are included.
         """
-        return untold(self._database)
+        return self._untold(int(self._database.read("SELECT coalesce(max(number), 0) FROM results")[0][0]))
+
+    def _untold(self, newest: int) -> Iterator[Untold]:
+        after = 0
+        while rows := self._database.read(UNTOLD, (after, newest, PAGE)):
+            for row in rows:
+                record = read_record(row["record"], row["judged_at"])
+                req_id = from_column(row["finishes"])
+                yield Untold(req_id, record, row["judged_at"], row["run"], self.find_task(req_id))
+            after = rows[-1]["number"]
 
     def claim(self, req_id: str, run: int) -> bool:
-        """Let an untold result belong to a run, with whose end it is told; False where it is told by now."""
+        """Assign an unreported result to a run, whose end reports it; return False if it is reported already."""
         with self._database.write() as connection:
             return connection.execute(_CLAIM, (run, to_column(req_id))).rowcount > 0
 
     def mark_told(self, req_id: str) -> None:
-        """Record that the result of a task is told, whatever becomes of its run."""
+        """Record that the result of a task is reported, however its run ends."""
         with self._database.write() as connection:
             connection.execute(_TELL, (to_column(req_id),))
 
     def expire_task(self, req_id: str) -> bool:
-        """Mark a pending task whose result the service has forgotten; False where it was marked or finished before.
+        """Mark a pending task as expired; return False if it is expired or finished already.
 
-        No result is stored: where one should come all the same, `finish_task` still takes it.
+        No result is stored; `finish_task` still accepts one that arrives later.
         """
         with self._database.write() as connection:
             return connection.execute(EXPIRE, (to_column(req_id),)).rowcount > 0
 
     def close_lost(self, *, older_than: float) -> LostTasks:
-        """Mark the submissions, begun more than so many seconds ago, that were cut off before their answer as lost.
+        """Mark submissions that began more than `older_than` seconds ago, and have no response, as lost.
 
-        Returns how many they are and the first ten, to one caller alone. One whose answer comes after all is accepted.
+        Only one of several callers gets them. A response that arrives later is still accepted.
         """
         now = self._clock()
         before = now - older_than
@@ -483,7 +466,7 @@ class Store:
         return LostTasks(count, tuple(replace(to_task(row), state=TaskState.LOST) for row in first))
 
     def history(self, filters: Filters) -> Iterator[Entry]:
-        """Yield the stored results that are meant, the last stored first; memory grows by 8 bytes for each at most."""
+        """Yield the stored results that match, newest first, in at most 8 bytes of memory each."""
         from moderate_cli.store.queries import history
 
         return history(self._database, filters)
@@ -496,9 +479,9 @@ class Store:
         until: float | None = None,
         engine: Engine | None = None,
     ) -> list[Usage]:
-        """Return calls, hits and billed calls by service, in each day or month of UTC that has any, or in all.
+        """Return calls, hits and billed calls by service, and by day or month (UTC) if asked to.
 
-        `since` belongs to the span and `until` does not.
+        `since` is inclusive and `until` exclusive.
         """
         from moderate_cli.store.queries import usage
 
@@ -507,15 +490,15 @@ class Store:
     def label_counts(
         self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
     ) -> list[LabelCount]:
-        """Return in how many calls of each service each label was found, the most frequent first."""
+        """Return the number of calls by label and service, the most frequent first; see `usage` for the span."""
         from moderate_cli.store.queries import label_counts
 
         return label_counts(self._database, since, until, engine)
 
     def add_feedback(self, request_id: str, verdict: FeedbackVerdict, note: str | None = None) -> None:
-        """Keep what a person says of a verdict; what was said before stays, and the newest counts.
+        """Add a person's feedback on a verdict; the newest counts.
 
-        Raises StoreError (`unknown_request`) where no result has that request id.
+        Raises StoreError (`unknown_request`) if no result has that request id.
         """
         from moderate_cli.store.queries import add_feedback
 
@@ -523,9 +506,10 @@ class Store:
             add_feedback(connection, request_id, verdict, note, self._clock())
 
     def prune(self, *, older_than: float) -> Pruned:
-        """Forget the results, finished tasks and seen files of more than so many seconds ago, and return their counts.
+        """Delete results, finished tasks and known files that are older than `older_than` seconds; return the counts.
 
-        With the results go their feedback and the runs that have ended and have no other. Others can write meanwhile.
+        The feedback on the results and the finished runs without other results are deleted too. Other processes can
+        write meanwhile.
         """
         from moderate_cli.store.queries import prune
 

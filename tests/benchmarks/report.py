@@ -13,10 +13,11 @@ _HEAD = _LINE.format("#", "figure", "moderate", "beside", "that", "ratio", "targ
 class Figure:
     """One measured figure: `ours` and `theirs` in the same `unit`, and the bound of their ratio.
 
-    `theirs` is None where the peer is not installed. A figure without a bound only informs.
+    `theirs` is None where the peer is not installed. A figure without a bound only informs; `target` is `-` for one
+    that is no numbered target.
     """
 
-    target: int
+    target: int | Literal["-"]
     name: str
     ours: float
     peer: str
@@ -34,10 +35,10 @@ class Figure:
     @property
     def verdict(self) -> str:
         """Whether the target is met."""
-        if self.ratio is None:
-            return "peer not installed"
         if self.bound is None:
             return ""
+        if self.ratio is None:
+            return "peer not installed"
         is_met = self.ratio <= self.bound if self.side == "or less" else self.ratio >= self.bound
         return "met" if is_met else "MISSED"
 

@@ -24,7 +24,7 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from moderate_cli.models import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
-from moderate_cli.records import SCHEMA, load_schema, record_schema, to_record
+from moderate_cli.records import SCHEMA, from_json, load_schema, record_schema, to_json, to_record
 from moderate_cli.results import GatePolicy, Suppression
 
 FIELDS = [
@@ -330,3 +330,30 @@ def test_a_record_tells_what_was_billed(outcome: Outcome, calls: int | None) -> 
 def test_a_remark_that_came_with_an_earlier_answer_is_told_once() -> None:
     outcome = replace(judged(notes=("first assumed", "odd")), notes=("first assumed",), reused=True)
     assert to_record(outcome)["notes"] == ["first assumed", "odd"]
+
+
+@pytest.mark.parametrize("source", ["a.png", "\u56fe\u7247.png", "caf\udce9.png", "a\x00\x1b\u2028.png", "\U0001f600"])
+def test_a_record_is_read_back_from_its_json_whatever_the_name(source: str) -> None:
+    record = to_record(failed(source))
+    text = to_json(record)
+    assert "\n" not in text
+    assert text.encode()
+    assert from_json(text) == json.loads(text) == record
+
+
+@pytest.mark.parametrize("text", ["", "{", "nothing", b"\xff"])
+def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        from_json(text)
+
+
+def test_the_schema_of_each_part_of_a_record_is_closed_and_requires_every_field() -> None:
+    definitions = load_schema()["$defs"]
+    open_to_the_api = {"Ext", "TextInImage", "EngineCheck"}
+    for name, part in definitions.items():
+        if part.get("type") == "object":
+            assert part.get("additionalProperties", True) is (name in open_to_the_api), name
+            assert set(part["required"]) == set(part["properties"]) - {"local_engine"}, name
+    assert sorted(definitions["RecordLabel"]["properties"]) == sorted(
+        ["label", "confidence", "description", "risk_level", "service", "where", "suppressed"]
+    )

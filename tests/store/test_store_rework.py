@@ -211,9 +211,7 @@ def test_rows_of_none_are_one_statement_and_the_others_come_in_pages(
         (("low", flagged) if number % 10 == 0 else ("none", text) for number in range(20_000)),
     )
     read: list[Any] = []
-    monkeypatch.setattr(
-        "moderate_cli.store.upgrade.json.loads", lambda text: read.append(text) or json.JSONDecoder().decode(text)
-    )
+    monkeypatch.setattr("moderate_cli.store.upgrade.from_json", lambda text: read.append(text) or json.loads(text))
     tracemalloc.start()
     try:
         with old.opened() as store:

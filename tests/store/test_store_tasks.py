@@ -100,7 +100,7 @@ def test_what_is_accepted_after_the_call_is_not_among_them(store: Store) -> None
 
 
 def test_tasks_can_be_finished_while_they_are_streamed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moderate_cli.store.store._PAGE", 3)
+    monkeypatch.setattr("moderate_cli.store.store.PAGE", 3)
     for number in range(10):
         pending(store, f"T{number}")
     seen = []
