@@ -15,67 +15,6 @@ from msgspec import Struct
 
 from moderate_cli.common.digests import sm3
 
-
-def opener(*, redirects: bool = True) -> urllib.request.OpenerDirector:
-    """Return an opener for http and https; the usual one also follows a redirect to ftp."""
-    director = urllib.request.OpenerDirector()
-    handlers: list[type[urllib.request.BaseHandler]] = [
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ]
-    if redirects:
-        handlers.append(urllib.request.HTTPRedirectHandler)
-    for handler in handlers:
-        director.add_handler(handler())
-    return director
-
-
-_THREADS = 2
-"""Of each kind: the local engine examines two images at one time, and slow receivers must not hold it up."""
-
-
-class Background:
-    """Two small pools of threads, for as long as an emulator runs."""
-
-    def __init__(self) -> None:
-        self._examinations = ThreadPoolExecutor(_THREADS, "moderate-emulator-task")
-        self._callbacks = ThreadPoolExecutor(_THREADS, "moderate-emulator-callback")
-        self._stopping = threading.Event()
-
-    def examine(self, work: Callable[[], object]) -> None:
-        """Do some work when a thread for examinations is free."""
-        self._examinations.submit(work)
-
-    def push(self, work: Callable[[], object]) -> None:
-        """Do some work when a thread for callbacks is free."""
-        if not self.is_stopping:
-            self._callbacks.submit(work)
-
-    def wait(self, seconds: float) -> bool:
-        """Pause, and tell whether the emulator stops meanwhile."""
-        return self._stopping.wait(seconds)
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the emulator stops, so that long work should end."""
-        return self._stopping.is_set()
-
-    def drain(self) -> None:
-        """Return when all work is done, that which was still waiting too."""
-        self._examinations.shutdown()
-        self._callbacks.shutdown()
-
-    def stop(self) -> None:
-        """Drop the work that waits, and return when that under way has ended."""
-        self._stopping.set()
-        self._examinations.shutdown(cancel_futures=True)
-        self._callbacks.shutdown(cancel_futures=True)
-
-
 PUSH_SECONDS = 5.0
 """How long a receiver may take; the vendor's limit is not documented."""
 
@@ -83,6 +22,8 @@ WAITS = (0.5, 1.0, 2.0)
 """Seconds before each of the three further pushes; the vendor names their number only."""
 
 _CONFIRMED = 200
+_THREADS = 2
+"""Of each kind: the local engine examines two images at one time, and slow receivers must not hold it up."""
 
 
 class Callback(Struct, frozen=True):
@@ -129,3 +70,59 @@ def _post(url: str, form: bytes) -> bool:
         return False
     except (OSError, HTTPException, ValueError):
         return False
+
+
+def opener(*, redirects: bool = True) -> urllib.request.OpenerDirector:
+    """Return an opener for http and https; the usual one also follows a redirect to ftp."""
+    director = urllib.request.OpenerDirector()
+    handlers: list[type[urllib.request.BaseHandler]] = [
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ]
+    if redirects:
+        handlers.append(urllib.request.HTTPRedirectHandler)
+    for handler in handlers:
+        director.add_handler(handler())
+    return director
+
+
+class Background:
+    """Two small pools of threads, for as long as an emulator runs."""
+
+    def __init__(self) -> None:
+        self._examinations = ThreadPoolExecutor(_THREADS, "moderate-emulator-task")
+        self._callbacks = ThreadPoolExecutor(_THREADS, "moderate-emulator-callback")
+        self._stopping = threading.Event()
+
+    def examine(self, work: Callable[[], object]) -> None:
+        """Do some work when a thread for examinations is free."""
+        self._examinations.submit(work)
+
+    def push(self, work: Callable[[], object]) -> None:
+        """Do some work when a thread for callbacks is free."""
+        if not self.is_stopping:
+            self._callbacks.submit(work)
+
+    def wait(self, seconds: float) -> bool:
+        """Pause, and tell whether the emulator stops meanwhile."""
+        return self._stopping.wait(seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the emulator stops, so that long work should end."""
+        return self._stopping.is_set()
+
+    def drain(self) -> None:
+        """Return when all work is done, that which was still waiting too."""
+        self._examinations.shutdown()
+        self._callbacks.shutdown()
+
+    def stop(self) -> None:
+        """Drop the work that waits, and return when that under way has ended."""
+        self._stopping.set()
+        self._examinations.shutdown(cancel_futures=True)
+        self._callbacks.shutdown(cancel_futures=True)

@@ -53,192 +53,17 @@ from moderate_cli.emulator.state import Kind, State, StoreFullError
 if TYPE_CHECKING:
     from moderate_cli.emulator.messages import Request
 
+PATH = "/frames/"
+LIFETIME = 5 * 60
+"""Seconds that a TempUrl is valid (page of the asynchronous API, March 2026)."""
 
-def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
-    """Refuse a call about images for which nothing could be checked; "none" would claim that something was."""
-    if not rules:
-        _require_engine(engine)
-
-
-def examine(engine: LocalEngine, content: bytes) -> Examination:
-    """Look at an image, or raise the BodyError that fits."""
-    _require_engine(engine)
-    with _as_body_errors():
-        return _checked(engine.examine(content))
-
-
-def examine_frames(engine: LocalEngine, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
-    """Look at the frames of an image one after the other, or raise the BodyError that fits; most images have none."""
-    _require_engine(engine)
-    with _as_body_errors():
-        for frame in engine.examine_frames(content, interval, most):
-            _checked(frame.examination)
-            yield frame
-
-
-def _require_engine(engine: LocalEngine) -> None:
-    """Refuse an image that no detector can look at."""
-    if not engine.is_available():
-        raise _no_engine()
-
-
-@contextmanager
-def _as_body_errors() -> Iterator[None]:
-    """Turn the engine's errors into codes."""
-    try:
-        yield
-    except TooLargeForEngineError as error:
-        raise BodyError(406, f"image is too large for the local engine: {error}") from error
-    except ImageTooLargeError as error:
-        raise BodyError(406, f"image is too large: {error}") from error
-    except UnreadableImageError as error:
-        raise BodyError(407, f"image format is not supported: {error}") from error
-
-
-def _checked(examination: Examination) -> Examination:
-    """Return an examination in which at least one check ran."""
-    if not examination.checks:
-        raise _no_engine()
-    return examination
-
-
-def _no_engine() -> BodyError:
-    return BodyError(408, f"no check of the local engine can run; install its packages: {install_command(EXTRA)}")
-
-
+_BUCKET = "frames"
+_SUFFIX_ALPHABET = string.digits + string.ascii_letters
 _NO_KEYWORDS = NotChecked("keywords", "no keyword rules are given")
 _ALWAYS_SAID = (
     NotChecked("meaning_of_text", "texts are compared with keyword rules at most"),
     NotChecked("tokens", "there is no tokenizer: Usage counts the characters of the texts"),
 )
-
-Look = Callable[[ImageParameters], Examination]
-"""Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
-
-
-class _Judged(Struct):
-    """What was found in one part, and in those below it."""
-
-    part: Part
-    findings: tuple[Finding, ...]
-    keywords: list[Keyword]
-    replies: list[_Judged]
-
-    def walk(self) -> Iterator[_Judged]:
-        """Yield this part and everything below it."""
-        yield self
-        for reply in self.replies:
-            yield from reply.walk()
-
-
-def require_checks_of_post(
-    engine: LocalEngine, rules: Sequence[ImageRule], keywords: Sequence[Keyword], post: Post
-) -> None:
-    """Refuse a post of which nothing can be checked; an answer "none" would claim that something was."""
-    if post.images:
-        require_checks(engine, rules)
-    elif not keywords:
-        raise BodyError(408, "no check of the local engine can run: the post has no images, and no keyword rules exist")
-
-
-def judge_post(look: Look, keywords: Sequence[Keyword], post: Post) -> dict[str, Any]:
-    """Examine a post, its images in the order of its parts, and return the Data of its result.
-
-    Raises BodyError where an image cannot be examined: a part of a post is no post.
-    """
-    examinations: list[Examination] = []
-    main = _judge_part(look, keywords, post.main, examinations)
-    findings = [finding for judged in main.walk() for finding in judged.findings]
-    return {
-        "DataId": post.data_id,
-        "RiskLevel": highest(finding.risk_level for finding in findings),
-        "MainData": _results(main),
-        "CommentDatas": [_comment(reply) for reply in main.replies],
-        "Usage": {
-            "Total_tokens": post.characters,
-            "Output_tokens": 0,
-            "Input_tokens": post.characters,
-        },
-        "Ext": {"LocalEngine": local_engine(_whole(examinations, keywords, main))},
-    }
-
-
-def _judge_part(look: Look, keywords: Sequence[Keyword], part: Part, examinations: list[Examination]) -> _Judged:
-    """Examine one part and those below it, in the order in which their images come."""
-    try:
-        own = [look(image) for image in part.images]
-    except BodyError as error:
-        raise BodyError(error.code, f"{part.where}: {error.message}") from error
-    examinations += own
-    words = find_keywords(keywords, part.texts)
-    findings = [finding for examination in own for finding in examination.findings]
-    findings += [_finding(word) for word in words]
-    replies = [_judge_part(look, keywords, reply, examinations) for reply in part.replies]
-    return _Judged(part, strongest(findings), words, replies)
-
-
-def _finding(keyword: Keyword) -> Finding:
-    """Return the finding for a keyword."""
-    description = f"Keyword of {keyword.lib_name} (local engine)"
-    return Finding(keyword.label, 100.0, description, keyword.level)
-
-
-def _comment(judged: _Judged) -> dict[str, Any]:
-    """Describe a comment, with its replies if it has any."""
-    replies = [_comment(reply) for reply in judged.replies]
-    return _results(judged) | ({"CommentDatas": replies} if replies else {})
-
-
-def _results(judged: _Judged) -> dict[str, Any]:
-    """Describe what was found in one part: the page names it Result, and the SDK reads Results."""
-    results = plain_results(judged.findings)
-    return {"Result": results, "Results": results}
-
-
-def _whole(examinations: list[Examination], keywords: Sequence[Keyword], main: _Judged) -> Examination:
-    """Return what was checked in the whole post."""
-    images = merge(examinations)
-    if not keywords:
-        return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID))
-    details: dict[str, Any] = {"Words": len(keywords)}
-    hits = [_hit(word, judged.part) for judged in main.walk() for word in judged.keywords]
-    if hits:
-        details["Hits"] = hits
-    check = Check("keywords", "local rules", details)
-    return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID))
-
-
-def _hit(keyword: Keyword, part: Part) -> Mapping[str, str]:
-    """Tell which keyword stands where, with the names that the vendor uses for keywords in images."""
-    return {
-        "KeyWords": keyword.word,
-        "LibId": keyword.lib_id,
-        "LibName": keyword.lib_name,
-        "Where": part.where,
-    }
-
-
-PATH = "/frames/"
-
-LIFETIME = 5 * 60
-"""Seconds that a TempUrl is valid (page of the asynchronous API, March 2026)."""
-
-_BUCKET = "frames"
-
-
-def publish(state: State, endpoint: str, jpeg: bytes) -> str:
-    """Keep a picture among the objects, and return its temporary URL."""
-    name = f"{secrets.token_urlsafe(24)}.jpg"
-    state.objects.put(_BUCKET, name, jpeg)
-    return f"{endpoint}{PATH}{name}"
-
-
-def show(state: State, request: Request) -> Response:
-    """Answer with a picture whose URL is still valid."""
-    jpeg = state.objects.get(_BUCKET, request.path.removeprefix(PATH), max_age=LIFETIME)
-    if jpeg is None:
-        raise OssError("AccessDenied", "The temporary URL is unknown or has expired.")
-    return Response(200, {"Content-Type": "image/jpeg"}, jpeg)
 
 
 class Service(Struct, frozen=True):
@@ -260,9 +85,51 @@ class Call(Struct, frozen=True):
     request_id: str
 
 
-OutcomeStream = Callable[[list[ImageParameters]], Mapping[str, Any]]
+Look = Callable[[ImageParameters], Examination]
+"""Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
 
-_SUFFIX_ALPHABET = string.digits + string.ascii_letters
+OutcomeStream = Callable[[list[ImageParameters]], Mapping[str, Any]]
+Operation = Callable[[Service, Call], Mapping[str, Any]]
+
+
+def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
+    """Judge one image with the local engine, which looks for the same whatever moderation service is asked for."""
+    image = read_image_parameters(call.parameters)
+    name = call.parameters["Service"]
+    examination = _examined(service, image, [name])[name]
+    service.state.remember_request(call.request_id)
+    return bodies.judged_image(image.data_id, examination)
+
+
+def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
+    """Judge one image for several moderation services; the local engine looks at it once, and answers for all."""
+    names = read_services(call.parameters)
+    image = read_image_parameters(call.parameters)
+    return bodies.judged_batch(image.data_id, _examined(service, image, names))
+
+
+def _examined(service: Service, image: ImageParameters, names: list[str]) -> dict[str, Examination]:
+    """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
+    require_checks(service.engine, service.image_rules)
+    content = read_image(image, service.state.objects)
+    laid_down = {name: match_rule(service.image_rules, image, content, name) for name in names}
+    seen = examine(service.engine, content) if None in laid_down.values() else None
+    return {name: found for name, by_rule in laid_down.items() if (found := by_rule or seen)}
+
+
+def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
+    """Tell the auxiliary information of an earlier ImageModeration, of which the local engine has none."""
+    request_id = require(call.parameters, "ReqId")
+    info_types = read_info_types(call.parameters.get("InfoType", ""))
+    if not service.state.is_judged_request(request_id):
+        # What the service answers here is not documented; "a parameter is incorrect" fits best.
+        raise BodyError(401, "there is no ImageModeration with this RequestId")
+    return bodies.no_auxiliary_information(info_types or INFO_TYPES)
+
+
+def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:
+    """Grant an upload to the emulated OSS."""
+    return bodies.upload_token(service.state.issue_upload_token(), service.endpoint)
 
 
 def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
@@ -296,6 +163,18 @@ def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, An
 def describe_multimodal_moderation_result(service: Service, call: Call) -> Mapping[str, Any]:
     """Return the result of a post's task, once there is one."""
     return service.state.tasks.result(require(call.parameters, "ReqId"), Kind.POST)
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "DescribeImageModerationResult": describe_image_moderation_result,
+    "DescribeImageResultExt": describe_image_result_ext,
+    "DescribeMultimodalModerationResult": describe_multimodal_moderation_result,
+    "DescribeUploadToken": describe_upload_token,
+    "ImageAsyncModeration": image_async_moderation,
+    "ImageBatchModeration": image_batch_moderation,
+    "ImageModeration": image_moderation,
+    "MultimodalAsyncModeration": multimodal_async_moderation,
+}
 
 
 def _enqueue(
@@ -398,56 +277,170 @@ def _judge_post(
     return judge_post(look, keywords, post)
 
 
-Operation = Callable[[Service, Call], Mapping[str, Any]]
+def judge_post(look: Look, keywords: Sequence[Keyword], post: Post) -> dict[str, Any]:
+    """Examine a post, its images in the order of its parts, and return the Data of its result.
+
+    Raises BodyError where an image cannot be examined: a part of a post is no post.
+    """
+    examinations: list[Examination] = []
+    main = _judge_part(look, keywords, post.main, examinations)
+    findings = [finding for judged in main.walk() for finding in judged.findings]
+    return {
+        "DataId": post.data_id,
+        "RiskLevel": highest(finding.risk_level for finding in findings),
+        "MainData": _results(main),
+        "CommentDatas": [_comment(reply) for reply in main.replies],
+        "Usage": {
+            "Total_tokens": post.characters,
+            "Output_tokens": 0,
+            "Input_tokens": post.characters,
+        },
+        "Ext": {"LocalEngine": local_engine(_whole(examinations, keywords, main))},
+    }
 
 
-def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
-    """Judge one image with the local engine, which looks for the same whatever moderation service is asked for."""
-    image = read_image_parameters(call.parameters)
-    name = call.parameters["Service"]
-    examination = _examined(service, image, [name])[name]
-    service.state.remember_request(call.request_id)
-    return bodies.judged_image(image.data_id, examination)
+class _Judged(Struct):
+    """What was found in one part, and in those below it."""
+
+    part: Part
+    findings: tuple[Finding, ...]
+    keywords: list[Keyword]
+    replies: list[_Judged]
+
+    def walk(self) -> Iterator[_Judged]:
+        """Yield this part and everything below it."""
+        yield self
+        for reply in self.replies:
+            yield from reply.walk()
 
 
-def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
-    """Judge one image for several moderation services; the local engine looks at it once, and answers for all."""
-    names = read_services(call.parameters)
-    image = read_image_parameters(call.parameters)
-    return bodies.judged_batch(image.data_id, _examined(service, image, names))
+def _judge_part(look: Look, keywords: Sequence[Keyword], part: Part, examinations: list[Examination]) -> _Judged:
+    """Examine one part and those below it, in the order in which their images come."""
+    try:
+        own = [look(image) for image in part.images]
+    except BodyError as error:
+        raise BodyError(error.code, f"{part.where}: {error.message}") from error
+    examinations += own
+    words = find_keywords(keywords, part.texts)
+    findings = [finding for examination in own for finding in examination.findings]
+    findings += [_finding(word) for word in words]
+    replies = [_judge_part(look, keywords, reply, examinations) for reply in part.replies]
+    return _Judged(part, strongest(findings), words, replies)
 
 
-def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
-    """Tell the auxiliary information of an earlier ImageModeration, of which the local engine has none."""
-    request_id = require(call.parameters, "ReqId")
-    info_types = read_info_types(call.parameters.get("InfoType", ""))
-    if not service.state.is_judged_request(request_id):
-        # What the service answers here is not documented; "a parameter is incorrect" fits best.
-        raise BodyError(401, "there is no ImageModeration with this RequestId")
-    return bodies.no_auxiliary_information(info_types or INFO_TYPES)
+def _finding(keyword: Keyword) -> Finding:
+    """Return the finding for a keyword."""
+    description = f"Keyword of {keyword.lib_name} (local engine)"
+    return Finding(keyword.label, 100.0, description, keyword.level)
 
 
-def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:
-    """Grant an upload to the emulated OSS."""
-    return bodies.upload_token(service.state.issue_upload_token(), service.endpoint)
+def _comment(judged: _Judged) -> dict[str, Any]:
+    """Describe a comment, with its replies if it has any."""
+    replies = [_comment(reply) for reply in judged.replies]
+    return _results(judged) | ({"CommentDatas": replies} if replies else {})
 
 
-OPERATIONS: Mapping[str, Operation] = {
-    "DescribeImageModerationResult": describe_image_moderation_result,
-    "DescribeImageResultExt": describe_image_result_ext,
-    "DescribeMultimodalModerationResult": describe_multimodal_moderation_result,
-    "DescribeUploadToken": describe_upload_token,
-    "ImageAsyncModeration": image_async_moderation,
-    "ImageBatchModeration": image_batch_moderation,
-    "ImageModeration": image_moderation,
-    "MultimodalAsyncModeration": multimodal_async_moderation,
-}
+def _results(judged: _Judged) -> dict[str, Any]:
+    """Describe what was found in one part: the page names it Result, and the SDK reads Results."""
+    results = plain_results(judged.findings)
+    return {"Result": results, "Results": results}
 
 
-def _examined(service: Service, image: ImageParameters, names: list[str]) -> dict[str, Examination]:
-    """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
-    require_checks(service.engine, service.image_rules)
-    content = read_image(image, service.state.objects)
-    laid_down = {name: match_rule(service.image_rules, image, content, name) for name in names}
-    seen = examine(service.engine, content) if None in laid_down.values() else None
-    return {name: found for name, by_rule in laid_down.items() if (found := by_rule or seen)}
+def _whole(examinations: list[Examination], keywords: Sequence[Keyword], main: _Judged) -> Examination:
+    """Return what was checked in the whole post."""
+    images = merge(examinations)
+    if not keywords:
+        return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID))
+    details: dict[str, Any] = {"Words": len(keywords)}
+    hits = [_hit(word, judged.part) for judged in main.walk() for word in judged.keywords]
+    if hits:
+        details["Hits"] = hits
+    check = Check("keywords", "local rules", details)
+    return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID))
+
+
+def _hit(keyword: Keyword, part: Part) -> Mapping[str, str]:
+    """Tell which keyword stands where, with the names that the vendor uses for keywords in images."""
+    return {
+        "KeyWords": keyword.word,
+        "LibId": keyword.lib_id,
+        "LibName": keyword.lib_name,
+        "Where": part.where,
+    }
+
+
+def require_checks_of_post(
+    engine: LocalEngine, rules: Sequence[ImageRule], keywords: Sequence[Keyword], post: Post
+) -> None:
+    """Refuse a post of which nothing can be checked; an answer "none" would claim that something was."""
+    if post.images:
+        require_checks(engine, rules)
+    elif not keywords:
+        raise BodyError(408, "no check of the local engine can run: the post has no images, and no keyword rules exist")
+
+
+def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
+    """Refuse a call about images for which nothing could be checked; "none" would claim that something was."""
+    if not rules:
+        _require_engine(engine)
+
+
+def examine(engine: LocalEngine, content: bytes) -> Examination:
+    """Look at an image, or raise the BodyError that fits."""
+    _require_engine(engine)
+    with _as_body_errors():
+        return _checked(engine.examine(content))
+
+
+def examine_frames(engine: LocalEngine, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
+    """Look at the frames of an image one after the other, or raise the BodyError that fits; most images have none."""
+    _require_engine(engine)
+    with _as_body_errors():
+        for frame in engine.examine_frames(content, interval, most):
+            _checked(frame.examination)
+            yield frame
+
+
+def _require_engine(engine: LocalEngine) -> None:
+    """Refuse an image that no detector can look at."""
+    if not engine.is_available():
+        raise _no_engine()
+
+
+@contextmanager
+def _as_body_errors() -> Iterator[None]:
+    """Turn the engine's errors into codes."""
+    try:
+        yield
+    except TooLargeForEngineError as error:
+        raise BodyError(406, f"image is too large for the local engine: {error}") from error
+    except ImageTooLargeError as error:
+        raise BodyError(406, f"image is too large: {error}") from error
+    except UnreadableImageError as error:
+        raise BodyError(407, f"image format is not supported: {error}") from error
+
+
+def _checked(examination: Examination) -> Examination:
+    """Return an examination in which at least one check ran."""
+    if not examination.checks:
+        raise _no_engine()
+    return examination
+
+
+def _no_engine() -> BodyError:
+    return BodyError(408, f"no check of the local engine can run; install its packages: {install_command(EXTRA)}")
+
+
+def publish(state: State, endpoint: str, jpeg: bytes) -> str:
+    """Keep a picture among the objects, and return its temporary URL."""
+    name = f"{secrets.token_urlsafe(24)}.jpg"
+    state.objects.put(_BUCKET, name, jpeg)
+    return f"{endpoint}{PATH}{name}"
+
+
+def show(state: State, request: Request) -> Response:
+    """Answer with a picture whose URL is still valid."""
+    jpeg = state.objects.get(_BUCKET, request.path.removeprefix(PATH), max_age=LIFETIME)
+    if jpeg is None:
+        raise OssError("AccessDenied", "The temporary URL is unknown or has expired.")
+    return Response(200, {"Content-Type": "image/jpeg"}, jpeg)

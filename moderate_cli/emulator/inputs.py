@@ -23,76 +23,30 @@ if TYPE_CHECKING:
 
     from moderate_cli.emulator.state import ObjectStore
 
+INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
 # Both limits stand on the vendor's page of the synchronous API (March 2026).
 MAX_BYTES = 20 * 1024 * 1024
 DOWNLOAD_SECONDS = 3.0
-
-_CHUNK = 64 * 1024
-
-
-def read_image(parameters: ImageParameters, objects: ObjectStore) -> bytes:
-    """Return the bytes of the image that a call names, or raise the BodyError that fits."""
-    if parameters.is_object:
-        content = objects.get(parameters.bucket, parameters.object_name)
-        if content is None:
-            raise BodyError(404, "image download failed: there is no such object")
-        _check_size(len(content))
-        return content
-    return _download(parameters.image_url, parameters.referer)
-
-
-def _download(url: str, referer: str) -> bytes:
-    """Fetch an image in the time that the vendor allows."""
-    headers = {"User-Agent": "moderate-cli-emulator", "Accept": "*/*"}
-    if referer:
-        headers["Referer"] = referer
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
-    try:
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  (the scheme was checked)
-        with opener().open(request, timeout=DOWNLOAD_SECONDS) as response:
-            return _read(response, deadline)
-    except TimeoutError:
-        raise BodyError(405, "image download timed out") from None
-    except HTTPError as error:
-        error.close()
-        raise BodyError(404, f"image download failed: the host answered {error.code}") from None
-    except URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise BodyError(405, "image download timed out") from None
-        raise BodyError(404, f"image download failed: {error.reason}") from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise BodyError(404, f"image download failed: {type(error).__name__}") from None
-
-
-def _read(response: Any, deadline: float) -> bytes:
-    """Read a response up to the size limit, and no longer than the deadline."""
-    announced = int(response.headers.get("Content-Length") or 0)
-    _check_size(announced)
-    content = bytearray()
-    # read1 returns what has arrived; read would wait for a full chunk, however slowly the host sends.
-    while chunk := response.read1(_CHUNK):
-        content += chunk
-        _check_size(len(content))
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    if len(content) < announced:
-        raise IncompleteRead(bytes(content), announced - len(content))
-    return bytes(content)
-
-
-def _check_size(size: int) -> None:
-    """Refuse more bytes than the vendor accepts."""
-    if size > MAX_BYTES:
-        raise BodyError(406, f"image is too large: more than {MAX_BYTES} bytes")
-
-
-INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
+DEFAULT_FRAMES = 10
+MAX_FRAMES = 100
+MAX_TEXT = 5_000
+MAX_IMAGES = 30
+MAX_COMMENT_TEXT = 1_000
+MAX_COMMENT_IMAGES = 10
 
 _MAX_REFERER_LENGTH = 256
 _MAX_URL_LENGTH = 2048
 _MAX_IMAGE_DATA_ID_LENGTH = 64
+_MAX_DATA_ID_LENGTH = 128
+_MAX_SEED_LENGTH = 64
+_MAX_CALLBACK_LENGTH = 2048  # not documented; that of imageUrl
+# The page shows comments and replies to them; what the service does with deeper ones is not documented.
+_DEEPEST = 32
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]*")
+_SEED = re.compile(r"[A-Za-z0-9_]+")
+_CRYPT_TYPES = ("SHA256", "SM3")
 _SOURCE = ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId")
+_CHUNK = 64 * 1024
 
 
 class ImageParameters(Struct, frozen=True):
@@ -110,125 +64,6 @@ class ImageParameters(Struct, frozen=True):
         return bool(self.bucket and self.object_name)
 
 
-def read_image_parameters(parameters: Mapping[str, str]) -> ImageParameters:
-    """Read Service and ServiceParameters of a call, or raise the BodyError that fits."""
-    require(parameters, "Service")
-    return image_of_call(read_service_parameters(parameters))
-
-
-def read_services(parameters: Mapping[str, str]) -> list[str]:
-    """Read the comma list in Service, each service once."""
-    services = [service.strip() for service in require(parameters, "Service").split(",")]
-    if not all(services):
-        raise BodyError(400, "Service has an empty part")
-    return list(dict.fromkeys(services))
-
-
-def read_info_types(value: str) -> list[str]:
-    """Read a comma list of kinds of auxiliary information; the documentation knows four."""
-    types = [part.strip() for part in value.split(",") if part.strip()]
-    unknown = sorted(set(types).difference(INFO_TYPES))
-    if unknown:
-        raise BodyError(401, f"infoType does not know {', '.join(unknown)}")
-    return types
-
-
-def require(parameters: Mapping[str, str], name: str) -> str:
-    """Return a parameter that must not be empty."""
-    value = parameters.get(name, "")
-    if not value.strip():
-        raise BodyError(400, f"{name} is empty")
-    return value
-
-
-def read_service_parameters(parameters: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the object that the JSON text in ServiceParameters describes."""
-    document = require(parameters, "ServiceParameters")
-    try:
-        values = json.loads(document)
-    except (ValueError, RecursionError):
-        raise BodyError(401, "ServiceParameters is not valid JSON") from None
-    return as_object(values, "ServiceParameters")
-
-
-def as_object(value: Any, name: str) -> Mapping[str, Any]:
-    """Return a value that must be a JSON object."""
-    if not isinstance(value, dict):
-        raise BodyError(401, f"{name} is not a JSON object")
-    return value
-
-
-def read_texts(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Return some values that must be texts, those that are absent as empty ones."""
-    texts = {}
-    for name in names:
-        value = values.get(name)
-        if not isinstance(value, str | None):
-            raise BodyError(401, f"{name} is not a string")
-        texts[name] = value or ""
-    return texts
-
-
-def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
-    """Read what a call about one image says about it."""
-    image = image_of(values)
-    texts = read_texts(values, ("dataId", "referer", "infoType"))
-    check_length("referer", texts["referer"], _MAX_REFERER_LENGTH)
-    check_data_id(texts["dataId"], _MAX_IMAGE_DATA_ID_LENGTH)
-    read_info_types(texts["infoType"])
-    # What cannot stand in an HTTP header cannot be sent to the host of the image.
-    if not (texts["referer"].isascii() and texts["referer"].isprintable()):
-        raise BodyError(401, "referer is not valid")
-    return ImageParameters(image.image_url, image.bucket, image.object_name, texts["dataId"], texts["referer"])
-
-
-def image_of(values: Mapping[str, Any]) -> ImageParameters:
-    """Read where an image is: an object in a bucket, or a URL."""
-    texts = read_texts(values, _SOURCE)
-    check_length("imageUrl", texts["imageUrl"], _MAX_URL_LENGTH)
-    image = ImageParameters(texts["imageUrl"], texts["ossBucketName"], texts["ossObjectName"])
-    if not image.is_object:
-        if not image.image_url:
-            raise BodyError(400, "the image is empty: give imageUrl, or ossBucketName with ossObjectName")
-        check_url("imageUrl", image.image_url)
-    return image
-
-
-def check_data_id(value: str, longest: int) -> None:
-    """Refuse a data id that is too long, or has characters that the documentation rules out."""
-    check_length("dataId", value, longest)
-    if not _DATA_ID.fullmatch(value):
-        raise BodyError(401, "dataId may hold letters, digits, underscores, hyphens and periods only")
-
-
-def check_length(name: str, value: str, longest: int) -> None:
-    """Refuse a text that is too long."""
-    if len(value) > longest:
-        raise BodyError(402, f"{name} is longer than {longest} characters")
-
-
-def check_url(name: str, url: str) -> None:
-    """Refuse a URL that cannot be fetched: only http and https, with a host, and nothing but printable ASCII."""
-    usable = url.isascii() and url.isprintable() and " " not in url
-    try:
-        parts = urlsplit(url)
-        # The port is parsed only when it is asked for.
-        usable = usable and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BodyError(401, f"{name} is not a usable http or https URL")
-
-
-DEFAULT_FRAMES = 10
-MAX_FRAMES = 100
-
-_MAX_SEED_LENGTH = 64
-_MAX_CALLBACK_LENGTH = 2048  # not documented; that of imageUrl
-_SEED = re.compile(r"[A-Za-z0-9_]+")
-_CRYPT_TYPES = ("SHA256", "SM3")
-
-
 class AsyncParameters(Struct, frozen=True):
     """A task about one image; without an interval, only its first frame is examined."""
 
@@ -236,6 +71,44 @@ class AsyncParameters(Struct, frozen=True):
     interval: int | None
     max_frames: int
     callback: Callback | None
+
+
+class Post(Struct, frozen=True):
+    """A post; its comments are the replies of the main part."""
+
+    data_id: str
+    main: Part
+
+    @property
+    def images(self) -> list[ImageParameters]:
+        """All images, in the order of the parts."""
+        return [image for part in self.main.walk() for image in part.images]
+
+    @property
+    def characters(self) -> int:
+        """The length of all texts together."""
+        return sum(len(text) for part in self.main.walk() for text in part.texts)
+
+
+class Part(Struct, frozen=True):
+    """The post itself, a comment or a reply, at its JSON path in the post."""
+
+    where: str
+    texts: tuple[str, ...]
+    images: tuple[ImageParameters, ...]
+    replies: tuple[Part, ...] = ()
+
+    def walk(self) -> Iterator[Part]:
+        """Yield this part and everything below it."""
+        yield self
+        for reply in self.replies:
+            yield from reply.walk()
+
+
+def read_image_parameters(parameters: Mapping[str, str]) -> ImageParameters:
+    """Read Service and ServiceParameters of a call, or raise the BodyError that fits."""
+    require(parameters, "Service")
+    return image_of_call(read_service_parameters(parameters))
 
 
 def read_async_parameters(parameters: Mapping[str, str]) -> AsyncParameters:
@@ -288,49 +161,6 @@ def _need_sm3() -> None:
         sm3(b"")
     except NoSm3Error as error:
         raise BodyError(401, f"cryptType cannot be SM3 here: {error.message}") from error
-
-
-MAX_TEXT = 5_000
-MAX_IMAGES = 30
-MAX_COMMENT_TEXT = 1_000
-MAX_COMMENT_IMAGES = 10
-
-_MAX_DATA_ID_LENGTH = 128
-
-# The page shows comments and replies to them; what the service does with deeper ones is not documented.
-_DEEPEST = 32
-
-
-class Part(Struct, frozen=True):
-    """The post itself, a comment or a reply, at its JSON path in the post."""
-
-    where: str
-    texts: tuple[str, ...]
-    images: tuple[ImageParameters, ...]
-    replies: tuple[Part, ...] = ()
-
-    def walk(self) -> Iterator[Part]:
-        """Yield this part and everything below it."""
-        yield self
-        for reply in self.replies:
-            yield from reply.walk()
-
-
-class Post(Struct, frozen=True):
-    """A post; its comments are the replies of the main part."""
-
-    data_id: str
-    main: Part
-
-    @property
-    def images(self) -> list[ImageParameters]:
-        """All images, in the order of the parts."""
-        return [image for part in self.main.walk() for image in part.images]
-
-    @property
-    def characters(self) -> int:
-        """The length of all texts together."""
-        return sum(len(text) for part in self.main.walk() for text in part.texts)
 
 
 def read_post(parameters: Mapping[str, str]) -> Post:
@@ -393,3 +223,163 @@ def _check_totals(post: Post) -> None:
         raise BodyError(402, f"there are more than {MAX_IMAGES} images in all")
     if not post.images and not any(text.strip() for part in post.main.walk() for text in part.texts):
         raise BodyError(400, "the post is empty: it has neither text nor images")
+
+
+def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
+    """Read what a call about one image says about it."""
+    image = image_of(values)
+    texts = read_texts(values, ("dataId", "referer", "infoType"))
+    check_length("referer", texts["referer"], _MAX_REFERER_LENGTH)
+    check_data_id(texts["dataId"], _MAX_IMAGE_DATA_ID_LENGTH)
+    read_info_types(texts["infoType"])
+    # What cannot stand in an HTTP header cannot be sent to the host of the image.
+    if not (texts["referer"].isascii() and texts["referer"].isprintable()):
+        raise BodyError(401, "referer is not valid")
+    return ImageParameters(image.image_url, image.bucket, image.object_name, texts["dataId"], texts["referer"])
+
+
+def image_of(values: Mapping[str, Any]) -> ImageParameters:
+    """Read where an image is: an object in a bucket, or a URL."""
+    texts = read_texts(values, _SOURCE)
+    check_length("imageUrl", texts["imageUrl"], _MAX_URL_LENGTH)
+    image = ImageParameters(texts["imageUrl"], texts["ossBucketName"], texts["ossObjectName"])
+    if not image.is_object:
+        if not image.image_url:
+            raise BodyError(400, "the image is empty: give imageUrl, or ossBucketName with ossObjectName")
+        check_url("imageUrl", image.image_url)
+    return image
+
+
+def read_services(parameters: Mapping[str, str]) -> list[str]:
+    """Read the comma list in Service, each service once."""
+    services = [service.strip() for service in require(parameters, "Service").split(",")]
+    if not all(services):
+        raise BodyError(400, "Service has an empty part")
+    return list(dict.fromkeys(services))
+
+
+def read_info_types(value: str) -> list[str]:
+    """Read a comma list of kinds of auxiliary information; the documentation knows four."""
+    types = [part.strip() for part in value.split(",") if part.strip()]
+    unknown = sorted(set(types).difference(INFO_TYPES))
+    if unknown:
+        raise BodyError(401, f"infoType does not know {', '.join(unknown)}")
+    return types
+
+
+def read_service_parameters(parameters: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the object that the JSON text in ServiceParameters describes."""
+    document = require(parameters, "ServiceParameters")
+    try:
+        values = json.loads(document)
+    except (ValueError, RecursionError):
+        raise BodyError(401, "ServiceParameters is not valid JSON") from None
+    return as_object(values, "ServiceParameters")
+
+
+def require(parameters: Mapping[str, str], name: str) -> str:
+    """Return a parameter that must not be empty."""
+    value = parameters.get(name, "")
+    if not value.strip():
+        raise BodyError(400, f"{name} is empty")
+    return value
+
+
+def as_object(value: Any, name: str) -> Mapping[str, Any]:
+    """Return a value that must be a JSON object."""
+    if not isinstance(value, dict):
+        raise BodyError(401, f"{name} is not a JSON object")
+    return value
+
+
+def read_texts(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Return some values that must be texts, those that are absent as empty ones."""
+    texts = {}
+    for name in names:
+        value = values.get(name)
+        if not isinstance(value, str | None):
+            raise BodyError(401, f"{name} is not a string")
+        texts[name] = value or ""
+    return texts
+
+
+def check_data_id(value: str, longest: int) -> None:
+    """Refuse a data id that is too long, or has characters that the documentation rules out."""
+    check_length("dataId", value, longest)
+    if not _DATA_ID.fullmatch(value):
+        raise BodyError(401, "dataId may hold letters, digits, underscores, hyphens and periods only")
+
+
+def check_length(name: str, value: str, longest: int) -> None:
+    """Refuse a text that is too long."""
+    if len(value) > longest:
+        raise BodyError(402, f"{name} is longer than {longest} characters")
+
+
+def check_url(name: str, url: str) -> None:
+    """Refuse a URL that cannot be fetched: only http and https, with a host, and nothing but printable ASCII."""
+    usable = url.isascii() and url.isprintable() and " " not in url
+    try:
+        parts = urlsplit(url)
+        # The port is parsed only when it is asked for.
+        usable = usable and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BodyError(401, f"{name} is not a usable http or https URL")
+
+
+def read_image(parameters: ImageParameters, objects: ObjectStore) -> bytes:
+    """Return the bytes of the image that a call names, or raise the BodyError that fits."""
+    if parameters.is_object:
+        content = objects.get(parameters.bucket, parameters.object_name)
+        if content is None:
+            raise BodyError(404, "image download failed: there is no such object")
+        _check_size(len(content))
+        return content
+    return _download(parameters.image_url, parameters.referer)
+
+
+def _download(url: str, referer: str) -> bytes:
+    """Fetch an image in the time that the vendor allows."""
+    headers = {"User-Agent": "moderate-cli-emulator", "Accept": "*/*"}
+    if referer:
+        headers["Referer"] = referer
+    deadline = time.monotonic() + DOWNLOAD_SECONDS
+    try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  (the scheme was checked)
+        with opener().open(request, timeout=DOWNLOAD_SECONDS) as response:
+            return _read(response, deadline)
+    except TimeoutError:
+        raise BodyError(405, "image download timed out") from None
+    except HTTPError as error:
+        error.close()
+        raise BodyError(404, f"image download failed: the host answered {error.code}") from None
+    except URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise BodyError(405, "image download timed out") from None
+        raise BodyError(404, f"image download failed: {error.reason}") from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise BodyError(404, f"image download failed: {type(error).__name__}") from None
+
+
+def _read(response: Any, deadline: float) -> bytes:
+    """Read a response up to the size limit, and no longer than the deadline."""
+    announced = int(response.headers.get("Content-Length") or 0)
+    _check_size(announced)
+    content = bytearray()
+    # read1 returns what has arrived; read would wait for a full chunk, however slowly the host sends.
+    while chunk := response.read1(_CHUNK):
+        content += chunk
+        _check_size(len(content))
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if len(content) < announced:
+        raise IncompleteRead(bytes(content), announced - len(content))
+    return bytes(content)
+
+
+def _check_size(size: int) -> None:
+    """Refuse more bytes than the vendor accepts."""
+    if size > MAX_BYTES:
+        raise BodyError(406, f"image is too large: more than {MAX_BYTES} bytes")

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
     from moderate_cli.emulator.inputs import ImageParameters
 
+_MAX_BYTES = 10_000_000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DESCRIPTION = "local rule (local engine)"
+_CERTAIN = 100.0
 _NOBODY_LOOKED = NotChecked("image", "its verdict is laid down by a rule; no detector looked at it")
+
+
+class Rules(Struct, frozen=True):
+    """What a rules file lays down."""
+
+    keywords: tuple[Keyword, ...] = ()
+    images: tuple[ImageRule, ...] = ()
 
 
 class ImageRule(Struct, frozen=True):
@@ -51,29 +62,6 @@ class ImageRule(Struct, frozen=True):
         if self.sha256 is not None:
             return sha256 == self.sha256
         return self.name is not None and any(map(_matcher(self.name).matches, names))
-
-
-def match_rule(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
-    """Return what the first rule that fits lays down, and says that it did; None where none fits."""
-    if not rules:
-        return None
-    names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
-    rule = next((rule for rule in rules if rule.is_for(names, sha256, service)), None)
-    if rule is None:
-        return None
-    check = Check("rules", "local rules", {"Rules": [rule.title]})
-    return Examination(rule.findings, (check,), (_NOBODY_LOOKED,))
-
-
-def _names(image: ImageParameters) -> list[str]:
-    """Return the names under which the service knows an image."""
-    path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
-    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
-
-
-@lru_cache
-def _matcher(glob: str) -> Matcher:
-    return compile_glob(glob)
 
 
 class Keyword(Struct, frozen=True, dict=True):
@@ -104,6 +92,29 @@ class Keyword(Struct, frozen=True, dict=True):
         return not self.services or service in self.services
 
 
+def match_rule(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
+    """Return what the first rule that fits lays down, and says that it did; None where none fits."""
+    if not rules:
+        return None
+    names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
+    rule = next((rule for rule in rules if rule.is_for(names, sha256, service)), None)
+    if rule is None:
+        return None
+    check = Check("rules", "local rules", {"Rules": [rule.title]})
+    return Examination(rule.findings, (check,), (_NOBODY_LOOKED,))
+
+
+def _names(image: ImageParameters) -> list[str]:
+    """Return the names under which the service knows an image."""
+    path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
+    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
+
+
+@lru_cache
+def _matcher(glob: str) -> Matcher:
+    return compile_glob(glob)
+
+
 def find_keywords(keywords: Iterable[Keyword], texts: Iterable[str]) -> list[Keyword]:
     """Return the keywords that stand in at least one of some texts."""
     # A word that stands in a text as it is written stands there without the white space of both, too.
@@ -116,52 +127,6 @@ def _solid(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Folding can undo the normal form, so it is made once more.
     return "".join(unicodedata.normalize("NFKC", folded).split())
-
-
-_MAX_BYTES = 10_000_000
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_DESCRIPTION = "local rule (local engine)"
-_CERTAIN = 100.0
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value.strip()
-
-
-def _sha256(value: object) -> str:
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise ValueError
-    return value.lower()
-
-
-def _finding_label(value: object) -> str:
-    label = _text(value)
-    if label == NO_FINDING:
-        raise ValueError
-    return label
-
-
-_TEXT = value_types.SettingType("a text", _text)
-_LEVEL = value_types.choice(RiskLevel)
-_SERVICES = value_types.names(at_least=1)
-_KEYWORD = {"word": _TEXT, "label": _TEXT, "level": _LEVEL, "services": _SERVICES}
-_IMAGE = {"name": _TEXT, "sha256": value_types.SettingType("64 hexadecimal digits", _sha256), "services": _SERVICES}
-_FINDING = {
-    "label": value_types.SettingType(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
-    "confidence": value_types.number(0, 100),
-    "level": _LEVEL,
-}
-_AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
-"""Keys whose values are texts, whatever YAML makes of them."""
-
-
-class Rules(Struct, frozen=True):
-    """What a rules file lays down."""
-
-    keywords: tuple[Keyword, ...] = ()
-    images: tuple[ImageRule, ...] = ()
 
 
 def read_rules(path: Path) -> Rules:
@@ -247,3 +212,36 @@ class _Reader:
 
 def _is_null(part: Part) -> bool:
     return isinstance(part, Scalar) and part.value is None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _sha256(value: object) -> str:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ValueError
+    return value.lower()
+
+
+def _finding_label(value: object) -> str:
+    label = _text(value)
+    if label == NO_FINDING:
+        raise ValueError
+    return label
+
+
+_TEXT = value_types.SettingType("a text", _text)
+_LEVEL = value_types.choice(RiskLevel)
+_SERVICES = value_types.names(at_least=1)
+_KEYWORD = {"word": _TEXT, "label": _TEXT, "level": _LEVEL, "services": _SERVICES}
+_IMAGE = {"name": _TEXT, "sha256": value_types.SettingType("64 hexadecimal digits", _sha256), "services": _SERVICES}
+_FINDING = {
+    "label": value_types.SettingType(f"a label ({NO_FINDING} is `findings: []`)", _finding_label),
+    "confidence": value_types.number(0, 100),
+    "level": _LEVEL,
+}
+_AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
+"""Keys whose values are texts, whatever YAML makes of them."""

@@ -27,59 +27,10 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.green import Operation
     from moderate_cli.emulator.rules import ImageRule, Keyword
 
-_BUG = "The request processing has failed due to some unknown error."
-
-
-def answer(service: Service, request: Request) -> Response:
-    """Answer any request; what goes wrong inside becomes an internal error, as at the vendor's."""
-    try:
-        if request.path == "/":
-            return _call_operation(service, request)
-        if request.method == "GET" and request.path.startswith(green.PATH):
-            return green.show(service.state, request)
-        return buckets.answer(service.state, request)
-    except OssError as error:
-        return buckets.error_answer(error, request.header("host"))
-    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
-        return refuse(request, "InternalError", _BUG, 500)
-
-
-def refuse(request: Request, code: str, message: str, status: int) -> Response:
-    """Refuse a request in the form of the part that it is meant for."""
-    if request.path == "/":
-        error = GatewayError(code, message, status)
-        return bodies.gateway_error(error, bodies.new_request_id(), request.header("host"))
-    return buckets.error_answer(OssError(code, message, status), request.header("host"))
-
-
-def _call_operation(service: Service, request: Request) -> Response:
-    """Carry out the operation that the header x-acs-action names."""
-    action, request_id = request.header("x-acs-action"), bodies.new_request_id()
-    try:
-        admit(request, service.state)
-        data = _operation(action)(service, Call(request.parameters(), request_id))
-    except BodyError as error:
-        service.state.count_refused()
-        return bodies.body_error(action, request_id, error)
-    except GatewayError as error:
-        service.state.count_refused()
-        return bodies.gateway_error(error, request_id, request.header("host"))
-    service.state.count_answered(action)
-    return bodies.success(action, request_id, data)
-
-
-def _operation(action: str) -> Operation:
-    """Return the operation of a name."""
-    operation = OPERATIONS.get(action)
-    if operation is None:
-        message = "Specified api is not found, please check your url and method."
-        raise GatewayError("InvalidAction.NotFound", message, 404)
-    return operation
-
-
 MAX_BODY = 21 * 1024 * 1024
 """Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
 
+_BUG = "The request processing has failed due to some unknown error."
 _IDLE_SECONDS = 60
 _POLL_SECONDS = 0.05
 
@@ -289,3 +240,50 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(response.body)
+
+
+def answer(service: Service, request: Request) -> Response:
+    """Answer any request; what goes wrong inside becomes an internal error, as at the vendor's."""
+    try:
+        if request.path == "/":
+            return _call_operation(service, request)
+        if request.method == "GET" and request.path.startswith(green.PATH):
+            return green.show(service.state, request)
+        return buckets.answer(service.state, request)
+    except OssError as error:
+        return buckets.error_answer(error, request.header("host"))
+    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
+        return refuse(request, "InternalError", _BUG, 500)
+
+
+def refuse(request: Request, code: str, message: str, status: int) -> Response:
+    """Refuse a request in the form of the part that it is meant for."""
+    if request.path == "/":
+        error = GatewayError(code, message, status)
+        return bodies.gateway_error(error, bodies.new_request_id(), request.header("host"))
+    return buckets.error_answer(OssError(code, message, status), request.header("host"))
+
+
+def _call_operation(service: Service, request: Request) -> Response:
+    """Carry out the operation that the header x-acs-action names."""
+    action, request_id = request.header("x-acs-action"), bodies.new_request_id()
+    try:
+        admit(request, service.state)
+        data = _operation(action)(service, Call(request.parameters(), request_id))
+    except BodyError as error:
+        service.state.count_refused()
+        return bodies.body_error(action, request_id, error)
+    except GatewayError as error:
+        service.state.count_refused()
+        return bodies.gateway_error(error, request_id, request.header("host"))
+    service.state.count_answered(action)
+    return bodies.success(action, request_id, data)
+
+
+def _operation(action: str) -> Operation:
+    """Return the operation of a name."""
+    operation = OPERATIONS.get(action)
+    if operation is None:
+        message = "Specified api is not found, please check your url and method."
+        raise GatewayError("InvalidAction.NotFound", message, 404)
+    return operation

@@ -31,6 +31,30 @@ if TYPE_CHECKING:
 UPLOAD_BUCKET = "oss-cip-local"
 """The bucket of every upload token; the vendor's are named after their region, such as oss-cip-shanghai."""
 
+IN_PROGRESS = 280
+LIFETIME = 30 * 60
+"""Seconds that the vendor keeps an uploaded file (page of the synchronous API, March 2026)."""
+
+MAX_OBJECTS_SIZE = 1024**3
+"""Bytes on disk beyond which the oldest objects go; a limit of this emulator, not of the vendor."""
+
+MAX_TASKS = 10_000
+"""Tasks beyond which the oldest finished ones go; a limit of this emulator, not of the vendor."""
+
+REQUEST_MEMORY = 10_000
+"""Judged calls that are remembered by their request ids; a limit of this emulator, not of the vendor."""
+
+CLOCK_TOLERANCE = 15 * 60
+"""Seconds that a request's date may differ from the service's clock, at the Green API and at OSS."""
+
+_NONCE_MEMORY = 2 * CLOCK_TOLERANCE
+"""Seconds for which a nonce matters: a request dated at the far end of the tolerance passes for this long."""
+
+_TOKEN_LIFETIME = 60 * 60
+_DAY = 24 * 60 * 60
+_MAX_KEPT_LENGTH = 3 * 86_400  # seconds: no result is kept for longer than those of images
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
 
 class AccessKey(Struct, frozen=True):
     """A key pair for the Green API; one with a security token is a temporary (STS) credential."""
@@ -79,177 +103,104 @@ def is_same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-LIFETIME = 30 * 60
-"""Seconds that the vendor keeps an uploaded file (page of the synchronous API, March 2026)."""
+class State:
+    """The memory of one emulator; every method is safe to call from many threads."""
 
-MAX_OBJECTS_SIZE = 1024**3
-"""Bytes on disk beyond which the oldest objects go; a limit of this emulator, not of the vendor."""
-
-
-class _Spooled(Struct, frozen=True):
-    """One object on disk."""
-
-    path: Path
-    size: int
-    stored_at: float
-
-
-class Listed(Struct, frozen=True):
-    """An object as a listing shows it: its ETag is the MD5 of its content."""
-
-    key: str
-    etag: str
-    size: int
-    stored_at: float
-
-
-class StoreFullError(Exception):
-    """A store that gives nothing up has no room for an object."""
-
-
-class ObjectStore:
-    """Objects by bucket and key, limited in age and in total size; safe to use from many threads.
-
-    What is too old goes, and so do the oldest objects where room is needed; with `keeps` nothing goes by itself.
-    """
-
-    def __init__(self, clock: Callable[[], float], capacity: int = MAX_OBJECTS_SIZE, *, keeps: bool = False) -> None:
-        self._clock = clock
-        self._capacity = capacity
-        self._keeps = keeps
+    def __init__(
+        self, clock: Callable[[], float], polls_before_result: int = 0, files: TaskFiles | None = None
+    ) -> None:
+        self.clock = clock
+        self.objects = ObjectStore(clock)
+        self.waiting = ObjectStore(clock, keeps=True)  # the images of tasks that have not been examined yet
+        self.tasks = TaskStore(clock, polls_before_result, files=files)
         self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        # Oldest first: an object that is put again moves to the end.
-        self._objects: OrderedDict[tuple[str, str], _Spooled] = OrderedDict()
-        self._total = 0
+        self._keys: dict[str, AccessKey] = {}
+        self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._upload_tokens: dict[str, UploadToken] = {}
+        self._judged_requests: OrderedDict[str, None] = OrderedDict()
+        self._answered: Counter[str] = Counter()
+        self._refused = 0
 
-    def put(self, bucket: str, key: str, content: bytes) -> None:
-        """Store an object, in place of an earlier one of the same name; raises StoreFullError with `keeps`."""
+    def add_key(self, key: AccessKey) -> None:
+        """Make an access key known to the service."""
         with self._lock:
-            self._forget((bucket, key))
-            self._make_room(len(content))
-            path = self._spool_folder() / uuid.uuid4().hex
-            path.write_bytes(content)
-            self._objects[bucket, key] = _Spooled(path, len(content), self._clock())
-            self._total += len(content)
+            self._keys[key.access_key_id] = key
 
-    def get(self, bucket: str, key: str, max_age: float = LIFETIME) -> bytes | None:
-        """Return an object's bytes, or None where there is no such object any more."""
+    def key(self, access_key_id: str) -> AccessKey | None:
+        """Return the access key of an id, or None where it is unknown."""
         with self._lock:
-            self._make_room(0)
-            spooled = self._objects.get((bucket, key))
-            if spooled is None or not (self._keeps or spooled.stored_at > self._clock() - max_age):
-                return None
-            # Read under the lock: an eviction must not delete the file halfway.
-            return spooled.path.read_bytes()
+            return self._keys.get(access_key_id)
 
-    def listing(self, bucket: str, prefix: str, after: str, limit: int) -> list[Listed]:
-        """Return the first objects of a bucket behind a key, in the order of their UTF-8 names."""
+    def is_new_nonce(self, access_key_id: str, nonce: str) -> bool:
+        """Remember a key's nonce, and tell whether it was seen for the first time."""
+        now = self.clock()
         with self._lock:
-            self._make_room(0)
-            keys = (key for owner, key in self._objects if owner == bucket and key.startswith(prefix) and key > after)
-            # The order of code points is that of UTF-8.
-            return [self._listed(bucket, key) for key in heapq.nsmallest(limit, keys)]
+            _drop_older(self._nonces, now - _NONCE_MEMORY)
+            if (access_key_id, nonce) in self._nonces:
+                return False
+            self._nonces[access_key_id, nonce] = now
+            return True
 
-    def _listed(self, bucket: str, key: str) -> Listed:
-        spooled = self._objects[bucket, key]
-        digest = hashlib.md5(spooled.path.read_bytes(), usedforsecurity=False).hexdigest()
-        return Listed(key, digest.upper(), spooled.size, spooled.stored_at)
-
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete an object if it is there."""
+    def nonce_count(self) -> int:
+        """Return how many nonces are remembered."""
         with self._lock:
-            self._forget((bucket, key))
+            return len(self._nonces)
+
+    def issue_upload_token(self) -> UploadToken:
+        """Make an upload token that is valid for one hour."""
+        now = self.clock()
+        token = UploadToken.random(int(now) + _TOKEN_LIFETIME)
+        with self._lock:
+            # An expired token stays known for a while, so that using it is answered with "expired".
+            limit = now - _TOKEN_LIFETIME
+            outdated = [name for name, old in self._upload_tokens.items() if old.expiration < limit]
+            for name in outdated:
+                del self._upload_tokens[name]
+            self._upload_tokens[token.access_key_id] = token
+        return token
+
+    def upload_token(self, access_key_id: str) -> UploadToken | None:
+        """Return the upload token with an access key id, or None where it is unknown."""
+        with self._lock:
+            return self._upload_tokens.get(access_key_id)
+
+    def remember_request(self, request_id: str) -> None:
+        """Remember the request id of a call that judged an image."""
+        with self._lock:
+            self._judged_requests[request_id] = None
+            if len(self._judged_requests) > REQUEST_MEMORY:
+                self._judged_requests.popitem(last=False)
+
+    def is_judged_request(self, request_id: str) -> bool:
+        """Tell whether a request id is that of a call that judged an image."""
+        with self._lock:
+            return request_id in self._judged_requests
+
+    def count_answered(self, operation: str) -> None:
+        """Count a call that was carried out."""
+        with self._lock:
+            self._answered[operation] += 1
+
+    def count_refused(self) -> None:
+        """Count a call that was answered with an error."""
+        with self._lock:
+            self._refused += 1
+
+    def calls(self) -> tuple[Mapping[str, int], int]:
+        """Return how many calls of each operation were carried out, and how many calls were refused."""
+        with self._lock:
+            return dict(self._answered), self._refused
 
     def close(self) -> None:
-        """Delete all objects and the folder that holds them."""
-        with self._lock:
-            self._objects.clear()
-            self._total = 0
-            if self._folder:
-                self._folder.cleanup()
-                self._folder = None
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder that holds the objects, or None while nothing was stored."""
-        return Path(self._folder.name) if self._folder else None
-
-    def _spool_folder(self) -> Path:
-        """Return the folder for objects, made when the first one arrives."""
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="moderate-emulator-")
-        return Path(self._folder.name)
-
-    def _make_room(self, incoming: int) -> None:
-        """Drop what is too old, then the oldest until the incoming bytes fit; with `keeps` only see whether they do."""
-        if self._keeps:
-            if self._total + incoming > self._capacity:
-                raise StoreFullError
-            return
-        limit = self._clock() - LIFETIME
-        while self._objects:
-            name, oldest = next(iter(self._objects.items()))
-            if oldest.stored_at > limit and self._total + incoming <= self._capacity:
-                return
-            self._forget(name)
-
-    def _forget(self, name: tuple[str, str]) -> None:
-        """Delete an object if it is there."""
-        spooled = self._objects.pop(name, None)
-        if spooled:
-            self._total -= spooled.size
-            spooled.path.unlink(missing_ok=True)
+        """Delete what was stored on disk."""
+        self.objects.close()
+        self.waiting.close()
 
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_MAX_KEPT_LENGTH = 3 * 86_400  # seconds: no result is kept for longer than those of images
-
-
-class TaskFiles:
-    """One file a finished task, in a folder that only its owner may read.
-
-    Where nothing can be written, because the file system is read-only or full, this process alone knows of its tasks.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in folder.glob("*.json"):
-            with suppress(OSError):
-                if path.stat().st_mtime < time.time() - _MAX_KEPT_LENGTH:
-                    path.unlink()
-
-    def write(self, task_id: str, content: Mapping[str, Any]) -> None:
-        """Keep what became of a task, where that is possible."""
-        path = self._path(task_id)
-        if path is None:
-            return
-        with suppress(OSError):
-            atomic_write(path, json.dumps(content), mode=0o600)
-
-    def read(self, task_id: str) -> dict[str, Any] | None:
-        """Return what became of a task, or None where nobody wrote that down."""
-        path = self._path(task_id)
-        if path is None:
-            return None
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return content
-
-    def _path(self, task_id: str) -> Path | None:
-        return self._folder / f"{task_id}.json" if _ID.fullmatch(task_id) else None
-
-
-MAX_TASKS = 10_000
-"""Tasks beyond which the oldest finished ones go; a limit of this emulator, not of the vendor."""
-
-IN_PROGRESS = 280
-
-_DAY = 24 * 60 * 60
+def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None:
+    """Drop the entries from before a time, which are the first ones."""
+    while seen and next(iter(seen.values())) < limit:
+        seen.popitem(last=False)
 
 
 class Kind(Enum):
@@ -354,113 +305,155 @@ class TaskStore:
             del self._finished[task_id]
 
 
-CLOCK_TOLERANCE = 15 * 60
-"""Seconds that a request's date may differ from the service's clock, at the Green API and at OSS."""
+class TaskFiles:
+    """One file a finished task, in a folder that only its owner may read.
 
-_NONCE_MEMORY = 2 * CLOCK_TOLERANCE
-"""Seconds for which a nonce matters: a request dated at the far end of the tolerance passes for this long."""
+    Where nothing can be written, because the file system is read-only or full, this process alone knows of its tasks.
+    """
 
-_TOKEN_LIFETIME = 60 * 60
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in folder.glob("*.json"):
+            with suppress(OSError):
+                if path.stat().st_mtime < time.time() - _MAX_KEPT_LENGTH:
+                    path.unlink()
 
-REQUEST_MEMORY = 10_000
-"""Judged calls that are remembered by their request ids; a limit of this emulator, not of the vendor."""
+    def write(self, task_id: str, content: Mapping[str, Any]) -> None:
+        """Keep what became of a task, where that is possible."""
+        path = self._path(task_id)
+        if path is None:
+            return
+        with suppress(OSError):
+            atomic_write(path, json.dumps(content), mode=0o600)
+
+    def read(self, task_id: str) -> dict[str, Any] | None:
+        """Return what became of a task, or None where nobody wrote that down."""
+        path = self._path(task_id)
+        if path is None:
+            return None
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return content
+
+    def _path(self, task_id: str) -> Path | None:
+        return self._folder / f"{task_id}.json" if _ID.fullmatch(task_id) else None
 
 
-class State:
-    """The memory of one emulator; every method is safe to call from many threads."""
+class StoreFullError(Exception):
+    """A store that gives nothing up has no room for an object."""
 
-    def __init__(
-        self, clock: Callable[[], float], polls_before_result: int = 0, files: TaskFiles | None = None
-    ) -> None:
-        self.clock = clock
-        self.objects = ObjectStore(clock)
-        self.waiting = ObjectStore(clock, keeps=True)  # the images of tasks that have not been examined yet
-        self.tasks = TaskStore(clock, polls_before_result, files=files)
+
+class ObjectStore:
+    """Objects by bucket and key, limited in age and in total size; safe to use from many threads.
+
+    What is too old goes, and so do the oldest objects where room is needed; with `keeps` nothing goes by itself.
+    """
+
+    def __init__(self, clock: Callable[[], float], capacity: int = MAX_OBJECTS_SIZE, *, keeps: bool = False) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._keeps = keeps
         self._lock = threading.Lock()
-        self._keys: dict[str, AccessKey] = {}
-        self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._upload_tokens: dict[str, UploadToken] = {}
-        self._judged_requests: OrderedDict[str, None] = OrderedDict()
-        self._answered: Counter[str] = Counter()
-        self._refused = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        # Oldest first: an object that is put again moves to the end.
+        self._objects: OrderedDict[tuple[str, str], _Spooled] = OrderedDict()
+        self._total = 0
 
-    def add_key(self, key: AccessKey) -> None:
-        """Make an access key known to the service."""
+    def put(self, bucket: str, key: str, content: bytes) -> None:
+        """Store an object, in place of an earlier one of the same name; raises StoreFullError with `keeps`."""
         with self._lock:
-            self._keys[key.access_key_id] = key
+            self._forget((bucket, key))
+            self._make_room(len(content))
+            path = self._spool_folder() / uuid.uuid4().hex
+            path.write_bytes(content)
+            self._objects[bucket, key] = _Spooled(path, len(content), self._clock())
+            self._total += len(content)
 
-    def key(self, access_key_id: str) -> AccessKey | None:
-        """Return the access key of an id, or None where it is unknown."""
+    def get(self, bucket: str, key: str, max_age: float = LIFETIME) -> bytes | None:
+        """Return an object's bytes, or None where there is no such object any more."""
         with self._lock:
-            return self._keys.get(access_key_id)
+            self._make_room(0)
+            spooled = self._objects.get((bucket, key))
+            if spooled is None or not (self._keeps or spooled.stored_at > self._clock() - max_age):
+                return None
+            # Read under the lock: an eviction must not delete the file halfway.
+            return spooled.path.read_bytes()
 
-    def is_new_nonce(self, access_key_id: str, nonce: str) -> bool:
-        """Remember a key's nonce, and tell whether it was seen for the first time."""
-        now = self.clock()
+    def listing(self, bucket: str, prefix: str, after: str, limit: int) -> list[Listed]:
+        """Return the first objects of a bucket behind a key, in the order of their UTF-8 names."""
         with self._lock:
-            _drop_older(self._nonces, now - _NONCE_MEMORY)
-            if (access_key_id, nonce) in self._nonces:
-                return False
-            self._nonces[access_key_id, nonce] = now
-            return True
+            self._make_room(0)
+            keys = (key for owner, key in self._objects if owner == bucket and key.startswith(prefix) and key > after)
+            # The order of code points is that of UTF-8.
+            return [self._listed(bucket, key) for key in heapq.nsmallest(limit, keys)]
 
-    def nonce_count(self) -> int:
-        """Return how many nonces are remembered."""
-        with self._lock:
-            return len(self._nonces)
+    def _listed(self, bucket: str, key: str) -> Listed:
+        spooled = self._objects[bucket, key]
+        digest = hashlib.md5(spooled.path.read_bytes(), usedforsecurity=False).hexdigest()
+        return Listed(key, digest.upper(), spooled.size, spooled.stored_at)
 
-    def issue_upload_token(self) -> UploadToken:
-        """Make an upload token that is valid for one hour."""
-        now = self.clock()
-        token = UploadToken.random(int(now) + _TOKEN_LIFETIME)
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object if it is there."""
         with self._lock:
-            # An expired token stays known for a while, so that using it is answered with "expired".
-            limit = now - _TOKEN_LIFETIME
-            outdated = [name for name, old in self._upload_tokens.items() if old.expiration < limit]
-            for name in outdated:
-                del self._upload_tokens[name]
-            self._upload_tokens[token.access_key_id] = token
-        return token
-
-    def upload_token(self, access_key_id: str) -> UploadToken | None:
-        """Return the upload token with an access key id, or None where it is unknown."""
-        with self._lock:
-            return self._upload_tokens.get(access_key_id)
-
-    def remember_request(self, request_id: str) -> None:
-        """Remember the request id of a call that judged an image."""
-        with self._lock:
-            self._judged_requests[request_id] = None
-            if len(self._judged_requests) > REQUEST_MEMORY:
-                self._judged_requests.popitem(last=False)
-
-    def is_judged_request(self, request_id: str) -> bool:
-        """Tell whether a request id is that of a call that judged an image."""
-        with self._lock:
-            return request_id in self._judged_requests
-
-    def count_answered(self, operation: str) -> None:
-        """Count a call that was carried out."""
-        with self._lock:
-            self._answered[operation] += 1
-
-    def count_refused(self) -> None:
-        """Count a call that was answered with an error."""
-        with self._lock:
-            self._refused += 1
-
-    def calls(self) -> tuple[Mapping[str, int], int]:
-        """Return how many calls of each operation were carried out, and how many calls were refused."""
-        with self._lock:
-            return dict(self._answered), self._refused
+            self._forget((bucket, key))
 
     def close(self) -> None:
-        """Delete what was stored on disk."""
-        self.objects.close()
-        self.waiting.close()
+        """Delete all objects and the folder that holds them."""
+        with self._lock:
+            self._objects.clear()
+            self._total = 0
+            if self._folder:
+                self._folder.cleanup()
+                self._folder = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the objects, or None while nothing was stored."""
+        return Path(self._folder.name) if self._folder else None
+
+    def _spool_folder(self) -> Path:
+        """Return the folder for objects, made when the first one arrives."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="moderate-emulator-")
+        return Path(self._folder.name)
+
+    def _make_room(self, incoming: int) -> None:
+        """Drop what is too old, then the oldest until the incoming bytes fit; with `keeps` only see whether they do."""
+        if self._keeps:
+            if self._total + incoming > self._capacity:
+                raise StoreFullError
+            return
+        limit = self._clock() - LIFETIME
+        while self._objects:
+            name, oldest = next(iter(self._objects.items()))
+            if oldest.stored_at > limit and self._total + incoming <= self._capacity:
+                return
+            self._forget(name)
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        """Delete an object if it is there."""
+        spooled = self._objects.pop(name, None)
+        if spooled:
+            self._total -= spooled.size
+            spooled.path.unlink(missing_ok=True)
 
 
-def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None:
-    """Drop the entries from before a time, which are the first ones."""
-    while seen and next(iter(seen.values())) < limit:
-        seen.popitem(last=False)
+class Listed(Struct, frozen=True):
+    """An object as a listing shows it: its ETag is the MD5 of its content."""
+
+    key: str
+    etag: str
+    size: int
+    stored_at: float
+
+
+class _Spooled(Struct, frozen=True):
+    """One object on disk."""
+
+    path: Path
+    size: int
+    stored_at: float

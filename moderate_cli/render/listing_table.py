@@ -17,11 +17,7 @@ from moderate_cli.render.listing import Listing, Row
 from moderate_cli.render.styles import plain_console
 
 _GAP = 3
-
-
 _LEAST_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
-
-
 _INDENT = "  "
 
 

@@ -32,6 +32,7 @@ from moderate_cli.results import GatePolicy, RunSummary, Suppression, findings
 
 MAX_ROWS = 1_000
 """How many inputs are listed, if they fit."""
+
 MAX_LENGTH = 60_000
 """Characters; a comment on GitHub holds 65,536, and there may be something before this."""
 

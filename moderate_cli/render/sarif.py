@@ -34,60 +34,20 @@ from moderate_cli.render.wording import (
 )
 from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
-_HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
-_MAX_LENGTH = 1_000  # characters; GitHub shows 1,024 of a description
-# What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
-_SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
-
-
-class Rules:
-    """The rules in the order in which their labels were found first."""
-
-    def __init__(self) -> None:
-        self._labels: dict[str, tuple[int, Label]] = {}
-
-    def index(self, label: Label) -> int:
-        """Return the place of a label's rule."""
-        return self._labels.setdefault(label.label, (len(self._labels), label))[0]
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Return the rules."""
-        return [_rule(label) for _, label in self._labels.values()]
-
-
-def plain(text: str) -> dict[str, str]:
-    """Return a message whose text is shown as it is."""
-    return {"text": text.translate(_SPECIAL)}
-
-
-def _rule(label: Label) -> dict[str, Any]:
-    name = safe_text(label.label)
-    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
-    found = f"{name}: {words}" if words else name
-    by = f" by {safe_text(label.service)}" if label.service else ""
-    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
-    command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
-    return {
-        "id": name,
-        "shortDescription": plain(found),
-        "fullDescription": plain(f"{found} (found{by}; the risk level is the service's)"),
-        "help": {**plain(f"{found}. {todo} {command}"), "markdown": f"{todo}\n\n```\n{command}\n```\n"},
-        "helpUri": _HELP_URI,
-        "properties": {"tags": ["content-moderation"]},
-    }
-
-
 MAX_RESULTS = 25_000
 """How many results GitHub takes from one run; it refuses a file with more."""
+
 MAX_PROBLEMS = 1_000
 MAX_REMARKS = 1_000
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
+_MAX_LENGTH = 1_000  # characters; GitHub shows 1,024 of a description
+# What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
+_SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
 _LEVELS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: "note"}
 # GitHub knows a finding again by this one alone, and would work it out from the lines of the file.
 _FINGERPRINT = "primaryLocationLineHash"
-
-
 # What leaves the execution successful: that something was found is no failure of the tool.
 _SUCCESS = frozenset({ExitCode.OK, ExitCode.FOUND})
 
@@ -223,3 +183,40 @@ class _Notifications(Struct):
             self.written.append(dump(note))
         else:
             self.left_out += 1
+
+
+class Rules:
+    """The rules in the order in which their labels were found first."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, tuple[int, Label]] = {}
+
+    def index(self, label: Label) -> int:
+        """Return the place of a label's rule."""
+        return self._labels.setdefault(label.label, (len(self._labels), label))[0]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the rules."""
+        return [_rule(label) for _, label in self._labels.values()]
+
+
+def _rule(label: Label) -> dict[str, Any]:
+    name = safe_text(label.label)
+    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
+    found = f"{name}: {words}" if words else name
+    by = f" by {safe_text(label.service)}" if label.service else ""
+    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
+    command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
+    return {
+        "id": name,
+        "shortDescription": plain(found),
+        "fullDescription": plain(f"{found} (found{by}; the risk level is the service's)"),
+        "help": {**plain(f"{found}. {todo} {command}"), "markdown": f"{todo}\n\n```\n{command}\n```\n"},
+        "helpUri": _HELP_URI,
+        "properties": {"tags": ["content-moderation"]},
+    }
+
+
+def plain(text: str) -> dict[str, str]:
+    """Return a message whose text is shown as it is."""
+    return {"text": text.translate(_SPECIAL)}

@@ -11,6 +11,17 @@ from rich.text import Text
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Outcome, Post, QueuedTask
 
+STYLES = {
+    "high": "bold red",
+    "medium": "bold yellow",
+    "low": "cyan",
+    "none": "green",
+    "unknown": "bold magenta",
+    "pending": "cyan",
+    "skipped": "magenta",
+    "failed": "bold magenta",
+}
+
 
 def plain_console(stream: TextIO, *, width: int, color: bool, terminal: bool = False) -> Console:
     """Return a console of a fixed width that takes text for text: no markup, no emoji codes, no highlighting.
@@ -27,18 +38,6 @@ def plain_console(stream: TextIO, *, width: int, color: bool, terminal: bool = F
         emoji=False,
         legacy_windows=False,
     )
-
-
-STYLES = {
-    "high": "bold red",
-    "medium": "bold yellow",
-    "low": "cyan",
-    "none": "green",
-    "unknown": "bold magenta",
-    "pending": "cyan",
-    "skipped": "magenta",
-    "failed": "bold magenta",
-}
 
 
 def harmless(text: str, style: str = "", before: str = "") -> Text:

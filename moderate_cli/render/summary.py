@@ -13,60 +13,6 @@ from moderate_cli.render.json import dump
 from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
 from moderate_cli.results import RunSummary
 
-
-def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
-    """Return what writes one line for an outcome: for people, or as JSON."""
-    write = _json if as_json else _words
-
-    def add(outcome: Outcome) -> None:
-        stream.write(write(outcome) + "\n")
-        stream.flush()
-
-    return add
-
-
-def _action(outcome: Outcome) -> str:
-    match outcome:
-        case Planned(calls=0):
-            return "once"
-        case Planned():
-            return "send"
-        case Skipped():
-            return "skip"
-        case Failed():
-            return "fail"
-        case _:
-            return "reuse"
-
-
-def _words(outcome: Outcome) -> str:
-    reason = f": {with_hint(outcome.error)}" if isinstance(outcome, Skipped | Failed) else ""
-    more = " (the same content as another)" if isinstance(outcome, Planned) and not outcome.calls else ""
-    return safe_text(f"{_action(outcome):<6}{outcome.item.source}{reason}{more}")
-
-
-def _json(outcome: Outcome) -> str:
-    error = outcome.error if isinstance(outcome, Skipped | Failed) else None
-    data: dict[str, Any] = {
-        "source": outcome.item.source,
-        "action": _action(outcome),
-        "calls": outcome.calls if isinstance(outcome, Planned) else 0,
-        "sha256": outcome.sha256,
-        "bytes": outcome.size,
-        "operation": outcome.call.operation,
-        "services": list(outcome.call.services),
-        "error": None
-        if error is None
-        else {
-            "code": error.code,
-            "api_code": getattr(error, "api_code", None),
-            "message": error.message,
-            "hint": error.hint,
-        },
-    }
-    return dump(data)
-
-
 _STOPPED = {
     ExitCode.BROKEN_PIPE: "stopped, because the reader of the pipe went away: ",
     ExitCode.INTERRUPTED: "interrupted: ",
@@ -157,3 +103,56 @@ def _left_out(summary: RunSummary) -> str:
     ignored = f", {counted(summary.ignored, 'file')} ignored" if summary.ignored else ""
     links = f", {counted(summary.links, 'link')} out of the tree not followed" if summary.links else ""
     return non_images + ignored + links
+
+
+def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
+    """Return what writes one line for an outcome: for people, or as JSON."""
+    write = _json if as_json else _words
+
+    def add(outcome: Outcome) -> None:
+        stream.write(write(outcome) + "\n")
+        stream.flush()
+
+    return add
+
+
+def _words(outcome: Outcome) -> str:
+    reason = f": {with_hint(outcome.error)}" if isinstance(outcome, Skipped | Failed) else ""
+    more = " (the same content as another)" if isinstance(outcome, Planned) and not outcome.calls else ""
+    return safe_text(f"{_action(outcome):<6}{outcome.item.source}{reason}{more}")
+
+
+def _json(outcome: Outcome) -> str:
+    error = outcome.error if isinstance(outcome, Skipped | Failed) else None
+    data: dict[str, Any] = {
+        "source": outcome.item.source,
+        "action": _action(outcome),
+        "calls": outcome.calls if isinstance(outcome, Planned) else 0,
+        "sha256": outcome.sha256,
+        "bytes": outcome.size,
+        "operation": outcome.call.operation,
+        "services": list(outcome.call.services),
+        "error": None
+        if error is None
+        else {
+            "code": error.code,
+            "api_code": getattr(error, "api_code", None),
+            "message": error.message,
+            "hint": error.hint,
+        },
+    }
+    return dump(data)
+
+
+def _action(outcome: Outcome) -> str:
+    match outcome:
+        case Planned(calls=0):
+            return "once"
+        case Planned():
+            return "send"
+        case Skipped():
+            return "skip"
+        case Failed():
+            return "fail"
+        case _:
+            return "reuse"

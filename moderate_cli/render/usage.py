@@ -27,86 +27,15 @@ from moderate_cli.render.table import plain_table
 COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
 """The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
 
-_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
-
-
-class UsageRow(NamedTuple):
-    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
-
-    `uid` is empty where it is unknown.
-    """
-
-    uid: str
-    service: str
-    calls: int
-    date: str
-    billed: int
-
-
-class ExportFormat(StrEnum):
-    """What a file of usage may be, by the end of its name."""
-
-    CSV = ".csv"
-    XLSX = ".xlsx"
-
-
-def export_format(path: Path) -> ExportFormat:
-    """Return the format that a file's name asks for; raises UsageError for others, and where a library is missing."""
-    try:
-        choice = ExportFormat(path.suffix.lower())
-    except ValueError:
-        message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
-        raise UsageError(message, code="unknown_export") from None
-    if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
-        raise UsageError(
-            "a file .xlsx needs the extra 'xlsx'",
-            code="no_xlsx_writer",
-            hint=f"{install_command('xlsx')}, or export to a .csv file",
-        )
-    return choice
-
-
-def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
-    """Write a file in one piece; raises UsageError where it cannot be written."""
-    with open_output(path, stdout) as stream:
-        if choice is ExportFormat.XLSX:
-            stream.buffer.write(_workbook(rows))
-        else:
-            _export_csv(rows, stream)
-
-
-def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
-    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
-
-
-def _workbook(rows: Sequence[UsageRow]) -> bytes:
-    """Return a workbook with one sheet; texts are cells of text there, whatever they begin with."""
-    import xlsxwriter  # as long an import as all the rest of the command
-
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
-        sheet = workbook.add_worksheet("Usage")
-        bold = workbook.add_format({"bold": True})
-        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
-            sheet.set_column(column, column, width)
-            sheet.write_string(0, column, title, bold)
-        for number, row in enumerate(rows, 1):
-            for column, cell in enumerate(row):
-                if isinstance(cell, str):
-                    sheet.write_string(number, column, safe_text(cell))
-                else:
-                    sheet.write_number(number, column, cell)
-        sheet.freeze_panes(1, 0)
-    return content.getvalue()
-
-
 UNKNOWN = "unknown"
 """What people read for a service that nobody knows."""
 
 _DIGITS = 6  # of a share
+_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
+_GAP = 3
+_LEAST_BAR = 8  # columns: names are folded before bars are shorter
+_LEAST_NAME = 12  # columns: bars are left out before names are narrower
+_BILLED = "Billed"  # the column that is left out before bars are
 
 
 class StatsFormat(StrEnum):
@@ -222,12 +151,6 @@ def _write_csv(statistics: Statistics, stream: TextIO) -> None:
         writer.writerow([safe_cell(safe_text(UNKNOWN if name is None else name)), *numbers])
 
 
-_GAP = 3
-_LEAST_BAR = 8  # columns: names are folded before bars are shorter
-_LEAST_NAME = 12  # columns: bars are left out before names are narrower
-_BILLED = "Billed"  # the column that is left out before bars are
-
-
 class _Marks(NamedTuple):
     """What bars are made of: the part with a finding, and the rest."""
 
@@ -311,3 +234,76 @@ def _sum(statistics: Statistics, marks: _Marks) -> Text:
     hits = (f"{marks.hit} {statistics.hits:,} ({share}) with a finding", _STYLES.hit)
     rest = (f"{marks.rest} {statistics.calls - statistics.hits:,} without", _STYLES.rest)
     return Text.assemble(f"{calls} ({billed}): ", hits, ", ", rest)
+
+
+class ExportFormat(StrEnum):
+    """What a file of usage may be, by the end of its name."""
+
+    CSV = ".csv"
+    XLSX = ".xlsx"
+
+
+class UsageRow(NamedTuple):
+    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
+
+    `uid` is empty where it is unknown.
+    """
+
+    uid: str
+    service: str
+    calls: int
+    date: str
+    billed: int
+
+
+def export_format(path: Path) -> ExportFormat:
+    """Return the format that a file's name asks for; raises UsageError for others, and where a library is missing."""
+    try:
+        choice = ExportFormat(path.suffix.lower())
+    except ValueError:
+        message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
+        raise UsageError(message, code="unknown_export") from None
+    if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
+        raise UsageError(
+            "a file .xlsx needs the extra 'xlsx'",
+            code="no_xlsx_writer",
+            hint=f"{install_command('xlsx')}, or export to a .csv file",
+        )
+    return choice
+
+
+def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
+    """Write a file in one piece; raises UsageError where it cannot be written."""
+    with open_output(path, stdout) as stream:
+        if choice is ExportFormat.XLSX:
+            stream.buffer.write(_workbook(rows))
+        else:
+            _export_csv(rows, stream)
+
+
+def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
+
+
+def _workbook(rows: Sequence[UsageRow]) -> bytes:
+    """Return a workbook with one sheet; texts are cells of text there, whatever they begin with."""
+    import xlsxwriter  # as long an import as all the rest of the command
+
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet("Usage")
+        bold = workbook.add_format({"bold": True})
+        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, title, bold)
+        for number, row in enumerate(rows, 1):
+            for column, cell in enumerate(row):
+                if isinstance(cell, str):
+                    sheet.write_string(number, column, safe_text(cell))
+                else:
+                    sheet.write_number(number, column, cell)
+        sheet.freeze_panes(1, 0)
+    return content.getvalue()

@@ -53,6 +53,124 @@ from moderate_cli.results import (
     verdict_of,
 )
 
+EXEMPT_WORD = "exempt"
+"""What an image is that is in a library of exemptions."""
+
+_FRAME = "$.frames["  # how the path of a label begins that was found in a frame alone
+_MAX_FRAMES = 10
+_ALWAYS_ASKED = frozenset({"parts", "services"})
+_SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
+_MORE = "async-submit --interval judges more"
+_REMOTE = ("http://", "https://", "oss://")
+_KEPT_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
+
+Place = tuple[Any, ...]
+T = TypeVar("T")
+Part = TypeVar("Part", ServiceVerdict, Frame)
+
+
+def level_word(outcome: Outcome) -> str:
+    """Return the word for what became of an input: its risk level, or why it has no verdict."""
+    match outcome:
+        case Judged(verdict=verdict):
+            return verdict.gate_level.value
+        case Pending():
+            return "pending"
+        case Skipped():
+            return "skipped"
+        case _:
+            return "failed"
+
+
+def risk_word(level: RiskLevel | None) -> str:
+    """Return the word for the level of a service or a frame, which may have none of its own."""
+    return level.value if level else "unknown"
+
+
+def label_names(verdict: Verdict) -> list[str]:
+    """Return the names of the findings of a verdict, each once."""
+    return list(dict.fromkeys(each.label.label for each in findings(verdict, with_none=True)))
+
+
+def finding_words(finding: Finding) -> str:
+    """Return a finding on one line: label, confidence, what it means, and where it is."""
+    label = finding.label
+    head = " ".join(filter(None, [label.label, confidence(label.confidence)]))
+    return safe_text(": ".join(filter(None, [head, meaning(label)])) + where_words(finding))
+
+
+def where_words(finding: Finding) -> str:
+    """Return in which part of the input a finding is, in brackets, and nothing where that is the whole of it."""
+    numbers = [str(index + 1) for index in finding.frames[:_MAX_FRAMES]]
+    rest = len(finding.frames) - len(numbers)
+    more = f" and {rest} more" if rest else ""
+    frames = f"frame{'s' if len(finding.frames) > 1 else ''} {', '.join(numbers)}{more}" if numbers else ""
+    where = "" if numbers and is_of_frame(finding.label) else finding.label.where
+    parts = [part for part in (frames, f"at {where}" if where else "") if part]
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def is_of_frame(label: Label) -> bool:
+    """Tell whether a label of a verdict was found in one of its frames, and not in the whole."""
+    return (label.where or "").startswith(_FRAME)
+
+
+def exempted(verdict: Verdict) -> list[Label]:
+    """Return the exemptions of an input, each once, whichever services name it."""
+    once: dict[tuple[str, str | None], Label] = {}
+    for label in exemptions(verdict):
+        once.setdefault((label.label, label.where), label)
+    return list(once.values())
+
+
+def meaning(label: Label) -> str:
+    """Return what a label means: as the service says it, or else as the catalogue does; empty where neither knows."""
+    return label.description or known_meaning(label.label, label.service) or ""
+
+
+@lru_cache(maxsize=1024)  # the same labels come again and again, and a look-up reads the whole catalogue
+def known_meaning(name: str, service: str | None) -> str | None:
+    """Return what the catalogue knows of a label."""
+    return label_meaning(name, service)
+
+
+def confidence(value: object) -> str:
+    """Return a confidence with its two decimals, nothing where there is none, and what is no number as it came."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, int | float) else str(value)
+
+
+def problem(outcome: Outcome) -> ModerateError | None:
+    """Return why an input has no verdict, or None where that is not known or only a matter of time."""
+    return outcome.error if isinstance(outcome, Skipped | Failed) else None
+
+
+def problem_words(error: ModerateError, read: str = "") -> str:
+    """Return what went wrong, what could be `read` for all that, and what to do."""
+    happened = f"{error.message}: {read}" if read else error.message
+    return safe_text(f"{happened}; {error.hint}" if error.hint else happened)
+
+
+def read_words(outcome: Outcome) -> str:
+    """Return what could be read of the answer to an input that failed in words, and nothing where that is nothing."""
+    verdict = read_part(outcome)
+    if verdict is None:
+        return ""
+    level = "the level none" if verdict.gate_level is RiskLevel.NONE else verdict.gate_level
+    return ": ".join(filter(None, [f"{level} was read", ", ".join(label_names(verdict))]))
+
+
+def read_part(outcome: Outcome) -> Verdict | None:
+    """Return what could be read of the answer to an input that failed, None where no level and no label could."""
+    verdict = outcome.verdict if isinstance(outcome, Failed) else None
+    return verdict if verdict is not None and verdict.risk_level is not None else None
+
+
+def pending_words(outcome: Pending) -> str:
+    """Return that there is no verdict yet, and how to ask for it."""
+    return f"no verdict yet; ask with: moderate poll {safe_text(outcome.req_id)}"
+
 
 def details(ext: Json) -> Iterator[tuple[str, str]]:
     """Yield what stands behind the labels: libraries, keywords, text, figures and logos.
@@ -81,13 +199,6 @@ def _parts(ext: Json) -> Iterator[tuple[str, str]]:
             yield "logo", _joined(logo.get("name"), logo.get("label"), confidence(logo.get("confidence")))
 
 
-def confidence(value: object) -> str:
-    """Return a confidence with its two decimals, nothing where there is none, and what is no number as it came."""
-    if value is None:
-        return ""
-    return f"{value:.2f}" if isinstance(value, int | float) else str(value)
-
-
 def _list(value: object) -> list[Any]:
     if value is None:
         return []
@@ -114,6 +225,81 @@ def _joined(*parts: object) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
+def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
+    """Return what there is to say of an answer beside its findings: what it leaves out, and what is odd about it."""
+    verdict = verdict_of(outcome)
+    if verdict is None:
+        return []
+    looked = [coverage_words(part) for part in verdict.coverage]
+    if policy.is_incomplete(outcome):
+        looked = [f"incomplete: {', '.join(looked)}"]
+    return [*looked, *map(safe_text, verdict.notes)]
+
+
+def coverage_words(part: Coverage) -> str:
+    """Return how much of an input was judged, or answered."""
+    return _share(part.kind, Looked(1, part.judged, part.total, part.unanswered))
+
+
+def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
+    """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
+    for kind, looked in summary.coverage.items():
+        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_rest(kind, looked)}"
+    if summary.incomplete:
+        which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
+        if summary.policy.require_full:
+            yield f"incomplete: {which} not judged in full, and --require-full wants that"
+        else:
+            yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
+
+
+def _share(kind: PartKind, looked: Looked) -> str:
+    verb = _verb(kind, looked)
+    part = kind.removesuffix("s") if looked.total == 1 else kind
+    whole = f"an unknown number of {part}" if looked.total is None else f"{looked.total:,} {part}"
+    is_view = kind == "slices" and verb == "judged" and looked.judged <= looked.inputs
+    return f"{counted(looked.judged, 'compressed view') if is_view else f'{looked.judged:,}'} of {whole} {verb}"
+
+
+def _verb(kind: PartKind, looked: Looked) -> str:
+    if kind in _ALWAYS_ASKED or looked.unanswered == looked.inputs:
+        return "answered"
+    return "sampled" if looked.judged > looked.inputs and not looked.unanswered else "judged"
+
+
+def _rest(kind: PartKind, looked: Looked) -> str:
+    """Return what else there is to say of the parts of a kind: that some were asked about, or how to judge more."""
+    if _verb(kind, looked) != "judged":
+        return ""
+    if looked.unanswered:
+        return f"; {counted(looked.unanswered, 'answer')} left some out"
+    return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
+
+
+def left_out_lines(summary: RunSummary) -> Iterator[str]:
+    """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
+    for name, count in summary.suppressed_by.most_common():
+        yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
+    for name, count in summary.ignored_by.most_common():
+        yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
+
+
+def not_tried_words(summary: RunSummary) -> str | None:
+    """Return how many inputs a run did not come to, or None where that is not known to be any."""
+    if not summary.not_tried:
+        return None
+    least = "at least " if summary.at_least else ""
+    return f"{least}{counted(summary.not_tried, 'input')} {'was' if summary.not_tried == 1 else 'were'} not tried"
+
+
+def cut_off_words(summary: RunSummary) -> str | None:
+    """Return that a run was cut off, and how many inputs it did not come to; None where it came to its end."""
+    if not summary.is_cut_off:
+        return None
+    rest = not_tried_words(summary)
+    return f"the run was cut off: {rest}" if rest else "the run was cut off"
+
+
 def counts(summary: RunSummary) -> list[tuple[str, int]]:
     """Return how many inputs there are of each level, the highest first, and how many have no verdict; none is zero."""
     levels = [(level.value, summary.levels[level]) for level in reversed(RiskLevel)]
@@ -121,8 +307,28 @@ def counts(summary: RunSummary) -> list[tuple[str, int]]:
     return [(word, count) for word, count in levels + others if count]
 
 
-T = TypeVar("T")
-Place = tuple[Any, ...]
+def sentence(words: str) -> str:
+    """Return words as a sentence."""
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sort_key(outcome: Outcome) -> Place:
+    """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
+
+    Of images without findings, those come first of whose answers there is something to say.
+    """
+    if isinstance(outcome, Judged):
+        verdict = outcome.verdict
+        if rank := verdict.gate_level.rank:
+            return -rank, outcome.item.source
+        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
+        return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
+    return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
 
 
 class TopN(Generic[T]):
@@ -162,21 +368,27 @@ class _Kept(Struct, Generic[T], frozen=True):
         return self.place > other.place
 
 
-def sort_key(outcome: Outcome) -> Place:
-    """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
+class CleanInputs:
+    """Keeps the first clean inputs of a run, and counts all."""
 
-    Of images without findings, those come first of whose answers there is something to say.
-    """
-    if isinstance(outcome, Judged):
-        verdict = outcome.verdict
-        if rank := verdict.gate_level.rank:
-            return -rank, outcome.item.source
-        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
-        return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
-    return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
+    def __init__(self) -> None:
+        self._first: list[Outcome] = []
+        self._seen = 0
 
+    def add(self, outcome: Outcome) -> None:
+        """Take one clean input."""
+        self._seen += 1
+        if len(self._first) < MAX_CLEAN:
+            self._first.append(outcome)
 
-Part = TypeVar("Part", ServiceVerdict, Frame)
+    def named(self, summary: RunSummary) -> list[Outcome]:
+        """Return all of them where they are few, and else none."""
+        return [] if self.unnamed(summary) else self._first
+
+    def unnamed(self, summary: RunSummary) -> int:
+        """Return how many there are, with those that nobody was shown, where they are too many to be named."""
+        count = self._seen + summary.unlisted
+        return count if count > MAX_CLEAN else 0
 
 
 def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]) -> Suppression | None:
@@ -243,17 +455,6 @@ def _marked(label: Label, entry: Suppression) -> Label:
     return replace(label, risk_level=RiskLevel.NONE, description="; ".join(filter(None, [reason, label.description])))
 
 
-_REMOTE = ("http://", "https://", "oss://")
-_KEPT_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
-
-
-class Uri(NamedTuple):
-    """A reference to an input; `is_relative` means to the root of the repository."""
-
-    text: str
-    is_relative: bool
-
-
 class Locations:
     """Names inputs by the root of the repository: the nearest folder above this one with `.git`, else this one."""
 
@@ -284,6 +485,13 @@ class Locations:
         return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_KEPT_IN_ADDRESSES), is_relative=False)
 
 
+class Uri(NamedTuple):
+    """A reference to an input; `is_relative` means to the root of the repository."""
+
+    text: str
+    is_relative: bool
+
+
 def _file(item: Item) -> Path | None:
     """Return the file that an item is or stands in: a post of a file with several is named `FILE#NUMBER`."""
     if isinstance(item.image, LocalFile):
@@ -291,219 +499,3 @@ def _file(item: Item) -> Path | None:
     if item.source.lower().startswith(_REMOTE):
         return None
     return Path(re.sub(r"#\d+$", "", item.source) if isinstance(item.image, Post) else item.source)
-
-
-_ALWAYS_ASKED = frozenset({"parts", "services"})
-_SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
-_MORE = "async-submit --interval judges more"
-
-
-def coverage_words(part: Coverage) -> str:
-    """Return how much of an input was judged, or answered."""
-    return _share(part.kind, Looked(1, part.judged, part.total, part.unanswered))
-
-
-def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
-    """Return what there is to say of an answer beside its findings: what it leaves out, and what is odd about it."""
-    verdict = verdict_of(outcome)
-    if verdict is None:
-        return []
-    looked = [coverage_words(part) for part in verdict.coverage]
-    if policy.is_incomplete(outcome):
-        looked = [f"incomplete: {', '.join(looked)}"]
-    return [*looked, *map(safe_text, verdict.notes)]
-
-
-def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
-    """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
-    for kind, looked in summary.coverage.items():
-        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_rest(kind, looked)}"
-    if summary.incomplete:
-        which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
-        if summary.policy.require_full:
-            yield f"incomplete: {which} not judged in full, and --require-full wants that"
-        else:
-            yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
-
-
-def left_out_lines(summary: RunSummary) -> Iterator[str]:
-    """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
-    for name, count in summary.suppressed_by.most_common():
-        yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
-    for name, count in summary.ignored_by.most_common():
-        yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
-
-
-def not_tried_words(summary: RunSummary) -> str | None:
-    """Return how many inputs a run did not come to, or None where that is not known to be any."""
-    if not summary.not_tried:
-        return None
-    least = "at least " if summary.at_least else ""
-    return f"{least}{counted(summary.not_tried, 'input')} {'was' if summary.not_tried == 1 else 'were'} not tried"
-
-
-def cut_off_words(summary: RunSummary) -> str | None:
-    """Return that a run was cut off, and how many inputs it did not come to; None where it came to its end."""
-    if not summary.is_cut_off:
-        return None
-    rest = not_tried_words(summary)
-    return f"the run was cut off: {rest}" if rest else "the run was cut off"
-
-
-def sentence(words: str) -> str:
-    """Return words as a sentence."""
-    return f"{words[0].upper()}{words[1:]}."
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _share(kind: PartKind, looked: Looked) -> str:
-    verb = _verb(kind, looked)
-    part = kind.removesuffix("s") if looked.total == 1 else kind
-    whole = f"an unknown number of {part}" if looked.total is None else f"{looked.total:,} {part}"
-    is_view = kind == "slices" and verb == "judged" and looked.judged <= looked.inputs
-    return f"{counted(looked.judged, 'compressed view') if is_view else f'{looked.judged:,}'} of {whole} {verb}"
-
-
-def _verb(kind: PartKind, looked: Looked) -> str:
-    if kind in _ALWAYS_ASKED or looked.unanswered == looked.inputs:
-        return "answered"
-    return "sampled" if looked.judged > looked.inputs and not looked.unanswered else "judged"
-
-
-def _rest(kind: PartKind, looked: Looked) -> str:
-    """Return what else there is to say of the parts of a kind: that some were asked about, or how to judge more."""
-    if _verb(kind, looked) != "judged":
-        return ""
-    if looked.unanswered:
-        return f"; {counted(looked.unanswered, 'answer')} left some out"
-    return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
-
-
-class CleanInputs:
-    """Keeps the first clean inputs of a run, and counts all."""
-
-    def __init__(self) -> None:
-        self._first: list[Outcome] = []
-        self._seen = 0
-
-    def add(self, outcome: Outcome) -> None:
-        """Take one clean input."""
-        self._seen += 1
-        if len(self._first) < MAX_CLEAN:
-            self._first.append(outcome)
-
-    def named(self, summary: RunSummary) -> list[Outcome]:
-        """Return all of them where they are few, and else none."""
-        return [] if self.unnamed(summary) else self._first
-
-    def unnamed(self, summary: RunSummary) -> int:
-        """Return how many there are, with those that nobody was shown, where they are too many to be named."""
-        count = self._seen + summary.unlisted
-        return count if count > MAX_CLEAN else 0
-
-
-EXEMPT_WORD = "exempt"
-"""What an image is that is in a library of exemptions."""
-
-_MAX_FRAMES = 10
-_FRAME = "$.frames["  # how the path of a label begins that was found in a frame alone
-
-
-def finding_words(finding: Finding) -> str:
-    """Return a finding on one line: label, confidence, what it means, and where it is."""
-    label = finding.label
-    head = " ".join(filter(None, [label.label, confidence(label.confidence)]))
-    return safe_text(": ".join(filter(None, [head, meaning(label)])) + where_words(finding))
-
-
-def where_words(finding: Finding) -> str:
-    """Return in which part of the input a finding is, in brackets, and nothing where that is the whole of it."""
-    numbers = [str(index + 1) for index in finding.frames[:_MAX_FRAMES]]
-    rest = len(finding.frames) - len(numbers)
-    more = f" and {rest} more" if rest else ""
-    frames = f"frame{'s' if len(finding.frames) > 1 else ''} {', '.join(numbers)}{more}" if numbers else ""
-    where = "" if numbers and is_of_frame(finding.label) else finding.label.where
-    parts = [part for part in (frames, f"at {where}" if where else "") if part]
-    return f" ({'; '.join(parts)})" if parts else ""
-
-
-def is_of_frame(label: Label) -> bool:
-    """Tell whether a label of a verdict was found in one of its frames, and not in the whole."""
-    return (label.where or "").startswith(_FRAME)
-
-
-def exempted(verdict: Verdict) -> list[Label]:
-    """Return the exemptions of an input, each once, whichever services name it."""
-    once: dict[tuple[str, str | None], Label] = {}
-    for label in exemptions(verdict):
-        once.setdefault((label.label, label.where), label)
-    return list(once.values())
-
-
-def meaning(label: Label) -> str:
-    """Return what a label means: as the service says it, or else as the catalogue does; empty where neither knows."""
-    return label.description or known_meaning(label.label, label.service) or ""
-
-
-@lru_cache(maxsize=1024)  # the same labels come again and again, and a look-up reads the whole catalogue
-def known_meaning(name: str, service: str | None) -> str | None:
-    """Return what the catalogue knows of a label."""
-    return label_meaning(name, service)
-
-
-def problem(outcome: Outcome) -> ModerateError | None:
-    """Return why an input has no verdict, or None where that is not known or only a matter of time."""
-    return outcome.error if isinstance(outcome, Skipped | Failed) else None
-
-
-def problem_words(error: ModerateError, read: str = "") -> str:
-    """Return what went wrong, what could be `read` for all that, and what to do."""
-    happened = f"{error.message}: {read}" if read else error.message
-    return safe_text(f"{happened}; {error.hint}" if error.hint else happened)
-
-
-def read_part(outcome: Outcome) -> Verdict | None:
-    """Return what could be read of the answer to an input that failed, None where no level and no label could."""
-    verdict = outcome.verdict if isinstance(outcome, Failed) else None
-    return verdict if verdict is not None and verdict.risk_level is not None else None
-
-
-def read_words(outcome: Outcome) -> str:
-    """Return what could be read of the answer to an input that failed in words, and nothing where that is nothing."""
-    verdict = read_part(outcome)
-    if verdict is None:
-        return ""
-    level = "the level none" if verdict.gate_level is RiskLevel.NONE else verdict.gate_level
-    return ": ".join(filter(None, [f"{level} was read", ", ".join(label_names(verdict))]))
-
-
-def label_names(verdict: Verdict) -> list[str]:
-    """Return the names of the findings of a verdict, each once."""
-    return list(dict.fromkeys(each.label.label for each in findings(verdict, with_none=True)))
-
-
-def pending_words(outcome: Pending) -> str:
-    """Return that there is no verdict yet, and how to ask for it."""
-    return f"no verdict yet; ask with: moderate poll {safe_text(outcome.req_id)}"
-
-
-def level_word(outcome: Outcome) -> str:
-    """Return the word for what became of an input: its risk level, or why it has no verdict."""
-    match outcome:
-        case Judged(verdict=verdict):
-            return verdict.gate_level.value
-        case Pending():
-            return "pending"
-        case Skipped():
-            return "skipped"
-        case _:
-            return "failed"
-
-
-def risk_word(level: RiskLevel | None) -> str:
-    """Return the word for the level of a service or a frame, which may have none of its own."""
-    return level.value if level else "unknown"

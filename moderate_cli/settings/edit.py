@@ -26,6 +26,7 @@ _HEAD = """\
 # `moderate config show` tells where each value comes from.
 # No settings file may hold a secret: AccessKeys stay in the environment, or where the aliyun CLI keeps them.
 """
+
 _PROFILES = """\
 # The profile that counts unless --profile or MODERATE_PROFILE names one. "local" is built in and needs no account.
 #profile: production
@@ -39,6 +40,8 @@ _PROFILES = """\
 #    fail_on: never
 #    jobs: 2
 """
+
+_TRUSTED_HEAD = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
 
 
 def starter_text(*, active: bool = False) -> str:
@@ -55,6 +58,12 @@ def starter_text(*, active: bool = False) -> str:
     return "".join(_uncommented(line) for line in text.splitlines(keepends=True)) if active else text
 
 
+def _uncommented(line: str) -> str:
+    """Take away the # of a key; a sentence has one space behind it, a key none or an even number."""
+    is_sentence = line.startswith("# ") and not line.startswith("#  ")
+    return line if is_sentence else line.removeprefix("#")
+
+
 def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
     """Write a file atomically, in place of an older one only with `force`.
 
@@ -68,15 +77,6 @@ def write_new(path: Path, text: str, *, force: bool = False, private: bool = Fal
         atomic_write(path, text, mode=0o600 if private else None)
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-
-
-def _uncommented(line: str) -> str:
-    """Take away the # of a key; a sentence has one space behind it, a key none or an even number."""
-    is_sentence = line.startswith("# ") and not line.startswith("#  ")
-    return line if is_sentence else line.removeprefix("#")
-
-
-_TRUSTED_HEAD = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
 
 
 def trust(folder: Path) -> str:

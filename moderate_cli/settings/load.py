@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from moderate_cli.settings.policy import Policy
 
 PREFIX = "MODERATE_"
+PROFILE_VARIABLE = "MODERATE_PROFILE"
+DEFAULT_ORIGIN = "default"
+
 # Those of options that are no settings, and a few without an option; a test holds them against all commands, which
 # nobody imports to find out.
 _OTHERS = """
@@ -41,6 +44,7 @@ _OTHERS = """
     RETRY_FAILED RULES SARIF_OUTPUT SAVE_FRAMES SEED SHOW_SUPPRESSED SUPPRESSIONS UID VERBOSE WAIT
     WAIT_TIMEOUT
 """
+
 _FORMER = frozenset({"MODERATE_IGNORE_FILE", "MODERATE_SHOW_IGNORED"})  # of 0.1.0; deprecated
 _CURRENT = {f"{PREFIX}{name}" for name in _OTHERS.split()} | {setting.variable for setting in SETTINGS.values()}
 KNOWN = _FORMER | _CURRENT
@@ -49,19 +53,6 @@ KNOWN = _FORMER | _CURRENT
 # Kubernetes sets these in each pod beside a service that is called `moderate`
 # (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 _OF_A_SERVICE = re.compile(r"MODERATE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
-
-
-def refuse_unknown(environment: Environment) -> None:
-    """Raise UsageError for a variable that begins as ours do and means nothing, with the one that may be meant."""
-    for name, text in environment.variables.items():
-        if name.startswith(PREFIX) and name not in KNOWN and text and not _OF_A_SERVICE.fullmatch(name):
-            near = get_close_matches(name, _CURRENT, n=1)
-            words = f", did you mean {near[0]}?" if near else ""
-            raise UsageError(f"unknown variable {name}{words}", hint="each option names its variable in --help")
-
-
-PROFILE_VARIABLE = "MODERATE_PROFILE"
-DEFAULT_ORIGIN = "default"
 
 
 def resolve(given: Layer, environment: Environment, *, with_account: bool = True) -> Settings:
@@ -92,6 +83,41 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
         found.update(_local_layer({**variables, **options}))
     settings = _settings(found, profile)
     return replace(settings, region_is_the_accounts=bool(account), files=files.told(counted), policy=policy)
+
+
+def refuse_unknown(environment: Environment) -> None:
+    """Raise UsageError for a variable that begins as ours do and means nothing, with the one that may be meant."""
+    for name, text in environment.variables.items():
+        if name.startswith(PREFIX) and name not in KNOWN and text and not _OF_A_SERVICE.fullmatch(name):
+            near = get_close_matches(name, _CURRENT, n=1)
+            words = f", did you mean {near[0]}?" if near else ""
+            raise UsageError(f"unknown variable {name}{words}", hint="each option names its variable in --help")
+
+
+def _options(given: Layer) -> Layer:
+    """Return the settings among the options; an empty text is what a shell makes of an unset variable."""
+    layer = {}
+    for name, sourced in given.items():
+        if name in SETTINGS and not _is_blank(SETTINGS[name], sourced.value):
+            layer[name] = Sourced(SETTINGS[name].read(sourced.value, subject=sourced.origin), sourced.origin)
+    return layer
+
+
+def _is_blank(setting: Setting, value: Any) -> bool:
+    if isinstance(value, str | list | tuple) and not setting.kind.may_be_empty:
+        return not "".join(value).strip()
+    return value is None
+
+
+def _variables(environment: Environment) -> Layer:
+    layer = {}
+    for setting in SETTINGS.values():
+        for variable in filter(None, (setting.variable, setting.also)):
+            text = environment.variable(variable)
+            if text is not None:
+                layer[setting.name] = Sourced(setting.read(text, subject=variable), variable)
+                break
+    return layer
 
 
 class _Files(Struct, frozen=True):
@@ -143,63 +169,6 @@ class _Files(Struct, frozen=True):
         )
 
 
-def _merged(layers: Sequence[Layer]) -> dict[str, Sourced]:
-    found = {name: Sourced(setting.default, DEFAULT_ORIGIN) for name, setting in SETTINGS.items()}
-    for layer in reversed(layers):
-        found.update(_with_its_own_endpoint(layer))
-    return found
-
-
-def _region_of_the_account(found: Layer, environment: Environment) -> Layer:
-    """Return the region that goes with the keys, where these are of a profile of the aliyun CLI."""
-    from moderate_cli.settings.credentials import region_of_keys  # looks for keys, which costs what it costs
-
-    choice = found["credentials"].value
-    region = region_of_keys(environment, choice.source, choice.profile)
-    if region is None:
-        return {}
-    subject = f"{region.origin}: region_id"
-    return {"region": Sourced(SETTINGS["region"].check(region.value, subject=subject, written=""), region.origin)}
-
-
-def _with_its_own_endpoint(layer: Layer) -> Layer:
-    """Let a layer that names a region, and no endpoint, undo the endpoint of the layers below it.
-
-    Else `--region` could send images to the country of an endpoint in some file. The region that other programs of the
-    vendor share is no such word.
-    """
-    region = layer.get("region")
-    if region is None or "endpoint" in layer or region.origin == SETTINGS["region"].also:
-        return layer
-    return {**layer, "endpoint": Sourced(None, f"{region.origin} names a region")}
-
-
-def _options(given: Layer) -> Layer:
-    """Return the settings among the options; an empty text is what a shell makes of an unset variable."""
-    layer = {}
-    for name, sourced in given.items():
-        if name in SETTINGS and not _is_blank(SETTINGS[name], sourced.value):
-            layer[name] = Sourced(SETTINGS[name].read(sourced.value, subject=sourced.origin), sourced.origin)
-    return layer
-
-
-def _is_blank(setting: Setting, value: Any) -> bool:
-    if isinstance(value, str | list | tuple) and not setting.kind.may_be_empty:
-        return not "".join(value).strip()
-    return value is None
-
-
-def _variables(environment: Environment) -> Layer:
-    layer = {}
-    for setting in SETTINGS.values():
-        for variable in filter(None, (setting.variable, setting.also)):
-            text = environment.variable(variable)
-            if text is not None:
-                layer[setting.name] = Sourced(setting.read(text, subject=variable), variable)
-                break
-    return layer
-
-
 def _read_file(location: Location) -> SettingsFile | None:
     text = read(location)
     if text is None:
@@ -232,6 +201,37 @@ def _choose_profile(given: Layer, environment: Environment, files: _Files) -> So
 def _layers(profile: str | None, file: SettingsFile) -> list[Layer]:
     """Return what a file says, the first layer first."""
     return [file.profiles.get(profile or "", {}), file.top]
+
+
+def _merged(layers: Sequence[Layer]) -> dict[str, Sourced]:
+    found = {name: Sourced(setting.default, DEFAULT_ORIGIN) for name, setting in SETTINGS.items()}
+    for layer in reversed(layers):
+        found.update(_with_its_own_endpoint(layer))
+    return found
+
+
+def _with_its_own_endpoint(layer: Layer) -> Layer:
+    """Let a layer that names a region, and no endpoint, undo the endpoint of the layers below it.
+
+    Else `--region` could send images to the country of an endpoint in some file. The region that other programs of the
+    vendor share is no such word.
+    """
+    region = layer.get("region")
+    if region is None or "endpoint" in layer or region.origin == SETTINGS["region"].also:
+        return layer
+    return {**layer, "endpoint": Sourced(None, f"{region.origin} names a region")}
+
+
+def _region_of_the_account(found: Layer, environment: Environment) -> Layer:
+    """Return the region that goes with the keys, where these are of a profile of the aliyun CLI."""
+    from moderate_cli.settings.credentials import region_of_keys  # looks for keys, which costs what it costs
+
+    choice = found["credentials"].value
+    region = region_of_keys(environment, choice.source, choice.profile)
+    if region is None:
+        return {}
+    subject = f"{region.origin}: region_id"
+    return {"region": Sourced(SETTINGS["region"].check(region.value, subject=subject, written=""), region.origin)}
 
 
 def _local_layer(asked: Layer) -> Layer:

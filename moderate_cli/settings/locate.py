@@ -135,11 +135,6 @@ def nearest(*names: str) -> Location:
     return Location(start / names[0], names[0], refused=tuple(refused), is_refused=is_refused)
 
 
-def why_superseded(name: str) -> str:
-    """Return why a file with a former name does not count: one with the new name is beside it."""
-    return f"{name} beside it does"
-
-
 def _upward(start: Path) -> Iterator[Path]:
     """Yield a folder and those above it, up to where somebody else's begin."""
     try:
@@ -150,6 +145,11 @@ def _upward(start: Path) -> Iterator[Path]:
         yield folder
         if folder == home or os.path.lexists(folder / ".git"):
             return
+
+
+def why_superseded(name: str) -> str:
+    """Return why a file with a former name does not count: one with the new name is beside it."""
+    return f"{name} beside it does"
 
 
 def why_unsafe(path: Path) -> str | None:

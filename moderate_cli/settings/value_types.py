@@ -31,6 +31,9 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_KEYS = ("amount", "currency", "per")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_MAX = 1_000_000
 
 
 def _same(value: Any) -> Any:
@@ -57,11 +60,6 @@ class SettingType(Struct, frozen=True):
     keys: tuple[str, ...] = ()
     by_name: bool = False
     may_be_empty: bool = False
-
-
-def is_name(value: object) -> bool:
-    """Tell whether something can name a profile or a service."""
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def whole_number(low: int, high: int | None = None) -> SettingType:
@@ -234,6 +232,17 @@ def credentials() -> SettingType:
     return SettingType(expected, check, show=show, keys=("source", "profile"))
 
 
+def prices() -> SettingType:
+    """Return the kind of prices by the name of a service or of a billing type."""
+    expected = f"services or billing types, each with {', '.join(_KEYS)}"
+    return SettingType(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
+
+
+def is_name(value: object) -> bool:
+    """Tell whether something can name a profile or a service."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def _is_plain(value: object) -> bool:
     """Tell whether something is a text that says anything, without control characters."""
     return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
@@ -263,17 +272,6 @@ def _written_age(seconds: float | None) -> str:
         return "never" if seconds is None else "forever"
     unit = next(unit for unit, length in _SECONDS.items() if not seconds % length)
     return f"{seconds / _SECONDS[unit]:.0f}{unit}"
-
-
-_KEYS = ("amount", "currency", "per")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_MAX = 1_000_000
-
-
-def prices() -> SettingType:
-    """Return the kind of prices by the name of a service or of a billing type."""
-    expected = f"services or billing types, each with {', '.join(_KEYS)}"
-    return SettingType(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
 
 
 def _check(value: object) -> Prices:

@@ -25,6 +25,12 @@ __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", 
 Seen = tuple[str, int, int, int, str]
 """A file as it was: its name, the size, mtime_ns and inode of a `FileStat`, and the SHA-256 of its content."""
 
+_WEB = ("http://", "https://")
+_SCHEME = "oss://"
+_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
+_UNMATCHED = 20  # globs that are remembered, of any number
+_ALL = Selection()
+
 
 class Recall(Protocol):
     """Knows files by the absolute paths of their folders.
@@ -39,10 +45,6 @@ class Recall(Protocol):
         """Return what is known of files, by name."""
 
 
-_SCHEME = "oss://"
-_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
-
-
 class Bucket(Protocol):
     """A bucket whose objects can be listed."""
 
@@ -52,33 +54,6 @@ class Bucket(Protocol):
 
 OpenBucket = Callable[[str], Bucket]
 """Opens the bucket of a name; raises ModerateError."""
-
-
-def is_oss(source: str) -> bool:
-    """Tell whether a source is in OSS."""
-    return source[: len(_SCHEME)].lower() == _SCHEME
-
-
-def bucket_and_key(source: str) -> tuple[str, str]:
-    """Return the bucket and the key, or the prefix."""
-    bucket, _, key = source[len(_SCHEME) :].partition("/")
-    return bucket, key
-
-
-def split_region(source: str) -> tuple[str, str | None]:
-    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
-    found = _REGION.search(source) if is_oss(source) else None
-    return (source[: found.start()], found[1]) if found else (source, None)
-
-
-def is_prefix(key: str) -> bool:
-    """Tell whether a key stands for all objects below it."""
-    return not key or key.endswith("/")
-
-
-_WEB = ("http://", "https://")
-_UNMATCHED = 20  # globs that are remembered, of any number
-_ALL = Selection()
 
 
 class Sources:
@@ -260,6 +235,28 @@ class Sources:
                     self.non_images += 1
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
+
+
+def is_oss(source: str) -> bool:
+    """Tell whether a source is in OSS."""
+    return source[: len(_SCHEME)].lower() == _SCHEME
+
+
+def bucket_and_key(source: str) -> tuple[str, str]:
+    """Return the bucket and the key, or the prefix."""
+    bucket, _, key = source[len(_SCHEME) :].partition("/")
+    return bucket, key
+
+
+def split_region(source: str) -> tuple[str, str | None]:
+    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
+    found = _REGION.search(source) if is_oss(source) else None
+    return (source[: found.start()], found[1]) if found else (source, None)
+
+
+def is_prefix(key: str) -> bool:
+    """Tell whether a key stands for all objects below it."""
+    return not key or key.endswith("/")
 
 
 def _names(files: Iterable[Found]) -> list[str]:

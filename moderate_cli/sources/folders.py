@@ -14,41 +14,20 @@ from moderate_cli.common.globs import Glob, Places
 from moderate_cli.preflight import HEAD_SIZE, sniff
 from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, Rules, with_separator
 
+Found = tuple[str, int, int, int]
+"""A file that a walk came upon: its name, and the size, mtime_ns and inode of a `FileStat`."""
+
 # Names under which people keep images: such a file is never passed over, so that a broken one gets reported.
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}
 )
-# A pipe that took the place of a file must not be waited for; other systems than Windows know no text mode.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def has_image_name(name: str) -> bool:
-    """Tell whether a name, without its folder, is one of an image."""
-    dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
-
-
-def has_image_content(path: str) -> bool:
-    """Tell whether a regular file can be read and starts like an image."""
-    try:
-        descriptor = os.open(path, _READING)
-    except OSError:
-        return False
-    try:
-        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-
-
-Found = tuple[str, int, int, int]
-"""A file that a walk came upon: its name, and the size, mtime_ns and inode of a `FileStat`."""
-
 # Names of one folder that are held at once: with what is known of their files 3 MB, and 9 MB were they 10,000.
 CHUNK = 2_000
+
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
+# A pipe that took the place of a file must not be waited for; other systems than Windows know no text mode.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # From an open folder the system finds a file without looking up its whole path; Windows cannot.
 _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _NAME = attrgetter("name")
@@ -251,3 +230,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def has_image_name(name: str) -> bool:
+    """Tell whether a name, without its folder, is one of an image."""
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
+
+
+def has_image_content(path: str) -> bool:
+    """Tell whether a regular file can be read and starts like an image."""
+    try:
+        descriptor = os.open(path, _READING)
+    except OSError:
+        return False
+    try:
+        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

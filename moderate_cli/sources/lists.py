@@ -19,16 +19,15 @@ MAX_BYTES = 64 * 1024  # of one source: memory stays flat whatever a file holds
 _BLOCK = 64 * 1024
 _decode = json.JSONDecoder().raw_decode
 
+Listed = tuple[str, str | None, str | None]
+"""One source of a list, and the `data_id` and `referer` that it is to be sent with."""
+
 
 class SourceList(Struct, frozen=True):
     """A file that names sources, or `-` for standard input; with `nul` each name ends with NUL, else with its line."""
 
     name: str
     nul: bool = False
-
-
-Listed = tuple[str, str | None, str | None]
-"""One source of a list, and the `data_id` and `referer` that it is to be sent with."""
 
 
 def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:

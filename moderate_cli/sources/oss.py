@@ -63,18 +63,6 @@ class OssAccount(Struct, frozen=True, kw_only=True):
         return OssBucket(self, name)
 
 
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint to which the keys' id and token must not go; raises UsageError."""
-    if not _ENDPOINT.fullmatch(endpoint):
-        hint = "give https:// with a host under aliyuncs.com, or this machine"
-        raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)
-
-
-def oss_endpoint(region: str, *, vpc: bool = False) -> str:
-    """Return the endpoint of OSS in a region, in public or inside the vendor's network."""
-    return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"
-
-
 class OssBucket(Struct, frozen=True):
     """One bucket of an account."""
 
@@ -188,3 +176,15 @@ def _in_our_words(error: Any) -> InputError | ServiceError:
         request_id=error.request_id or None,
         retryable=error.status >= 500,
     )
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse an endpoint to which the keys' id and token must not go; raises UsageError."""
+    if not _ENDPOINT.fullmatch(endpoint):
+        hint = "give https:// with a host under aliyuncs.com, or this machine"
+        raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)
+
+
+def oss_endpoint(region: str, *, vpc: bool = False) -> str:
+    """Return the endpoint of OSS in a region, in public or inside the vendor's network."""
+    return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"

@@ -17,8 +17,8 @@ from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
 from moderate_cli.models import BrokenInput, Item, Post
 
-Place = tuple[str | int, ...]
-
+MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
+MAX_DEPTH = 10  # comments in comments that are read; what the service does not document is refused before it is sent
 # What is text for the service, also where YAML would see a number, a date or a truth value in it.
 TEXT_KEYS = frozenset(
     {
@@ -26,13 +26,29 @@ TEXT_KEYS = frozenset(
         *("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId", "file"),
     }
 )
+
+Place = tuple[str | int, ...]
+
+_LEVELS = {
+    "a post": ("mainData", "commentDatas", "dataId"),
+    "mainData": ("mainTitle", "mainContent", "mainImages", "mainPostTime"),
+    "a comment": ("content", "images", "postTime", "commentDatas"),
+    "an image": ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId", "file"),
+}
+_SERVICE = ("service", "Service")
+_PARAMETERS = ("serviceParameters", "ServiceParameters")
+_SIMILAR = 0.85  # of difflib: a letter too few, too many or in the wrong place
+# What people call the parts of a post elsewhere.
+_ALSO = {"text": "content", "body": "content", "replies": "comments"}
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")}
 # Plain words that are no text; the rules of YAML 1.2, so that `on`, 12:30 and dates stay as they are written.
 _WORDS = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
 _INT = re.compile(r"-?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?\d{1,17}\.\d{1,17}")
-_HINT = "correct it, or let a program write it"
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_HINT = "correct it, or let a program write it"
+_IMAGE_HINT = "give a URL, oss://BUCKET/KEY, a path, or a mapping with imageUrl, file, or ossBucketName + ossObjectName"
+_LINES_HINT = "give many posts as JSON Lines on standard input: moderate multimodal - < FILE"
 
 
 class PostError(Exception):
@@ -48,179 +64,134 @@ class PostError(Exception):
         self.path = path
 
 
-def documents(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each document of a YAML file that holds something, and the number of lines before it.
+class Posts:
+    """The posts behind the POST arguments, in the API's own shape; files are opened and lines are read one at a time.
 
-    They are cut apart before they are parsed, so that a broken one spoils no other; a line that starts with `---`
-    cannot be anything but their separator.
+    A name is a YAML or JSON file, or `-` for JSON Lines on standard input. What cannot be read is an item that says so.
     """
-    cuts = [0, *(found.start() for found in _SEPARATOR.finditer(text) if found.start()), len(text)]
-    for start, end in pairwise(cuts):
-        document = text[start:end]
-        if not all(map(_says_nothing, document.splitlines())):
-            yield document, text.count("\n", 0, start)
+
+    def __init__(self, names: Sequence[str], stdin: TextIO) -> None:
+        self._names = names
+        self._stdin = stdin
+
+    def __iter__(self) -> Iterator[Item]:
+        for name in self._names:
+            yield from _in_lines(self._stdin) if name == "-" else _in_file(name)
 
 
-def from_yaml(text: str) -> Any:
-    """Return what a YAML document holds; raises PostError."""
-    node = _compose(text)
-    return None if node is None else _value(node)
-
-
-def from_json(text: str) -> Any:
-    """Return what a JSON text holds; raises PostError."""
+def post_of_flags(title: str | None, text: str | None, images: Sequence[str], comments: Sequence[str]) -> Item:
+    """Return the post that the options describe; its images are named as in a file, from the working folder."""
+    main = {"mainTitle": title, "mainContent": text, "mainImages": list(images)}
+    given: dict[str, Any] = {"mainData": main}
+    if comments:
+        given["commentDatas"] = [{"content": comment} for comment in comments]
+    source = "the post given by options"
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return Item(source, Post(shaped(given, Path())))
     except PostError as error:
-        error.line = _line_of_the_same(error, text)
-        raise
-    except json.JSONDecodeError as error:
-        message = f"broken JSON at character {error.colno}: {error.msg}"
-        raise PostError(message, hint=_HINT, line=error.lineno) from error
-    except RecursionError as error:
-        raise PostError("too deeply nested") from error
-    except ValueError as error:
-        raise PostError("broken JSON: a number with thousands of digits", hint=_HINT) from error
+        return _broken(source, error)
 
 
-def line_of(text: str, path: Place) -> int | None:
-    """Return the line of a place in a YAML or JSON text, or of the nearest part around it; None where none is found."""
+def _in_file(name: str) -> Iterator[Item]:
     try:
-        node = _compose(_as_yaml(text))
-    except PostError:
-        return None
-    line = None
-    for step in path:
-        found = _child(node, step)
-        if found is None:
-            break
-        line, node = found
-    return line if line is not None or node is None else node.start_mark.line + 1
+        text = _content(name)
+    except InputError as error:
+        yield Item(name, BrokenInput(error))
+        return
+    path = Path(name)
+    if path.suffix.lower() == ".json":
+        yield _item(name, text, path.parent)
+        return
+    found = list(documents(text))
+    for number, (document, before) in enumerate(found, start=1):
+        source = f"{name}#{number}" if len(found) > 1 else name
+        yield _item(source, document, path.parent, is_json=False, before=before)
+    if not found:
+        yield _broken(name, PostError("no post in it", hint="give mainData with mainContent"))
 
 
-def _says_nothing(line: str) -> bool:
-    rest = line.removeprefix("---").strip()
-    return rest in {"", "..."} or rest.startswith("#") or line.startswith("%")
-
-
-class _Loader(yaml.BaseLoader):
-    """Composes nodes without any alias: a few of them would be enough to grow a post to any size."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise PostError("an alias, which a post cannot have", hint="write out what it stands for", line=line)
-        return super().compose_node(parent, index)
-
-
-def _compose(text: str) -> yaml.Node | None:
+def _content(name: str) -> str:
+    """Return the text of a file; raises InputError."""
     try:
-        return _Loader(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        raise PostError(f"broken YAML: {error.problem}", hint="quote texts that hold : or #", line=line) from error
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise PostError("a control character, which YAML does not allow", hint="remove it", line=line) from error
-    except RecursionError as error:
-        raise PostError("too deeply nested") from error
+        return read_text(Path(name), MAX_BYTES)
+    except FileError as error:
+        raise _input_error(error) from error
 
 
-def _value(node: yaml.Node) -> Any:
-    if node.tag not in _TAGS:
-        raise PostError("a tag, which has no meaning in a post", hint="remove it", line=node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_value(item) for item in node.value]
-    return _scalar(node)
+def _input_error(error: FileError) -> InputError:
+    match error.code:
+        case "not_found":
+            return InputError(error.reason, code=error.code, hint="check the name")
+        case "not_a_file":
+            return InputError("not a file", code=error.code, hint="give a YAML or JSON file")
+        case "too_large":
+            return InputError(f"the file is {error.reason}", code=error.code, hint=_LINES_HINT)
+        case "not_text":
+            where = f"line {error.line}: " if error.line else ""
+            return InputError(f"{where}{error.reason}", code="post_invalid", hint="save it as UTF-8")
+        case _:
+            return InputError(f"cannot be read: {error.reason}", code=error.code)
 
 
-def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-            raise PostError("a key must be a word", hint="write mappings out, one key a line", line=line)
-        if key.value in values:
-            raise _twice(key.value, line)
-        values[key.value] = _text_or_value(value) if key.value in TEXT_KEYS else _value(value)
-    return values
+def _in_lines(stdin: TextIO) -> Iterator[Item]:
+    # Bytes where there are any, so that one line that is not UTF-8 does not end the stream.
+    stream: IO[Any] = getattr(stdin, "buffer", stdin)
+    number = 0
+    while True:
+        try:
+            line = _next_line(stream)
+        except OSError as error:
+            yield Item("-", BrokenInput(InputError(f"cannot be read: {error.strerror or error}", code="unreadable")))
+            return
+        if not line:
+            return
+        number += 1
+        if line.strip():
+            yield _in_line(f"line {number}", line)
 
 
-def _text_or_value(node: yaml.Node) -> Any:
-    value = _value(node)
-    return node.value if isinstance(node, yaml.ScalarNode) and value is not None else value
+def _next_line(stream: IO[Any]) -> str | bytes:
+    """Return the next line, of one that is too long only enough to tell; nothing at the end."""
+    line: str | bytes = stream.readline(MAX_BYTES + 1)
+    rest = line
+    while len(rest) > MAX_BYTES and rest[-1:] not in {"\n", b"\n"}:
+        rest = stream.readline(MAX_BYTES + 1)
+    return line
 
 
-def _scalar(node: yaml.Node) -> Any:
-    text = str(node.value)
-    if getattr(node, "style", None) is not None:  # quoted, or a block of text
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INT.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _twice(next(key for key in keys if keys.count(key) > 1))
-    return values
-
-
-def _twice(key: str, line: int | None = None) -> PostError:
-    return PostError(f"the key {key!r} stands twice in one mapping", hint="remove one of them", line=line)
-
-
-def _line_of_the_same(error: PostError, text: str) -> int | None:
-    """Return the line of an error in JSON, whose parser has no lines, by that of YAML."""
-    if "\n" not in text.strip():
-        return 1
+def _in_line(source: str, line: str | bytes) -> Item:
     try:
-        from_yaml(_as_yaml(text))
-    except PostError as found:
-        return found.line if found.message == error.message else None
-    return None
+        text = _decoded(line)
+    except InputError as error:
+        return Item(source, BrokenInput(error))
+    return _item(source, text, Path(), before=None)
 
 
-def _as_yaml(text: str) -> str:
-    # In JSON a tab is white space, which YAML allows in few places.
-    return text.replace("\t", " ")
+def _decoded(line: str | bytes) -> str:
+    """Return a line as text without a byte order mark; raises InputError for what is too long or is not UTF-8."""
+    if len(line) > MAX_BYTES:
+        raise InputError("the line is larger than 1 MB", code="too_large", hint=_LINES_HINT)
+    try:
+        return line if isinstance(line, str) else line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8 text", code="post_invalid", hint="save it as UTF-8") from error
 
 
-def _no_constant(name: str) -> Any:
-    raise PostError(f"broken JSON: {name} is no value", hint=_HINT)
+def _item(source: str, text: str, folder: Path, *, is_json: bool = True, before: int | None = 0) -> Item:
+    """Return the post in a text; `before` is the number of lines before it, None where it is a line itself."""
+    try:
+        content = shaped(from_json(text) if is_json else from_yaml(text), folder)
+        return Item(source, Post(content), data_id=content.get("dataId"))
+    except PostError as error:
+        if before is None:
+            return _broken(source, error)
+        line = line_of(text, error.path) if error.line is None and error.path is not None else error.line
+        return _broken(source, error, None if line is None else before + line)
 
 
-def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step].start_mark.line + 1, node.value[step]
-    return None
-
-
-MAX_DEPTH = 10  # comments in comments that are read; what the service does not document is refused before it is sent
-
-_LEVELS = {
-    "a post": ("mainData", "commentDatas", "dataId"),
-    "mainData": ("mainTitle", "mainContent", "mainImages", "mainPostTime"),
-    "a comment": ("content", "images", "postTime", "commentDatas"),
-    "an image": ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId", "file"),
-}
-_SERVICE = ("service", "Service")
-_PARAMETERS = ("serviceParameters", "ServiceParameters")
-_SIMILAR = 0.85  # of difflib: a letter too few, too many or in the wrong place
-# What people call the parts of a post elsewhere.
-_ALSO = {"text": "content", "body": "content", "replies": "comments"}
-_IMAGE_HINT = "give a URL, oss://BUCKET/KEY, a path, or a mapping with imageUrl, file, or ossBucketName + ossObjectName"
+def _broken(source: str, error: PostError, line: int | None = None) -> Item:
+    message = error.message if line is None else f"line {line}: {error.message}"
+    return Item(source, BrokenInput(InputError(message, code="post_invalid", hint=error.hint)))
 
 
 def shaped(value: Any, folder: Path) -> dict[str, Any]:
@@ -398,136 +369,160 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
+def documents(text: str) -> Iterator[tuple[str, int]]:
+    """Yield each document of a YAML file that holds something, and the number of lines before it.
 
-_LINES_HINT = "give many posts as JSON Lines on standard input: moderate multimodal - < FILE"
-
-
-class Posts:
-    """The posts behind the POST arguments, in the API's own shape; files are opened and lines are read one at a time.
-
-    A name is a YAML or JSON file, or `-` for JSON Lines on standard input. What cannot be read is an item that says so.
+    They are cut apart before they are parsed, so that a broken one spoils no other; a line that starts with `---`
+    cannot be anything but their separator.
     """
-
-    def __init__(self, names: Sequence[str], stdin: TextIO) -> None:
-        self._names = names
-        self._stdin = stdin
-
-    def __iter__(self) -> Iterator[Item]:
-        for name in self._names:
-            yield from _in_lines(self._stdin) if name == "-" else _in_file(name)
+    cuts = [0, *(found.start() for found in _SEPARATOR.finditer(text) if found.start()), len(text)]
+    for start, end in pairwise(cuts):
+        document = text[start:end]
+        if not all(map(_says_nothing, document.splitlines())):
+            yield document, text.count("\n", 0, start)
 
 
-def post_of_flags(title: str | None, text: str | None, images: Sequence[str], comments: Sequence[str]) -> Item:
-    """Return the post that the options describe; its images are named as in a file, from the working folder."""
-    main = {"mainTitle": title, "mainContent": text, "mainImages": list(images)}
-    given: dict[str, Any] = {"mainData": main}
-    if comments:
-        given["commentDatas"] = [{"content": comment} for comment in comments]
-    source = "the post given by options"
+def _says_nothing(line: str) -> bool:
+    rest = line.removeprefix("---").strip()
+    return rest in {"", "..."} or rest.startswith("#") or line.startswith("%")
+
+
+def from_yaml(text: str) -> Any:
+    """Return what a YAML document holds; raises PostError."""
+    node = _compose(text)
+    return None if node is None else _value(node)
+
+
+def _compose(text: str) -> yaml.Node | None:
     try:
-        return Item(source, Post(shaped(given, Path())))
+        return _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise PostError(f"broken YAML: {error.problem}", hint="quote texts that hold : or #", line=line) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise PostError("a control character, which YAML does not allow", hint="remove it", line=line) from error
+    except RecursionError as error:
+        raise PostError("too deeply nested") from error
+
+
+class _Loader(yaml.BaseLoader):
+    """Composes nodes without any alias: a few of them would be enough to grow a post to any size."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise PostError("an alias, which a post cannot have", hint="write out what it stands for", line=line)
+        return super().compose_node(parent, index)
+
+
+def _value(node: yaml.Node) -> Any:
+    if node.tag not in _TAGS:
+        raise PostError("a tag, which has no meaning in a post", hint="remove it", line=node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item) for item in node.value]
+    return _scalar(node)
+
+
+def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+            raise PostError("a key must be a word", hint="write mappings out, one key a line", line=line)
+        if key.value in values:
+            raise _twice(key.value, line)
+        values[key.value] = _text_or_value(value) if key.value in TEXT_KEYS else _value(value)
+    return values
+
+
+def _text_or_value(node: yaml.Node) -> Any:
+    value = _value(node)
+    return node.value if isinstance(node, yaml.ScalarNode) and value is not None else value
+
+
+def _scalar(node: yaml.Node) -> Any:
+    text = str(node.value)
+    if getattr(node, "style", None) is not None:  # quoted, or a block of text
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def from_json(text: str) -> Any:
+    """Return what a JSON text holds; raises PostError."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except PostError as error:
-        return _broken(source, error)
+        error.line = _line_of_the_same(error, text)
+        raise
+    except json.JSONDecodeError as error:
+        message = f"broken JSON at character {error.colno}: {error.msg}"
+        raise PostError(message, hint=_HINT, line=error.lineno) from error
+    except RecursionError as error:
+        raise PostError("too deeply nested") from error
+    except ValueError as error:
+        raise PostError("broken JSON: a number with thousands of digits", hint=_HINT) from error
 
 
-def _in_file(name: str) -> Iterator[Item]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _twice(next(key for key in keys if keys.count(key) > 1))
+    return values
+
+
+def _twice(key: str, line: int | None = None) -> PostError:
+    return PostError(f"the key {key!r} stands twice in one mapping", hint="remove one of them", line=line)
+
+
+def _line_of_the_same(error: PostError, text: str) -> int | None:
+    """Return the line of an error in JSON, whose parser has no lines, by that of YAML."""
+    if "\n" not in text.strip():
+        return 1
     try:
-        text = _content(name)
-    except InputError as error:
-        yield Item(name, BrokenInput(error))
-        return
-    path = Path(name)
-    if path.suffix.lower() == ".json":
-        yield _item(name, text, path.parent)
-        return
-    found = list(documents(text))
-    for number, (document, before) in enumerate(found, start=1):
-        source = f"{name}#{number}" if len(found) > 1 else name
-        yield _item(source, document, path.parent, is_json=False, before=before)
-    if not found:
-        yield _broken(name, PostError("no post in it", hint="give mainData with mainContent"))
+        from_yaml(_as_yaml(text))
+    except PostError as found:
+        return found.line if found.message == error.message else None
+    return None
 
 
-def _content(name: str) -> str:
-    """Return the text of a file; raises InputError."""
+def _as_yaml(text: str) -> str:
+    # In JSON a tab is white space, which YAML allows in few places.
+    return text.replace("\t", " ")
+
+
+def _no_constant(name: str) -> Any:
+    raise PostError(f"broken JSON: {name} is no value", hint=_HINT)
+
+
+def line_of(text: str, path: Place) -> int | None:
+    """Return the line of a place in a YAML or JSON text, or of the nearest part around it; None where none is found."""
     try:
-        return read_text(Path(name), MAX_BYTES)
-    except FileError as error:
-        raise _input_error(error) from error
+        node = _compose(_as_yaml(text))
+    except PostError:
+        return None
+    line = None
+    for step in path:
+        found = _child(node, step)
+        if found is None:
+            break
+        line, node = found
+    return line if line is not None or node is None else node.start_mark.line + 1
 
 
-def _input_error(error: FileError) -> InputError:
-    match error.code:
-        case "not_found":
-            return InputError(error.reason, code=error.code, hint="check the name")
-        case "not_a_file":
-            return InputError("not a file", code=error.code, hint="give a YAML or JSON file")
-        case "too_large":
-            return InputError(f"the file is {error.reason}", code=error.code, hint=_LINES_HINT)
-        case "not_text":
-            where = f"line {error.line}: " if error.line else ""
-            return InputError(f"{where}{error.reason}", code="post_invalid", hint="save it as UTF-8")
-        case _:
-            return InputError(f"cannot be read: {error.reason}", code=error.code)
-
-
-def _in_lines(stdin: TextIO) -> Iterator[Item]:
-    # Bytes where there are any, so that one line that is not UTF-8 does not end the stream.
-    stream: IO[Any] = getattr(stdin, "buffer", stdin)
-    number = 0
-    while True:
-        try:
-            line = _next_line(stream)
-        except OSError as error:
-            yield Item("-", BrokenInput(InputError(f"cannot be read: {error.strerror or error}", code="unreadable")))
-            return
-        if not line:
-            return
-        number += 1
-        if line.strip():
-            yield _in_line(f"line {number}", line)
-
-
-def _next_line(stream: IO[Any]) -> str | bytes:
-    """Return the next line, of one that is too long only enough to tell; nothing at the end."""
-    line: str | bytes = stream.readline(MAX_BYTES + 1)
-    rest = line
-    while len(rest) > MAX_BYTES and rest[-1:] not in {"\n", b"\n"}:
-        rest = stream.readline(MAX_BYTES + 1)
-    return line
-
-
-def _in_line(source: str, line: str | bytes) -> Item:
-    try:
-        text = _decoded(line)
-    except InputError as error:
-        return Item(source, BrokenInput(error))
-    return _item(source, text, Path(), before=None)
-
-
-def _decoded(line: str | bytes) -> str:
-    """Return a line as text without a byte order mark; raises InputError for what is too long or is not UTF-8."""
-    if len(line) > MAX_BYTES:
-        raise InputError("the line is larger than 1 MB", code="too_large", hint=_LINES_HINT)
-    try:
-        return line if isinstance(line, str) else line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", code="post_invalid", hint="save it as UTF-8") from error
-
-
-def _item(source: str, text: str, folder: Path, *, is_json: bool = True, before: int | None = 0) -> Item:
-    """Return the post in a text; `before` is the number of lines before it, None where it is a line itself."""
-    try:
-        content = shaped(from_json(text) if is_json else from_yaml(text), folder)
-        return Item(source, Post(content), data_id=content.get("dataId"))
-    except PostError as error:
-        if before is None:
-            return _broken(source, error)
-        line = line_of(text, error.path) if error.line is None and error.path is not None else error.line
-        return _broken(source, error, None if line is None else before + line)
-
-
-def _broken(source: str, error: PostError, line: int | None = None) -> Item:
-    message = error.message if line is None else f"line {line}: {error.message}"
-    return Item(source, BrokenInput(InputError(message, code="post_invalid", hint=error.hint)))
+def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return key.start_mark.line + 1, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step].start_mark.line + 1, node.value[step]
+    return None

@@ -55,95 +55,15 @@ __all__ = [
     "strongest",
 ]
 
-
-def is_installed(module: str) -> bool:
-    """Tell whether a top-level module could be imported."""
-    return find_spec(module) is not None
-
-
-def missing(requirements: Mapping[str, str]) -> list[str]:
-    """Return the packages that are lacking, for a mapping of modules to the packages that bring them."""
-    return [package for module, package in requirements.items() if not is_installed(module)]
-
-
-def with_version(package: str) -> str:
-    """Return a package's name, and its version where that is known."""
-    try:
-        return f"{package} {metadata.version(package)}"
-    except metadata.PackageNotFoundError:
-        # Frozen programs often carry modules without their metadata.
-        return package
-
-
-# A TIFF or a photo with a preview has several pictures too, but they are no animation.
-_ANIMATED = ("GIF", "WEBP", "PNG")
-
-_JPEG_QUALITY = 85
-
-
-class Captured(Struct, frozen=True):
-    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
-
-    image: ImageFile
-    memory: int
-    pictures: Iterator[Image]
-
-
-def capture(content: bytes, interval: int, most: int) -> Captured | None:
-    """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
-
-    Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
-    """
-    image = opened(content)
-    with telling():
-        count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-        if count > 1:
-            return Captured(image, pixels.to_animate(image, count), _frames(image, chosen(count, interval, most)))
-        count = slices(*image.size)
-        if count > 1:
-            return Captured(image, pixels.to_decode(image, count), _slices(image, count, chosen(count, interval, most)))
-    return None
-
-
-def chosen(total: int, interval: int, most: int) -> range:
-    """Return which frames are examined: the interval grows until `most` of them reach from end to end."""
-    return range(0, total, max(interval, -(-total // most)))
-
-
-def as_jpeg(image: Image) -> bytes:
-    """Return an RGB image as a JPEG file."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_JPEG_QUALITY)
-    return file.getvalue()
-
-
-def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
-    """Yield frames of an animation, one at a time."""
-    size = image.size
-    for index in indices:
-        with telling():
-            for step in range(image.tell() + 1, index + 1):
-                image.seek(step)
-                if image.size != size:
-                    # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
-                    raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
-        yield decoded(image)
-
-
-def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
-    """Yield some of the equal parts of an image, along its longer side."""
-    page = decoded(image, count)
-    width, height = page.size
-    for index in indices:
-        start, end = (max(page.size) * edge // count for edge in (index, index + 1))
-        yield page.crop((0, start, width, end) if height > width else (start, 0, end, height))
-
-
 EXTRA = "local"
 """The extra that brings the detectors."""
 
 _AT_ONCE = 2
 """Images examined at one time; those that are large wait for each other before."""
+
+# A TIFF or a photo with a preview has several pictures too, but they are no animation.
+_ANIMATED = ("GIF", "WEBP", "PNG")
+_JPEG_QUALITY = 85
 
 
 class Check(Struct, frozen=True):
@@ -258,6 +178,11 @@ class LocalEngine:
         return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED))
 
 
+def _not_installed(detector: Detector, package: str) -> NotChecked:
+    """Say that a detector lacks a package."""
+    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
+
+
 def merge(examinations: Iterable[Examination]) -> Examination:
     """Return several examinations as one: each label at its highest confidence, each check once."""
     parts = list(examinations)
@@ -294,6 +219,78 @@ def _merged(details: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def _not_installed(detector: Detector, package: str) -> NotChecked:
-    """Say that a detector lacks a package."""
-    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
+class Captured(Struct, frozen=True):
+    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
+
+    image: ImageFile
+    memory: int
+    pictures: Iterator[Image]
+
+
+def capture(content: bytes, interval: int, most: int) -> Captured | None:
+    """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
+
+    Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
+    """
+    image = opened(content)
+    with telling():
+        count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        if count > 1:
+            return Captured(image, pixels.to_animate(image, count), _frames(image, chosen(count, interval, most)))
+        count = slices(*image.size)
+        if count > 1:
+            return Captured(image, pixels.to_decode(image, count), _slices(image, count, chosen(count, interval, most)))
+    return None
+
+
+def chosen(total: int, interval: int, most: int) -> range:
+    """Return which frames are examined: the interval grows until `most` of them reach from end to end."""
+    return range(0, total, max(interval, -(-total // most)))
+
+
+def as_jpeg(image: Image) -> bytes:
+    """Return an RGB image as a JPEG file."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
+
+
+def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
+    """Yield frames of an animation, one at a time."""
+    size = image.size
+    for index in indices:
+        with telling():
+            for step in range(image.tell() + 1, index + 1):
+                image.seek(step)
+                if image.size != size:
+                    # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
+                    raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
+        yield decoded(image)
+
+
+def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
+    """Yield some of the equal parts of an image, along its longer side."""
+    page = decoded(image, count)
+    width, height = page.size
+    for index in indices:
+        start, end = (max(page.size) * edge // count for edge in (index, index + 1))
+        yield page.crop((0, start, width, end) if height > width else (start, 0, end, height))
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a top-level module could be imported."""
+    return find_spec(module) is not None
+
+
+def missing(requirements: Mapping[str, str]) -> list[str]:
+    """Return the packages that are lacking, for a mapping of modules to the packages that bring them."""
+    return [package for module, package in requirements.items() if not is_installed(module)]
+
+
+def with_version(package: str) -> str:
+    """Return a package's name, and its version where that is known."""
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        # Frozen programs often carry modules without their metadata.
+        return package

@@ -10,6 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The vendor's limits for the synchronous API (its page of March 2026).
+MAX_SIDE = 16_384
+MAX_PIXELS = 167_000_000
+
+
+class ImageTooLargeError(Exception):
+    """An image has more pixels than the service accepts."""
+
+
+class TooLargeForEngineError(ImageTooLargeError):
+    """The service accepts an image, but to decode it would take more than the local engine allows itself."""
+
+
+class UnreadableImageError(Exception):
+    """An image has a format that the local engine cannot decode, or is damaged."""
+
 
 class Room:
     """So many bytes: who needs more than are left waits until others give theirs back.
@@ -43,20 +59,3 @@ class Room:
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
-
-
-# The vendor's limits for the synchronous API (its page of March 2026).
-MAX_SIDE = 16_384
-MAX_PIXELS = 167_000_000
-
-
-class ImageTooLargeError(Exception):
-    """An image has more pixels than the service accepts."""
-
-
-class TooLargeForEngineError(ImageTooLargeError):
-    """The service accepts an image, but to decode it would take more than the local engine allows itself."""
-
-
-class UnreadableImageError(Exception):
-    """An image has a format that the local engine cannot decode, or is damaged."""

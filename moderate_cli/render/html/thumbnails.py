@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIDE = 160
 """Pixels of the longer side, at most."""
+
 MAX = 1_000
 MAX_CHARACTERS = 16_000_000
 MAX_SECONDS = 60.0

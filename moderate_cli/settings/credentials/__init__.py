@@ -28,108 +28,7 @@ URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
 _ROLE = "ALIBABA_CLOUD_ROLE_ARN"
 _PROVIDER = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
 _TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105 - a variable's name
-
-
-def find_environment(search: Search) -> CredentialSource:
-    """Return the keys of the environment; raises NothingHereError, and CredentialsError for half a pair.
-
-    Half a pair is a mistake, and whatever comes later in the chain may be another account.
-    """
-    key_id, secret, token = search.text(ID), search.text(SECRET), search.text(TOKEN)
-    if key_id and secret:
-        return FixedCredentials(Credentials(key_id, secret, token), f"environment ({ID})")
-    if not key_id and not secret:
-        raise NothingHereError("environment", f"{ID} and {SECRET} are not set")
-    missing = SECRET if key_id else ID
-    hint = f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), or neither; --profile local needs no account"
-    raise CredentialsError(f"no credentials: {missing} is not set", hint=hint)
-
-
-def find_oidc(search: Search) -> CredentialSource:
-    """Return the role that a workload's identity gives; raises NothingHereError or CredentialsError."""
-    values = {name: search.text(name) for name in (_TOKEN_FILE, _ROLE, _PROVIDER)}
-    missing = [name for name, value in values.items() if not value]
-    if missing:
-        raise NothingHereError("OIDC", f"{' and '.join(missing)} not set")
-    section = Section("OIDC role", values)
-    build = providers.oidc_role(
-        section.text(_PROVIDER), section.text(_TOKEN_FILE), providers.role(search, section, _ROLE)
-    )
-    return providers.source(search, f"OIDC role {values[_ROLE]}", lambda: build)
-
-
-def find_uri(search: Search) -> CredentialSource:
-    """Return what a URI answers with; raises NothingHereError or CredentialsError."""
-    uri = search.text(URI)
-    if uri is None:
-        raise NothingHereError("credentials URI", f"{URI} is not set")
-    build = providers.credentials_uri("credentials URI", uri)
-    return providers.source(search, "credentials URI", lambda: build)
-
-
-def region_of_keys(environment: Environment, source: str, profile: str | None) -> Sourced | None:
-    """Return the region of a profile of the aliyun CLI, where the search for credentials ends there, else None.
-
-    Whatever is wrong with the credentials is said when they are needed.
-    """
-    search = Search.begin(environment, profile)
-    if source not in {"auto", "cli"}:
-        return None
-    try:
-        if source == "auto" and (_finds(find_environment, search) or _finds(find_oidc, search)):
-            return None
-        from moderate_cli.settings.credentials.profiles import find_region  # most runs have found their keys by now
-
-        return find_region(search)
-    except (CredentialsError, NothingHereError):
-        return None
-
-
-def _finds(find: Callable[[Search], CredentialSource], search: Search) -> bool:
-    try:
-        find(search)
-    except NothingHereError:
-        return False
-    return True
-
-
-def _find_cli(search: Search) -> CredentialSource:
-    from moderate_cli.settings.credentials.profiles import find_cli  # few runs come as far down the chain as this
-
-    return find_cli(search)
-
-
-def _find_ini(search: Search) -> CredentialSource:
-    from moderate_cli.settings.credentials.profiles import find_ini
-
-    return find_ini(search)
-
-
-def _find_ecs(search: Search) -> CredentialSource:
-    from moderate_cli.settings.credentials.profiles import find_ecs
-
-    return find_ecs(search)
-
-
-# 1. keys in environment variables
-# 2. an OIDC role, where all its variables are set
-# 3. ~/.aliyun/config.json, the profile that was asked for or the current one
-# 4. ~/.alibabacloud/credentials.ini, then ~/.alibabacloud/credentials; or ALIBABA_CLOUD_CREDENTIALS_FILE alone
-# 5. the role of an ECS instance, named or found
-# 6. a credentials URI
-# The order of provider/default.py of alibabacloud-credentials 1.0.12; the aliyun CLI puts its file first.
-_LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
-    "environment": find_environment,
-    "oidc": find_oidc,
-    "cli": _find_cli,
-    "ini": _find_ini,
-    "ecs": _find_ecs,
-    "uri": find_uri,
-}
 _LAST_FILE = "ini"
-SOURCES = ("auto", *_LINKS)
-"""What may be asked for: the whole chain, or one link of it."""
-
 _WAYS = (
     f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), the variables of an OIDC role, {ROLE_VARIABLE} or {URI}, "
     "or run `aliyun configure`, or write ~/.alibabacloud/credentials.ini, "
@@ -192,3 +91,104 @@ def _nothing(reasons: Sequence[NothingHereError]) -> CredentialsError:
 
 def _message(reason: NothingHereError) -> str:
     return f"no credentials: {reason.problem if reason.place == 'environment' else reason}"
+
+
+def region_of_keys(environment: Environment, source: str, profile: str | None) -> Sourced | None:
+    """Return the region of a profile of the aliyun CLI, where the search for credentials ends there, else None.
+
+    Whatever is wrong with the credentials is said when they are needed.
+    """
+    search = Search.begin(environment, profile)
+    if source not in {"auto", "cli"}:
+        return None
+    try:
+        if source == "auto" and (_finds(find_environment, search) or _finds(find_oidc, search)):
+            return None
+        from moderate_cli.settings.credentials.profiles import find_region  # most runs have found their keys by now
+
+        return find_region(search)
+    except (CredentialsError, NothingHereError):
+        return None
+
+
+def _finds(find: Callable[[Search], CredentialSource], search: Search) -> bool:
+    try:
+        find(search)
+    except NothingHereError:
+        return False
+    return True
+
+
+def find_environment(search: Search) -> CredentialSource:
+    """Return the keys of the environment; raises NothingHereError, and CredentialsError for half a pair.
+
+    Half a pair is a mistake, and whatever comes later in the chain may be another account.
+    """
+    key_id, secret, token = search.text(ID), search.text(SECRET), search.text(TOKEN)
+    if key_id and secret:
+        return FixedCredentials(Credentials(key_id, secret, token), f"environment ({ID})")
+    if not key_id and not secret:
+        raise NothingHereError("environment", f"{ID} and {SECRET} are not set")
+    missing = SECRET if key_id else ID
+    hint = f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), or neither; --profile local needs no account"
+    raise CredentialsError(f"no credentials: {missing} is not set", hint=hint)
+
+
+def find_oidc(search: Search) -> CredentialSource:
+    """Return the role that a workload's identity gives; raises NothingHereError or CredentialsError."""
+    values = {name: search.text(name) for name in (_TOKEN_FILE, _ROLE, _PROVIDER)}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise NothingHereError("OIDC", f"{' and '.join(missing)} not set")
+    section = Section("OIDC role", values)
+    build = providers.oidc_role(
+        section.text(_PROVIDER), section.text(_TOKEN_FILE), providers.role(search, section, _ROLE)
+    )
+    return providers.source(search, f"OIDC role {values[_ROLE]}", lambda: build)
+
+
+def find_uri(search: Search) -> CredentialSource:
+    """Return what a URI answers with; raises NothingHereError or CredentialsError."""
+    uri = search.text(URI)
+    if uri is None:
+        raise NothingHereError("credentials URI", f"{URI} is not set")
+    build = providers.credentials_uri("credentials URI", uri)
+    return providers.source(search, "credentials URI", lambda: build)
+
+
+def _find_cli(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.profiles import find_cli  # few runs come as far down the chain as this
+
+    return find_cli(search)
+
+
+def _find_ini(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.profiles import find_ini
+
+    return find_ini(search)
+
+
+def _find_ecs(search: Search) -> CredentialSource:
+    from moderate_cli.settings.credentials.profiles import find_ecs
+
+    return find_ecs(search)
+
+
+# 1. keys in environment variables
+# 2. an OIDC role, where all its variables are set
+# 3. ~/.aliyun/config.json, the profile that was asked for or the current one
+# 4. ~/.alibabacloud/credentials.ini, then ~/.alibabacloud/credentials; or ALIBABA_CLOUD_CREDENTIALS_FILE alone
+# 5. the role of an ECS instance, named or found
+# 6. a credentials URI
+# The order of provider/default.py of alibabacloud-credentials 1.0.12; the aliyun CLI puts its file first.
+_LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
+    "environment": find_environment,
+    "oidc": find_oidc,
+    "cli": _find_cli,
+    "ini": _find_ini,
+    "ecs": _find_ecs,
+    "uri": find_uri,
+}
+
+SOURCES = ("auto", *_LINKS)
+"""What may be asked for: the whole chain, or one link of it."""

@@ -35,144 +35,15 @@ from moderate_cli.settings.credentials.search import (
 )
 from moderate_cli.settings.resolved import Sourced
 
+DISABLED = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"
 FILE_VARIABLE = "ALIBABA_CLOUD_CREDENTIALS_FILE"
+METADATA_ADDRESS = ("100.100.100.200", 80)
+
+# Seconds. The service is on the same host and answers within milliseconds; elsewhere the packets may just vanish.
+_PROBE_TIMEOUT = 0.5
 # The vendor's examples have comments behind the values. What is not set off by a blank belongs to the value, where
 # the vendor's library cuts a secret with a # in it.
 _COMMENT = re.compile(r"(?:\s[#;]|^[#;](?:\s|$)).*")
-
-
-def find_ini(search: Search) -> CredentialSource:
-    """Return the credentials of a section; raises NothingHereError or CredentialsError."""
-    name = search.profile or "default"
-    missing: list[NothingHereError] = []
-    for path in _paths(search):
-        try:
-            return _find(search, path, name)
-        except BrokenError:
-            raise
-        except NothingHereError as error:
-            missing.append(error)
-    if not missing:
-        raise NothingHereError("~/.alibabacloud/credentials.ini", "there is no home folder")
-    raise next((error for error in missing if isinstance(error, MissingProfileError)), missing[0])
-
-
-def _paths(search: Search) -> list[Path]:
-    if chosen := search.text(FILE_VARIABLE):
-        return [Path(chosen)]
-    if search.home is None:
-        return []
-    # The Python library reads the first; other SDKs of the vendor the second.
-    return [search.home / ".alibabacloud" / name for name in ("credentials.ini", "credentials")]
-
-
-def _find(search: Search, path: Path, name: str) -> CredentialSource:
-    section = _read(search, path, name)
-    origin = f"{section.place} ({_type(section)})"
-    return providers.source(search, origin, lambda: _plan(search, _read(search, path, name)))
-
-
-def _read(search: Search, path: Path, name: str) -> Section:
-    place = search.shown(path)
-    parser = ConfigParser(interpolation=None, strict=False)
-    text = read_text(path, place)
-    try:
-        parser.read_string(text)
-    except Error as error:
-        line = getattr(error, "lineno", None) or next((entry[0] for entry in getattr(error, "errors", ())), "?")
-    else:
-        if name not in parser:
-            raise MissingProfileError(place, f"there is no section {name}")
-        values = {key: _COMMENT.sub("", value).strip() for key, value in parser[name].items()}
-        return Section(f"{place}, section {name}", values)
-    raise BrokenError(
-        place, f"it is not a valid ini file (line {line})"
-    )  # out of the except block: the error quotes it
-
-
-def _type(section: Section) -> str:
-    chosen = section.text("type").lower()
-    if chosen not in _PLANS:
-        raise BrokenError(section.place, f"its type is none of {', '.join(_PLANS)}")
-    return chosen
-
-
-def _plan(search: Search, section: Section) -> Plan:
-    return _PLANS[_type(section)](search, section)
-
-
-def _ini_access_key(search: Search, section: Section) -> Plan:
-    return section.key()
-
-
-def _ini_ram_role(search: Search, section: Section) -> Plan:
-    return providers.assumed_role(section.key(), section, providers.role(search, section, "role_arn"))
-
-
-def _ini_oidc(search: Search, section: Section) -> Plan:
-    values = providers.role(search, section, "role_arn")
-    return providers.oidc_role(section.text("oidc_provider_arn"), section.text("oidc_token_file_path"), values)
-
-
-def _ini_ecs_role(search: Search, section: Section) -> Plan:
-    return providers.ecs_role(search, section.place, section.optional("role_name"))
-
-
-def _rsa_key_pair(search: Search, section: Section) -> Plan:
-    values = {name: section.text(name) for name in ("public_key_id", "private_key_file")}
-    region = search.text("ALIBABA_CLOUD_STS_REGION")
-    return lambda providers: providers.RsaKeyPairCredentialsProvider(**values, sts_region_id=region)
-
-
-_PLANS = {
-    "access_key": _ini_access_key,
-    "ram_role_arn": _ini_ram_role,
-    "oidc_role_arn": _ini_oidc,
-    "ecs_ram_role": _ini_ecs_role,
-    "rsa_key_pair": _rsa_key_pair,
-}
-
-
-METADATA_ADDRESS = ("100.100.100.200", 80)
-# Seconds. The service is on the same host and answers within milliseconds; elsewhere the packets may just vanish.
-_PROBE_TIMEOUT = 0.5
-
-
-def find_ecs(search: Search) -> CredentialSource:
-    """Return the role of this instance; raises NothingHereError or CredentialsError.
-
-    A role that is named is taken at its word. Without a name the service is asked at once, because an answer on its
-    address does not prove that it is there.
-    """
-    if search.is_true(providers.METADATA_DISABLED):
-        raise NothingHereError("ECS role", f"{providers.METADATA_DISABLED} is true")
-    name = search.text(providers.ROLE_VARIABLE)
-    if name is None:
-        _probe()
-    origin = f"ECS role {name}" if name else "ECS role of this instance"
-    build = providers.ecs_role(search, origin, name)
-    source = providers.source(search, origin, lambda: build)
-    if name is None:
-        _ask(source)
-    return source
-
-
-def _probe() -> None:
-    try:
-        socket.create_connection(METADATA_ADDRESS, timeout=_PROBE_TIMEOUT).close()
-    except OSError:
-        raise NothingHereError("ECS role", "no metadata service answers") from None
-    if not providers.is_installed():
-        raise NothingHereError("ECS role", f"a metadata service may be there, {install_command('ram')} to ask it")
-
-
-def _ask(source: CredentialSource) -> None:
-    try:
-        source.current()
-    except CredentialsError as error:
-        raise NothingHereError("ECS role", error.message.removeprefix(f"{source.origin}: ")) from None
-
-
 # The sites and the public client ids of the aliyun CLI, as provider/cli_profile.py of the library 1.0.12 has them.
 _SITES = {
     "CN": ("https://oauth.aliyun.com", "4038181954557748008"),
@@ -190,52 +61,6 @@ _CHANGED = (
 )
 
 log = logging.getLogger(__name__)
-
-
-def oauth(section: Section, name: str, path: Path, now: float) -> Build:
-    """Plan the exchange of a login for credentials, or the use of those that an earlier exchange left in the file."""
-    site = _SITES.get((section.optional("oauth_site_type") or "CN").upper())
-    if site is None:
-        raise BrokenError(section.place, "its oauth_site_type is neither CN nor INTL")
-    access, refresh = section.optional("oauth_access_token"), section.optional("oauth_refresh_token")
-    if not access and not refresh:
-        raise BrokenError(section.place, "it has no login; log in with aliyun configure --mode OAuth")
-    values = {
-        "access_token": access,
-        "access_token_expire": section.number("oauth_access_token_expire") or 0,
-        "refresh_token": refresh,
-        **_left(section, now),
-    }
-    return lambda providers: providers.OAuthCredentialsProvider(
-        sign_in_url=site[0], client_id=site[1], token_update_callback=partial(_save, path, name), **values
-    )
-
-
-def _left(section: Section, now: float) -> dict[str, Any]:
-    """Return the credentials of the last exchange while they are good: the library uses them to their last second."""
-    end = section.number("sts_expiration")
-    if end is None or end - now <= MARGIN:
-        return {}
-    return {
-        "access_key_id": section.optional("access_key_id"),
-        "access_key_secret": section.optional("access_key_secret"),
-        "security_token": section.optional("sts_token"),
-        "sts_expiration": end,
-    }
-
-
-def _save(path: Path, name: str, *changed: object) -> None:
-    """Put new tokens into the profile: the old refresh token may be worth nothing any more."""
-    try:
-        document = read_config(path, name)
-        profile = next(profile for profile in document["profiles"] if profile.get("name") == name)
-        profile.update(zip(_CHANGED, changed, strict=True))
-        atomic_write(path, json.dumps(document, indent="\t", ensure_ascii=False))
-    except (OSError, UnicodeEncodeError, NothingHereError, StopIteration):
-        log.warning("the new login of profile %s could not be saved; aliyun configure will ask for another", name)
-
-
-DISABLED = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"
 
 
 def find_cli(search: Search) -> CredentialSource:
@@ -357,6 +182,49 @@ def _oauth(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
     return oauth(section, followed[-1], config.path, config.search.environment.clock())
 
 
+def oauth(section: Section, name: str, path: Path, now: float) -> Build:
+    """Plan the exchange of a login for credentials, or the use of those that an earlier exchange left in the file."""
+    site = _SITES.get((section.optional("oauth_site_type") or "CN").upper())
+    if site is None:
+        raise BrokenError(section.place, "its oauth_site_type is neither CN nor INTL")
+    access, refresh = section.optional("oauth_access_token"), section.optional("oauth_refresh_token")
+    if not access and not refresh:
+        raise BrokenError(section.place, "it has no login; log in with aliyun configure --mode OAuth")
+    values = {
+        "access_token": access,
+        "access_token_expire": section.number("oauth_access_token_expire") or 0,
+        "refresh_token": refresh,
+        **_left(section, now),
+    }
+    return lambda providers: providers.OAuthCredentialsProvider(
+        sign_in_url=site[0], client_id=site[1], token_update_callback=partial(_save, path, name), **values
+    )
+
+
+def _left(section: Section, now: float) -> dict[str, Any]:
+    """Return the credentials of the last exchange while they are good: the library uses them to their last second."""
+    end = section.number("sts_expiration")
+    if end is None or end - now <= MARGIN:
+        return {}
+    return {
+        "access_key_id": section.optional("access_key_id"),
+        "access_key_secret": section.optional("access_key_secret"),
+        "security_token": section.optional("sts_token"),
+        "sts_expiration": end,
+    }
+
+
+def _save(path: Path, name: str, *changed: object) -> None:
+    """Put new tokens into the profile: the old refresh token may be worth nothing any more."""
+    try:
+        document = read_config(path, name)
+        profile = next(profile for profile in document["profiles"] if profile.get("name") == name)
+        profile.update(zip(_CHANGED, changed, strict=True))
+        atomic_write(path, json.dumps(document, indent="\t", ensure_ascii=False))
+    except (OSError, UnicodeEncodeError, NothingHereError, StopIteration):
+        log.warning("the new login of profile %s could not be saved; aliyun configure will ask for another", name)
+
+
 def _uri(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
     return providers.credentials_uri(section.place, section.text("credentials_uri"))
 
@@ -389,3 +257,130 @@ def _mode(section: Section) -> _Mode:
         known = ", ".join(mode.name for mode in _MODES.values())
         raise BrokenError(section.place, f"its mode is none of {known}")
     return mode
+
+
+def find_ini(search: Search) -> CredentialSource:
+    """Return the credentials of a section; raises NothingHereError or CredentialsError."""
+    name = search.profile or "default"
+    missing: list[NothingHereError] = []
+    for path in _paths(search):
+        try:
+            return _find(search, path, name)
+        except BrokenError:
+            raise
+        except NothingHereError as error:
+            missing.append(error)
+    if not missing:
+        raise NothingHereError("~/.alibabacloud/credentials.ini", "there is no home folder")
+    raise next((error for error in missing if isinstance(error, MissingProfileError)), missing[0])
+
+
+def _paths(search: Search) -> list[Path]:
+    if chosen := search.text(FILE_VARIABLE):
+        return [Path(chosen)]
+    if search.home is None:
+        return []
+    # The Python library reads the first; other SDKs of the vendor the second.
+    return [search.home / ".alibabacloud" / name for name in ("credentials.ini", "credentials")]
+
+
+def _find(search: Search, path: Path, name: str) -> CredentialSource:
+    section = _read(search, path, name)
+    origin = f"{section.place} ({_type(section)})"
+    return providers.source(search, origin, lambda: _plan(search, _read(search, path, name)))
+
+
+def _read(search: Search, path: Path, name: str) -> Section:
+    place = search.shown(path)
+    parser = ConfigParser(interpolation=None, strict=False)
+    text = read_text(path, place)
+    try:
+        parser.read_string(text)
+    except Error as error:
+        line = getattr(error, "lineno", None) or next((entry[0] for entry in getattr(error, "errors", ())), "?")
+    else:
+        if name not in parser:
+            raise MissingProfileError(place, f"there is no section {name}")
+        values = {key: _COMMENT.sub("", value).strip() for key, value in parser[name].items()}
+        return Section(f"{place}, section {name}", values)
+    raise BrokenError(
+        place, f"it is not a valid ini file (line {line})"
+    )  # out of the except block: the error quotes it
+
+
+def _type(section: Section) -> str:
+    chosen = section.text("type").lower()
+    if chosen not in _PLANS:
+        raise BrokenError(section.place, f"its type is none of {', '.join(_PLANS)}")
+    return chosen
+
+
+def _plan(search: Search, section: Section) -> Plan:
+    return _PLANS[_type(section)](search, section)
+
+
+def _ini_access_key(search: Search, section: Section) -> Plan:
+    return section.key()
+
+
+def _ini_ram_role(search: Search, section: Section) -> Plan:
+    return providers.assumed_role(section.key(), section, providers.role(search, section, "role_arn"))
+
+
+def _ini_oidc(search: Search, section: Section) -> Plan:
+    values = providers.role(search, section, "role_arn")
+    return providers.oidc_role(section.text("oidc_provider_arn"), section.text("oidc_token_file_path"), values)
+
+
+def _ini_ecs_role(search: Search, section: Section) -> Plan:
+    return providers.ecs_role(search, section.place, section.optional("role_name"))
+
+
+def _rsa_key_pair(search: Search, section: Section) -> Plan:
+    values = {name: section.text(name) for name in ("public_key_id", "private_key_file")}
+    region = search.text("ALIBABA_CLOUD_STS_REGION")
+    return lambda providers: providers.RsaKeyPairCredentialsProvider(**values, sts_region_id=region)
+
+
+_PLANS = {
+    "access_key": _ini_access_key,
+    "ram_role_arn": _ini_ram_role,
+    "oidc_role_arn": _ini_oidc,
+    "ecs_ram_role": _ini_ecs_role,
+    "rsa_key_pair": _rsa_key_pair,
+}
+
+
+def find_ecs(search: Search) -> CredentialSource:
+    """Return the role of this instance; raises NothingHereError or CredentialsError.
+
+    A role that is named is taken at its word. Without a name the service is asked at once, because an answer on its
+    address does not prove that it is there.
+    """
+    if search.is_true(providers.METADATA_DISABLED):
+        raise NothingHereError("ECS role", f"{providers.METADATA_DISABLED} is true")
+    name = search.text(providers.ROLE_VARIABLE)
+    if name is None:
+        _probe()
+    origin = f"ECS role {name}" if name else "ECS role of this instance"
+    build = providers.ecs_role(search, origin, name)
+    source = providers.source(search, origin, lambda: build)
+    if name is None:
+        _ask(source)
+    return source
+
+
+def _probe() -> None:
+    try:
+        socket.create_connection(METADATA_ADDRESS, timeout=_PROBE_TIMEOUT).close()
+    except OSError:
+        raise NothingHereError("ECS role", "no metadata service answers") from None
+    if not providers.is_installed():
+        raise NothingHereError("ECS role", f"a metadata service may be there, {install_command('ram')} to ask it")
+
+
+def _ask(source: CredentialSource) -> None:
+    try:
+        source.current()
+    except CredentialsError as error:
+        raise NothingHereError("ECS role", error.message.removeprefix(f"{source.origin}: ")) from None

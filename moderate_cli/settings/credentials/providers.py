@@ -15,9 +15,21 @@ from moderate_cli.common.errors import CredentialsError
 from moderate_cli.common.installation import install_command
 from moderate_cli.settings.credentials.search import BrokenError, NothingHereError, Search, Section
 
-Build = Callable[[Any], Any]
-"""Makes a provider, given the library's module of provider classes."""
+METADATA_DISABLED = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
+ROLE_VARIABLE = "ALIBABA_CLOUD_ECS_METADATA"
 
+MARGIN = 180.0
+"""How many seconds before their end credentials are renewed.
+
+As `provider/external.py` of alibabacloud-credentials 1.0.12 does; the 15 minutes of its other providers are all that
+the shortest session of AssumeRole has.
+"""
+
+PAUSE = 10.0
+"""For how many seconds nothing is asked again that just failed, or just gave credentials near their end."""
+
+# Shown in the account's audit log as who did it.
+_SESSION_NAME = "moderate"
 # Both print to stderr whatever level the program wants, answers of the service with their keys among it
 # (`RefreshCachedSupplier` in provider/refreshable.py; `TeaCore.do_action` where DEBUG=sdk).
 _LOUD_LOGGERS = ("credentials", "alibabacloud-tea")
@@ -28,75 +40,6 @@ _STS_CODE = re.compile(
     r'from (?:ram_role_arn|oidc_role_arn|rsa_key_pair), http_code.*?"Code"\s*:\s*"([A-Za-z.]{1,64})"', re.DOTALL
 )
 _EXIT_STATUS = re.compile(r"exit status (-?\d{1,10})\b")
-
-
-def is_installed() -> bool:
-    """Tell whether the extra is there, without importing it: that takes a quarter of a second."""
-    return find_spec("alibabacloud_credentials") is not None
-
-
-def require(origin: str) -> None:
-    """Raise CredentialsError, which names what was found, where the extra is missing."""
-    if not is_installed():
-        raise CredentialsError(f"{origin}: found, but its use needs the extra 'ram'", hint=install_command("ram"))
-
-
-def obtain(build: Build, origin: str) -> Credentials:
-    """Ask a new provider for credentials; raises CredentialsError.
-
-    The provider is used once, so that what it keeps to itself cannot be older than what we know.
-    """
-    providers = _providers(origin)
-    try:
-        return _read(build(providers).get_credentials())
-    except CredentialsError as error:
-        problem = error.message
-    except Exception as error:  # noqa: BLE001 - it raises anything, down to KeyError on an odd answer
-        problem = _describe(error)
-    # Out of the except block: the library's errors quote answers, URLs with tokens and what commands printed.
-    raise CredentialsError(f"{origin}: {problem}")
-
-
-def _providers(origin: str) -> Any:
-    require(origin)
-    try:
-        from alibabacloud_credentials import provider
-    except ImportError as error:
-        message = f"{origin}: the package alibabacloud-credentials is damaged, {error.name} cannot be imported"
-        raise CredentialsError(message, hint=install_command("ram")) from None
-    for name in _LOUD_LOGGERS:
-        logging.getLogger(name).disabled = True
-    return provider
-
-
-def _read(found: Any) -> Credentials:
-    expiration = found.get_expiration()
-    return Credentials(
-        found.get_access_key_id(),
-        found.get_access_key_secret(),
-        found.get_security_token() or None,
-        expiration=expiration or None,
-    )
-
-
-def _describe(error: Exception) -> str:
-    """Say what went wrong in words of our own, with nothing from the error but numbers, paths and STS codes."""
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be read ({error.strerror})"
-    if type(error).__name__ == "RetryError":  # what Tea, below the library, makes of any failed connection
-        return "whoever issues the credentials cannot be reached"
-    text = str(error)
-    if status := _STATUS.search(text):
-        code = _STS_CODE.search(text)
-        return f"refused with HTTP {status[1]}" + (f", {code[1]}" if code else "")
-    if status := _EXIT_STATUS.search(text):
-        return f"its command ended with status {status[1]}"
-    for part, words in _TEXTS.items():
-        if part in text:
-            return words
-    return f"no credentials in the answer ({type(error).__name__})"
-
-
 _TEXTS = {
     "command process timed out": "its command took too long",
     "failed to execute external command": "its command cannot be run",
@@ -104,110 +47,12 @@ _TEXTS = {
     "No cached value": "the credentials have ended already; is the clock right",
 }
 
-
-MARGIN = 180.0
-"""How many seconds before their end credentials are renewed.
-
-As `provider/external.py` of alibabacloud-credentials 1.0.12 does; the 15 minutes of its other providers are all that
-the shortest session of AssumeRole has.
-"""
-PAUSE = 10.0
-"""For how many seconds nothing is asked again that just failed, or just gave credentials near their end."""
-
-log = logging.getLogger(__name__)
-
-
-class RenewingCredentials:
-    """A source that fetches credentials when they are due, once for all threads; the others wait.
-
-    `fetch` raises CredentialsError. Credentials without an expiration are held until the service refuses them.
-    """
-
-    def __init__(
-        self,
-        origin: str,
-        fetch: Callable[[], Credentials],
-        *,
-        clock: Callable[[], float],
-        first: Credentials | None = None,
-    ) -> None:
-        self.origin = origin
-        self._fetch = fetch
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._held: Credentials | None = None
-        self._due = float("-inf")
-        self._failure: CredentialsError | None = None
-        self._refused_until = float("-inf")
-        if first is not None:
-            self._hold(first)
-
-    def current(self) -> Credentials:
-        """Return credentials that are good for the next call; raises CredentialsError."""
-        with self._lock:
-            now = self._clock()
-            if now >= self._due:
-                self._refresh(now)
-            elif self._failure is not None:
-                # A new one each time: threads that raise the same object write into each other's traceback.
-                raise CredentialsError(self._failure.message, code=self._failure.code, hint=self._failure.hint)
-            assert self._held is not None, "held, or the refresh would have failed"  # noqa: S101 - for mypy
-            return self._held
-
-    def renew(self, refused: Credentials) -> bool:
-        """Fetch again after a refusal, unless another thread did; False where the same come back, or none."""
-        with self._lock:
-            if self._held is not None and not _is_same(self._held, refused):
-                return True
-            if self._clock() < self._refused_until:
-                return False
-            try:
-                self._hold(self._fetch())
-            except CredentialsError as error:
-                log.warning("the credentials were refused, and others cannot be had: %s", error.message)
-            is_new = self._held is not None and not _is_same(self._held, refused)
-            self._refused_until = float("-inf") if is_new else self._clock() + PAUSE
-            return is_new
-
-    def _refresh(self, now: float) -> None:
-        held = self._held
-        try:
-            self._hold(self._fetch())
-        except CredentialsError as error:
-            self._due = now + PAUSE
-            if held is None or held.expiration is None or held.expiration <= now:
-                self._failure = error
-                raise
-            self._due = min(self._due, held.expiration)
-            log.warning("%s: not renewed yet, the old credentials still hold: %s", self.origin, error.message)
-
-    def _hold(self, credentials: Credentials) -> None:
-        self._held, self._failure = credentials, None
-        self._due = _due(credentials, self._clock())
-
-
-def _due(credentials: Credentials, now: float) -> float:
-    if credentials.expiration is None:
-        return float("inf")
-    margin = min(MARGIN, (credentials.expiration - now) / 2)
-    return max(credentials.expiration - margin, now + PAUSE)
-
-
-def _is_same(left: Credentials, right: Credentials) -> bool:
-    """Compare without the expiration, which may be told differently for one key."""
-    return (left.access_key_id, left.access_key_secret, left.security_token) == (
-        right.access_key_id,
-        right.access_key_secret,
-        right.security_token,
-    )
-
+Build = Callable[[Any], Any]
+"""Makes a provider, given the library's module of provider classes."""
 
 Plan = Credentials | Build
 
-METADATA_DISABLED = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
-ROLE_VARIABLE = "ALIBABA_CLOUD_ECS_METADATA"
-# Shown in the account's audit log as who did it.
-_SESSION_NAME = "moderate"
+log = logging.getLogger(__name__)
 
 
 def source(search: Search, origin: str, plan: Callable[[], Plan]) -> CredentialSource:
@@ -300,3 +145,155 @@ def credentials_uri(place: str, uri: str) -> Build:
     if not is_usable:
         raise BrokenError(place, "the URI is no URL with http or https")
     return lambda providers: providers.URLCredentialsProvider(uri=uri)
+
+
+class RenewingCredentials:
+    """A source that fetches credentials when they are due, once for all threads; the others wait.
+
+    `fetch` raises CredentialsError. Credentials without an expiration are held until the service refuses them.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        fetch: Callable[[], Credentials],
+        *,
+        clock: Callable[[], float],
+        first: Credentials | None = None,
+    ) -> None:
+        self.origin = origin
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: Credentials | None = None
+        self._due = float("-inf")
+        self._failure: CredentialsError | None = None
+        self._refused_until = float("-inf")
+        if first is not None:
+            self._hold(first)
+
+    def current(self) -> Credentials:
+        """Return credentials that are good for the next call; raises CredentialsError."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._due:
+                self._refresh(now)
+            elif self._failure is not None:
+                # A new one each time: threads that raise the same object write into each other's traceback.
+                raise CredentialsError(self._failure.message, code=self._failure.code, hint=self._failure.hint)
+            assert self._held is not None, "held, or the refresh would have failed"  # noqa: S101 - for mypy
+            return self._held
+
+    def renew(self, refused: Credentials) -> bool:
+        """Fetch again after a refusal, unless another thread did; False where the same come back, or none."""
+        with self._lock:
+            if self._held is not None and not _is_same(self._held, refused):
+                return True
+            if self._clock() < self._refused_until:
+                return False
+            try:
+                self._hold(self._fetch())
+            except CredentialsError as error:
+                log.warning("the credentials were refused, and others cannot be had: %s", error.message)
+            is_new = self._held is not None and not _is_same(self._held, refused)
+            self._refused_until = float("-inf") if is_new else self._clock() + PAUSE
+            return is_new
+
+    def _refresh(self, now: float) -> None:
+        held = self._held
+        try:
+            self._hold(self._fetch())
+        except CredentialsError as error:
+            self._due = now + PAUSE
+            if held is None or held.expiration is None or held.expiration <= now:
+                self._failure = error
+                raise
+            self._due = min(self._due, held.expiration)
+            log.warning("%s: not renewed yet, the old credentials still hold: %s", self.origin, error.message)
+
+    def _hold(self, credentials: Credentials) -> None:
+        self._held, self._failure = credentials, None
+        self._due = _due(credentials, self._clock())
+
+
+def _due(credentials: Credentials, now: float) -> float:
+    if credentials.expiration is None:
+        return float("inf")
+    margin = min(MARGIN, (credentials.expiration - now) / 2)
+    return max(credentials.expiration - margin, now + PAUSE)
+
+
+def _is_same(left: Credentials, right: Credentials) -> bool:
+    """Compare without the expiration, which may be told differently for one key."""
+    return (left.access_key_id, left.access_key_secret, left.security_token) == (
+        right.access_key_id,
+        right.access_key_secret,
+        right.security_token,
+    )
+
+
+def is_installed() -> bool:
+    """Tell whether the extra is there, without importing it: that takes a quarter of a second."""
+    return find_spec("alibabacloud_credentials") is not None
+
+
+def require(origin: str) -> None:
+    """Raise CredentialsError, which names what was found, where the extra is missing."""
+    if not is_installed():
+        raise CredentialsError(f"{origin}: found, but its use needs the extra 'ram'", hint=install_command("ram"))
+
+
+def obtain(build: Build, origin: str) -> Credentials:
+    """Ask a new provider for credentials; raises CredentialsError.
+
+    The provider is used once, so that what it keeps to itself cannot be older than what we know.
+    """
+    providers = _providers(origin)
+    try:
+        return _read(build(providers).get_credentials())
+    except CredentialsError as error:
+        problem = error.message
+    except Exception as error:  # noqa: BLE001 - it raises anything, down to KeyError on an odd answer
+        problem = _describe(error)
+    # Out of the except block: the library's errors quote answers, URLs with tokens and what commands printed.
+    raise CredentialsError(f"{origin}: {problem}")
+
+
+def _providers(origin: str) -> Any:
+    require(origin)
+    try:
+        from alibabacloud_credentials import provider
+    except ImportError as error:
+        message = f"{origin}: the package alibabacloud-credentials is damaged, {error.name} cannot be imported"
+        raise CredentialsError(message, hint=install_command("ram")) from None
+    for name in _LOUD_LOGGERS:
+        logging.getLogger(name).disabled = True
+    return provider
+
+
+def _read(found: Any) -> Credentials:
+    expiration = found.get_expiration()
+    return Credentials(
+        found.get_access_key_id(),
+        found.get_access_key_secret(),
+        found.get_security_token() or None,
+        expiration=expiration or None,
+    )
+
+
+def _describe(error: Exception) -> str:
+    """Say what went wrong in words of our own, with nothing from the error but numbers, paths and STS codes."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be read ({error.strerror})"
+    if type(error).__name__ == "RetryError":  # what Tea, below the library, makes of any failed connection
+        return "whoever issues the credentials cannot be reached"
+    text = str(error)
+    if status := _STATUS.search(text):
+        code = _STS_CODE.search(text)
+        return f"refused with HTTP {status[1]}" + (f", {code[1]}" if code else "")
+    if status := _EXIT_STATUS.search(text):
+        return f"its command ended with status {status[1]}"
+    for part, words in _TEXTS.items():
+        if part in text:
+            return words
+    return f"no credentials in the answer ({type(error).__name__})"

@@ -17,6 +17,9 @@ from moderate_cli.common.masking import repr_without
 
 PROFILE_VARIABLE = "ALIBABA_CLOUD_PROFILE"
 
+_MAX_BYTES = 1_000_000
+_SHORTEST_SESSION = 900  # seconds; "AssumeRole", DurationSeconds: 900 to the role's maximum
+
 
 class NothingHereError(Exception):
     """A link that gives no credentials, where it looked, and why; never with a value that it saw there."""
@@ -64,46 +67,6 @@ class Search(Struct, frozen=True):
         if self.home is not None and path.is_relative_to(self.home):
             return f"~/{path.relative_to(self.home).as_posix()}"
         return str(path)
-
-
-_MAX_BYTES = 1_000_000
-_SHORTEST_SESSION = 900  # seconds; "AssumeRole", DurationSeconds: 900 to the role's maximum
-
-
-def read_text(path: Path, place: str) -> str:
-    """Return the text of a file; raises NothingHereError where there is none, BrokenError where it is unreadable."""
-    try:
-        return files.read_text(path, _MAX_BYTES, name=place)
-    except files.FileError as reason:
-        match reason.code:
-            case "not_found":
-                error: NothingHereError = NothingHereError(place, "absent")
-            case "not_text":
-                error = BrokenError(place, "it is not UTF-8 text")
-            case "too_large":
-                error = BrokenError(place, f"it is {reason.reason}")
-            case _:
-                error = BrokenError(place, f"it cannot be read ({reason.reason})")
-    raise error
-
-
-def read_config(path: Path, place: str) -> dict[str, Any]:
-    """Return the document in a config.json, with a list of profiles in it; raises NothingHereError or BrokenError."""
-    text = read_text(path, place)
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-    except RecursionError:
-        line = 1
-    else:
-        profiles = document.get("profiles") if isinstance(document, dict) else None
-        if not isinstance(profiles, list) or not all(isinstance(profile, dict) for profile in profiles):
-            raise BrokenError(place, "it has no list of profiles")
-        return {**document, "profiles": profiles}
-    raise BrokenError(
-        place, f"it is not valid JSON (line {line})"
-    )  # out of the except blocks: a JSONDecodeError holds the whole file
 
 
 class Section(Struct, frozen=True):
@@ -157,3 +120,39 @@ class Section(Struct, frozen=True):
         except CredentialsError as error:
             problem = error.message
         raise BrokenError(self.place, problem)
+
+
+def read_text(path: Path, place: str) -> str:
+    """Return the text of a file; raises NothingHereError where there is none, BrokenError where it is unreadable."""
+    try:
+        return files.read_text(path, _MAX_BYTES, name=place)
+    except files.FileError as reason:
+        match reason.code:
+            case "not_found":
+                error: NothingHereError = NothingHereError(place, "absent")
+            case "not_text":
+                error = BrokenError(place, "it is not UTF-8 text")
+            case "too_large":
+                error = BrokenError(place, f"it is {reason.reason}")
+            case _:
+                error = BrokenError(place, f"it cannot be read ({reason.reason})")
+    raise error
+
+
+def read_config(path: Path, place: str) -> dict[str, Any]:
+    """Return the document in a config.json, with a list of profiles in it; raises NothingHereError or BrokenError."""
+    text = read_text(path, place)
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+    except RecursionError:
+        line = 1
+    else:
+        profiles = document.get("profiles") if isinstance(document, dict) else None
+        if not isinstance(profiles, list) or not all(isinstance(profile, dict) for profile in profiles):
+            raise BrokenError(place, "it has no list of profiles")
+        return {**document, "profiles": profiles}
+    raise BrokenError(
+        place, f"it is not valid JSON (line {line})"
+    )  # out of the except blocks: a JSONDecodeError holds the whole file
