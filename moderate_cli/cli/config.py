@@ -20,7 +20,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import echo, safe_json, safe_text
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
-from moderate_cli.settings.edit import starter_text, write_new
+from moderate_cli.settings.edit import template_text, write_new
 from moderate_cli.settings.load import DEFAULT_ORIGIN
 from moderate_cli.settings.locate import PROJECT_FILE, locations, nearest, open_policy, user_file
 from moderate_cli.settings.notices import words_about
@@ -72,7 +72,7 @@ def init(
 ) -> None:
     """Write a settings file in which every key is explained and commented out."""
     path = user_file() if user else Path(PROJECT_FILE)
-    write_new(path, starter_text(), force=force, private=user)
+    write_new(path, template_text(), force=force, private=user)
     ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")
 
 
@@ -111,7 +111,7 @@ def _chosen(folder: Path | None) -> Path:
 
 def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Return for each setting its value, as JSON and files write it, and its origin."""
-    values = {name: setting.kind.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
+    values = {name: setting.type.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
     rows = {"profile": settings.profile} | values
     return {name: (value, settings.origins[name]) for name, value in rows.items()}
 

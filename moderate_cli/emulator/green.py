@@ -48,13 +48,13 @@ from moderate_cli.emulator.inputs import (
 )
 from moderate_cli.emulator.messages import BodyError, OssError, Response
 from moderate_cli.emulator.rules import ImageRule, Keyword, find_keywords, match_rule
-from moderate_cli.emulator.state import Kind, State, StoreFullError
+from moderate_cli.emulator.state import State, StoreFullError, TaskKind
 
 if TYPE_CHECKING:
     from moderate_cli.emulator.messages import Request
 
-PATH = "/frames/"
-LIFETIME = 5 * 60
+FRAMES_PATH = "/frames/"
+FRAME_LIFETIME = 5 * 60
 """Seconds that a TempUrl is valid (page of the asynchronous API, March 2026)."""
 
 _BUCKET = "frames"
@@ -88,7 +88,7 @@ class Call(Struct, frozen=True):
 Look = Callable[[ImageParameters], Examination]
 """Examines an image of a post, each in its turn; raises BodyError where that cannot be done."""
 
-OutcomeStream = Callable[[list[ImageParameters]], Mapping[str, Any]]
+TaskWork = Callable[[list[ImageParameters]], Mapping[str, Any]]
 Operation = Callable[[Service, Call], Mapping[str, Any]]
 
 
@@ -112,9 +112,9 @@ def _examined(service: Service, image: ImageParameters, names: list[str]) -> dic
     """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
     require_checks(service.engine, service.image_rules)
     content = read_image(image, service.state.objects)
-    laid_down = {name: match_rule(service.image_rules, image, content, name) for name in names}
-    seen = examine(service.engine, content) if None in laid_down.values() else None
-    return {name: found for name, by_rule in laid_down.items() if (found := by_rule or seen)}
+    by_rules = {name: match_rule(service.image_rules, image, content, name) for name in names}
+    seen = examine(service.engine, content) if None in by_rules.values() else None
+    return {name: found for name, by_rule in by_rules.items() if (found := by_rule or seen)}
 
 
 def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
@@ -138,13 +138,13 @@ def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     require_checks(service.engine, service.image_rules)
     work = partial(_judge_image, service, call.parameters["Service"], task)
     # In the vendor's example, the id of the task is that of the request.
-    _enqueue(service, call.request_id, Kind.IMAGE, [task.image], work, task.callback)
+    _enqueue(service, call.request_id, TaskKind.IMAGE, [task.image], work, task.callback)
     return {"ReqId": call.request_id, "DataId": task.image.data_id}
 
 
 def describe_image_moderation_result(service: Service, call: Call) -> Mapping[str, Any]:
     """Return the result of an image's task, once there is one."""
-    return service.state.tasks.result(require(call.parameters, "ReqId"), Kind.IMAGE)
+    return service.state.tasks.result(require(call.parameters, "ReqId"), TaskKind.IMAGE)
 
 
 def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
@@ -155,14 +155,14 @@ def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, An
     require_checks_of_post(service.engine, service.image_rules, keywords, post)
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(6))
     task_id = f"task_{int(service.state.clock() * 1000)}_{suffix}"
-    _enqueue(service, task_id, Kind.POST, post.images, partial(_judge_post, service, name, keywords, post))
+    _enqueue(service, task_id, TaskKind.POST, post.images, partial(_judge_post, service, name, keywords, post))
     # The page names the id in two ways, and the SDK reads one of them.
     return {"ReqId": task_id, "TaskId": task_id, "DataId": post.data_id}
 
 
 def describe_multimodal_moderation_result(service: Service, call: Call) -> Mapping[str, Any]:
     """Return the result of a post's task, once there is one."""
-    return service.state.tasks.result(require(call.parameters, "ReqId"), Kind.POST)
+    return service.state.tasks.result(require(call.parameters, "ReqId"), TaskKind.POST)
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -180,9 +180,9 @@ OPERATIONS: Mapping[str, Operation] = {
 def _enqueue(
     service: Service,
     task_id: str,
-    kind: Kind,
+    kind: TaskKind,
     images: Iterable[ImageParameters],
-    work: OutcomeStream,
+    work: TaskWork,
     callback: Callback | None = None,
 ) -> None:
     """Take copies of a task's images, remember the task and have it done."""
@@ -218,7 +218,7 @@ def _release(service: Service, held: Iterable[ImageParameters]) -> None:
 
 
 def _run(
-    service: Service, task_id: str, held: list[ImageParameters], work: OutcomeStream, callback: Callback | None
+    service: Service, task_id: str, held: list[ImageParameters], work: TaskWork, callback: Callback | None
 ) -> None:
     """Do a task, remember its outcome and push that."""
     outcome: Mapping[str, Any] | BodyError
@@ -257,7 +257,7 @@ def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[
         for frame in examine_frames(service.engine, content, task.interval, task.max_frames):
             if service.background.is_stopping:
                 break
-            url = publish(service.state, service.endpoint, frame.jpeg)
+            url = publish_frame(service.state, service.endpoint, frame.jpeg)
             found.append((frame.examination, url))
     if found:
         return bodies.judged_frames(task.image.data_id, found)
@@ -431,16 +431,16 @@ def _no_engine() -> BodyError:
     return BodyError(408, f"no check of the local engine can run; install its packages: {install_command(EXTRA)}")
 
 
-def publish(state: State, endpoint: str, jpeg: bytes) -> str:
+def publish_frame(state: State, endpoint: str, jpeg: bytes) -> str:
     """Keep a picture among the objects, and return its temporary URL."""
     name = f"{secrets.token_urlsafe(24)}.jpg"
     state.objects.put(_BUCKET, name, jpeg)
-    return f"{endpoint}{PATH}{name}"
+    return f"{endpoint}{FRAMES_PATH}{name}"
 
 
-def show(state: State, request: Request) -> Response:
+def show_frame(state: State, request: Request) -> Response:
     """Answer with a picture whose URL is still valid."""
-    jpeg = state.objects.get(_BUCKET, request.path.removeprefix(PATH), max_age=LIFETIME)
+    jpeg = state.objects.get(_BUCKET, request.path.removeprefix(FRAMES_PATH), max_age=FRAME_LIFETIME)
     if jpeg is None:
         raise OssError("AccessDenied", "The temporary URL is unknown or has expired.")
     return Response(200, {"Content-Type": "image/jpeg"}, jpeg)

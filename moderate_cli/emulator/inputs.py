@@ -41,7 +41,7 @@ _MAX_DATA_ID_LENGTH = 128
 _MAX_SEED_LENGTH = 64
 _MAX_CALLBACK_LENGTH = 2048  # not documented; that of imageUrl
 # The page shows comments and replies to them; what the service does with deeper ones is not documented.
-_DEEPEST = 32
+_MAX_DEPTH = 32
 _DATA_ID = re.compile(r"[A-Za-z0-9_.-]*")
 _SEED = re.compile(r"[A-Za-z0-9_]+")
 _CRYPT_TYPES = ("SHA256", "SM3")
@@ -142,7 +142,7 @@ def _callback(values: Mapping[str, Any]) -> Callback | None:
     if crypt_type not in _CRYPT_TYPES:
         raise BodyError(401, f"cryptType is not one of {', '.join(_CRYPT_TYPES)}")
     if crypt_type == "SM3":
-        _need_sm3()
+        _require_sm3()
     check_length("seed", texts["seed"], _MAX_SEED_LENGTH)
     if texts["seed"] and not _SEED.fullmatch(texts["seed"]):
         raise BodyError(401, "seed may hold letters, digits and underscores only")
@@ -155,7 +155,7 @@ def _callback(values: Mapping[str, Any]) -> Callback | None:
     return Callback(texts["callback"], texts["seed"], crypt_type)
 
 
-def _need_sm3() -> None:
+def _require_sm3() -> None:
     """Refuse a task whose callback could have no checksum; a limit of this emulator, not of the vendor."""
     try:
         sm3(b"")
@@ -187,7 +187,7 @@ def _main(values: Mapping[str, Any]) -> Part:
 def _comments(values: Mapping[str, Any], where: str, depth: int) -> tuple[Part, ...]:
     """Read the comments or replies below one part."""
     comments = _objects(values, "commentDatas")
-    if comments and depth > _DEEPEST:
+    if comments and depth > _MAX_DEPTH:
         raise BodyError(401, "commentDatas is nested too deeply")
     return tuple(_comment(comment, f"{where}.commentDatas[{index}]", depth) for index, comment in enumerate(comments))
 

@@ -247,8 +247,8 @@ def answer(service: Service, request: Request) -> Response:
     try:
         if request.path == "/":
             return _call_operation(service, request)
-        if request.method == "GET" and request.path.startswith(green.PATH):
-            return green.show(service.state, request)
+        if request.method == "GET" and request.path.startswith(green.FRAMES_PATH):
+            return green.show_frame(service.state, request)
         return buckets.answer(service.state, request)
     except OssError as error:
         return buckets.error_answer(error, request.header("host"))

@@ -32,7 +32,7 @@ UPLOAD_BUCKET = "oss-cip-local"
 """The bucket of every upload token; the vendor's are named after their region, such as oss-cip-shanghai."""
 
 IN_PROGRESS = 280
-LIFETIME = 30 * 60
+UPLOAD_LIFETIME = 30 * 60
 """Seconds that the vendor keeps an uploaded file (page of the synchronous API, March 2026)."""
 
 MAX_OBJECTS_SIZE = 1024**3
@@ -203,7 +203,7 @@ def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None
         seen.popitem(last=False)
 
 
-class Kind(Enum):
+class TaskKind(Enum):
     """What a task is about; the value is how long its result is kept, in seconds (vendor's pages, March 2026)."""
 
     IMAGE = 3 * _DAY
@@ -213,7 +213,7 @@ class Kind(Enum):
 class _Task(Struct):
     """One task; its outcome is unknown while it runs."""
 
-    kind: Kind
+    kind: TaskKind
     polls_left: int
     outcome: Mapping[str, Any] | BodyError | None = None
     finished_at: float = 0
@@ -241,7 +241,7 @@ class TaskStore:
         # In the order in which they were finished.
         self._finished: OrderedDict[str, _Task] = OrderedDict()
 
-    def add(self, task_id: str, kind: Kind) -> None:
+    def add(self, task_id: str, kind: TaskKind) -> None:
         """Remember a task that waits; raises BodyError where too many do."""
         with self._lock:
             if len(self._running) >= self._capacity:
@@ -262,7 +262,7 @@ class TaskStore:
         else:
             self._note(task_id, task.kind, task.finished_at, data=outcome)
 
-    def result(self, task_id: str, kind: Kind) -> Mapping[str, Any]:
+    def result(self, task_id: str, kind: TaskKind) -> Mapping[str, Any]:
         """Return the Data of a task's result, or raise the BodyError that takes its place."""
         with self._lock:
             self._forget_if_outdated(task_id)
@@ -277,17 +277,17 @@ class TaskStore:
                 raise BodyError(task.outcome.code, task.outcome.message)
             return task.outcome
 
-    def _note(self, task_id: str, kind: Kind, at: float, **outcome: Any) -> None:
+    def _note(self, task_id: str, kind: TaskKind, at: float, **outcome: Any) -> None:
         if self._files:
             self._files.write(task_id, {"kind": kind.name, "at": at, **outcome})
 
     def _from_file(self, task_id: str) -> _Task | None:
         """Return a task of another process, which may still be at it."""
         content = self._files.read(task_id) if self._files else None
-        if content is None or content["at"] <= self._clock() - Kind[content["kind"]].value:
+        if content is None or content["at"] <= self._clock() - TaskKind[content["kind"]].value:
             return None
         outcome = BodyError(*content["error"]) if "error" in content else content.get("data")
-        return _Task(Kind[content["kind"]], 0, outcome, content["at"])
+        return _Task(TaskKind[content["kind"]], 0, outcome, content["at"])
 
     def count(self) -> int:
         """Return how many tasks are remembered."""
@@ -373,7 +373,7 @@ class ObjectStore:
             self._objects[bucket, key] = _Spooled(path, len(content), self._clock())
             self._total += len(content)
 
-    def get(self, bucket: str, key: str, max_age: float = LIFETIME) -> bytes | None:
+    def get(self, bucket: str, key: str, max_age: float = UPLOAD_LIFETIME) -> bytes | None:
         """Return an object's bytes, or None where there is no such object any more."""
         with self._lock:
             self._make_room(0)
@@ -427,7 +427,7 @@ class ObjectStore:
             if self._total + incoming > self._capacity:
                 raise StoreFullError
             return
-        limit = self._clock() - LIFETIME
+        limit = self._clock() - UPLOAD_LIFETIME
         while self._objects:
             name, oldest = next(iter(self._objects.items()))
             if oldest.stored_at > limit and self._total + incoming <= self._capacity:

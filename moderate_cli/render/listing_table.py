@@ -17,7 +17,7 @@ from moderate_cli.render.listing import Listing, Row
 from moderate_cli.render.styles import plain_console
 
 _GAP = 3
-_LEAST_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
+_MIN_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
 _INDENT = "  "
 
 
@@ -46,7 +46,7 @@ def _widths(listing: Listing, width: int) -> list[int] | None:
         longest_word = max(Text(word).cell_len for cell in (title, *cells) for word in cell.split())
         widths.append(max(min(max(lines), width // 3), longest_word))
     room = width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
-    return [*widths[:-1], room] if room >= min(_LEAST_ROOM, widths[-1]) else None
+    return [*widths[:-1], room] if room >= min(_MIN_ROOM, widths[-1]) else None
 
 
 def _table(listing: Listing, widths: Sequence[int]) -> Table:

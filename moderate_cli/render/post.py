@@ -24,8 +24,8 @@ from moderate_cli.render.styles import harmless, level_text
 from moderate_cli.render.wording import level_word
 
 _GUIDE = 4  # columns that Rich draws before a leaf, for each level
-_LEAST_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
-_SHORTEST = 10  # columns of a text that is shortened
+_MIN_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
+_MIN_TEXT = 10  # columns of a text that is shortened
 
 
 class PostPart(Struct, frozen=True):
@@ -80,7 +80,7 @@ def _is_answered(part: PostPart, verdict: Verdict) -> bool:
 
 
 def _depth(part: PostPart, width: int) -> int:
-    deepest = (width - _LEAST_ROOM) // _GUIDE - 1
+    deepest = (width - _MIN_ROOM) // _GUIDE - 1
     return max(1, min(len(part.number), deepest))
 
 
@@ -96,7 +96,7 @@ def _heading(part: PostPart, room: int) -> Text:
 
 def _heading_line(name: str, text: str, room: int) -> Text:
     head = Text(f"{name}: " if text else name, style="bold")
-    return Text.assemble(head, _shortened(" ".join(text.split()), max(room - head.cell_len, _SHORTEST)))
+    return Text.assemble(head, _shortened(" ".join(text.split()), max(room - head.cell_len, _MIN_TEXT)))
 
 
 def _shortened(text: str, room: int) -> Text:

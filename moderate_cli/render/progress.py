@@ -22,7 +22,7 @@ BAR_AFTER = 0.8  # seconds: what is done by then needs no bar
 LINE_EVERY = 10.0  # seconds
 _REFRESH = 0.1  # seconds
 _ROOM_FOR_ECHO = 8  # columns: where ^C does not fit behind the bar, it leaves half of it behind
-_NARROWEST = 20  # columns
+_MIN_WIDTH = 20  # columns
 
 Total = Callable[[], int | None]
 """Tells the number of inputs, or None while nobody knows it."""
@@ -148,7 +148,7 @@ class _Bar:
         from moderate_cli.render.styles import plain_console
 
         color = self._environment.wants_color("auto", self._stream.below)
-        width = max(_NARROWEST, self._environment.width() - _ROOM_FOR_ECHO)
+        width = max(_MIN_WIDTH, self._environment.width() - _ROOM_FOR_ECHO)
         console = plain_console(self._stream.below, width=width, color=color, terminal=True)
         with Live(
             get_renderable=self._line,

@@ -61,7 +61,7 @@ class SarifRenderer:
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
         self._policy = policy
-        self._places = Locations()
+        self._locations = Locations()
         self._rules = Rules()
         self._results = 0
         self._problems = _Notifications(MAX_PROBLEMS)
@@ -118,7 +118,7 @@ class SarifRenderer:
         }
 
     def _artifact(self, item: Item) -> dict[str, Any]:
-        uri = self._places.uri(item)
+        uri = self._locations.uri(item)
         base = {"uriBaseId": "%SRCROOT%"} if uri.is_relative else {}
         return {"artifactLocation": {"uri": uri.text, **base}}
 
@@ -127,7 +127,7 @@ class SarifRenderer:
 
         The worst of the frames that show a label may be another one each time.
         """
-        content = outcome.sha256 or self._places.uri(outcome.item).text
+        content = outcome.sha256 or self._locations.uri(outcome.item).text
         where = "" if is_of_frame(finding.label) else finding.label.where or ""
         text = "\n".join([content, finding.label.label, where])
         return f"{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}:1"

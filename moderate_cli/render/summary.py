@@ -13,7 +13,7 @@ from moderate_cli.render.json import dump
 from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
 from moderate_cli.results import RunSummary
 
-_STOPPED = {
+_STOP_WORDS = {
     ExitCode.BROKEN_PIPE: "stopped, because the reader of the pipe went away: ",
     ExitCode.INTERRUPTED: "interrupted: ",
 }
@@ -27,7 +27,7 @@ def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun:
 
     A run that was cut off has more than a line about nothing, whatever cut it off.
     """
-    stopped = _STOPPED.get(summary.stopped_by, "") if summary.stopped_by else ""
+    stopped = _STOP_WORDS.get(summary.stopped_by, "") if summary.stopped_by else ""
     yield from _notes(summary, noun)
     if not summary.inputs and not summary.is_cut_off:
         yield f"no {noun} found{_left_out(summary)}"
@@ -107,7 +107,7 @@ def _left_out(summary: RunSummary) -> str:
 
 def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
     """Return what writes one line for an outcome: for people, or as JSON."""
-    write = _json if as_json else _words
+    write = _plan_json if as_json else _plan_line
 
     def add(outcome: Outcome) -> None:
         stream.write(write(outcome) + "\n")
@@ -116,13 +116,13 @@ def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]
     return add
 
 
-def _words(outcome: Outcome) -> str:
+def _plan_line(outcome: Outcome) -> str:
     reason = f": {with_hint(outcome.error)}" if isinstance(outcome, Skipped | Failed) else ""
     more = " (the same content as another)" if isinstance(outcome, Planned) and not outcome.calls else ""
     return safe_text(f"{_action(outcome):<6}{outcome.item.source}{reason}{more}")
 
 
-def _json(outcome: Outcome) -> str:
+def _plan_json(outcome: Outcome) -> str:
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
     data: dict[str, Any] = {
         "source": outcome.item.source,

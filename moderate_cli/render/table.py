@@ -29,7 +29,7 @@ from moderate_cli.render.wording import (
 )
 from moderate_cli.results import RunSummary, Suppression, is_clean, verdict_of
 
-MAX = 1_000
+MAX_ROWS = 1_000
 """How many inputs are listed."""
 
 _MAX_LABELS = 20
@@ -51,7 +51,7 @@ class TableRenderer:
     def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
         self._console = plain_console(stream, width=width, color=color)
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: TopN[Outcome] = TopN(MAX)
+        self._top: TopN[Outcome] = TopN(MAX_ROWS)
         self._clean = CleanInputs()
         self._totals = Totals()
 
@@ -62,7 +62,7 @@ class TableRenderer:
         if is_clean(outcome):
             self._clean.add(shown)
         else:
-            self._worst.add(sort_key(shown), shown)
+            self._top.add(sort_key(shown), shown)
 
     def finish(self, summary: RunSummary) -> None:
         """Show the outcomes, the summary, and the notes, with an empty line between them."""
@@ -72,7 +72,7 @@ class TableRenderer:
             self._console.print(block)
 
     def _blocks(self, summary: RunSummary) -> Iterator[RenderableType]:
-        outcomes = sorted([*self._worst.in_order(), *self._clean.named(summary)], key=_worst_first)
+        outcomes = sorted([*self._top.in_order(), *self._clean.named(summary)], key=_worst_first)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
         if in_table:
             yield outcome_table(in_table, self._console.width)
@@ -90,8 +90,8 @@ class TableRenderer:
 
     def _left_out(self, summary: RunSummary) -> Iterator[str]:
         yield from filter(None, [cut_off_words(summary)])
-        if self._worst.left_out:
-            yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
+        if self._top.left_out:
+            yield f"and {self._top.left_out:,} more, not listed here; -f jsonl lists all"
         if count := self._clean.unnamed(summary):
             yield f"{count:,} clean, not listed here; -f jsonl lists all"
         yield from filter(None, [self._suppressed.note()])

@@ -62,9 +62,9 @@ _ALWAYS_ASKED = frozenset({"parts", "services"})
 _SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
 _MORE = "async-submit --interval judges more"
 _REMOTE = ("http://", "https://", "oss://")
-_KEPT_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
+_RESERVED = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
 
-Place = tuple[Any, ...]
+SortKey = tuple[Any, ...]
 T = TypeVar("T")
 Part = TypeVar("Part", ServiceVerdict, Frame)
 
@@ -244,7 +244,7 @@ def coverage_words(part: Coverage) -> str:
 def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
     """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
     for kind, looked in summary.coverage.items():
-        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_rest(kind, looked)}"
+        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_remainder(kind, looked)}"
     if summary.incomplete:
         which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
         if summary.policy.require_full:
@@ -267,7 +267,7 @@ def _verb(kind: PartKind, looked: Looked) -> str:
     return "sampled" if looked.judged > looked.inputs and not looked.unanswered else "judged"
 
 
-def _rest(kind: PartKind, looked: Looked) -> str:
+def _remainder(kind: PartKind, looked: Looked) -> str:
     """Return what else there is to say of the parts of a kind: that some were asked about, or how to judge more."""
     if _verb(kind, looked) != "judged":
         return ""
@@ -317,7 +317,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def sort_key(outcome: Outcome) -> Place:
+def sort_key(outcome: Outcome) -> SortKey:
     """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
 
     Of images without findings, those come first of whose answers there is something to say.
@@ -339,7 +339,7 @@ class TopN(Generic[T]):
         self._kept: list[_Kept[T]] = []
         self._seen = 0
 
-    def add(self, place: Place, thing: T) -> None:
+    def add(self, place: SortKey, thing: T) -> None:
         """Take one thing; of two at the same place the earlier one stands first."""
         self._seen += 1
         kept = _Kept((*place, self._seen), thing)
@@ -361,7 +361,7 @@ class TopN(Generic[T]):
 class _Kept(Struct, Generic[T], frozen=True):
     """A thing in a heap whose top is the highest place, which is the first to go."""
 
-    place: Place
+    place: SortKey
     thing: T
 
     def __lt__(self, other: _Kept[T]) -> bool:
@@ -482,7 +482,7 @@ class Locations:
         file = _file(item)
         if file is not None:
             return Uri(Path(os.path.abspath(file)).as_uri(), is_relative=False)  # noqa: PTH100
-        return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_KEPT_IN_ADDRESSES), is_relative=False)
+        return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_RESERVED), is_relative=False)
 
 
 class Uri(NamedTuple):

@@ -28,7 +28,7 @@ Seen = tuple[str, int, int, int, str]
 _WEB = ("http://", "https://")
 _SCHEME = "oss://"
 _REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
-_UNMATCHED = 20  # globs that are remembered, of any number
+_MAX_UNMATCHED = 20  # globs that are remembered, of any number
 _ALL = Selection()
 
 
@@ -152,7 +152,7 @@ class Sources:
                 break
             is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.links or chunk.error)
             yield from self._images(chunk)
-        if not is_matched and len(self.unmatched) < _UNMATCHED:
+        if not is_matched and len(self.unmatched) < _MAX_UNMATCHED:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
@@ -164,7 +164,7 @@ class Sources:
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images among some files; what is known already is not opened, and no item if it can be spared."""
-        files = self._not_spared(chunk)
+        files = self._without_unchanged(chunk)
         known = self._known(chunk, files)
         for file in files:
             name, sha256 = file[0], None
@@ -177,7 +177,7 @@ class Sources:
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 
-    def _not_spared(self, chunk: Chunk) -> list[Found]:
+    def _without_unchanged(self, chunk: Chunk) -> list[Found]:
         """Return the files that are not known to be clean, and of the others those that are wanted.
 
         This is what a rescan spends its time in.

@@ -26,7 +26,7 @@ ReadIgnoreFile = Callable[[str], bytes | None]
 """Returns what an ignore file of some path holds, None where there is none; raises OSError."""
 
 _MAX_BYTES = 1024 * 1024  # of an ignore file
-_REMEMBERED = 256  # folders of named files whose ignore files need not be read again
+_CACHED_FOLDERS = 256  # folders of named files whose ignore files need not be read again
 # A pattern may cut a character into its bytes: only what is ASCII is sure to be whole.
 _BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
 
@@ -211,8 +211,8 @@ class NamedFiles:
     """Tells which of the files and folders that somebody named are not wanted."""
 
     def __init__(self, rules: Rules) -> None:
-        self._rules = replace(rules, read=lru_cache(_REMEMBERED)(rules.read))
-        self._inside = lru_cache(_REMEMBERED)(self._rules_inside)
+        self._rules = replace(rules, read=lru_cache(_CACHED_FOLDERS)(rules.read))
+        self._inside = lru_cache(_CACHED_FOLDERS)(self._rules_inside)
 
     def left_out_by(self, path: str, *, is_folder: bool) -> str | None:
         """Return what leaves out a path, or a folder that it is in: an ignore file's path, or `--exclude`; or None."""

@@ -23,7 +23,7 @@ _ENDPOINT = re.compile(r"https://(?:[a-z0-9-]+\.)+aliyuncs\.com|https?://(?:loca
 _ELSEWHERE = re.compile(r"(oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com)")
 
 
-class Keys(Protocol):
+class Credentials(Protocol):
     """What a request is signed with."""
 
     @property
@@ -36,19 +36,19 @@ class Keys(Protocol):
 
     @property
     def security_token(self) -> str | None:
-        """What temporary keys need besides."""
+        """What temporary credentials need besides."""
 
 
 class OssAccount(Struct, frozen=True, kw_only=True):
     """Opens the buckets that an account may list.
 
-    `keys` are asked for before each request, since a listing may outlive temporary ones. A bucket of another region
-    than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in seconds, for
-    the connection and for each answer. Raises UsageError for an endpoint outside aliyuncs.com that is not this machine,
-    and for plain http to it: requests carry the keys' id and token.
+    `credentials` are asked for before each request, since a listing may outlive temporary ones. A bucket of another
+    region than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in
+    seconds, for the connection and for each answer. Raises UsageError for an endpoint outside aliyuncs.com that is not
+    this machine, and for plain http to it: requests carry the id and the token of the credentials.
     """
 
-    keys: Callable[[], Keys]
+    credentials: Callable[[], Credentials]
     region: str
     endpoint: str
     timeouts: tuple[float, float] = (10.0, 30.0)
@@ -99,13 +99,14 @@ class OssBucket(Struct, frozen=True):
         except ServiceError as error:
             if error.code != "oss_AccessDenied":
                 raise
-            # Keys that may list and nothing else: the region whose endpoint did not send us away is the bucket's.
+            # Credentials that may list and nothing else: the region whose endpoint did not send us away is the
+            # bucket's.
             return bucket, account.region
         return bucket, location.removeprefix("oss-")
 
     def _open(self, session: Any, endpoint: str, region: str) -> Any:
         oss2 = load_oss2()
-        auth = oss2.ProviderAuthV4(_Provider(self.account.keys))
+        auth = oss2.ProviderAuthV4(_Provider(self.account.credentials))
         timeouts = self.account.timeouts
         try:
             return oss2.Bucket(auth, endpoint, self.name, session=session, connect_timeout=timeouts, region=region)
@@ -129,21 +130,22 @@ class OssBucket(Struct, frozen=True):
         try:
             return request()
         except oss2.exceptions.OssError as error:
-            raise _in_our_words(error) from None
+            raise _translate_error(error) from None
         except (OSError, SyntaxError, RuntimeError):  # an answer that broke off, or that oss2 cannot read
             raise ServiceError("the answer of OSS is unreadable", code="unreadable_answer", retryable=True) from None
 
 
 class _Provider:
-    """The current keys, in the form in which oss2 asks for them."""
+    """The current credentials, in the form in which oss2 asks for them."""
 
-    def __init__(self, keys: Callable[[], Keys]) -> None:
-        self._keys = keys
+    def __init__(self, credentials: Callable[[], Credentials]) -> None:
+        self._credentials = credentials
 
     def get_credentials(self) -> Any:
-        keys = self._keys()
-        credentials = load_oss2().credentials.Credentials
-        return credentials(keys.access_key_id, keys.access_key_secret, keys.security_token or "")
+        current = self._credentials()
+        return load_oss2().credentials.Credentials(
+            current.access_key_id, current.access_key_secret, current.security_token or ""
+        )
 
 
 class _ElsewhereError(ServiceError):
@@ -156,7 +158,7 @@ class _ElsewhereError(ServiceError):
         self.region = region
 
 
-def _in_our_words(error: Any) -> InputError | ServiceError:
+def _translate_error(error: Any) -> InputError | ServiceError:
     """Return what oss2 raised; its own text repeats parts of the request."""
     if error.status < 0:  # oss2's mark for a request without an answer
         hint = "check the network, the region and the endpoint of OSS"
@@ -179,7 +181,7 @@ def _in_our_words(error: Any) -> InputError | ServiceError:
 
 
 def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint to which the keys' id and token must not go; raises UsageError."""
+    """Refuse an endpoint to which the id and the token of credentials must not go; raises UsageError."""
     if not _ENDPOINT.fullmatch(endpoint):
         hint = "give https:// with a host under aliyuncs.com, or this machine"
         raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)

@@ -37,16 +37,16 @@ _LEVELS = {
 }
 _SERVICE = ("service", "Service")
 _PARAMETERS = ("serviceParameters", "ServiceParameters")
-_SIMILAR = 0.85  # of difflib: a letter too few, too many or in the wrong place
+_MIN_SIMILARITY = 0.85  # of difflib: a letter too few, too many or in the wrong place
 # What people call the parts of a post elsewhere.
-_ALSO = {"text": "content", "body": "content", "replies": "comments"}
+_SYNONYMS = {"text": "content", "body": "content", "replies": "comments"}
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")}
 # Plain words that are no text; the rules of YAML 1.2, so that `on`, 12:30 and dates stay as they are written.
 _WORDS = {"": None, "~": None, "null": None, "true": True, "True": True, "false": False, "False": False}
 _INT = re.compile(r"-?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?\d{1,17}\.\d{1,17}")
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_HINT = "correct it, or let a program write it"
+_SYNTAX_HINT = "correct it, or let a program write it"
 _IMAGE_HINT = "give a URL, oss://BUCKET/KEY, a path, or a mapping with imageUrl, file, or ossBucketName + ossObjectName"
 _LINES_HINT = "give many posts as JSON Lines on standard input: moderate multimodal - < FILE"
 
@@ -278,12 +278,12 @@ def _unwrapped(value: Any) -> tuple[Any, Place]:
 def _part(value: Any, place: Place, level: str) -> dict[str, Any]:
     """Return a mapping of the given level, with its texts as texts, and without keys that say nothing."""
     if not isinstance(value, Mapping):
-        message = f"{_written(place) or 'a post'} must be a mapping, not {_kind(value)}"
+        message = f"{_written(place) or 'a post'} must be a mapping, not {_type_name(value)}"
         raise PostError(message, hint=f"write {', '.join(_LEVELS[level])} as its keys", path=place)
     known = _LEVELS[level]
     for key in value:
         if key not in known:
-            _refuse_a_slip(key, level, (*place, key))
+            _refuse_misspelling(key, level, (*place, key))
     return {
         key: _text(part, (*place, key)) if key in known and key in TEXT_KEYS else part
         for key, part in value.items()
@@ -291,7 +291,7 @@ def _part(value: Any, place: Place, level: str) -> dict[str, Any]:
     }
 
 
-def _refuse_a_slip(key: str, level: str, place: Place) -> None:
+def _refuse_misspelling(key: str, level: str, place: Place) -> None:
     """Raise PostError for a key that means a known one: the service would ignore it, and what it holds."""
     for home in (level, *(other for other in _LEVELS if other != level)):
         meant = _meant(key, _LEVELS[home])
@@ -302,9 +302,9 @@ def _refuse_a_slip(key: str, level: str, place: Place) -> None:
 
 def _meant(key: str, known: tuple[str, ...]) -> str | None:
     folded = re.sub(r"[^a-z]", "", key.lower())
-    folded = _ALSO.get(folded, folded)
+    folded = _SYNONYMS.get(folded, folded)
     forms = {form: name for name in reversed(known) for form in _forms(name)}
-    found = get_close_matches(folded, forms, n=1, cutoff=_SIMILAR)
+    found = get_close_matches(folded, forms, n=1, cutoff=_MIN_SIMILARITY)
     # An id of somebody's own, such as contentId, holds nothing to judge.
     if not found or (folded.endswith("id") and not found[0].endswith("id")):
         return None
@@ -339,13 +339,13 @@ def _text(value: Any, place: Place) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise PostError(f"{_written(place)} must be text, not {_kind(value)}", hint="put it in quotes", path=place)
+    raise PostError(f"{_written(place)} must be text, not {_type_name(value)}", hint="put it in quotes", path=place)
 
 
 def _list(value: Any, place: Place) -> list[Any]:
     if isinstance(value, list):
         return value
-    raise PostError(f"{_written(place)} must be a list, not {_kind(value)}", hint="put it in [ ]", path=place)
+    raise PostError(f"{_written(place)} must be a list, not {_type_name(value)}", hint="put it in [ ]", path=place)
 
 
 def _contents(post: Mapping[str, Any]) -> Iterator[object]:
@@ -364,7 +364,7 @@ def _written(place: Place) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: Any) -> str:
     kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
     return kinds.get(type(value), "a number")
 
@@ -434,7 +434,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
         if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
             raise PostError("a key must be a word", hint="write mappings out, one key a line", line=line)
         if key.value in values:
-            raise _twice(key.value, line)
+            raise _duplicate_key(key.value, line)
         values[key.value] = _text_or_value(value) if key.value in TEXT_KEYS else _value(value)
     return values
 
@@ -464,22 +464,22 @@ def from_json(text: str) -> Any:
         raise
     except json.JSONDecodeError as error:
         message = f"broken JSON at character {error.colno}: {error.msg}"
-        raise PostError(message, hint=_HINT, line=error.lineno) from error
+        raise PostError(message, hint=_SYNTAX_HINT, line=error.lineno) from error
     except RecursionError as error:
         raise PostError("too deeply nested") from error
     except ValueError as error:
-        raise PostError("broken JSON: a number with thousands of digits", hint=_HINT) from error
+        raise PostError("broken JSON: a number with thousands of digits", hint=_SYNTAX_HINT) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _twice(next(key for key in keys if keys.count(key) > 1))
+        raise _duplicate_key(next(key for key in keys if keys.count(key) > 1))
     return values
 
 
-def _twice(key: str, line: int | None = None) -> PostError:
+def _duplicate_key(key: str, line: int | None = None) -> PostError:
     return PostError(f"the key {key!r} stands twice in one mapping", hint="remove one of them", line=line)
 
 
@@ -500,7 +500,7 @@ def _as_yaml(text: str) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise PostError(f"broken JSON: {name} is no value", hint=_HINT)
+    raise PostError(f"broken JSON: {name} is no value", hint=_SYNTAX_HINT)
 
 
 def line_of(text: str, path: Place) -> int | None:

@@ -313,7 +313,7 @@ def test_an_interrupt_finishes_what_is_on_its_way(account: dict[str, str]) -> No
         (["--fail-on", "severe"], ["--fail-on must be high, medium, low or never, not 'severe'"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--no-such-option"], ["--no-such-option"]),
-        (["--profile", "nobody"], ["no profile 'nobody'", "'local'"]),
+        (["--profile", "nobody"], ["unknown profile 'nobody'", "'local'"]),
         (["--region", "evil.example/"], ["not a region id"]),
         (["--region", "eu-west-1", "--vpc"], ["no VPC endpoint"]),
         (["--endpoint", "http://example.com"], ["plain http"]),

@@ -33,7 +33,7 @@ def pauses() -> list[float]:
 @pytest.fixture
 def account(emulator: Emulator, pauses: list[float]) -> OssAccount:
     return OssAccount(
-        keys=lambda: emulator.access_key, region="cn-shanghai", endpoint=emulator.endpoint, sleep=pauses.append
+        credentials=lambda: emulator.access_key, region="cn-shanghai", endpoint=emulator.endpoint, sleep=pauses.append
     )
 
 
@@ -109,7 +109,7 @@ def test_temporary_keys_are_asked_for_before_each_request(emulator: Emulator, ac
         emulator.add_key(key)
     given: Iterator[AccessKey] = iter(keys)
     assert len(
-        _list(OssAccount(keys=lambda: next(given), region=REGION, endpoint=account.endpoint), "oss://photos")
+        _list(OssAccount(credentials=lambda: next(given), region=REGION, endpoint=account.endpoint), "oss://photos")
     ) == (1001)
     assert next(given, None) is None
 
@@ -135,7 +135,7 @@ def test_a_name_that_no_bucket_has(account: OssAccount) -> None:
 def test_keys_that_are_refused(emulator: Emulator, pauses: list[float], key: AccessKey | None, code: str) -> None:
     _put(emulator, "a.png")
     used = key or AccessKey(emulator.access_key.access_key_id, "another secret")
-    account = OssAccount(keys=lambda: used, region=REGION, endpoint=emulator.endpoint, sleep=pauses.append)
+    account = OssAccount(credentials=lambda: used, region=REGION, endpoint=emulator.endpoint, sleep=pauses.append)
     error = _error(_list(account, "oss://photos/")[0])
     assert isinstance(error, ServiceError)
     assert error.message == f"OSS refused to list the bucket ({code})"
@@ -148,7 +148,7 @@ def test_keys_that_are_not_to_be_had_are_an_outcome(emulator: Emulator) -> None:
     def none() -> AccessKey:
         raise CredentialsError("no credentials")
 
-    account = OssAccount(keys=none, region=REGION, endpoint=emulator.endpoint)
+    account = OssAccount(credentials=none, region=REGION, endpoint=emulator.endpoint)
     assert isinstance(_error(_list(account, "oss://photos/")[0]), CredentialsError)
 
 
@@ -177,7 +177,7 @@ def cloud() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture
 def abroad(pauses: list[float]) -> OssAccount:
-    return OssAccount(keys=lambda: KEYS, region=REGION, endpoint=oss_endpoint(REGION), sleep=pauses.append)
+    return OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=oss_endpoint(REGION), sleep=pauses.append)
 
 
 def test_a_bucket_of_another_region_is_found_there(cloud: responses.RequestsMock, abroad: OssAccount) -> None:
@@ -264,14 +264,14 @@ def test_what_does_not_pass_is_an_outcome_after_the_items_before_it(
 )
 def test_only_endpoints_of_the_vendor_and_of_this_machine_are_trusted(endpoint: str) -> None:
     with pytest.raises(UsageError, match="is no endpoint of OSS"):
-        OssAccount(keys=lambda: KEYS, region=REGION, endpoint=endpoint)
+        OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=endpoint)
 
 
 @pytest.mark.parametrize(
     "endpoint", [oss_endpoint("cn-shanghai", vpc=True), "http://127.0.0.1:80", "https://localhost"]
 )
 def test_endpoints_that_are_trusted(endpoint: str) -> None:
-    assert "secret" not in repr(OssAccount(keys=lambda: KEYS, region=REGION, endpoint=endpoint)).lower()
+    assert "secret" not in repr(OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=endpoint)).lower()
 
 
 def test_an_endpoint_belongs_to_a_region() -> None:

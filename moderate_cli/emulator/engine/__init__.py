@@ -33,7 +33,7 @@ from moderate_cli.emulator.engine.detectors import (
     QrCodeDetector,
     highest,
 )
-from moderate_cli.emulator.engine.pixels import decoded, opened, telling
+from moderate_cli.emulator.engine.pixels import decode, decoding_errors, open_image
 from moderate_cli.models import RiskLevel
 
 if TYPE_CHECKING:
@@ -131,14 +131,14 @@ class LocalEngine:
     def examine(self, content: bytes) -> Examination:
         """Decode an image and look at its pixels.
 
-        Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
+        Raises ImageTooLargeError or UnreadableImageError where it cannot be decode within the limits.
         """
-        image = opened(content)
-        with telling():
-            memory = pixels.to_decode(image)
+        image = open_image(content)
+        with decoding_errors():
+            memory = pixels.memory_to_decode(image)
         # Closed before the memory is given back.
         with self._room.held(memory), closing(image), self._slots:
-            return self._look_at(decoded(image))
+            return self._look_at(decode(image))
 
     def examine_frames(self, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
         """Look at the frames of an animation, or at the slices of a long image; any other image has none.
@@ -220,7 +220,7 @@ def _merged(details: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
 
 
 class Captured(Struct, frozen=True):
-    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
+    """Frames or slices of an open image, decode when they are asked for, and the bytes that this takes."""
 
     image: ImageFile
     memory: int
@@ -232,14 +232,18 @@ def capture(content: bytes, interval: int, most: int) -> Captured | None:
 
     Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
     """
-    image = opened(content)
-    with telling():
+    image = open_image(content)
+    with decoding_errors():
         count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
         if count > 1:
-            return Captured(image, pixels.to_animate(image, count), _frames(image, chosen(count, interval, most)))
+            return Captured(
+                image, pixels.memory_to_animate(image, count), _frames(image, chosen(count, interval, most))
+            )
         count = slices(*image.size)
         if count > 1:
-            return Captured(image, pixels.to_decode(image, count), _slices(image, count, chosen(count, interval, most)))
+            return Captured(
+                image, pixels.memory_to_decode(image, count), _slices(image, count, chosen(count, interval, most))
+            )
     return None
 
 
@@ -259,18 +263,18 @@ def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
     """Yield frames of an animation, one at a time."""
     size = image.size
     for index in indices:
-        with telling():
+        with decoding_errors():
             for step in range(image.tell() + 1, index + 1):
                 image.seek(step)
                 if image.size != size:
                     # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
                     raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
-        yield decoded(image)
+        yield decode(image)
 
 
 def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
     """Yield some of the equal parts of an image, along its longer side."""
-    page = decoded(image, count)
+    page = decode(image, count)
     width, height = page.size
     for index in indices:
         start, end = (max(page.size) * edge // count for edge in (index, index + 1))

@@ -33,7 +33,7 @@ codes of 33 to 61 modules that took a thirteenth of the width or more were found
 """
 
 MEMORY = 560_000_000
-"""Bytes that all images which are decoded at one time may take: with the program and its model (180 MB), and six files
+"""Bytes that all images which are decode at one time may take: with the program and its model (180 MB), and six files
 of 20 MB on their way, a process stays below 900 MB."""
 
 MAX_WORK = 4_000_000_000
@@ -96,7 +96,7 @@ _CHECKSUM = 4
 _UNFILTERED = b"\0"
 
 
-def opened(content: bytes) -> ImageFile.ImageFile:
+def open_image(content: bytes) -> ImageFile.ImageFile:
     """Open an image whose size is allowed, without decoding its pixels.
 
     Raises ImageTooLargeError or UnreadableImageError.
@@ -108,7 +108,7 @@ def opened(content: bytes) -> ImageFile.ImageFile:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
     Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    with telling():
+    with decoding_errors():
         image = Image.open(io.BytesIO(_without_icon(content)), formats=_FORMATS)
         if max(image.size) > MAX_SIDE:
             width, height = image.size
@@ -138,7 +138,7 @@ def _without_icon(content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def telling() -> Iterator[None]:
+def decoding_errors() -> Iterator[None]:
     """Turn what fails while an image is read into ImageTooLargeError or UnreadableImageError."""
     from PIL import Image, UnidentifiedImageError
 
@@ -154,15 +154,15 @@ def telling() -> Iterator[None]:
         raise UnreadableImageError("the local engine does not know this format") from error
     except Exception as error:
         # Damaged files make Pillow raise almost anything.
-        raise UnreadableImageError(f"the image cannot be decoded ({type(error).__name__})") from error
+        raise UnreadableImageError(f"the image cannot be decode ({type(error).__name__})") from error
 
 
-def decoded(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
+def decode(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
     """Return what an open image shows now: in RGB, upright, transparent parts on white, and reduced.
 
     It may be that image itself. Raises ImageTooLargeError or UnreadableImageError.
     """
-    with telling():
+    with decoding_errors():
         picture: Image.Image = image
         if is_ready(image, parts):
             image.load()
@@ -173,7 +173,7 @@ def decoded(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
 
 
 def is_ready(image: ImageFile.ImageFile, parts: int) -> bool:
-    """Tell whether an open image is a JPEG that needs neither a conversion nor a reduction once it is decoded."""
+    """Tell whether an open image is a JPEG that needs neither a conversion nor a reduction once it is decode."""
     return image.format in JPEG and image.mode == "RGB" and reduction(image, parts) == 1
 
 
@@ -241,10 +241,10 @@ def _turn_upright(picture: Image.Image, image: Image.Image) -> None:
         ImageOps.exif_transpose(picture, in_place=True)
 
 
-def to_decode(image: ImageFile.ImageFile, parts: int = 1) -> int:
-    """Have an open image decoded no larger than the detectors need it, and return the bytes that this takes.
+def memory_to_decode(image: ImageFile.ImageFile, parts: int = 1) -> int:
+    """Have an open image decode no larger than the detectors need it, and return the bytes that this takes.
 
-    That is its first frame, of which each of some equal parts is looked at. Only a JPEG can be decoded smaller than it
+    That is its first frame, of which each of some equal parts is looked at. Only a JPEG can be decode smaller than it
     is. Raises TooLargeForEngineError for more bytes than there are, and for too many scans.
     """
     what = _described(image)
@@ -265,7 +265,7 @@ def to_decode(image: ImageFile.ImageFile, parts: int = 1) -> int:
     return _checked(what, picture + image.width * image.height * _bytes(image) + beside)
 
 
-def to_animate(image: ImageFile.ImageFile, frames: int) -> int:
+def memory_to_animate(image: ImageFile.ImageFile, frames: int) -> int:
     """Return the bytes that it takes to go through the frames of an open animation.
 
     Raises TooLargeForEngineError for more than there are, and for too many frames of that size.
@@ -275,7 +275,7 @@ def to_animate(image: ImageFile.ImageFile, frames: int) -> int:
 
 
 def _scaled_down(image: ImageFile.ImageFile, parts: int) -> int:
-    """Have an open JPEG decoded smaller, where it can be, and return the bytes that it takes beside its pixels."""
+    """Have an open JPEG decode smaller, where it can be, and return the bytes that it takes beside its pixels."""
     content = content_of(image)
     header = read_header(content)
     pixels = image.width * image.height
@@ -327,7 +327,7 @@ def _described(image: ImageFile.ImageFile) -> str:
 
 
 def has_png_strips(image: ImageFile.ImageFile) -> bool:
-    """Tell whether an open image is a PNG that had better be decoded in strips, and can be."""
+    """Tell whether an open image is a PNG that had better be decode in strips, and can be."""
     return (
         image.format == "PNG"
         and image.width * image.height > _LARGE
@@ -412,7 +412,7 @@ class Header(Struct, frozen=True):
 
     @property
     def coefficients(self) -> float:
-        """The bytes a pixel that libjpeg keeps of one of several scans, at whatever size it is decoded."""
+        """The bytes a pixel that libjpeg keeps of one of several scans, at whatever size it is decode."""
         densest = max(across for across, _ in self.densities) * max(down for _, down in self.densities)
         return COEFFICIENT * sum(across * down for across, down in self.densities) / densest
 

@@ -64,18 +64,18 @@ class HtmlRenderer:
         self._environment = environment
         self._policy = policy
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: TopN[Entry] = TopN(MAX_CARDS)
+        self._top: TopN[Entry] = TopN(MAX_CARDS)
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         verdict = verdict_of(outcome)
         flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
-        self._worst.add(sort_key(shown), Entry(shown, flagged))
+        self._top.add(sort_key(shown), Entry(shown, flagged))
 
     def finish(self, summary: RunSummary) -> None:
         """Write the page."""
-        entries = self._worst.in_order()
+        entries = self._top.in_order()
         names = Counter(name for entry in entries for name in names_of(entry.outcome))
         facts = Facts(
             written_at=self._environment.clock(),
@@ -90,8 +90,8 @@ class HtmlRenderer:
         self._stream.flush()
 
     def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
-        if self._worst.left_out:
-            yield f"and {self._worst.left_out:,} more, not shown here; -f jsonl lists all"
+        if self._top.left_out:
+            yield f"and {self._top.left_out:,} more, not shown here; -f jsonl lists all"
         if note := self._suppressed.note():
             yield note
         if thumbnails.stopped:

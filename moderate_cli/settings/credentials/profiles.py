@@ -1,6 +1,7 @@
-"""The profiles of the aliyun CLI, `~/.aliyun/config.json`.
+"""Which credentials do profiles and roles on this machine give? config.json, credentials.ini, and the ECS role.
 
-Modes and keys: `config/profile.go` of aliyun/aliyun-cli. It takes a mode's name in any case, and so do we.
+Modes and keys of `~/.aliyun/config.json`: `config/profile.go` of aliyun/aliyun-cli. It takes a mode's name in any
+case, and so do we.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def find_cli(search: Search) -> CredentialSource:
 
 
 def find_region(search: Search) -> Sourced | None:
-    """Return the region of the profile whose credentials `find_cli` returns, None where it has none; raises as that."""
+    """Return the region of the profile whose credentials `find_cli` returns, None where it has none; raises as it."""
     find_cli(search)
     config = _config(search)
     section = config.section(search.profile or config.current)
@@ -91,7 +92,7 @@ def _config(search: Search) -> Config:
 
 
 class Config(Struct, frozen=True):
-    """A config.json, read but not yet understood."""
+    """A config.json that was read, but not yet checked."""
 
     path: Path
     search: Search
@@ -103,7 +104,7 @@ class Config(Struct, frozen=True):
 
     @classmethod
     def read(cls, path: Path, search: Search) -> Config:
-        """Read the file; raises NothingHereError where there is none and BrokenError where it is no such file."""
+        """Read the file; raises NothingHereError where it is absent and BrokenError where it is not such a file."""
         place = search.shown(path)
         return cls(path, search, place, read_config(path, place))
 
@@ -113,6 +114,11 @@ class Config(Struct, frozen=True):
         name = self.document.get("current")
         return name if isinstance(name, str) and name else "default"
 
+    @property
+    def now(self) -> float:
+        """The time, in Unix seconds."""
+        return self.search.environment.clock()
+
     def section(self, name: str) -> Section:
         """Return a profile; raises MissingProfileError."""
         for profile in self.document["profiles"]:
@@ -121,23 +127,15 @@ class Config(Struct, frozen=True):
         raise MissingProfileError(self.place, f"there is no profile {name}")
 
     def plan(self, name: str, followed: tuple[str, ...] = ()) -> Plan:
-        """Plan the credentials of a profile, and of the one it starts from, which `followed` must not hold yet."""
+        """Plan the credentials of a profile; `followed` are the names that led to it. Raises NothingHereError."""
         if name in followed:
-            raise BrokenError(self.place, f"the profiles go round in a circle: {' -> '.join((*followed, name))}")
+            raise BrokenError(self.place, f"the profiles form a circle: {' -> '.join((*followed, name))}")
         section = self.section(name)
         return _mode(section).plan(self, section, (*followed, name))
 
 
-def _cli_access_key(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return section.key()
-
-
-def _sts_token(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return section.key(token="sts_token", expiration="sts_expiration")  # noqa: S106 - names of values
-
-
-def _cli_ram_role(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return providers.assumed_role(section.key(), section, providers.role(config.search, section, "ram_role_arn"))
+def _sts_token(section: Section) -> Plan:
+    return section.credentials(token="sts_token", expiration="sts_expiration")  # noqa: S106 - names of values
 
 
 def _chained_role(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
@@ -149,25 +147,16 @@ def _chained_role(config: Config, section: Section, followed: tuple[str, ...]) -
     return providers.assumed_role(previous, section, values)
 
 
-def _cli_ecs_role(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return providers.ecs_role(config.search, section.place, section.optional("ram_role_name"))
-
-
-def _cli_oidc(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    values = providers.role(config.search, section, "ram_role_arn")
-    return providers.oidc_role(section.text("oidc_provider_arn"), section.text("oidc_token_file"), values)
-
-
-def _external(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
+def _external(section: Section) -> Plan:
     command = section.text("process_command")
     # Without the library's callback, which would write the command's secrets into the file.
     return lambda providers: providers.ExternalCredentialsProvider(process_command=command)
 
 
-def _cloud_sso(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
+def _cloud_sso(section: Section, now: float) -> Plan:
     end = section.number("cloud_sso_access_token_expire")
-    if end is None or end <= config.search.environment.clock():
-        raise BrokenError(section.place, "its login has ended; log in again with aliyun configure --mode CloudSSO")
+    if end is None or end <= now:
+        raise BrokenError(section.place, "its login has expired; log in again with aliyun configure --mode CloudSSO")
     values = {
         "sign_in_url": section.text("cloud_sso_sign_in_url"),
         "account_id": section.text("cloud_sso_account_id"),
@@ -178,11 +167,7 @@ def _cloud_sso(config: Config, section: Section, followed: tuple[str, ...]) -> P
     return lambda providers: providers.CloudSSOCredentialsProvider(**values)
 
 
-def _oauth(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return oauth(section, followed[-1], config.path, config.search.environment.clock())
-
-
-def oauth(section: Section, name: str, path: Path, now: float) -> Build:
+def _oauth(section: Section, name: str, path: Path, now: float) -> Build:
     """Plan the exchange of a login for credentials, or the use of those that an earlier exchange left in the file."""
     site = _SITES.get((section.optional("oauth_site_type") or "CN").upper())
     if site is None:
@@ -215,7 +200,7 @@ def _left(section: Section, now: float) -> dict[str, Any]:
 
 
 def _save(path: Path, name: str, *changed: object) -> None:
-    """Put new tokens into the profile: the old refresh token may be worth nothing any more."""
+    """Put new tokens into the profile: the old refresh token may be invalid now."""
     try:
         document = read_config(path, name)
         profile = next(profile for profile in document["profiles"] if profile.get("name") == name)
@@ -225,11 +210,9 @@ def _save(path: Path, name: str, *changed: object) -> None:
         log.warning("the new login of profile %s could not be saved; aliyun configure will ask for another", name)
 
 
-def _uri(config: Config, section: Section, followed: tuple[str, ...]) -> Plan:
-    return providers.credentials_uri(section.place, section.text("credentials_uri"))
-
-
 class _Mode(Struct, frozen=True):
+    """A mode of a profile; `plan` takes the file, the profile's section, and the names that led to it."""
+
     name: str
     plan: Callable[[Config, Section, tuple[str, ...]], Plan]
 
@@ -237,16 +220,22 @@ class _Mode(Struct, frozen=True):
 _MODES = {
     mode.name.lower(): mode
     for mode in (
-        _Mode("AK", _cli_access_key),
-        _Mode("StsToken", _sts_token),
-        _Mode("RamRoleArn", _cli_ram_role),
-        _Mode("EcsRamRole", _cli_ecs_role),
+        _Mode("AK", lambda config, section, followed: section.credentials()),
+        _Mode("StsToken", lambda config, section, followed: _sts_token(section)),
+        _Mode("RamRoleArn", lambda config, section, followed: _ram_role(config.search, section, "ram_role_arn")),
+        _Mode("EcsRamRole", lambda config, section, followed: _ecs_role(config.search, section, "ram_role_name")),
         _Mode("ChainableRamRoleArn", _chained_role),
-        _Mode("OIDC", _cli_oidc),
-        _Mode("External", _external),
-        _Mode("CloudSSO", _cloud_sso),
-        _Mode("OAuth", _oauth),
-        _Mode("CredentialsURI", _uri),
+        _Mode(
+            "OIDC",
+            lambda config, section, followed: _oidc_role(config.search, section, "ram_role_arn", "oidc_token_file"),
+        ),
+        _Mode("External", lambda config, section, followed: _external(section)),
+        _Mode("CloudSSO", lambda config, section, followed: _cloud_sso(section, config.now)),
+        _Mode("OAuth", lambda config, section, followed: _oauth(section, followed[-1], config.path, config.now)),
+        _Mode(
+            "CredentialsURI",
+            lambda config, section, followed: providers.credentials_uri(section.place, section.text("credentials_uri")),
+        ),
     )
 }
 
@@ -255,12 +244,12 @@ def _mode(section: Section) -> _Mode:
     mode = _MODES.get(section.text("mode").lower())
     if mode is None:
         known = ", ".join(mode.name for mode in _MODES.values())
-        raise BrokenError(section.place, f"its mode is none of {known}")
+        raise BrokenError(section.place, f"its mode must be one of {known}")
     return mode
 
 
 def find_ini(search: Search) -> CredentialSource:
-    """Return the credentials of a section; raises NothingHereError or CredentialsError."""
+    """Return the credentials of a section of credentials.ini; raises NothingHereError or CredentialsError."""
     name = search.profile or "default"
     missing: list[NothingHereError] = []
     for path in _paths(search):
@@ -303,37 +292,19 @@ def _read(search: Search, path: Path, name: str) -> Section:
             raise MissingProfileError(place, f"there is no section {name}")
         values = {key: _COMMENT.sub("", value).strip() for key, value in parser[name].items()}
         return Section(f"{place}, section {name}", values)
-    raise BrokenError(
-        place, f"it is not a valid ini file (line {line})"
-    )  # out of the except block: the error quotes it
+    # Out of the except block: the error quotes the line.
+    raise BrokenError(place, f"it is not a valid ini file (line {line})")
 
 
 def _type(section: Section) -> str:
     chosen = section.text("type").lower()
     if chosen not in _PLANS:
-        raise BrokenError(section.place, f"its type is none of {', '.join(_PLANS)}")
+        raise BrokenError(section.place, f"its type must be one of {', '.join(_PLANS)}")
     return chosen
 
 
 def _plan(search: Search, section: Section) -> Plan:
     return _PLANS[_type(section)](search, section)
-
-
-def _ini_access_key(search: Search, section: Section) -> Plan:
-    return section.key()
-
-
-def _ini_ram_role(search: Search, section: Section) -> Plan:
-    return providers.assumed_role(section.key(), section, providers.role(search, section, "role_arn"))
-
-
-def _ini_oidc(search: Search, section: Section) -> Plan:
-    values = providers.role(search, section, "role_arn")
-    return providers.oidc_role(section.text("oidc_provider_arn"), section.text("oidc_token_file_path"), values)
-
-
-def _ini_ecs_role(search: Search, section: Section) -> Plan:
-    return providers.ecs_role(search, section.place, section.optional("role_name"))
 
 
 def _rsa_key_pair(search: Search, section: Section) -> Plan:
@@ -342,19 +313,33 @@ def _rsa_key_pair(search: Search, section: Section) -> Plan:
     return lambda providers: providers.RsaKeyPairCredentialsProvider(**values, sts_region_id=region)
 
 
-_PLANS = {
-    "access_key": _ini_access_key,
-    "ram_role_arn": _ini_ram_role,
-    "oidc_role_arn": _ini_oidc,
-    "ecs_ram_role": _ini_ecs_role,
+_PLANS: dict[str, Callable[[Search, Section], Plan]] = {
+    "access_key": lambda search, section: section.credentials(),
+    "ram_role_arn": lambda search, section: _ram_role(search, section, "role_arn"),
+    "oidc_role_arn": lambda search, section: _oidc_role(search, section, "role_arn", "oidc_token_file_path"),
+    "ecs_ram_role": lambda search, section: _ecs_role(search, section, "role_name"),
     "rsa_key_pair": _rsa_key_pair,
 }
+
+
+def _ram_role(search: Search, section: Section, arn: str) -> Plan:
+    """Plan a role that the profile's own AccessKey assumes; `arn` is the name of its value, as below."""
+    return providers.assumed_role(section.credentials(), section, providers.role(search, section, arn))
+
+
+def _oidc_role(search: Search, section: Section, arn: str, token_file: str) -> Plan:
+    values = providers.role(search, section, arn)
+    return providers.oidc_role(section.text("oidc_provider_arn"), section.text(token_file), values)
+
+
+def _ecs_role(search: Search, section: Section, name: str) -> Plan:
+    return providers.ecs_role(search, section.place, section.optional(name))
 
 
 def find_ecs(search: Search) -> CredentialSource:
     """Return the role of this instance; raises NothingHereError or CredentialsError.
 
-    A role that is named is taken at its word. Without a name the service is asked at once, because an answer on its
+    A named role is not verified. Without a name the metadata service is called at once, because a response on its
     address does not prove that it is there.
     """
     if search.is_true(providers.METADATA_DISABLED):

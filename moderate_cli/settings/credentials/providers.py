@@ -1,4 +1,4 @@
-"""Plans for credentials: keys that are known already, or a provider to be asked, with all its values checked."""
+"""How are credentials obtained? A plan is an AccessKey or a provider of the vendor's library, renewed when due."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ METADATA_DISABLED = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
 ROLE_VARIABLE = "ALIBABA_CLOUD_ECS_METADATA"
 
 MARGIN = 180.0
-"""How many seconds before their end credentials are renewed.
+"""Seconds before their expiration at which credentials are renewed.
 
 As `provider/external.py` of alibabacloud-credentials 1.0.12 does; the 15 minutes of its other providers are all that
 the shortest session of AssumeRole has.
 """
 
 PAUSE = 10.0
-"""For how many seconds nothing is asked again that just failed, or just gave credentials near their end."""
+"""Seconds before another request after a failure, or after credentials that expire soon."""
 
 # Shown in the account's audit log as who did it.
 _SESSION_NAME = "moderate"
@@ -44,7 +44,7 @@ _TEXTS = {
     "command process timed out": "its command took too long",
     "failed to execute external command": "its command cannot be run",
     "external command output": "its command printed no JSON",
-    "No cached value": "the credentials have ended already; is the clock right",
+    "No cached value": "the credentials have already expired; check the clock",
 }
 
 Build = Callable[[Any], Any]
@@ -56,9 +56,9 @@ log = logging.getLogger(__name__)
 
 
 def source(search: Search, origin: str, plan: Callable[[], Plan]) -> CredentialSource:
-    """Return a source that makes its plan anew each time credentials are due: keys are rotated on disk.
+    """Return a source that makes its plan anew each time credentials are due: they may be rotated on disk.
 
-    Raises NothingHereError where the plan cannot be made, and CredentialsError where it needs what is not installed.
+    Raises NothingHereError where the plan cannot be made, and CredentialsError where it needs the extra `ram`.
     """
     first = plan()
     if not isinstance(first, Credentials):
@@ -87,7 +87,7 @@ def build_of(plan: Plan) -> Build:
 
 
 def role(search: Search, section: Section, arn: str) -> dict[str, Any]:
-    """Return what every assumed role is asked with; `arn` is the name of its value.
+    """Return the parameters of every assumed role; `arn` is the name of its value. Raises BrokenError.
 
     Everything is given, because the library fills gaps with the variables that were set when it was imported.
     """
@@ -122,7 +122,7 @@ def oidc_role(provider_arn: str, token_file: str, values: dict[str, Any]) -> Bui
 
 
 def ecs_role(search: Search, place: str, name: str | None) -> Build:
-    """Plan the role of this instance; without a name, the metadata service is asked for it."""
+    """Plan the role of this instance; without a name, the metadata service knows it. Raises BrokenError."""
     if search.is_true(METADATA_DISABLED):
         raise BrokenError(place, f"{METADATA_DISABLED} is true")
     only_v2 = search.is_true("ALIBABA_CLOUD_IMDSV1_DISABLED")
@@ -136,14 +136,14 @@ def ecs_role(search: Search, place: str, name: str | None) -> Build:
 
 
 def credentials_uri(place: str, uri: str) -> Build:
-    """Plan a GET to a URI, which is never shown: some have a token in them."""
+    """Plan a GET to a URI, which is never shown, since it may contain a token; raises BrokenError for other URIs."""
     try:
         parts = urlsplit(uri)
         is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise BrokenError(place, "the URI is no URL with http or https")
+        raise BrokenError(place, "the URI is not an http or https URL")
     return lambda providers: providers.URLCredentialsProvider(uri=uri)
 
 
@@ -173,7 +173,7 @@ class RenewingCredentials:
             self._hold(first)
 
     def current(self) -> Credentials:
-        """Return credentials that are good for the next call; raises CredentialsError."""
+        """Return credentials for the next call; raises CredentialsError."""
         with self._lock:
             now = self._clock()
             if now >= self._due:
@@ -194,7 +194,7 @@ class RenewingCredentials:
             try:
                 self._hold(self._fetch())
             except CredentialsError as error:
-                log.warning("the credentials were refused, and others cannot be had: %s", error.message)
+                log.warning("the credentials were rejected, and no others are available: %s", error.message)
             is_new = self._held is not None and not _is_same(self._held, refused)
             self._refused_until = float("-inf") if is_new else self._clock() + PAUSE
             return is_new
@@ -209,7 +209,7 @@ class RenewingCredentials:
                 self._failure = error
                 raise
             self._due = min(self._due, held.expiration)
-            log.warning("%s: not renewed yet, the old credentials still hold: %s", self.origin, error.message)
+            log.warning("%s: renewal failed, the old credentials are still valid: %s", self.origin, error.message)
 
     def _hold(self, credentials: Credentials) -> None:
         self._held, self._failure = credentials, None
@@ -233,20 +233,20 @@ def _is_same(left: Credentials, right: Credentials) -> bool:
 
 
 def is_installed() -> bool:
-    """Tell whether the extra is there, without importing it: that takes a quarter of a second."""
+    """Tell whether the extra is installed, without importing it, which takes a quarter of a second."""
     return find_spec("alibabacloud_credentials") is not None
 
 
 def require(origin: str) -> None:
     """Raise CredentialsError, which names what was found, where the extra is missing."""
     if not is_installed():
-        raise CredentialsError(f"{origin}: found, but its use needs the extra 'ram'", hint=install_command("ram"))
+        raise CredentialsError(f"{origin}: found, but using it needs the extra 'ram'", hint=install_command("ram"))
 
 
 def obtain(build: Build, origin: str) -> Credentials:
-    """Ask a new provider for credentials; raises CredentialsError.
+    """Return the credentials of a new provider; raises CredentialsError.
 
-    The provider is used once, so that what it keeps to itself cannot be older than what we know.
+    A provider is used once, so that its cache cannot be older than what we know.
     """
     providers = _providers(origin)
     try:
@@ -282,11 +282,11 @@ def _read(found: Any) -> Credentials:
 
 
 def _describe(error: Exception) -> str:
-    """Say what went wrong in words of our own, with nothing from the error but numbers, paths and STS codes."""
+    """Describe an error in our own words, with nothing from it but numbers, paths and STS codes."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename} cannot be read ({error.strerror})"
     if type(error).__name__ == "RetryError":  # what Tea, below the library, makes of any failed connection
-        return "whoever issues the credentials cannot be reached"
+        return "the issuer of the credentials cannot be reached"
     text = str(error)
     if status := _STATUS.search(text):
         code = _STS_CODE.search(text)
