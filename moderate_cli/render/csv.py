@@ -1,4 +1,4 @@
-"""CSV for spreadsheets: a header and one row an input, as soon as it is known."""
+"""How does a run look in a spreadsheet? CSV with a header and one row per input, as soon as it is known."""
 
 from __future__ import annotations
 

@@ -33,10 +33,10 @@ from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_le
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 MAX_ANNOTATIONS = 10
-"""How many annotations of a kind GitHub shows."""
+"""Annotations of a kind that GitHub shows."""
 
 _KINDS = ("error", "warning", "notice")
-_FIRST = (-len(RiskLevel), "")  # before every input
+_FIRST = (-len(RiskLevel), "")  # sorts before every input
 
 
 class GithubRenderer:
@@ -115,7 +115,7 @@ class GithubRenderer:
             with Path(path).open("a", encoding="utf-8", newline="\n") as file:
                 file.write(self._summary.getvalue())
         except (OSError, ValueError) as error:  # ValueError: a name with a null character
-            echo(self._environment, f"the job summary cannot be written: {error}")
+            echo(self._environment, f"cannot write the job summary: {error}")
 
 
 def _command(kind: str, title: str, text: str, *, file: str | None = None) -> str:

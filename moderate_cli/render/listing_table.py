@@ -1,4 +1,4 @@
-"""A listing as a table: columns where there is room for them, else one block a row."""
+"""How does a listing look on a terminal? As columns where there is room, else as one block per row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.render.listing import Listing, Row
 from moderate_cli.render.styles import plain_console
 
-_GAP = 3
+_GAP = 3  # columns between columns
 _MIN_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
 _INDENT = "  "
 

@@ -1,4 +1,4 @@
-"""A verdict laid back on the post: each label stands at the title and text, comment or reply that it belongs to."""
+"""Which part of a post does each label belong to? A tree with the labels at their title, text, comment or reply."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
 MAX_RESULTS = 25_000
-"""How many results GitHub takes from one run; it refuses a file with more."""
+"""Results that GitHub takes from one run; it refuses a file with more."""
 
 MAX_PROBLEMS = 1_000
 MAX_REMARKS = 1_000
@@ -55,7 +55,7 @@ _SUCCESS = frozenset({ExitCode.OK, ExitCode.FOUND})
 class SarifRenderer:
     """One run; an input without a verdict is a notification, and makes the execution unsuccessful.
 
-    What was not looked at in an image is a notification too, and so are the inputs that a run did not come to.
+    What was not judged of an image is a notification too, and so are the inputs that were not tried.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
@@ -141,7 +141,7 @@ class SarifRenderer:
             self._problems.add(self._note(level, error.code, text, outcome.item))
 
     def _add_remarks(self, outcome: Outcome) -> None:
-        """Keep what an answer leaves out, and what else there is to say of it."""
+        """Keep the remarks on a response."""
         said, verdict = remarks(outcome, self._policy), verdict_of(outcome)
         if not said or verdict is None:
             return
@@ -150,7 +150,7 @@ class SarifRenderer:
         self._remarks.add(self._note("warning" if is_wrong else "note", code, "; ".join(said), outcome.item))
 
     def _final_notes(self, summary: RunSummary) -> Iterator[dict[str, Any]]:
-        """Yield what is known only at the end: what is left out here, and what the run did not come to."""
+        """Yield what is known only at the end: what is left out here, and what was not tried."""
         left_out = self._results - MAX_RESULTS
         if left_out > 0:
             text = f"{left_out:,} more results are left out; -f jsonl lists all"
@@ -158,7 +158,7 @@ class SarifRenderer:
         if more := self._problems.left_out:
             yield self._note("error", "too_many_problems", f"{more:,} more inputs have no verdict")
         if more := self._remarks.left_out:
-            yield self._note("warning", "too_many_remarks", f"{more:,} more answers leave something out, or are odd")
+            yield self._note("warning", "too_many_remarks", f"{more:,} more responses are incomplete or have notes")
         if not_tried := not_tried_words(summary):
             yield self._note("error", "not_tried", not_tried)
         if summary.is_cut_off:
@@ -205,7 +205,7 @@ def _rule(label: Label) -> dict[str, Any]:
     words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
     found = f"{name}: {words}" if words else name
     by = f" by {safe_text(label.service)}" if label.service else ""
-    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
+    todo = "Review the finding. Replace the image, or suppress the finding with a reason:"
     command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
     return {
         "id": name,

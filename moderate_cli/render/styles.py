@@ -1,4 +1,4 @@
-"""The words and colours of tables and trees; a colour never says what a word beside it does not."""
+"""Which colours do tables and trees have? A colour never says what a word beside it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table for people: what was found in each image, posts as trees, and a summary by level and by label."""
+"""What do people see of a run? A table of images, a tree per post, a summary, and the table of the history."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import RunSummary, Suppression, is_clean, verdict_of
 
 MAX_ROWS = 1_000
-"""How many inputs are listed."""
+"""Inputs that are listed."""
 
 _MAX_LABELS = 20
 _NARROW = 100  # columns: below, findings stand under the name of their image instead of beside it
@@ -39,7 +39,7 @@ _CONFIDENCE = len("Confidence")
 _GAP = 3
 _INDENT = 2
 _HEAD = "Result, newest first; times are in UTC"
-_FRAME_NOTE = "frame addresses live five minutes"
+_FRAME_NOTE = "frame URLs expire after five minutes"
 
 
 class TableRenderer:
@@ -176,7 +176,7 @@ def summary_table(summary: RunSummary, noun: str) -> Table:
 
 
 class Totals:
-    """What is told once for all outcomes of a run; memory grows with what there is to tell, not with their number."""
+    """What is shown once for all outcomes of a run; memory does not grow with their number."""
 
     def __init__(self) -> None:
         self._kinds: set[str] = set()
@@ -203,7 +203,7 @@ class Totals:
         return input_word(self._kinds)
 
     def tokens_line(self) -> Text | None:
-        """Return the tokens that all calls took together, or None where the service counted none."""
+        """Return the tokens of all calls together, or None where the service counted none."""
         if self._tokens is None:
             return None
         incoming, outgoing, total = self._tokens
@@ -211,7 +211,7 @@ class Totals:
         return Text.assemble(("tokens:", "bold"), f" {total:,}{parts}")
 
     def engine_note(self) -> Text | None:
-        """Return what the local engine checked and what it did not, or None where it was not asked."""
+        """Return what the local engine checked and what it did not, or None where it was not used."""
         if not self._checks and not self._missing:
             return None
         head = Text.assemble(("Local engine", "bold"), f" checked: {safe_text(', '.join(self._checks))}")
@@ -248,7 +248,7 @@ class HistoryTable:
         self._is_empty = True
 
     def add(self, outcome: Outcome, *, at: float, request_id: str | None, remarks: Sequence[str]) -> None:
-        """Write the block of an outcome that was stored at a time (Unix seconds), and what people said of it."""
+        """Write the block of an outcome that was stored at a time (Unix seconds), and what people remarked on it."""
         if self._is_empty:
             self._write(Text("Risk", style="bold"), Text(_HEAD, style="bold"))
             self._console.print(Rule(style=""))
@@ -261,7 +261,7 @@ class HistoryTable:
         self._write(level_text(level_word(outcome)), Group(*lines))
 
     def finish(self, note: str | None) -> None:
-        """Write what is left to say."""
+        """Write the final note."""
         if note:
             self._console.print()
             self._console.print(Text(note, style="bold"))

@@ -1,4 +1,4 @@
-"""Statistics to a stream: calls, how many had a finding and how many are billed, by day, month, service or label."""
+"""How are statistics written? Calls, hits and billed calls by day, month, service or label, and as a usage file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
 """The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
 
 UNKNOWN = "unknown"
-"""What people read for a service that nobody knows."""
+"""The title of an unknown service."""
 
-_DIGITS = 6  # of a share
+_DIGITS = 6  # decimals of a share
 _WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
-_GAP = 3
+_GAP = 3  # columns between columns
 _MIN_BAR = 8  # columns: names are folded before bars are shorter
 _MIN_NAME = 12  # columns: bars are left out before names are narrower
 _BILLED = "Billed"  # the column that is left out before bars are
@@ -61,7 +61,7 @@ class Grouping(StrEnum):
 class Count(Struct, frozen=True):
     """The calls of a day, a month or a service, how many had a finding (`hits`), and for how many it is billed.
 
-    Of a label it is the calls that found it. The name is None for a service that nobody knows.
+    Of a label it is the calls that found it. The name is None for an unknown service.
     """
 
     name: str | None
@@ -109,7 +109,7 @@ def choose_stats_format(choice: StatsFormat, *, to_terminal: bool) -> StatsForma
 def write_stats(
     statistics: Statistics, choice: StatsFormat, stream: TextIO, environment: Environment, *, color: str
 ) -> None:
-    """Write statistics in any format but html, which shows more than one of them; a table without rows is nothing."""
+    """Write statistics in any format but html; a table without rows is empty. Raises ValueError for auto and html."""
     match choice:
         case StatsFormat.JSONL:
             stream.writelines(dump(row) + "\n" for row in _data(statistics))
@@ -120,7 +120,6 @@ def write_stats(
         case StatsFormat.TABLE:
             if not statistics.rows:
                 return
-
             write_bars(statistics, stream, width=environment.width(), color=environment.wants_color(color, stream))
         case _:
             raise ValueError(f"{choice} is not written here")
@@ -176,7 +175,7 @@ def _table(statistics: Statistics, width: int, marks: _Marks) -> Table:
     longest = max(name.cell_len for name in names)
     columns = _columns(statistics)
     if _room(columns, width) < min(longest, _MIN_NAME) + _GAP + _MIN_BAR:
-        columns.pop(_BILLED, None)  # the sum below tells of it too
+        columns.pop(_BILLED, None)  # the total below has it too
     name_width, bar_width = _widths(longest, _room(columns, width))
     most = max(row.calls for row in statistics.rows)
     table = plain_table()
@@ -217,7 +216,7 @@ def _widths(longest: int, room: int) -> tuple[int, int]:
 
 
 def _bar(row: Count, length: float, marks: _Marks) -> Text:
-    """Return a bar; whatever there is has one mark at least."""
+    """Return a bar; anything above zero has at least one mark."""
     whole = max(min(1, row.calls), round(length))
     if row.hits is None:
         return Text(marks.hit * whole, style="cyan")
@@ -237,7 +236,7 @@ def _total(statistics: Statistics, marks: _Marks) -> Text:
 
 
 class ExportFormat(StrEnum):
-    """What a file of usage may be, by the end of its name."""
+    """The formats of a usage file, by the suffix of its name."""
 
     CSV = ".csv"
     XLSX = ".xlsx"
@@ -261,11 +260,11 @@ def export_format(path: Path) -> ExportFormat:
     try:
         choice = ExportFormat(path.suffix.lower())
     except ValueError:
-        message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
+        message = f"--export must end with .csv or .xlsx, not {str(path)!r}"
         raise UsageError(message, code="unknown_export") from None
     if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
         raise UsageError(
-            "a file .xlsx needs the extra 'xlsx'",
+            "writing .xlsx needs the extra 'xlsx'",
             code="no_xlsx_writer",
             hint=f"{install_command('xlsx')}, or export to a .csv file",
         )
@@ -273,7 +272,7 @@ def export_format(path: Path) -> ExportFormat:
 
 
 def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
-    """Write a file in one piece; raises UsageError where it cannot be written."""
+    """Write a file atomically; raises UsageError or OutputError where it cannot be written."""
     with open_output(path, stdout) as stream:
         if choice is ExportFormat.XLSX:
             stream.buffer.write(_workbook(rows))

@@ -1,4 +1,4 @@
-"""Findings and problems in words, for reports that have no columns; text from outside is harmless in all of them."""
+"""How do findings, problems and counts read? In words that all reports share, with text from outside escaped."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ from moderate_cli.results import (
 )
 
 EXEMPT_WORD = "exempt"
-"""What an image is that is in a library of exemptions."""
+"""The word for an image in a library of exemptions."""
 
-_FRAME = "$.frames["  # how the path of a label begins that was found in a frame alone
+_FRAME = "$.frames["  # the start of a label's path that was found in one frame only
 _MAX_FRAMES = 10
 _ALWAYS_ASKED = frozenset({"parts", "services"})
 _SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
@@ -70,7 +70,7 @@ Part = TypeVar("Part", ServiceVerdict, Frame)
 
 
 def level_word(outcome: Outcome) -> str:
-    """Return the word for what became of an input: its risk level, or why it has no verdict."""
+    """Return the word for the outcome of an input: its risk level, or why it has no verdict."""
     match outcome:
         case Judged(verdict=verdict):
             return verdict.gate_level.value
@@ -124,36 +124,36 @@ def exempted(verdict: Verdict) -> list[Label]:
 
 
 def meaning(label: Label) -> str:
-    """Return what a label means: as the service says it, or else as the catalogue does; empty where neither knows."""
+    """Return what a label means, from the service or else from the catalog; empty where neither knows."""
     return label.description or known_meaning(label.label, label.service) or ""
 
 
-@lru_cache(maxsize=1024)  # the same labels come again and again, and a look-up reads the whole catalogue
+@lru_cache(maxsize=1024)  # labels repeat, and a look-up reads the whole catalog
 def known_meaning(name: str, service: str | None) -> str | None:
-    """Return what the catalogue knows of a label."""
+    """Return what a label means according to the catalog, None where it is unknown."""
     return label_meaning(name, service)
 
 
 def confidence(value: object) -> str:
-    """Return a confidence with its two decimals, nothing where there is none, and what is no number as it came."""
+    """Return a confidence with two decimals, an empty text for None, and anything but a number unchanged."""
     if value is None:
         return ""
     return f"{value:.2f}" if isinstance(value, int | float) else str(value)
 
 
 def problem(outcome: Outcome) -> ModerateError | None:
-    """Return why an input has no verdict, or None where that is not known or only a matter of time."""
+    """Return why an input has no verdict; None where it has one, or will have."""
     return outcome.error if isinstance(outcome, Skipped | Failed) else None
 
 
 def problem_words(error: ModerateError, read: str = "") -> str:
-    """Return what went wrong, what could be `read` for all that, and what to do."""
+    """Return what went wrong, what could be `read` anyway, and what to do."""
     happened = f"{error.message}: {read}" if read else error.message
     return safe_text(f"{happened}; {error.hint}" if error.hint else happened)
 
 
 def read_words(outcome: Outcome) -> str:
-    """Return what could be read of the answer to an input that failed in words, and nothing where that is nothing."""
+    """Return in words what could be read of the response to a failed input; empty for nothing."""
     verdict = read_part(outcome)
     if verdict is None:
         return ""
@@ -162,20 +162,20 @@ def read_words(outcome: Outcome) -> str:
 
 
 def read_part(outcome: Outcome) -> Verdict | None:
-    """Return what could be read of the answer to an input that failed, None where no level and no label could."""
+    """Return what could be read of the response to a failed input, None where no level could."""
     verdict = outcome.verdict if isinstance(outcome, Failed) else None
     return verdict if verdict is not None and verdict.risk_level is not None else None
 
 
 def pending_words(outcome: Pending) -> str:
-    """Return that there is no verdict yet, and how to ask for it."""
-    return f"no verdict yet; ask with: moderate poll {safe_text(outcome.req_id)}"
+    """Return that there is no verdict yet, and how to get it."""
+    return f"no verdict yet; run: moderate poll {safe_text(outcome.req_id)}"
 
 
 def details(ext: Json) -> Iterator[tuple[str, str]]:
-    """Yield what stands behind the labels: libraries, keywords, text, figures and logos.
+    """Yield the details behind the labels: libraries, keywords, text, figures and logos.
 
-    Shapes that are not the documented ones are told as far as they can be, and left out otherwise.
+    Undocumented shapes are shown as far as possible, and left out otherwise.
     """
     return ((name, text) for name, text in _parts(ext) if text)
 
@@ -226,7 +226,7 @@ def _joined(*parts: object) -> str:
 
 
 def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
-    """Return what there is to say of an answer beside its findings: what it leaves out, and what is odd about it."""
+    """Return the remarks on a response: what it leaves out, and its notes."""
     verdict = verdict_of(outcome)
     if verdict is None:
         return []
@@ -242,15 +242,15 @@ def coverage_words(part: Coverage) -> str:
 
 
 def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
-    """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
+    """Yield a line for each kind of part that was not judged in full, and one for the inputs that fail for it."""
     for kind, looked in summary.coverage.items():
         yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_remainder(kind, looked)}"
     if summary.incomplete:
         which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
         if summary.policy.require_full:
-            yield f"incomplete: {which} not judged in full, and --require-full wants that"
+            yield f"incomplete: {which} not judged in full, and --require-full is set"
         else:
-            yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
+            yield f"incomplete: {which} not answered in full; --allow-partial accepts that"
 
 
 def _share(kind: PartKind, looked: Looked) -> str:
@@ -268,16 +268,16 @@ def _verb(kind: PartKind, looked: Looked) -> str:
 
 
 def _remainder(kind: PartKind, looked: Looked) -> str:
-    """Return what else there is to say of the parts of a kind: that some were asked about, or how to judge more."""
+    """Return a hint about the parts of a kind: that some responses left them out, or how to judge more."""
     if _verb(kind, looked) != "judged":
         return ""
     if looked.unanswered:
-        return f"; {counted(looked.unanswered, 'answer')} left some out"
+        return f"; {counted(looked.unanswered, 'response')} left some out"
     return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
 
 
 def left_out_lines(summary: RunSummary) -> Iterator[str]:
-    """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
+    """Yield the findings that files of the project suppress, and the named images that they ignore."""
     for name, count in summary.suppressed_by.most_common():
         yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
     for name, count in summary.ignored_by.most_common():
@@ -285,7 +285,7 @@ def left_out_lines(summary: RunSummary) -> Iterator[str]:
 
 
 def not_tried_words(summary: RunSummary) -> str | None:
-    """Return how many inputs a run did not come to, or None where that is not known to be any."""
+    """Return how many inputs a run did not reach, or None where none are known."""
     if not summary.not_tried:
         return None
     least = "at least " if summary.at_least else ""
@@ -293,7 +293,7 @@ def not_tried_words(summary: RunSummary) -> str | None:
 
 
 def cut_off_words(summary: RunSummary) -> str | None:
-    """Return that a run was cut off, and how many inputs it did not come to; None where it came to its end."""
+    """Return that a run was cut off, and how many inputs it did not reach; None where it was complete."""
     if not summary.is_cut_off:
         return None
     rest = not_tried_words(summary)
@@ -308,19 +308,19 @@ def counts(summary: RunSummary) -> list[tuple[str, int]]:
 
 
 def sentence(words: str) -> str:
-    """Return words as a sentence."""
+    """Return words as a sentence, with a capital letter and a period."""
     return f"{words[0].upper()}{words[1:]}."
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things."""
+    """Return a number with its noun, in the plural if needed."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def sort_key(outcome: Outcome) -> SortKey:
-    """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
+    """Return the sort key of an outcome: findings by level, then what has no verdict or only a part of one, the rest.
 
-    Of images without findings, those come first of whose answers there is something to say.
+    Of images without findings, those with coverage, notes or labels come first.
     """
     if isinstance(outcome, Judged):
         verdict = outcome.verdict
@@ -332,18 +332,18 @@ def sort_key(outcome: Outcome) -> SortKey:
 
 
 class TopN(Generic[T]):
-    """Keeps the things of the lowest places, at most so many, and counts those that it let go."""
+    """Keeps the things with the lowest keys, at most `limit`, and counts the others."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._kept: list[_Kept[T]] = []
         self._seen = 0
 
-    def add(self, place: SortKey, thing: T) -> None:
-        """Take one thing; of two at the same place the earlier one stands first."""
+    def add(self, key: SortKey, thing: T) -> None:
+        """Take one thing; of two with the same key the earlier one comes first."""
         self._seen += 1
-        kept = _Kept((*place, self._seen), thing)
-        if len(self._kept) < self._most:
+        kept = _Kept((*key, self._seen), thing)
+        if len(self._kept) < self._limit:
             heapq.heappush(self._kept, kept)
         else:
             heapq.heappushpop(self._kept, kept)
@@ -354,18 +354,18 @@ class TopN(Generic[T]):
         return self._seen - len(self._kept)
 
     def in_order(self) -> list[T]:
-        """Return what is kept, by place."""
+        """Return what is kept, sorted by key."""
         return [kept.thing for kept in sorted(self._kept, reverse=True)]
 
 
 class _Kept(Struct, Generic[T], frozen=True):
-    """A thing in a heap whose top is the highest place, which is the first to go."""
+    """A thing in a heap whose top has the highest key, and is the first to go."""
 
-    place: SortKey
+    key: SortKey
     thing: T
 
     def __lt__(self, other: _Kept[T]) -> bool:
-        return self.place > other.place
+        return self.key > other.key
 
 
 class CleanInputs:
@@ -386,7 +386,7 @@ class CleanInputs:
         return [] if self.unnamed(summary) else self._first
 
     def unnamed(self, summary: RunSummary) -> int:
-        """Return how many there are, with those that nobody was shown, where they are too many to be named."""
+        """Return how many there are, with the unlisted ones, where they are too many to be named; else 0."""
         count = self._seen + summary.unlisted
         return count if count > MAX_CLEAN else 0
 
@@ -399,14 +399,14 @@ def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]
 
 
 class SuppressionFilter:
-    """Shows outcomes as people shall see them, and counts the findings that it leaves out."""
+    """Removes or marks suppressed findings, and counts those that it removes."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._left_out = 0
 
     def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
-        """Return an outcome whose suppressed findings have no level, and are gone unless they are to be shown."""
+        """Return an outcome whose suppressed findings have no level, and are removed unless they are to be shown."""
         if not suppressions or not isinstance(outcome, Judged):
             return outcome
         verdict = outcome.verdict
@@ -424,14 +424,14 @@ class SuppressionFilter:
         return replace(outcome, verdict=changed)
 
     def note(self) -> str | None:
-        """Return how many findings were left out, or None where it were none."""
+        """Return how many findings were removed, or None for none."""
         if not self._left_out:
             return None
         count = "1 suppressed finding is" if self._left_out == 1 else f"{self._left_out:,} suppressed findings are"
         return f"{count} not shown; --show-suppressed shows them"
 
     def _part(self, part: Part, suppressions: Sequence[Suppression], whole: RiskLevel | None) -> Part:
-        """Return a service or a frame at the level that is left; `whole` is that of the answer around it."""
+        """Return a service or a frame at the level that is left; `whole` is the level of the response around it."""
         left: list[Label] = [label for label in part.labels if suppression_for(label, suppressions) is None]
         if len(left) == len(part.labels):
             return part
@@ -456,7 +456,7 @@ def _marked(label: Label, entry: Suppression) -> Label:
 
 
 class Locations:
-    """Names inputs by the root of the repository: the nearest folder above this one with `.git`, else this one."""
+    """Names inputs relative to the repository: the nearest folder upward with `.git`, else the working folder."""
 
     @cached_property
     def _root(self) -> Path:
@@ -493,7 +493,7 @@ class Uri(NamedTuple):
 
 
 def _file(item: Item) -> Path | None:
-    """Return the file that an item is or stands in: a post of a file with several is named `FILE#NUMBER`."""
+    """Return the file that an item is, or is in: one of several posts in a file is named `FILE#NUMBER`."""
     if isinstance(item.image, LocalFile):
         return item.image.path
     if item.source.lower().startswith(_REMOTE):

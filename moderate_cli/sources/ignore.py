@@ -1,4 +1,4 @@
-"""Which files below a folder or a prefix are wanted: patterns of the command line, and ignore files."""
+"""Which files are wanted? What the patterns of the command line and the ignore files leave of a folder."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import nearest
 from moderate_cli.common.globs import Matcher, compile_git
 
-# In the order in which they are read: where two lines contradict each other, the later one counts.
+# In the order in which they are read: where two lines contradict each other, the later one wins.
 IGNORE_FILES = (".gitignore", ".moderateignore")
 EXCLUDED = "--exclude"
-"""What leaves out a file that no ignore file does: a pattern of the command line or of the settings."""
+"""The reason that a pattern of the command line or of the settings leaves out a file, and no ignore file."""
 
 ReadIgnoreFile = Callable[[str], bytes | None]
-"""Returns what an ignore file of some path holds, None where there is none; raises OSError."""
+"""Returns the content of the ignore file at a path, None where there is none; raises OSError."""
 
 _MAX_BYTES = 1024 * 1024  # of an ignore file
 _CACHED_FOLDERS = 256  # folders of named files whose ignore files need not be read again
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 def read_ignore_file(path: str) -> bytes | None:
-    """Return what an ignore file holds, None where there is none; as in Git, a link is none."""
-    if not os.access(path, os.F_OK):  # the quickest way to ask, which every folder of a walk has to go
+    """Return the content of an ignore file, None where there is none; as in Git, links are ignored. Raises OSError."""
+    if not os.access(path, os.F_OK):  # the quickest check, and it runs for every folder of a walk
         return None
     mode = os.lstat(path).st_mode
     if S_ISLNK(mode):
-        log.warning("%s is a link, and does not count", path)
+        log.warning("ignored %s: it is a link", path)
     if not S_ISREG(mode):
         return None
     with open(path, "rb") as file:  # noqa: PTH123
@@ -67,7 +67,7 @@ class Selection(Struct, frozen=True):
     read_ignore_file: ReadIgnoreFile = read_ignore_file
 
     def rules(self) -> Rules:
-        """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
+        """Return the rules, for no folder yet; raises UsageError for an invalid pattern."""
         include = given_patterns(self.include) if self.include else None
         exclude = given_patterns(self.exclude) if self.exclude else None
         names = ANY_NAME if include else exclude.names if exclude else NO_NAME
@@ -120,7 +120,7 @@ def _patterns_in(folder: str, read: ReadIgnoreFile = read_ignore_file) -> Patter
             log.warning("%s cannot be read: %s", path, error.strerror)
             continue
         if content is not None and len(content) > _MAX_BYTES:
-            log.warning("%s is larger than 1 MB, and what is behind that does not count", path)
+            log.warning("%s is larger than 1 MB; the rest is ignored", path)
             content = content[: content.rfind(b"\n", 0, _MAX_BYTES) + 1]
         patterns += read_patterns(content) if content else []
     return Patterns(patterns) if patterns else None
@@ -148,7 +148,7 @@ class Rules(Struct, frozen=True):
     def at(self, root: str) -> Rules:
         """Return the rules for a root, with the ignore files above it.
 
-        Where those would leave out the root itself, it was named all the same, and they count for nothing.
+        Where those would leave out the root itself, they are not used, since it was named.
         """
         tree = "" if self.follow_links else with_separator(os.path.realpath(root))
         here = replace(self, root=len(root), tree=tree)
@@ -315,7 +315,7 @@ def read_patterns(content: bytes) -> list[Pattern]:
 
 
 def given_patterns(texts: Iterable[str]) -> Patterns:
-    """Return the patterns of a command line; raises UsageError for one that is none."""
+    """Return the patterns of a command line; raises UsageError for an invalid one."""
     patterns = []
     for text in texts:
         pattern = _parse(_as_git_has_it(text))

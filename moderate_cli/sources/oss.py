@@ -1,4 +1,4 @@
-"""Buckets of OSS, listed through oss2, the vendor's SDK.
+"""Which objects are in a bucket of OSS? Listed with oss2, the vendor's SDK.
 
 A listing is signed with V4: since September 2025 new buckets take no V1 (the vendor's notice on signatures).
 """
@@ -24,7 +24,7 @@ _ELSEWHERE = re.compile(r"(oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com)")
 
 
 class Credentials(Protocol):
-    """What a request is signed with."""
+    """What requests are signed with."""
 
     @property
     def access_key_id(self) -> str:
@@ -112,7 +112,7 @@ class OssBucket(Struct, frozen=True):
             return oss2.Bucket(auth, endpoint, self.name, session=session, connect_timeout=timeouts, region=region)
         except oss2.exceptions.ClientError:
             hint = "write oss://BUCKET/PREFIX/"
-            raise InputError(f"{self.name!r} is no name of a bucket", code="no_bucket", hint=hint) from None
+            raise InputError(f"{self.name!r} is not a bucket name", code="no_bucket", hint=hint) from None
 
     def _ask(self, request: Callable[[], Any]) -> Any:
         """Return the answer to a request, which is sent again where that may help."""
@@ -132,7 +132,7 @@ class OssBucket(Struct, frozen=True):
         except oss2.exceptions.OssError as error:
             raise _translate_error(error) from None
         except (OSError, SyntaxError, RuntimeError):  # an answer that broke off, or that oss2 cannot read
-            raise ServiceError("the answer of OSS is unreadable", code="unreadable_answer", retryable=True) from None
+            raise ServiceError("unreadable response from OSS", code="unreadable_answer", retryable=True) from None
 
 
 class _Provider:
@@ -152,17 +152,17 @@ class _ElsewhereError(ServiceError):
     """The bucket is in another region."""
 
     def __init__(self, host: str, region: str) -> None:
-        hint = f"use region {region}, or set the endpoint of OSS to https://{host}"
+        hint = f"use region {region}, or set the OSS endpoint to https://{host}"
         super().__init__(f"the bucket is in region {region}", code="oss_elsewhere", hint=hint, http_status=403)
         self.endpoint = f"https://{host}"
         self.region = region
 
 
 def _translate_error(error: Any) -> InputError | ServiceError:
-    """Return what oss2 raised; its own text repeats parts of the request."""
+    """Return an oss2 error as one of ours; its own text repeats parts of the request."""
     if error.status < 0:  # oss2's mark for a request without an answer
-        hint = "check the network, the region and the endpoint of OSS"
-        return ServiceError("OSS gave no answer", code="oss_unreachable", hint=hint, retryable=True)
+        hint = "check the network, the region and the OSS endpoint"
+        return ServiceError("no response from OSS", code="oss_unreachable", hint=hint, retryable=True)
     if error.code == "NoSuchBucket":
         return InputError("no such bucket", code="oss_NoSuchBucket", hint="check its name")
     elsewhere = _ELSEWHERE.fullmatch(error.details.get("Endpoint", ""))
@@ -171,7 +171,7 @@ def _translate_error(error: Any) -> InputError | ServiceError:
     is_denied = error.code == "AccessDenied"
     said = error.code or f"HTTP {error.status}"
     return ServiceError(
-        "the account may not list the bucket" if is_denied else f"OSS refused to list the bucket ({said})",
+        "the account is not allowed to list the bucket" if is_denied else f"OSS refused to list the bucket ({said})",
         code=f"oss_{error.code}" if error.code else "oss_refused",
         hint="grant it oss:ListObjects there" if is_denied else None,
         http_status=error.status,
@@ -184,7 +184,7 @@ def check_endpoint(endpoint: str) -> None:
     """Refuse an endpoint to which the id and the token of credentials must not go; raises UsageError."""
     if not _ENDPOINT.fullmatch(endpoint):
         hint = "give https:// with a host under aliyuncs.com, or this machine"
-        raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)
+        raise UsageError(f"{endpoint!r} is not an OSS endpoint", hint=hint)
 
 
 def oss_endpoint(region: str, *, vpc: bool = False) -> str:

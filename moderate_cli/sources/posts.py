@@ -1,4 +1,4 @@
-"""Where posts come from: YAML and JSON files, JSON Lines on standard input, and options."""
+"""Which posts are behind POST? YAML and JSON files, JSON Lines on standard input, and options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from moderate_cli.common.files import FileError, read_text
 from moderate_cli.models import BrokenInput, Item, Post
 
 MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
-MAX_DEPTH = 10  # comments in comments that are read; what the service does not document is refused before it is sent
+MAX_DEPTH = 10  # levels of comments; the service documents no more
+
 # What is text for the service, also where YAML would see a number, a date or a truth value in it.
 TEXT_KEYS = frozenset(
     {
@@ -38,7 +39,7 @@ _LEVELS = {
 _SERVICE = ("service", "Service")
 _PARAMETERS = ("serviceParameters", "ServiceParameters")
 _MIN_SIMILARITY = 0.85  # of difflib: a letter too few, too many or in the wrong place
-# What people call the parts of a post elsewhere.
+# Other names for the parts of a post.
 _SYNONYMS = {"text": "content", "body": "content", "replies": "comments"}
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")}
 # Plain words that are no text; the rules of YAML 1.2, so that `on`, 12:30 and dates stay as they are written.
@@ -46,7 +47,7 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "True": True, "false"
 _INT = re.compile(r"-?(0|[1-9]\d{0,17})")
 _FLOAT = re.compile(r"-?\d{1,17}\.\d{1,17}")
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_SYNTAX_HINT = "correct it, or let a program write it"
+_SYNTAX_HINT = "correct it, or generate it with a program"
 _IMAGE_HINT = "give a URL, oss://BUCKET/KEY, a path, or a mapping with imageUrl, file, or ossBucketName + ossObjectName"
 _LINES_HINT = "give many posts as JSON Lines on standard input: moderate multimodal - < FILE"
 
@@ -107,7 +108,7 @@ def _in_file(name: str) -> Iterator[Item]:
         source = f"{name}#{number}" if len(found) > 1 else name
         yield _item(source, document, path.parent, is_json=False, before=before)
     if not found:
-        yield _broken(name, PostError("no post in it", hint="give mainData with mainContent"))
+        yield _broken(name, PostError("the file contains no post", hint="give mainData with mainContent"))
 
 
 def _content(name: str) -> str:
@@ -265,7 +266,9 @@ def _unwrapped(value: Any) -> tuple[Any, Place]:
     key = wrappers[0]
     for other in value:
         if other != key and other not in _SERVICE:
-            raise PostError(f"{other!r} stands beside {key}", hint=f"move it into {key}, or remove it", path=(other,))
+            raise PostError(
+                f"unexpected key {other!r} beside {key}", hint=f"move it into {key}, or remove it", path=(other,)
+            )
     inner = value[key]
     if not isinstance(inner, str):
         return inner, (key,)
@@ -292,12 +295,14 @@ def _part(value: Any, place: Place, level: str) -> dict[str, Any]:
 
 
 def _refuse_misspelling(key: str, level: str, place: Place) -> None:
-    """Raise PostError for a key that means a known one: the service would ignore it, and what it holds."""
+    """Raise PostError for a misspelled key: the service would ignore it, and its content."""
     for home in (level, *(other for other in _LEVELS if other != level)):
         meant = _meant(key, _LEVELS[home])
         if meant:
-            hint = f"write {meant}" if home == level else f"{meant} is a key of {home}"
-            raise PostError(f"{_written(place)} is no key of {level}, and would not be judged", hint=hint, path=place)
+            hint = f"write {meant}" if home == level else f"{meant} belongs in {home}"
+            raise PostError(
+                f"unknown key {_written(place)} in {level}, which would not be judged", hint=hint, path=place
+            )
 
 
 def _meant(key: str, known: tuple[str, ...]) -> str | None:
@@ -413,13 +418,13 @@ class _Loader(yaml.BaseLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise PostError("an alias, which a post cannot have", hint="write out what it stands for", line=line)
+            raise PostError("aliases are not allowed in a post", hint="write out what it stands for", line=line)
         return super().compose_node(parent, index)
 
 
 def _value(node: yaml.Node) -> Any:
     if node.tag not in _TAGS:
-        raise PostError("a tag, which has no meaning in a post", hint="remove it", line=node.start_mark.line + 1)
+        raise PostError("tags are not allowed in a post", hint="remove it", line=node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node)
     if isinstance(node, yaml.SequenceNode):
@@ -468,7 +473,7 @@ def from_json(text: str) -> Any:
     except RecursionError as error:
         raise PostError("too deeply nested") from error
     except ValueError as error:
-        raise PostError("broken JSON: a number with thousands of digits", hint=_SYNTAX_HINT) from error
+        raise PostError("broken JSON: a number with too many digits", hint=_SYNTAX_HINT) from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -480,7 +485,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _duplicate_key(key: str, line: int | None = None) -> PostError:
-    return PostError(f"the key {key!r} stands twice in one mapping", hint="remove one of them", line=line)
+    return PostError(f"duplicate key {key!r}", hint="remove one of them", line=line)
 
 
 def _line_of_the_same(error: PostError, text: str) -> int | None:
@@ -500,7 +505,7 @@ def _as_yaml(text: str) -> str:
 
 
 def _no_constant(name: str) -> Any:
-    raise PostError(f"broken JSON: {name} is no value", hint=_SYNTAX_HINT)
+    raise PostError(f"broken JSON: {name} is not allowed", hint=_SYNTAX_HINT)
 
 
 def line_of(text: str, path: Place) -> int | None:

@@ -102,7 +102,7 @@ def test_lines_of_data_stay_as_they_are(choice: Format) -> None:
             RunSummary(not_tried=4500),
             [
                 "0 judged, 4,500 not tried in 1.0 s",
-                "the cap of calls is reached: raise --max-calls, or go on with --reuse",
+                "call limit reached: raise --max-calls, or continue with --reuse",
             ],
         ),
         (

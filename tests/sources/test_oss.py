@@ -125,7 +125,7 @@ def test_one_failing_listing_is_not_the_end(emulator: Emulator, account: OssAcco
 
 
 def test_a_name_that_no_bucket_has(account: OssAccount) -> None:
-    assert _error(_list(account, "oss://No_Bucket/")[0]).message == "'No_Bucket' is no name of a bucket"
+    assert _error(_list(account, "oss://No_Bucket/")[0]).message == "'No_Bucket' is not a bucket name"
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_an_answer_cannot_send_the_keys_elsewhere(
 ) -> None:
     cloud.get(HERE, **_answer("AccessDenied", endpoint=endpoint))
     cloud.get(HERE, **_answer("AccessDenied", endpoint=endpoint))
-    assert _error(_list(abroad, "oss://photos/")[0]).message == "the account may not list the bucket"
+    assert _error(_list(abroad, "oss://photos/")[0]).message == "the account is not allowed to list the bucket"
 
 
 def test_an_account_that_may_only_list_has_the_region_of_the_endpoint(
@@ -229,9 +229,9 @@ def test_what_passes_is_tried_again(cloud: responses.RequestsMock, abroad: OssAc
     [
         (_answer("InternalError", status=500), "OSS refused to list the bucket (InternalError)", "oss_InternalError"),
         ({"status": 502, "body": "<html>"}, "OSS refused to list the bucket (HTTP 502)", "oss_refused"),
-        ({"body": requests.ConnectionError("secret headers")}, "OSS gave no answer", "oss_unreachable"),
-        ({"body": "<html>no listing"}, "the answer of OSS is unreadable", "unreadable_answer"),
-        ({"body": "<ListBucketResult/>"}, "the answer of OSS is unreadable", "unreadable_answer"),
+        ({"body": requests.ConnectionError("secret headers")}, "no response from OSS", "oss_unreachable"),
+        ({"body": "<html>no listing"}, "unreadable response from OSS", "unreadable_answer"),
+        ({"body": "<ListBucketResult/>"}, "unreadable response from OSS", "unreadable_answer"),
     ],
 )
 def test_what_does_not_pass_is_an_outcome_after_the_items_before_it(
@@ -263,7 +263,7 @@ def test_what_does_not_pass_is_an_outcome_after_the_items_before_it(
     ],
 )
 def test_only_endpoints_of_the_vendor_and_of_this_machine_are_trusted(endpoint: str) -> None:
-    with pytest.raises(UsageError, match="is no endpoint of OSS"):
+    with pytest.raises(UsageError, match="is not an OSS endpoint"):
         OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=endpoint)
 
 

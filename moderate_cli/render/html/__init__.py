@@ -1,4 +1,4 @@
-"""HTML for people who look: one file with everything in it, which asks nothing of the network."""
+"""How does a run look in a browser? One self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
 MAX_CARDS = 2_000
-"""How many inputs the gallery shows."""
+"""Inputs that the gallery shows."""
 
 MAX_FRAMES = 100
-"""How many frames of one input are shown."""
+"""Frames of one input that are shown."""
 
 _TITLE = "Content moderation"
-_SEPARATOR = "\n"  # between the labels in an attribute; no label holds one, since control characters are written out
+_SEPARATOR = "\n"  # of the labels in an attribute; no label contains one, since control characters are escaped
 _NOTHING = '<span class="quiet">nothing found</span>'
 
 
@@ -95,9 +95,9 @@ class HtmlRenderer:
         if note := self._suppressed.note():
             yield note
         if thumbnails.stopped:
-            yield "only the first pictures are here, to keep this page small"
+            yield "only the first previews are included, to keep this page small"
         if thumbnails.needs_pillow:
-            yield f"no previews, because Pillow is not installed; {install_command('local')}"
+            yield f"no previews: Pillow is not installed; {install_command('local')}"
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -152,7 +152,7 @@ def _summary(summary: RunSummary, facts: Facts) -> Iterator[str]:
 
 
 def _filters(summary: RunSummary, facts: Facts) -> str:
-    """Return the filters, which only show where the script runs that makes them work."""
+    """Return the filters, which are hidden unless the script runs that makes them work."""
     levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(summary))
     labels = "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in facts.labels)
     return (

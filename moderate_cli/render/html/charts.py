@@ -1,4 +1,4 @@
-"""The charts: bars by risk level, and a treemap of labels. Their sizes are rules of the style sheet.
+"""How are levels and labels drawn? As bars and as a treemap, whose sizes are rules of the style sheet.
 
 A strict Content-Security-Policy has no room for style attributes, so each bar and tile has an id and a rule of its own.
 """

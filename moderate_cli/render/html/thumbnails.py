@@ -1,4 +1,4 @@
-"""Small pictures of the files that were judged, to stand inside a page."""
+"""Which previews does a page have? Small JPEGs of the files that were judged, as `data:` URLs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SIDE = 160
 MAX_THUMBNAILS = 1_000
 MAX_CHARACTERS = 16_000_000
 MAX_SECONDS = 60.0
-"""How many pictures there are at most, how large they are in all, and how long making them may take."""
+"""Limits of the previews of one page: their number, their characters in all, and the time to make them."""
 
 _MAX_FILE_SIZE = 64_000_000  # bytes
-_MAX_PIXELS = 100_000_000  # what takes longer to decode is not worth a small picture
+_MAX_PIXELS = 100_000_000  # of an image; what takes longer to decode is not worth a preview
 # The service's formats that Pillow decodes by itself. Naming them keeps it from trying others, among them EPS, for
 # which it starts Ghostscript.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "ICO")
-_QUALITY = 70
+_QUALITY = 70  # of the JPEGs, from 1 to 95
 
 
 class Thumbnails:

@@ -1,4 +1,4 @@
-"""Statistics as a page: the calls over time, a bar a service, and the treemap of labels."""
+"""How do statistics look in a browser? The calls over time, a bar per service, and a treemap of labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEGEND = '<ul class="legend"><li><i class="hits"></i>with a finding</li><li><i c
 """What the colours mean."""
 
 _TITLE = "Content moderation: usage"
-_HEIGHT = 100.0
+_HEIGHT = 100.0  # of the chart, in its own unit
 _FILLED = 0.8  # of the width of a day or month
 
 
