@@ -1,4 +1,4 @@
-"""The emulated OSS in path style: PutObject for holders of upload tokens, and a look into buckets for accounts."""
+"""What can the emulated OSS do? PutObject with upload tokens, and listing for accounts, in path style."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.messages import Request
     from moderate_cli.emulator.state import AccessKey, Listed, State, UploadToken
 
-_MAX_KEYS = 1000
+_MAX_KEYS = 1000  # objects of one page
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _V4 = "OSS4-HMAC-SHA256"
 _SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyun_v4_request)")
@@ -34,7 +34,7 @@ _SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
 
 
 def answer(state: State, request: Request) -> Response:
-    """Carry out an operation of OSS, or raise OssError."""
+    """Carry out an operation of OSS; raises OssError."""
     bucket, _, key = (unquote(part) for part in request.path.removeprefix("/").partition("/"))
     parameters = dict(request.query)
     if request.method == "PUT" and not parameters:
@@ -51,7 +51,7 @@ def answer(state: State, request: Request) -> Response:
 
 
 def error_answer(error: OssError, host: str) -> Response:
-    """Tell an error in XML, as OSS does."""
+    """Return an error in XML, as OSS does."""
     request_id = _request_id()
     parts = {"Code": error.code, "Message": error.message, "RequestId": request_id, "HostId": host}
     elements = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
@@ -64,7 +64,7 @@ def _xml(status: int, body: str, request_id: str | None = None) -> Response:
 
 
 def _request_id() -> str:
-    """Make an id in the form that OSS uses."""
+    """Return a new id in the form that OSS uses."""
     return secrets.token_hex(12).upper()
 
 
@@ -86,13 +86,13 @@ def _put_object(state: State, request: Request, bucket: str, key: str) -> Respon
 
 
 def _check_digest(sent: str, actual: bytes) -> None:
-    """Refuse a body that does not have the MD5 which the client announced."""
+    """Raise OssError for a body without the MD5 that the client announced."""
     if sent and sent != base64.b64encode(actual).decode():
         raise OssError("InvalidDigest", "The Content-MD5 that was sent is not that of the body.", 400)
 
 
 def _check_account(state: State, request: Request, bucket: str) -> Authorization:
-    """Let the owner of the account look into a bucket, or refuse the request."""
+    """Let the owner of the account read a bucket; raises OssError for others."""
     authorization = read_authorization(request, f"/{bucket}/")
     key = state.key(authorization.access_key_id)
     if key is None:
@@ -110,7 +110,7 @@ def _check(
     known: AccessKey | UploadToken,
     expiration: float | None = None,
 ) -> None:
-    """Refuse a request that was not made with the key, not by now, or not any more."""
+    """Raise OssError for a wrong key, an expired token or a wrong time."""
     if not is_same(known.security_token or "", request.header("x-oss-security-token")):
         raise OssError("InvalidSecurityToken", "The security token does not belong to the access key id.")
     now = state.clock()
@@ -119,7 +119,7 @@ def _check(
     if abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
         raise OssError("RequestTimeTooSkewed", "The time of the request differs too much from the server's.")
     if not is_same(authorization.expected(known.access_key_secret), authorization.signature):
-        raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is another one.")
+        raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is different.")
 
 
 def _unknown_key() -> OssError:
@@ -127,7 +127,10 @@ def _unknown_key() -> OssError:
 
 
 def list_objects(state: State, bucket: str, parameters: dict[str, str]) -> str:
-    """Return one page of the objects whose keys start with a prefix, in the order of their UTF-8 names."""
+    """Return one page of the objects whose keys start with a prefix, in the order of their UTF-8 names.
+
+    Raises OssError for an unknown bucket and for parameters that are unknown or wrong.
+    """
     _check_bucket(state, bucket)
     for name in ("delimiter", "start-after"):
         if parameters.get(name):
@@ -154,7 +157,7 @@ def list_objects(state: State, bucket: str, parameters: dict[str, str]) -> str:
 
 
 def bucket_info(state: State, bucket: str, region: str) -> str:
-    """Return what is known about a bucket, which is in whatever region its client takes it to be in."""
+    """Return the information on a bucket, which is in whatever region the client uses; raises OssError."""
     _check_bucket(state, bucket)
     parts = {
         "CreationDate": _time(0),
@@ -202,13 +205,13 @@ def _key_of(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(f"{token}{'=' * (-len(token) % 4)}").decode()
     except ValueError:
-        raise OssError("InvalidArgument", "The continuation token is none of this bucket.", 400) from None
+        raise OssError("InvalidArgument", "The continuation token is not valid.", 400) from None
 
 
 class Authorization(Struct, frozen=True):
-    """How a request says that it is signed: when (Unix seconds), for which region (V4), and what it should say.
+    """The signature of a request: its key, its time (Unix seconds), its region (V4), and how to verify it.
 
-    `expected` computes the signature that the secret of the key makes.
+    `expected` computes the signature that a secret gives.
     """
 
     access_key_id: str
@@ -219,7 +222,7 @@ class Authorization(Struct, frozen=True):
 
 
 def read_authorization(request: Request, resource: str) -> Authorization:
-    """Take the Authorization header of a request for `/bucket/key` apart; raises OssError."""
+    """Parse the Authorization header of a request for `/bucket/key`; raises OssError."""
     scheme, _, credentials = request.header("authorization").partition(" ")
     if not scheme:
         raise OssError("AccessDenied", "Anonymous access is not possible here.")

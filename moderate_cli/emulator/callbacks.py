@@ -1,4 +1,4 @@
-"""Callbacks: a result is posted to the URL that the task named, with a checksum (vendor's page, March 2026)."""
+"""How are results pushed? As a POST with a checksum to the URL that the task named (vendor's page, March 2026)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from msgspec import Struct
 from moderate_cli.common.digests import sm3
 
 PUSH_SECONDS = 5.0
-"""How long a receiver may take; the vendor's limit is not documented."""
+"""Seconds that a receiver may take; the vendor's limit is not documented."""
 
 WAITS = (0.5, 1.0, 2.0)
 """Seconds before each of the three further pushes; the vendor names their number only."""
 
-_CONFIRMED = 200
+_CONFIRMED = 200  # the HTTP status
 _THREADS = 2
-"""Of each kind: the local engine examines two images at one time, and slow receivers must not hold it up."""
+"""Threads of each kind: the local engine examines two images at once, and slow receivers must not block it."""
 
 
 class Callback(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Callback(Struct, frozen=True):
 def push(callback: Callback, account_id: str, req_id: str, content: str, wait: Callable[[float], bool]) -> bool:
     """Post a result until the receiver confirms it, four times at most, and tell whether it did.
 
-    `wait` pauses for some seconds, and answers whether to give up.
+    `wait` pauses for some seconds, and tells whether to give up.
     """
     checksum = make_checksum(account_id, callback, content)
     form = urlencode({"ReqId": req_id, "Checksum": checksum, "Content": content}).encode()
@@ -108,7 +108,7 @@ class Background:
             self._callbacks.submit(work)
 
     def wait(self, seconds: float) -> bool:
-        """Pause, and tell whether the emulator stops meanwhile."""
+        """Wait, and tell whether the emulator stopped meanwhile."""
         return self._stopping.wait(seconds)
 
     @property
@@ -117,12 +117,12 @@ class Background:
         return self._stopping.is_set()
 
     def drain(self) -> None:
-        """Return when all work is done, that which was still waiting too."""
+        """Return when all work is done, including the queued work."""
         self._examinations.shutdown()
         self._callbacks.shutdown()
 
     def stop(self) -> None:
-        """Drop the work that waits, and return when that under way has ended."""
+        """Drop the queued work, and return when the running work has ended."""
         self._stopping.set()
         self._examinations.shutdown(cancel_futures=True)
         self._callbacks.shutdown(cancel_futures=True)

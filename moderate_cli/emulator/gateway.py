@@ -1,4 +1,4 @@
-"""The door of the Green API: which calls are let in, and with which code the others are refused.
+"""Which calls does the Green API accept? The others are refused with the code of the vendor's gateway.
 
 The codes come from the error tables of several products of the vendor, which agree on the names but not on each
 HTTP status; Green publishes no list of its own. The most frequent status of each is used here.
@@ -42,7 +42,7 @@ _AUTHORIZATION = re.compile(
 
 
 def admit(request: Request, state: State) -> None:
-    """Let a signed call in, or raise the GatewayError that the vendor's gateway would answer."""
+    """Accept a signed call, or raise the GatewayError that the vendor's gateway would respond with."""
     _check_headers(request)
     authorization = _read_authorization(request)
     _check_date(request.header("x-acs-date"), state.clock())
@@ -141,7 +141,7 @@ class Authorization(Struct, frozen=True):
 
 
 def parse_authorization(value: str) -> Authorization | None:
-    """Take an Authorization header apart; None where it does not have the form of V3."""
+    """Parse an Authorization header; None where it does not have the form of V3."""
     match = _AUTHORIZATION.fullmatch(value.strip())
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""The operations of the Green API; each takes a call and returns the Data of its answer."""
+"""What do the operations of the Green API do? Each takes a call and returns the Data of its response."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ if TYPE_CHECKING:
 
 FRAMES_PATH = "/frames/"
 FRAME_LIFETIME = 5 * 60
-"""Seconds that a TempUrl is valid (page of the asynchronous API, March 2026)."""
+"""Seconds that a TempUrl is valid (vendor's page of the asynchronous API, March 2026)."""
 
 _BUCKET = "frames"
 _SUFFIX_ALPHABET = string.digits + string.ascii_letters
 _NO_KEYWORDS = NotChecked("keywords", "no keyword rules are given")
 _ALWAYS_SAID = (
-    NotChecked("meaning_of_text", "texts are compared with keyword rules at most"),
+    NotChecked("meaning_of_text", "texts are only matched against keyword rules"),
     NotChecked("tokens", "there is no tokenizer: Usage counts the characters of the texts"),
 )
 
@@ -93,7 +93,7 @@ Operation = Callable[[Service, Call], Mapping[str, Any]]
 
 
 def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
-    """Judge one image with the local engine, which looks for the same whatever moderation service is asked for."""
+    """Judge one image with the local engine, which checks the same for every moderation service."""
     image = read_image_parameters(call.parameters)
     name = call.parameters["Service"]
     examination = _examined(service, image, [name])[name]
@@ -102,14 +102,14 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
 
 
 def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
-    """Judge one image for several moderation services; the local engine looks at it once, and answers for all."""
+    """Judge one image for several moderation services; the local engine examines it once for all."""
     names = read_services(call.parameters)
     image = read_image_parameters(call.parameters)
     return bodies.judged_batch(image.data_id, _examined(service, image, names))
 
 
 def _examined(service: Service, image: ImageParameters, names: list[str]) -> dict[str, Examination]:
-    """Fetch an image, and judge it for each moderation service: by a rule, or by one look for all the others."""
+    """Read an image, and judge it for each moderation service: by a rule, or by one examination for the others."""
     require_checks(service.engine, service.image_rules)
     content = read_image(image, service.state.objects)
     by_rules = {name: match_rule(service.image_rules, image, content, name) for name in names}
@@ -118,11 +118,11 @@ def _examined(service: Service, image: ImageParameters, names: list[str]) -> dic
 
 
 def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
-    """Tell the auxiliary information of an earlier ImageModeration, of which the local engine has none."""
+    """Return the auxiliary information on an earlier ImageModeration, of which the local engine has none."""
     request_id = require(call.parameters, "ReqId")
     info_types = read_info_types(call.parameters.get("InfoType", ""))
     if not service.state.is_judged_request(request_id):
-        # What the service answers here is not documented; "a parameter is incorrect" fits best.
+        # The response of the service is not documented; "a parameter is incorrect" fits best.
         raise BodyError(401, "there is no ImageModeration with this RequestId")
     return bodies.no_auxiliary_information(info_types or INFO_TYPES)
 
@@ -185,7 +185,7 @@ def _enqueue(
     work: TaskWork,
     callback: Callback | None = None,
 ) -> None:
-    """Take copies of a task's images, remember the task and have it done."""
+    """Copy a task's images, remember the task and run it in the background; raises BodyError."""
     held: list[ImageParameters] = []
     try:
         for image in images:
@@ -198,7 +198,7 @@ def _enqueue(
 
 
 def _hold(service: Service, task_id: str, number: int, image: ImageParameters) -> ImageParameters:
-    """Keep an uploaded image until its task is done, although the upload goes; a URL is fetched by the task."""
+    """Keep an uploaded image until its task is done, even if the upload expires; a URL is fetched by the task."""
     if not image.is_object:
         return image
     content = read_image(image, service.state.objects)
@@ -220,7 +220,7 @@ def _release(service: Service, held: Iterable[ImageParameters]) -> None:
 def _run(
     service: Service, task_id: str, held: list[ImageParameters], work: TaskWork, callback: Callback | None
 ) -> None:
-    """Do a task, remember its outcome and push that."""
+    """Run a task, remember its outcome and push it."""
     outcome: Mapping[str, Any] | BodyError
     try:
         outcome = work(held)
@@ -238,16 +238,16 @@ def _run(
 
 
 def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str, Any]:
-    """Return what a callback tells: the id of the task, and the Data of its result; of one that failed, the code.
+    """Return the content of a callback: the id of the task, and the Data of its result, or the code of its error.
 
-    The page shows none of it, so all is our reading. Without the id the checksum would not say whose result it is.
+    The page shows none of it, so this is our reading. Without the id the checksum would not say whose result it is.
     """
     told = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
     return {"ReqId": task_id, **told}
 
 
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:
-    """Examine an image's frames, or the image itself where it has none, none are asked for, or a rule decides."""
+    """Judge an image by a rule, else by its frames where an interval was given, else by the image itself."""
     content = read_image(held[0], service.state.waiting)
     by_rule = match_rule(service.image_rules, task.image, content, name)
     if by_rule:
@@ -360,7 +360,7 @@ def _whole(examinations: list[Examination], keywords: Sequence[Keyword], main: _
 
 
 def _hit(keyword: Keyword, part: Part) -> Mapping[str, str]:
-    """Tell which keyword stands where, with the names that the vendor uses for keywords in images."""
+    """Return which keyword is where, with the names that the vendor uses for keywords in images."""
     return {
         "KeyWords": keyword.word,
         "LibId": keyword.lib_id,
@@ -372,7 +372,7 @@ def _hit(keyword: Keyword, part: Part) -> Mapping[str, str]:
 def require_checks_of_post(
     engine: LocalEngine, rules: Sequence[ImageRule], keywords: Sequence[Keyword], post: Post
 ) -> None:
-    """Refuse a post of which nothing can be checked; an answer "none" would claim that something was."""
+    """Raise BodyError for a post of which nothing can be checked; "none" would claim that something was."""
     if post.images:
         require_checks(engine, rules)
     elif not keywords:
@@ -380,29 +380,29 @@ def require_checks_of_post(
 
 
 def require_checks(engine: LocalEngine, rules: Sequence[ImageRule]) -> None:
-    """Refuse a call about images for which nothing could be checked; "none" would claim that something was."""
+    """Raise BodyError where nothing could be checked; "none" would claim that something was."""
     if not rules:
         _require_engine(engine)
 
 
 def examine(engine: LocalEngine, content: bytes) -> Examination:
-    """Look at an image, or raise the BodyError that fits."""
+    """Examine an image; raises BodyError."""
     _require_engine(engine)
     with _as_body_errors():
         return _checked(engine.examine(content))
 
 
-def examine_frames(engine: LocalEngine, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
-    """Look at the frames of an image one after the other, or raise the BodyError that fits; most images have none."""
+def examine_frames(engine: LocalEngine, content: bytes, interval: int, max_frames: int) -> Iterator[FrameExamination]:
+    """Examine the frames of an image one by one, of which most images have none; raises BodyError."""
     _require_engine(engine)
     with _as_body_errors():
-        for frame in engine.examine_frames(content, interval, most):
+        for frame in engine.examine_frames(content, interval, max_frames):
             _checked(frame.examination)
             yield frame
 
 
 def _require_engine(engine: LocalEngine) -> None:
-    """Refuse an image that no detector can look at."""
+    """Raise BodyError where no detector can run."""
     if not engine.is_available():
         raise _no_engine()
 
@@ -421,7 +421,7 @@ def _as_body_errors() -> Iterator[None]:
 
 
 def _checked(examination: Examination) -> Examination:
-    """Return an examination in which at least one check ran."""
+    """Return an examination in which at least one check ran; raises BodyError for another."""
     if not examination.checks:
         raise _no_engine()
     return examination
@@ -439,7 +439,7 @@ def publish_frame(state: State, endpoint: str, jpeg: bytes) -> str:
 
 
 def show_frame(state: State, request: Request) -> Response:
-    """Answer with a picture whose URL is still valid."""
+    """Return a picture whose URL is still valid; raises OssError."""
     jpeg = state.objects.get(_BUCKET, request.path.removeprefix(FRAMES_PATH), max_age=FRAME_LIFETIME)
     if jpeg is None:
         raise OssError("AccessDenied", "The temporary URL is unknown or has expired.")

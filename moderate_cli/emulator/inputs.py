@@ -1,4 +1,4 @@
-"""The parameters of calls, checked by the documented limits; this module reads those about one image."""
+"""What do the parameters of a call say? They are checked against the documented limits, and images are read."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.state import ObjectStore
 
 INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
-# Both limits stand on the vendor's page of the synchronous API (March 2026).
+# The limits of an image and its download: the vendor's page of the synchronous API (March 2026).
 MAX_BYTES = 20 * 1024 * 1024
 DOWNLOAD_SECONDS = 3.0
+
+# The limits of frames and posts: the vendor's pages of the asynchronous and the multimodal API (March 2026).
 DEFAULT_FRAMES = 10
 MAX_FRAMES = 100
-MAX_TEXT = 5_000
-MAX_IMAGES = 30
-MAX_COMMENT_TEXT = 1_000
+MAX_TEXT = 5_000  # characters of all texts of a post
+MAX_IMAGES = 30  # of a post
+MAX_COMMENT_TEXT = 1_000  # characters
 MAX_COMMENT_IMAGES = 10
 
+# Characters.
 _MAX_REFERER_LENGTH = 256
 _MAX_URL_LENGTH = 2048
 _MAX_IMAGE_DATA_ID_LENGTH = 64
@@ -46,7 +49,7 @@ _DATA_ID = re.compile(r"[A-Za-z0-9_.-]*")
 _SEED = re.compile(r"[A-Za-z0-9_]+")
 _CRYPT_TYPES = ("SHA256", "SM3")
 _SOURCE = ("imageUrl", "ossBucketName", "ossObjectName", "ossRegionId")
-_CHUNK = 64 * 1024
+_CHUNK = 64 * 1024  # bytes that are read at once
 
 
 class ImageParameters(Struct, frozen=True):
@@ -60,7 +63,7 @@ class ImageParameters(Struct, frozen=True):
 
     @property
     def is_object(self) -> bool:
-        """Tell whether the image is an object; a URL beside it does not count then."""
+        """Whether the image is an object; a URL beside it is ignored then."""
         return bool(self.bucket and self.object_name)
 
 
@@ -106,25 +109,25 @@ class Part(Struct, frozen=True):
 
 
 def read_image_parameters(parameters: Mapping[str, str]) -> ImageParameters:
-    """Read Service and ServiceParameters of a call, or raise the BodyError that fits."""
+    """Read Service and ServiceParameters of a call, or raise BodyError."""
     require(parameters, "Service")
     return image_of_call(read_service_parameters(parameters))
 
 
 def read_async_parameters(parameters: Mapping[str, str]) -> AsyncParameters:
-    """Read Service and ServiceParameters of a call, or raise the BodyError that fits."""
+    """Read Service and ServiceParameters of a call, or raise BodyError."""
     require(parameters, "Service")
     values = read_service_parameters(parameters)
     interval = _whole_number(values, "interval")
-    most = _whole_number(values, "maxFrameNum")
-    if interval is not None and most is None:
+    max_frames = _whole_number(values, "maxFrameNum")
+    if interval is not None and max_frames is None:
         # The page says "must be used with maxFrameNum", and beside that names a default, which leaves it no case.
         raise BodyError(401, "interval must be used with maxFrameNum")
     if interval is not None and interval < 1:
         raise BodyError(401, "interval is less than 1")
-    if most is not None and not 1 <= most <= MAX_FRAMES:
+    if max_frames is not None and not 1 <= max_frames <= MAX_FRAMES:
         raise BodyError(401, f"maxFrameNum is not between 1 and {MAX_FRAMES}")
-    return AsyncParameters(image_of_call(values), interval, most or DEFAULT_FRAMES, _callback(values))
+    return AsyncParameters(image_of_call(values), interval, max_frames or DEFAULT_FRAMES, _callback(values))
 
 
 def _whole_number(values: Mapping[str, Any], name: str) -> int | None:
@@ -156,7 +159,7 @@ def _callback(values: Mapping[str, Any]) -> Callback | None:
 
 
 def _require_sm3() -> None:
-    """Refuse a task whose callback could have no checksum; a limit of this emulator, not of the vendor."""
+    """Raise BodyError where the callback could have no checksum; a limit of this emulator, not of the vendor."""
     try:
         sm3(b"")
     except NoSm3Error as error:
@@ -164,7 +167,7 @@ def _require_sm3() -> None:
 
 
 def read_post(parameters: Mapping[str, str]) -> Post:
-    """Read Service and ServiceParameters of a call, or raise the BodyError that fits."""
+    """Read Service and ServiceParameters of a call, or raise BodyError."""
     require(parameters, "Service")
     values = read_service_parameters(parameters)
     data_id = read_texts(values, ("dataId",))["dataId"]
@@ -216,7 +219,7 @@ def _objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _check_totals(post: Post) -> None:
-    """Refuse a post that is too large as a whole, and one without anything to judge."""
+    """Raise BodyError for a post that is too large as a whole or has nothing to judge."""
     if post.characters > MAX_TEXT:
         raise BodyError(402, f"the texts have more than {MAX_TEXT} characters in all")
     if len(post.images) > MAX_IMAGES:
@@ -226,7 +229,7 @@ def _check_totals(post: Post) -> None:
 
 
 def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
-    """Read what a call about one image says about it."""
+    """Read the parameters of a call about one image; raises BodyError."""
     image = image_of(values)
     texts = read_texts(values, ("dataId", "referer", "infoType"))
     check_length("referer", texts["referer"], _MAX_REFERER_LENGTH)
@@ -239,7 +242,7 @@ def image_of_call(values: Mapping[str, Any]) -> ImageParameters:
 
 
 def image_of(values: Mapping[str, Any]) -> ImageParameters:
-    """Read where an image is: an object in a bucket, or a URL."""
+    """Read where an image is: an object in a bucket, or a URL; raises BodyError."""
     texts = read_texts(values, _SOURCE)
     check_length("imageUrl", texts["imageUrl"], _MAX_URL_LENGTH)
     image = ImageParameters(texts["imageUrl"], texts["ossBucketName"], texts["ossObjectName"])
@@ -251,7 +254,7 @@ def image_of(values: Mapping[str, Any]) -> ImageParameters:
 
 
 def read_services(parameters: Mapping[str, str]) -> list[str]:
-    """Read the comma list in Service, each service once."""
+    """Read the comma-separated list in Service, each service once; raises BodyError."""
     services = [service.strip() for service in require(parameters, "Service").split(",")]
     if not all(services):
         raise BodyError(400, "Service has an empty part")
@@ -259,16 +262,16 @@ def read_services(parameters: Mapping[str, str]) -> list[str]:
 
 
 def read_info_types(value: str) -> list[str]:
-    """Read a comma list of kinds of auxiliary information; the documentation knows four."""
+    """Read a comma-separated list of info types, of which four are documented; raises BodyError."""
     types = [part.strip() for part in value.split(",") if part.strip()]
     unknown = sorted(set(types).difference(INFO_TYPES))
     if unknown:
-        raise BodyError(401, f"infoType does not know {', '.join(unknown)}")
+        raise BodyError(401, f"unknown infoType {', '.join(unknown)}")
     return types
 
 
 def read_service_parameters(parameters: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the object that the JSON text in ServiceParameters describes."""
+    """Return the JSON object in ServiceParameters; raises BodyError."""
     document = require(parameters, "ServiceParameters")
     try:
         values = json.loads(document)
@@ -278,7 +281,7 @@ def read_service_parameters(parameters: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def require(parameters: Mapping[str, str], name: str) -> str:
-    """Return a parameter that must not be empty."""
+    """Return a parameter that must not be empty; raises BodyError."""
     value = parameters.get(name, "")
     if not value.strip():
         raise BodyError(400, f"{name} is empty")
@@ -286,14 +289,14 @@ def require(parameters: Mapping[str, str], name: str) -> str:
 
 
 def as_object(value: Any, name: str) -> Mapping[str, Any]:
-    """Return a value that must be a JSON object."""
+    """Return a value that must be a JSON object; raises BodyError."""
     if not isinstance(value, dict):
         raise BodyError(401, f"{name} is not a JSON object")
     return value
 
 
 def read_texts(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Return some values that must be texts, those that are absent as empty ones."""
+    """Return some values that must be texts, absent ones as empty texts; raises BodyError."""
     texts = {}
     for name in names:
         value = values.get(name)
@@ -303,21 +306,21 @@ def read_texts(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, str
     return texts
 
 
-def check_data_id(value: str, longest: int) -> None:
-    """Refuse a data id that is too long, or has characters that the documentation rules out."""
-    check_length("dataId", value, longest)
+def check_data_id(value: str, limit: int) -> None:
+    """Raise BodyError for a data id that is too long or has other characters than documented."""
+    check_length("dataId", value, limit)
     if not _DATA_ID.fullmatch(value):
         raise BodyError(401, "dataId may hold letters, digits, underscores, hyphens and periods only")
 
 
-def check_length(name: str, value: str, longest: int) -> None:
-    """Refuse a text that is too long."""
-    if len(value) > longest:
-        raise BodyError(402, f"{name} is longer than {longest} characters")
+def check_length(name: str, value: str, limit: int) -> None:
+    """Raise BodyError for a text of more than `limit` characters."""
+    if len(value) > limit:
+        raise BodyError(402, f"{name} is longer than {limit} characters")
 
 
 def check_url(name: str, url: str) -> None:
-    """Refuse a URL that cannot be fetched: only http and https, with a host, and nothing but printable ASCII."""
+    """Raise BodyError for anything but an http or https URL with a host, in printable ASCII."""
     usable = url.isascii() and url.isprintable() and " " not in url
     try:
         parts = urlsplit(url)
@@ -330,7 +333,7 @@ def check_url(name: str, url: str) -> None:
 
 
 def read_image(parameters: ImageParameters, objects: ObjectStore) -> bytes:
-    """Return the bytes of the image that a call names, or raise the BodyError that fits."""
+    """Return the bytes of the image that a call names, or raise BodyError."""
     if parameters.is_object:
         content = objects.get(parameters.bucket, parameters.object_name)
         if content is None:
@@ -380,6 +383,6 @@ def _read(response: Any, deadline: float) -> bytes:
 
 
 def _check_size(size: int) -> None:
-    """Refuse more bytes than the vendor accepts."""
+    """Raise BodyError for more bytes than the vendor accepts."""
     if size > MAX_BYTES:
         raise BodyError(406, f"image is too large: more than {MAX_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""What the emulated services remember: keys, nonces, upload tokens, objects, tasks and judged calls."""
+"""What do the emulated services remember? Keys, nonces, upload tokens, objects, tasks and judged calls."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ UPLOAD_BUCKET = "oss-cip-local"
 """The bucket of every upload token; the vendor's are named after their region, such as oss-cip-shanghai."""
 
 IN_PROGRESS = 280
+"""The code of a task that has no result yet (vendor's page of the asynchronous API)."""
+
 UPLOAD_LIFETIME = 30 * 60
 """Seconds that the vendor keeps an uploaded file (page of the synchronous API, March 2026)."""
 
@@ -50,9 +52,9 @@ CLOCK_TOLERANCE = 15 * 60
 _NONCE_MEMORY = 2 * CLOCK_TOLERANCE
 """Seconds for which a nonce matters: a request dated at the far end of the tolerance passes for this long."""
 
-_TOKEN_LIFETIME = 60 * 60
-_DAY = 24 * 60 * 60
-_MAX_KEPT_LENGTH = 3 * 86_400  # seconds: no result is kept for longer than those of images
+_TOKEN_LIFETIME = 60 * 60  # seconds
+_DAY = 24 * 60 * 60  # seconds
+_MAX_AGE = 3 * 86_400  # seconds: no result is kept for longer than those of images
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -68,7 +70,7 @@ class AccessKey(Struct, frozen=True):
 
     @classmethod
     def random(cls) -> AccessKey:
-        """Make a key pair that nobody can guess."""
+        """Return a new random key pair."""
         return cls(f"LOCAL{secrets.token_hex(10).upper()}", secrets.token_urlsafe(24))
 
 
@@ -99,7 +101,7 @@ class UploadToken(Struct, frozen=True):
 
 
 def is_same(left: str, right: str) -> bool:
-    """Compare two secrets or signatures in a time that tells nothing about either."""
+    """Compare two secrets or signatures in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
 
 
@@ -204,7 +206,7 @@ def _drop_older(seen: OrderedDict[tuple[str, str], float], limit: float) -> None
 
 
 class TaskKind(Enum):
-    """What a task is about; the value is how long its result is kept, in seconds (vendor's pages, March 2026)."""
+    """What a task is about; the value is the seconds for which its result is kept (vendor's pages, March 2026)."""
 
     IMAGE = 3 * _DAY
     POST = _DAY
@@ -222,7 +224,7 @@ class _Task(Struct):
 class TaskStore:
     """Tasks by id, limited in number; safe to use from many threads.
 
-    The first `polls_before_result` questions about each task are answered with "in progress".
+    The first `polls_before_result` polls of each task are answered with "in progress".
     """
 
     def __init__(
@@ -252,7 +254,7 @@ class TaskStore:
         self._note(task_id, kind, self._clock())
 
     def finish(self, task_id: str, outcome: Mapping[str, Any] | BodyError) -> None:
-        """Remember what became of a task: the Data of its result, or the error."""
+        """Remember the outcome of a task: the Data of its result, or the error."""
         with self._lock:
             task = self._running.pop(task_id)
             task.outcome, task.finished_at = outcome, self._clock()
@@ -268,8 +270,8 @@ class TaskStore:
             self._forget_if_outdated(task_id)
             task = self._running.get(task_id) or self._finished.get(task_id) or self._from_file(task_id)
             if task is None or task.kind is not kind:
-                # What the service answers here is not documented; "a parameter is incorrect" fits best.
-                raise BodyError(401, "there is no task of this ReqId, or its result is kept no longer")
+                # The response of the service is not documented; "a parameter is incorrect" fits best.
+                raise BodyError(401, "there is no task with this ReqId, or its result has expired")
             task.polls_left -= 1
             if task.outcome is None or task.polls_left >= 0:
                 raise BodyError(IN_PROGRESS, "the task is being processed")
@@ -282,7 +284,7 @@ class TaskStore:
             self._files.write(task_id, {"kind": kind.name, "at": at, **outcome})
 
     def _from_file(self, task_id: str) -> _Task | None:
-        """Return a task of another process, which may still be at it."""
+        """Return a task of another process, which may still be running."""
         content = self._files.read(task_id) if self._files else None
         if content is None or content["at"] <= self._clock() - TaskKind[content["kind"]].value:
             return None
@@ -299,16 +301,16 @@ class TaskStore:
             return {*self._running, *self._finished}
 
     def _forget_if_outdated(self, task_id: str) -> None:
-        """Drop a result that is kept no longer."""
+        """Drop a result that has expired."""
         task = self._finished.get(task_id)
         if task and task.finished_at <= self._clock() - task.kind.value:
             del self._finished[task_id]
 
 
 class TaskFiles:
-    """One file a finished task, in a folder that only its owner may read.
+    """One file per finished task, in a folder that only its owner may read.
 
-    Where nothing can be written, because the file system is read-only or full, this process alone knows of its tasks.
+    Where nothing can be written, because the file system is read-only or full, only this process knows its tasks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -317,11 +319,11 @@ class TaskFiles:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.json"):
             with suppress(OSError):
-                if path.stat().st_mtime < time.time() - _MAX_KEPT_LENGTH:
+                if path.stat().st_mtime < time.time() - _MAX_AGE:
                     path.unlink()
 
     def write(self, task_id: str, content: Mapping[str, Any]) -> None:
-        """Keep what became of a task, where that is possible."""
+        """Write the outcome of a task, where that is possible."""
         path = self._path(task_id)
         if path is None:
             return
@@ -329,7 +331,7 @@ class TaskFiles:
             atomic_write(path, json.dumps(content), mode=0o600)
 
     def read(self, task_id: str) -> dict[str, Any] | None:
-        """Return what became of a task, or None where nobody wrote that down."""
+        """Return the outcome of a task, or None where it was not written."""
         path = self._path(task_id)
         if path is None:
             return None

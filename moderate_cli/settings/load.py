@@ -61,10 +61,10 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
     """Merge the options given with the environment, the settings files and the defaults.
 
     `given` holds settings by their names, `profile`, `config` and `policy_from` too, each with its option as origin.
-    For each key the first one set wins: option, MODERATE_ variable, ALIBABA_CLOUD_REGION_ID (region), project file
-    (the profile, then the top), user file (alike), the region of the aliyun profile whose keys are used, default. What
-    counts of a project file that is not trusted is in `trust`. Commands that ask nobody do without the account's
-    region. Raises UsageError for whatever is wrong in any of them.
+    For each key the first one set wins: option, MODERATE_ variable, ALIBABA_CLOUD_REGION_ID (region), project file (the
+    profile, then the top), user file (alike), the region of the aliyun profile whose credentials are used, default.
+    What counts of a project file that is not trusted is in `trust`. Commands that ask nobody do without the account's
+    region. Raises UsageError for anything wrong in any of them.
     """
     refuse_unknown_variables(environment)
     options, variables = _options(given), _variables(environment)
@@ -77,7 +77,7 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
     found = _merged([*above, *between, *below])
     account: Layer = {}
     if with_account and profile.value != LOCAL_PROFILE and found["region"].origin == DEFAULT_ORIGIN:
-        account = _region_of_credentials(found, environment)
+        account = _region_of_account(found, environment)
         found.update(account)
     if found["services"].value is None:
         found["services"] = Sourced((default_service(found["region"].value),), DEFAULT_ORIGIN)
@@ -224,9 +224,9 @@ def _without_other_endpoint(layer: Layer) -> Layer:
     return {**layer, "endpoint": Sourced(None, f"{region.origin} names a region")}
 
 
-def _region_of_credentials(found: Layer, environment: Environment) -> Layer:
-    """Return the region that goes with the keys, where these are of a profile of the aliyun CLI."""
-    from moderate_cli.settings.credentials import region_of_credentials  # looks for keys, which costs what it costs
+def _region_of_account(found: Layer, environment: Environment) -> Layer:
+    """Return the region of the credentials, where they are of a profile of the aliyun CLI."""
+    from moderate_cli.settings.credentials import region_of_credentials  # searches for credentials, which takes time
 
     choice = found["credentials"].value
     region = region_of_credentials(environment, choice.source, choice.profile)

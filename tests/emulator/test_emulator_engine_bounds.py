@@ -489,7 +489,7 @@ def test_whoever_needs_more_than_is_left_waits():
     first_is_in, leave = threading.Event(), threading.Event()
 
     def hold(name, size, *, until=None):
-        with room.held(size):
+        with room.hold(size):
             order.append(name)
             if until:
                 first_is_in.set()

@@ -1,4 +1,4 @@
-"""How large an image may be, and the errors of one that cannot be looked at."""
+"""How large may an image be? The limits, their errors, and the memory that all images share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The vendor's limits for the synchronous API (its page of March 2026).
-MAX_SIDE = 16_384
+MAX_SIDE = 16_384  # pixels
 MAX_PIXELS = 167_000_000
 
 
@@ -28,7 +28,7 @@ class UnreadableImageError(Exception):
 
 
 class Room:
-    """So many bytes: who needs more than are left waits until others give theirs back.
+    """A number of bytes: who needs more than are left waits until others return theirs.
 
     First come, first served, so that small images do not keep a large one waiting for ever.
     """
@@ -39,8 +39,8 @@ class Room:
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def held(self, size: int) -> Iterator[None]:
-        """Hold some bytes, of which there must be so many at all."""
+    def hold(self, size: int) -> Iterator[None]:
+        """Hold `size` bytes, which must not be more than there are."""
         self._take(size)
         try:
             yield

@@ -1,4 +1,4 @@
-"""From the bytes of an image to its pixels, within the limits, and reduced to what the detectors need."""
+"""How are the pixels of an image decoded? Within the limits, and reduced to what the detectors need."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ codes of 33 to 61 modules that took a thirteenth of the width or more were found
 """
 
 MEMORY = 560_000_000
-"""Bytes that all images which are decode at one time may take: with the program and its model (180 MB), and six files
+"""Bytes that all images which are decoded at one time may take: with the program and its model (180 MB), and six files
 of 20 MB on their way, a process stays below 900 MB."""
 
 MAX_WORK = 4_000_000_000
 """Pixels that may be passed over to decode one image, each frame or scan counted: a minute, at 4 to 15 ns each."""
 
 PNG_STRIPS_MEMORY = 32_000_000
-"""Bytes that it takes: a strip, filtered, packed again and unfiltered."""
+"""Bytes to decode a PNG in strips: a strip, filtered, packed again and unfiltered."""
 
 COEFFICIENT = 2
 """Bytes that libjpeg keeps of each coefficient where it goes over an image more than once."""
@@ -63,6 +63,7 @@ _ICON = b"\0\0\1\0"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the tag of EXIF
 
+# Bytes of a pixel in Pillow, by mode.
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _BYTES_OF_OTHER_MODES = 4
 _ANIMATED = 24  # bytes a pixel: the canvas, the frame in three stages, what it leaves behind, and its picture
@@ -85,14 +86,14 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})  # of the markers from 0xC0 to 0xCF
 
 _LARGE = 16_000_000
-"""Pixels beyond which it is worth the trouble: Pillow alone is quicker."""
+"""Pixels beyond which a PNG is decoded in strips; below, Pillow alone is faster."""
 
 _PNG_STRIP = 4_000_000
-"""Bytes of a strip."""
+"""Bytes of a strip of a PNG."""
 
-_SIGNATURE = 8
+_SIGNATURE = 8  # bytes
 _HEAD = struct.Struct(">I4s")
-_CHECKSUM = 4
+_CHECKSUM = 4  # bytes
 _UNFILTERED = b"\0"
 
 
@@ -139,7 +140,7 @@ def _without_icon(content: bytes) -> bytes:
 
 @contextlib.contextmanager
 def decoding_errors() -> Iterator[None]:
-    """Turn what fails while an image is read into ImageTooLargeError or UnreadableImageError."""
+    """Turn every error while an image is read into ImageTooLargeError or UnreadableImageError."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -154,7 +155,7 @@ def decoding_errors() -> Iterator[None]:
         raise UnreadableImageError("the local engine does not know this format") from error
     except Exception as error:
         # Damaged files make Pillow raise almost anything.
-        raise UnreadableImageError(f"the image cannot be decode ({type(error).__name__})") from error
+        raise UnreadableImageError(f"the image cannot be decoded ({type(error).__name__})") from error
 
 
 def decode(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
@@ -173,7 +174,7 @@ def decode(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
 
 
 def is_ready(image: ImageFile.ImageFile, parts: int) -> bool:
-    """Tell whether an open image is a JPEG that needs neither a conversion nor a reduction once it is decode."""
+    """Tell whether an open image is a JPEG that needs neither a conversion nor a reduction once it is decoded."""
     return image.format in JPEG and image.mode == "RGB" and reduction(image, parts) == 1
 
 
@@ -242,9 +243,9 @@ def _turn_upright(picture: Image.Image, image: Image.Image) -> None:
 
 
 def memory_to_decode(image: ImageFile.ImageFile, parts: int = 1) -> int:
-    """Have an open image decode no larger than the detectors need it, and return the bytes that this takes.
+    """Have an open image decoded no larger than the detectors need it, and return the bytes that this takes.
 
-    That is its first frame, of which each of some equal parts is looked at. Only a JPEG can be decode smaller than it
+    That is its first frame, of which each of some equal parts is looked at. Only a JPEG can be decoded smaller than it
     is. Raises TooLargeForEngineError for more bytes than there are, and for too many scans.
     """
     what = _described(image)
@@ -275,7 +276,7 @@ def memory_to_animate(image: ImageFile.ImageFile, frames: int) -> int:
 
 
 def _scaled_down(image: ImageFile.ImageFile, parts: int) -> int:
-    """Have an open JPEG decode smaller, where it can be, and return the bytes that it takes beside its pixels."""
+    """Have an open JPEG decoded smaller, where it can be, and return the bytes that it takes beside its pixels."""
     content = content_of(image)
     header = read_header(content)
     pixels = image.width * image.height
@@ -327,7 +328,7 @@ def _described(image: ImageFile.ImageFile) -> str:
 
 
 def has_png_strips(image: ImageFile.ImageFile) -> bool:
-    """Tell whether an open image is a PNG that had better be decode in strips, and can be."""
+    """Tell whether an open image is a PNG that had better be decoded in strips, and can be."""
     return (
         image.format == "PNG"
         and image.width * image.height > _LARGE
@@ -412,7 +413,7 @@ class Header(Struct, frozen=True):
 
     @property
     def coefficients(self) -> float:
-        """The bytes a pixel that libjpeg keeps of one of several scans, at whatever size it is decode."""
+        """The bytes a pixel that libjpeg keeps of one of several scans, at whatever size it is decoded."""
         densest = max(across for across, _ in self.densities) * max(down for _, down in self.densities)
         return COEFFICIENT * sum(across * down for across, down in self.densities) / densest
 
