@@ -21,7 +21,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.settings import SETTINGS, Sourced, resolve
 from moderate_cli.settings.edit import trust
-from moderate_cli.settings.validate import check_text
+from moderate_cli.settings.validate import validate_text
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
@@ -89,7 +89,7 @@ def test_the_full_settings_have_every_setting_and_no_other(tmp_path: Path, monke
     given = {"config": Sourced(str(SAMPLES / "moderate.full.yaml"), "--config")}
     settings = resolve(given, Environment(variables={}))
     assert settings.profile == "production"
-    assert set(SETTINGS) == set(check_text(text_of("moderate.full.yaml"), "moderate.yaml").top)
+    assert set(SETTINGS) == set(validate_text(text_of("moderate.full.yaml"), "moderate.yaml").top)
     assert not [name for name, origin in settings.origins.items() if origin == "default"]
 
 

@@ -110,9 +110,9 @@ class Session(Struct, frozen=True):
             from moderate_cli.sources.oss import OssAccount, oss_endpoint  # only where a bucket is named
 
             choice = settings.credentials
-            keys = find_credentials(self.environment, choice.source, choice.profile)
+            credentials = find_credentials(self.environment, choice.source, choice.profile)
             endpoint = own_endpoint or oss_endpoint(region, vpc=settings.vpc)
-            return OssAccount(keys=keys.current, region=region, endpoint=endpoint)(name)
+            return OssAccount(credentials=credentials.current, region=region, endpoint=endpoint)(name)
 
         return opened
 

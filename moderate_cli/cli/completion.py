@@ -45,9 +45,9 @@ def _profiles(values: Mapping[str, Any], environment: Environment) -> Iterator[C
         try:
             text = read(location)
             if text is not None:
-                from moderate_cli.settings.validate import check_text  # loads PyYAML
+                from moderate_cli.settings.validate import validate_text  # loads PyYAML
 
-                yield from map(Candidate, check_text(text, location.name).profiles)
+                yield from map(Candidate, validate_text(text, location.name).profiles)
         except ModerateError:
             continue
 

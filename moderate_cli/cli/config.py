@@ -70,10 +70,10 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a settings file in which every key is explained and commented out."""
-    from moderate_cli.settings.edit import starter_text, write_new  # loads PyYAML
+    from moderate_cli.settings.edit import template_text, write_new  # loads PyYAML
 
     path = user_file() if user else Path(PROJECT_FILE)
-    write_new(path, starter_text(), force=force, private=user)
+    write_new(path, template_text(), force=force, private=user)
     ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")
 
 
@@ -112,7 +112,7 @@ def _chosen(folder: Path | None) -> Path:
 
 def _rows(settings: Settings) -> dict[str, tuple[Any, str]]:
     """Return for each setting its value, as JSON and files write it, and its origin."""
-    values = {name: setting.kind.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
+    values = {name: setting.type.show(getattr(settings, name)) for name, setting in SETTINGS.items()}
     rows = {"profile": settings.profile} | values
     return {name: (value, settings.origins[name]) for name, value in rows.items()}
 

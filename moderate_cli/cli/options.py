@@ -77,7 +77,7 @@ def setting_option(name: str, *flags: str, panel: str, metavar: str | None = Non
         envvar=setting.variable,
         help=with_default(setting.help, setting.shown_default),
         show_default=False,
-        metavar=_metavar(setting.kind, metavar),
+        metavar=_metavar(setting.type, metavar),
         rich_help_panel=panel,
     )
 

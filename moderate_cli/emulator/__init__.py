@@ -1,4 +1,4 @@
-"""The emulator is a local Green API and a local OSS on loopback, judging images with the local engine."""
+"""What is the emulator? A local Green API and a local OSS on loopback, judging images with the local engine."""
 
 from moderate_cli.emulator.rules import ImageRule, Keyword
 from moderate_cli.emulator.server import Emulator

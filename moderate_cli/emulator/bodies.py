@@ -1,4 +1,4 @@
-"""The bodies that the emulated Green API answers with."""
+"""Which bodies does the emulated Green API respond with? Those of results, refusals and upload tokens."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def new_request_id() -> str:
 
 
 def success(action: str, request_id: str, data: Mapping[str, Any]) -> Response:
-    """Answer a call that was carried out."""
+    """Return the response to a successful call."""
     return _answer(200, request_id, {"Code": 200, _message_name(action): "success", "Data": data})
 
 
 def body_error(action: str, request_id: str, error: BodyError) -> Response:
-    """Answer a call that the moderation service refuses: the HTTP status is 200 all the same."""
+    """Return the response to a call that the moderation service refuses; its HTTP status is still 200."""
     return _answer(200, request_id, {"Code": error.code, _message_name(action): error.message})
 
 
 def gateway_error(error: GatewayError, request_id: str, host: str) -> Response:
-    """Answer a call that the gateway refuses."""
+    """Return the response to a call that the gateway refuses."""
     body = {"Code": error.code, "Message": error.message, "HostId": host, "Recommend": ""}
     return _answer(error.status, request_id, body)
 
@@ -60,7 +60,7 @@ def upload_token(token: UploadToken, endpoint: str) -> dict[str, Any]:
 
 
 def judged_image(data_id: str, examination: Examination) -> dict[str, Any]:
-    """Describe what the local engine found, and what it did and did not look for."""
+    """Describe what the local engine found, and what it did and did not check."""
     results = [
         {**result, "RiskLevel": finding.risk_level}
         for result, finding in zip(_results(examination.findings), examination.findings, strict=True)
@@ -106,7 +106,7 @@ def plain_results(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 
 
 def local_engine(examination: Examination) -> dict[str, Any]:
-    """Say what the local engine looked for, and what not."""
+    """Describe what the local engine checked, and what not."""
     return {
         "Checks": [_check(check) for check in examination.checks],
         "NotChecked": [_not_checked(check) for check in examination.not_checked],
@@ -114,7 +114,7 @@ def local_engine(examination: Examination) -> dict[str, Any]:
 
 
 def no_auxiliary_information(info_types: Collection[str]) -> dict[str, Any]:
-    """Describe that there is nothing of the kinds that were asked for, in the names of DescribeImageResultExt."""
+    """Describe that there is nothing of the requested info types, with the names of DescribeImageResultExt."""
     empty: dict[str, Any] = {
         "customImage": {"CustomImage": []},
         "publicFigure": {"PublicFigure": []},
@@ -124,7 +124,7 @@ def no_auxiliary_information(info_types: Collection[str]) -> dict[str, Any]:
     for info_type in info_types:
         # The SDK knows no logos here.
         data |= empty.get(info_type, {})
-    missing = NotChecked("auxiliary_information", "the local engine has no libraries, reads no text, knows no figures")
+    missing = NotChecked("auxiliary_information", "the local engine has no libraries, no OCR and no figure recognition")
     return data | {"LocalEngine": local_engine(Examination((), (), (missing,)))}
 
 
@@ -142,7 +142,7 @@ def _frame_result(finding: Finding) -> dict[str, Any]:
 
 
 def _nothing() -> dict[str, Any]:
-    """Say that nothing was found."""
+    """Return the result for no finding."""
     return {"Label": NO_FINDING, "Description": "The local checks found nothing (local engine)"}
 
 

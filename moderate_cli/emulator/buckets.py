@@ -1,4 +1,4 @@
-"""The emulated OSS in path style: PutObject for holders of upload tokens, and a look into buckets for accounts."""
+"""What can the emulated OSS do? PutObject with upload tokens, and listing for accounts, in path style."""
 
 from __future__ import annotations
 
@@ -25,12 +25,112 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.messages import Request
     from moderate_cli.emulator.state import AccessKey, Listed, State, UploadToken
 
-_MAX_KEYS = 1000
+_MAX_KEYS = 1000  # objects of one page
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_V4 = "OSS4-HMAC-SHA256"
+_SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyun_v4_request)")
+# Parameters that V1 signs, of those that the emulator knows.
+_SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
+
+
+def answer(state: State, request: Request) -> Response:
+    """Carry out an operation of OSS; raises OssError."""
+    bucket, _, key = (unquote(part) for part in request.path.removeprefix("/").partition("/"))
+    parameters = dict(request.query)
+    if request.method == "PUT" and not parameters:
+        return _put_object(state, request, bucket, key)
+    if request.method == "GET" and not key:
+        if parameters.get("list-type") == "2":
+            _check_account(state, request, bucket)
+            return _xml(200, list_objects(state, bucket, parameters))
+        if "bucketInfo" in parameters:
+            region = _check_account(state, request, bucket).region or DEFAULT_REGION
+            return _xml(200, bucket_info(state, bucket, region))
+    message = "The emulator knows no operations of OSS but PutObject, ListObjectsV2 and GetBucketInfo."
+    raise OssError("NotImplemented", message, 501)
+
+
+def error_answer(error: OssError, host: str) -> Response:
+    """Return an error in XML, as OSS does."""
+    request_id = _request_id()
+    parts = {"Code": error.code, "Message": error.message, "RequestId": request_id, "HostId": host}
+    elements = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
+    return _xml(error.status, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>', request_id)
+
+
+def _xml(status: int, body: str, request_id: str | None = None) -> Response:
+    headers = {"Content-Type": "application/xml", "x-oss-request-id": request_id or _request_id()}
+    return Response(status, headers, body.encode())
+
+
+def _request_id() -> str:
+    """Return a new id in the form that OSS uses."""
+    return secrets.token_hex(12).upper()
+
+
+def _put_object(state: State, request: Request, bucket: str, key: str) -> Response:
+    """Store the object that an authorised request brings."""
+    authorization = read_authorization(request, f"/{bucket}/{key}")
+    token = state.upload_token(authorization.access_key_id)
+    if token is None:
+        raise _unknown_key()
+    _check(state, request, authorization, token, expiration=token.expiration)
+    if bucket != token.bucket:
+        raise OssError("NoSuchBucket", "The specified bucket does not exist.", 404)
+    if not key.startswith(token.prefix) or key == token.prefix:
+        raise OssError("AccessDenied", f"The upload token is for keys that start with {token.prefix}")
+    digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+    _check_digest(request.header("content-md5"), digest)
+    state.objects.put(bucket, key, request.body)
+    return Response(200, {"ETag": f'"{digest.hex().upper()}"', "x-oss-request-id": _request_id()})
+
+
+def _check_digest(sent: str, actual: bytes) -> None:
+    """Raise OssError for a body without the MD5 that the client announced."""
+    if sent and sent != base64.b64encode(actual).decode():
+        raise OssError("InvalidDigest", "The Content-MD5 that was sent is not that of the body.", 400)
+
+
+def _check_account(state: State, request: Request, bucket: str) -> Authorization:
+    """Let the owner of the account read a bucket; raises OssError for others."""
+    authorization = read_authorization(request, f"/{bucket}/")
+    key = state.key(authorization.access_key_id)
+    if key is None:
+        if state.upload_token(authorization.access_key_id):
+            raise OssError("AccessDenied", "The upload token is for putting objects only.")
+        raise _unknown_key()
+    _check(state, request, authorization, key)
+    return authorization
+
+
+def _check(
+    state: State,
+    request: Request,
+    authorization: Authorization,
+    known: AccessKey | UploadToken,
+    expiration: float | None = None,
+) -> None:
+    """Raise OssError for a wrong key, an expired token or a wrong time."""
+    if not is_same(known.security_token or "", request.header("x-oss-security-token")):
+        raise OssError("InvalidSecurityToken", "The security token does not belong to the access key id.")
+    now = state.clock()
+    if expiration is not None and now >= expiration:
+        raise OssError("SecurityTokenExpired", "The security token has expired.")
+    if abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
+        raise OssError("RequestTimeTooSkewed", "The time of the request differs too much from the server's.")
+    if not is_same(authorization.expected(known.access_key_secret), authorization.signature):
+        raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is different.")
+
+
+def _unknown_key() -> OssError:
+    return OssError("InvalidAccessKeyId", "The access key id does not exist in our records.")
 
 
 def list_objects(state: State, bucket: str, parameters: dict[str, str]) -> str:
-    """Return one page of the objects whose keys start with a prefix, in the order of their UTF-8 names."""
+    """Return one page of the objects whose keys start with a prefix, in the order of their UTF-8 names.
+
+    Raises OssError for an unknown bucket and for parameters that are unknown or wrong.
+    """
     _check_bucket(state, bucket)
     for name in ("delimiter", "start-after"):
         if parameters.get(name):
@@ -57,7 +157,7 @@ def list_objects(state: State, bucket: str, parameters: dict[str, str]) -> str:
 
 
 def bucket_info(state: State, bucket: str, region: str) -> str:
-    """Return what is known about a bucket, which is in whatever region its client takes it to be in."""
+    """Return the information on a bucket, which is in whatever region the client uses; raises OssError."""
     _check_bucket(state, bucket)
     parts = {
         "CreationDate": _time(0),
@@ -105,19 +205,13 @@ def _key_of(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(f"{token}{'=' * (-len(token) % 4)}").decode()
     except ValueError:
-        raise OssError("InvalidArgument", "The continuation token is none of this bucket.", 400) from None
-
-
-_V4 = "OSS4-HMAC-SHA256"
-_SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyun_v4_request)")
-# Parameters that V1 signs, of those that the emulator knows.
-_SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
+        raise OssError("InvalidArgument", "The continuation token is not valid.", 400) from None
 
 
 class Authorization(Struct, frozen=True):
-    """How a request says that it is signed: when (Unix seconds), for which region (V4), and what it should say.
+    """The signature of a request: its key, its time (Unix seconds), its region (V4), and how to verify it.
 
-    `expected` computes the signature that the secret of the key makes.
+    `expected` computes the signature that a secret gives.
     """
 
     access_key_id: str
@@ -128,7 +222,7 @@ class Authorization(Struct, frozen=True):
 
 
 def read_authorization(request: Request, resource: str) -> Authorization:
-    """Take the Authorization header of a request for `/bucket/key` apart; raises OssError."""
+    """Parse the Authorization header of a request for `/bucket/key`; raises OssError."""
     scheme, _, credentials = request.header("authorization").partition(" ")
     if not scheme:
         raise OssError("AccessDenied", "Anonymous access is not possible here.")
@@ -217,96 +311,3 @@ def _sign_v4(secret: str, scope: str, date: str, canonical: str) -> str:
     for part in (*scope.split("/"), text):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key.hex()
-
-
-def answer(state: State, request: Request) -> Response:
-    """Carry out an operation of OSS, or raise OssError."""
-    bucket, _, key = (unquote(part) for part in request.path.removeprefix("/").partition("/"))
-    parameters = dict(request.query)
-    if request.method == "PUT" and not parameters:
-        return _put_object(state, request, bucket, key)
-    if request.method == "GET" and not key:
-        if parameters.get("list-type") == "2":
-            _check_account(state, request, bucket)
-            return _xml(200, list_objects(state, bucket, parameters))
-        if "bucketInfo" in parameters:
-            region = _check_account(state, request, bucket).region or DEFAULT_REGION
-            return _xml(200, bucket_info(state, bucket, region))
-    message = "The emulator knows no operations of OSS but PutObject, ListObjectsV2 and GetBucketInfo."
-    raise OssError("NotImplemented", message, 501)
-
-
-def error_answer(error: OssError, host: str) -> Response:
-    """Tell an error in XML, as OSS does."""
-    request_id = _request_id()
-    parts = {"Code": error.code, "Message": error.message, "RequestId": request_id, "HostId": host}
-    elements = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in parts.items())
-    return _xml(error.status, f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>', request_id)
-
-
-def _xml(status: int, body: str, request_id: str | None = None) -> Response:
-    headers = {"Content-Type": "application/xml", "x-oss-request-id": request_id or _request_id()}
-    return Response(status, headers, body.encode())
-
-
-def _put_object(state: State, request: Request, bucket: str, key: str) -> Response:
-    """Store the object that an authorised request brings."""
-    authorization = read_authorization(request, f"/{bucket}/{key}")
-    token = state.upload_token(authorization.access_key_id)
-    if token is None:
-        raise _unknown_key()
-    _check(state, request, authorization, token, expiration=token.expiration)
-    if bucket != token.bucket:
-        raise OssError("NoSuchBucket", "The specified bucket does not exist.", 404)
-    if not key.startswith(token.prefix) or key == token.prefix:
-        raise OssError("AccessDenied", f"The upload token is for keys that start with {token.prefix}")
-    digest = hashlib.md5(request.body, usedforsecurity=False).digest()
-    _check_digest(request.header("content-md5"), digest)
-    state.objects.put(bucket, key, request.body)
-    return Response(200, {"ETag": f'"{digest.hex().upper()}"', "x-oss-request-id": _request_id()})
-
-
-def _check_account(state: State, request: Request, bucket: str) -> Authorization:
-    """Let the owner of the account look into a bucket, or refuse the request."""
-    authorization = read_authorization(request, f"/{bucket}/")
-    key = state.key(authorization.access_key_id)
-    if key is None:
-        if state.upload_token(authorization.access_key_id):
-            raise OssError("AccessDenied", "The upload token is for putting objects only.")
-        raise _unknown_key()
-    _check(state, request, authorization, key)
-    return authorization
-
-
-def _check(
-    state: State,
-    request: Request,
-    authorization: Authorization,
-    known: AccessKey | UploadToken,
-    expiration: float | None = None,
-) -> None:
-    """Refuse a request that was not made with the key, not by now, or not any more."""
-    if not is_same(known.security_token or "", request.header("x-oss-security-token")):
-        raise OssError("InvalidSecurityToken", "The security token does not belong to the access key id.")
-    now = state.clock()
-    if expiration is not None and now >= expiration:
-        raise OssError("SecurityTokenExpired", "The security token has expired.")
-    if abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
-        raise OssError("RequestTimeTooSkewed", "The time of the request differs too much from the server's.")
-    if not is_same(authorization.expected(known.access_key_secret), authorization.signature):
-        raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is another one.")
-
-
-def _unknown_key() -> OssError:
-    return OssError("InvalidAccessKeyId", "The access key id does not exist in our records.")
-
-
-def _check_digest(sent: str, actual: bytes) -> None:
-    """Refuse a body that does not have the MD5 which the client announced."""
-    if sent and sent != base64.b64encode(actual).decode():
-        raise OssError("InvalidDigest", "The Content-MD5 that was sent is not that of the body.", 400)
-
-
-def _request_id() -> str:
-    """Make an id in the form that OSS uses."""
-    return secrets.token_hex(12).upper()

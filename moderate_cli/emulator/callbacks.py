@@ -1,4 +1,4 @@
-"""Callbacks: a result is posted to the URL that the task named, with a checksum (vendor's page, March 2026)."""
+"""How are results pushed? As a POST with a checksum to the URL that the task named (vendor's page, March 2026)."""
 
 from __future__ import annotations
 
@@ -15,74 +15,15 @@ from msgspec import Struct
 
 from moderate_cli.common.digests import sm3
 
-
-def opener(*, redirects: bool = True) -> urllib.request.OpenerDirector:
-    """Return an opener for http and https; the usual one also follows a redirect to ftp."""
-    director = urllib.request.OpenerDirector()
-    handlers: list[type[urllib.request.BaseHandler]] = [
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.UnknownHandler,
-    ]
-    if redirects:
-        handlers.append(urllib.request.HTTPRedirectHandler)
-    for handler in handlers:
-        director.add_handler(handler())
-    return director
-
-
-_THREADS = 2
-"""Of each kind: the local engine examines two images at one time, and slow receivers must not hold it up."""
-
-
-class Background:
-    """Two small pools of threads, for as long as an emulator runs."""
-
-    def __init__(self) -> None:
-        self._examinations = ThreadPoolExecutor(_THREADS, "moderate-emulator-task")
-        self._callbacks = ThreadPoolExecutor(_THREADS, "moderate-emulator-callback")
-        self._stopping = threading.Event()
-
-    def examine(self, work: Callable[[], object]) -> None:
-        """Do some work when a thread for examinations is free."""
-        self._examinations.submit(work)
-
-    def push(self, work: Callable[[], object]) -> None:
-        """Do some work when a thread for callbacks is free."""
-        if not self.is_stopping:
-            self._callbacks.submit(work)
-
-    def wait(self, seconds: float) -> bool:
-        """Pause, and tell whether the emulator stops meanwhile."""
-        return self._stopping.wait(seconds)
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the emulator stops, so that long work should end."""
-        return self._stopping.is_set()
-
-    def drain(self) -> None:
-        """Return when all work is done, that which was still waiting too."""
-        self._examinations.shutdown()
-        self._callbacks.shutdown()
-
-    def stop(self) -> None:
-        """Drop the work that waits, and return when that under way has ended."""
-        self._stopping.set()
-        self._examinations.shutdown(cancel_futures=True)
-        self._callbacks.shutdown(cancel_futures=True)
-
-
 PUSH_SECONDS = 5.0
-"""How long a receiver may take; the vendor's limit is not documented."""
+"""Seconds that a receiver may take; the vendor's limit is not documented."""
 
 WAITS = (0.5, 1.0, 2.0)
 """Seconds before each of the three further pushes; the vendor names their number only."""
 
-_CONFIRMED = 200
+_CONFIRMED = 200  # the HTTP status
+_THREADS = 2
+"""Threads of each kind: the local engine examines two images at once, and slow receivers must not block it."""
 
 
 class Callback(Struct, frozen=True):
@@ -96,7 +37,7 @@ class Callback(Struct, frozen=True):
 def push(callback: Callback, account_id: str, req_id: str, content: str, wait: Callable[[float], bool]) -> bool:
     """Post a result until the receiver confirms it, four times at most, and tell whether it did.
 
-    `wait` pauses for some seconds, and answers whether to give up.
+    `wait` pauses for some seconds, and tells whether to give up.
     """
     checksum = make_checksum(account_id, callback, content)
     form = urlencode({"ReqId": req_id, "Checksum": checksum, "Content": content}).encode()
@@ -129,3 +70,59 @@ def _post(url: str, form: bytes) -> bool:
         return False
     except (OSError, HTTPException, ValueError):
         return False
+
+
+def opener(*, redirects: bool = True) -> urllib.request.OpenerDirector:
+    """Return an opener for http and https; the usual one also follows a redirect to ftp."""
+    director = urllib.request.OpenerDirector()
+    handlers: list[type[urllib.request.BaseHandler]] = [
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ]
+    if redirects:
+        handlers.append(urllib.request.HTTPRedirectHandler)
+    for handler in handlers:
+        director.add_handler(handler())
+    return director
+
+
+class Background:
+    """Two small pools of threads, for as long as an emulator runs."""
+
+    def __init__(self) -> None:
+        self._examinations = ThreadPoolExecutor(_THREADS, "moderate-emulator-task")
+        self._callbacks = ThreadPoolExecutor(_THREADS, "moderate-emulator-callback")
+        self._stopping = threading.Event()
+
+    def examine(self, work: Callable[[], object]) -> None:
+        """Do some work when a thread for examinations is free."""
+        self._examinations.submit(work)
+
+    def push(self, work: Callable[[], object]) -> None:
+        """Do some work when a thread for callbacks is free."""
+        if not self.is_stopping:
+            self._callbacks.submit(work)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, and tell whether the emulator stopped meanwhile."""
+        return self._stopping.wait(seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the emulator stops, so that long work should end."""
+        return self._stopping.is_set()
+
+    def drain(self) -> None:
+        """Return when all work is done, including the queued work."""
+        self._examinations.shutdown()
+        self._callbacks.shutdown()
+
+    def stop(self) -> None:
+        """Drop the queued work, and return when the running work has ended."""
+        self._stopping.set()
+        self._examinations.shutdown(cancel_futures=True)
+        self._callbacks.shutdown(cancel_futures=True)

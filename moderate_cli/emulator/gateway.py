@@ -1,4 +1,4 @@
-"""The door of the Green API: which calls are let in, and with which code the others are refused.
+"""Which calls does the Green API accept? The others are refused with the code of the vendor's gateway.
 
 The codes come from the error tables of several products of the vendor, which agree on the names but not on each
 HTTP status; Green publishes no list of its own. The most frequent status of each is used here.
@@ -25,55 +25,6 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.state import AccessKey, State
 
 ALGORITHM = "ACS3-HMAC-SHA256"
-
-_AUTHORIZATION = re.compile(
-    rf"{ALGORITHM} +Credential=(?P<key>[^,\s]+), *SignedHeaders=(?P<names>[^,\s]+), *Signature=(?P<hex>[0-9a-f]{{64}})"
-)
-
-
-class Authorization(Struct, frozen=True):
-    """The parts of an Authorization header."""
-
-    access_key_id: str
-    signed_headers: frozenset[str]
-    signature: str
-
-
-def parse_authorization(value: str) -> Authorization | None:
-    """Take an Authorization header apart; None where it does not have the form of V3."""
-    match = _AUTHORIZATION.fullmatch(value.strip())
-    if match is None:
-        return None
-    names = frozenset(match["names"].lower().split(";"))
-    return Authorization(match["key"], names, match["hex"])
-
-
-def string_to_sign(
-    method: str,
-    path: str,
-    query: Iterable[tuple[str, str]],
-    headers: Mapping[str, str],
-    signed_headers: Iterable[str],
-) -> str:
-    """Build the text that a client signs, from a request's decoded query and its headers in lower case."""
-    names = sorted(signed_headers)
-    canonical_headers = "".join(f"{name}:{headers.get(name, '').strip()}\n" for name in names)
-    canonical_query = "&".join(f"{_encode(name)}={_encode(value)}" for name, value in sorted(query))
-    payload_hash = headers.get("x-acs-content-sha256", "")
-    canonical = "\n".join((method, path, canonical_query, canonical_headers, ";".join(names), payload_hash))
-    return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-
-
-def sign(secret: str, text: str) -> str:
-    """Compute the signature of a text in lower-case hexadecimal digits."""
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def _encode(text: str) -> str:
-    """Percent-encode by RFC 3986: only letters, digits and - _ . ~ stay."""
-    return quote(text, safe="~")
-
-
 API_VERSION = "2022-03-02"
 
 _REQUIRED = (
@@ -85,10 +36,13 @@ _REQUIRED = (
     "x-acs-content-sha256",
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_AUTHORIZATION = re.compile(
+    rf"{ALGORITHM} +Credential=(?P<key>[^,\s]+), *SignedHeaders=(?P<names>[^,\s]+), *Signature=(?P<hex>[0-9a-f]{{64}})"
+)
 
 
 def admit(request: Request, state: State) -> None:
-    """Let a signed call in, or raise the GatewayError that the vendor's gateway would answer."""
+    """Accept a signed call, or raise the GatewayError that the vendor's gateway would respond with."""
     _check_headers(request)
     authorization = _read_authorization(request)
     _check_date(request.header("x-acs-date"), state.clock())
@@ -176,3 +130,46 @@ def _check_signature(request: Request, authorization: Authorization, key: Access
         seen = text.replace("\n", " ")
         message = f"Specified signature is not matched with our calculation. server StringToSign is [{seen}]"
         raise GatewayError("SignatureDoesNotMatch", message)
+
+
+class Authorization(Struct, frozen=True):
+    """The parts of an Authorization header."""
+
+    access_key_id: str
+    signed_headers: frozenset[str]
+    signature: str
+
+
+def parse_authorization(value: str) -> Authorization | None:
+    """Parse an Authorization header; None where it does not have the form of V3."""
+    match = _AUTHORIZATION.fullmatch(value.strip())
+    if match is None:
+        return None
+    names = frozenset(match["names"].lower().split(";"))
+    return Authorization(match["key"], names, match["hex"])
+
+
+def string_to_sign(
+    method: str,
+    path: str,
+    query: Iterable[tuple[str, str]],
+    headers: Mapping[str, str],
+    signed_headers: Iterable[str],
+) -> str:
+    """Build the text that a client signs, from a request's decoded query and its headers in lower case."""
+    names = sorted(signed_headers)
+    canonical_headers = "".join(f"{name}:{headers.get(name, '').strip()}\n" for name in names)
+    canonical_query = "&".join(f"{_encode(name)}={_encode(value)}" for name, value in sorted(query))
+    payload_hash = headers.get("x-acs-content-sha256", "")
+    canonical = "\n".join((method, path, canonical_query, canonical_headers, ";".join(names), payload_hash))
+    return f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def sign(secret: str, text: str) -> str:
+    """Compute the signature of a text in lower-case hexadecimal digits."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _encode(text: str) -> str:
+    """Percent-encode by RFC 3986: only letters, digits and - _ . ~ stay."""
+    return quote(text, safe="~")

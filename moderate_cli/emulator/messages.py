@@ -1,4 +1,4 @@
-"""HTTP messages as values, without the machinery that reads and writes them."""
+"""What are requests, responses and errors? Values, without the code that reads and writes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BodyError(Exception):
 
 
 class OssError(Exception):
-    """OSS refuses a request: an HTTP error status and a named code, told in XML."""
+    """OSS refuses a request: an HTTP error status and a named code, written in XML."""
 
     def __init__(self, code: str, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """An answer, ready to be written."""
+    """A response, ready to be written."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

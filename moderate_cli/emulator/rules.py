@@ -1,4 +1,4 @@
-"""A rules file: the user's own keywords and verdicts in YAML; whatever is wrong with it is an error with its line."""
+"""Which keywords and verdicts does the user define? A rules file in YAML, whose errors have a line."""
 
 from __future__ import annotations
 
@@ -27,15 +27,26 @@ if TYPE_CHECKING:
 
     from moderate_cli.emulator.inputs import ImageParameters
 
-_NOBODY_LOOKED = NotChecked("image", "its verdict is laid down by a rule; no detector looked at it")
+_MAX_BYTES = 10_000_000  # of a rules file
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_DESCRIPTION = "local rule (local engine)"
+_CERTAIN = 100.0  # the confidence of a finding without one
+_BY_RULE = NotChecked("image", "a rule decides its verdict; no detector ran")
+
+
+class Rules(Struct, frozen=True):
+    """The content of a rules file."""
+
+    keywords: tuple[Keyword, ...] = ()
+    images: tuple[ImageRule, ...] = ()
 
 
 class ImageRule(Struct, frozen=True):
-    """A verdict that is laid down for some images, whatever the detectors would find; no finding is one, too.
+    """A fixed verdict for some images, whatever the detectors would find; it may be "no finding".
 
-    It is for images with the SHA-256 `sha256` (hexadecimal, lower case), or with a name that matches the glob `name`:
-    the last part of their URL or of their object's key, or their data id. `services` limits it to some moderation
-    services. `title` is how answers call it.
+    It applies to images with the SHA-256 `sha256` (hexadecimal, lower case), or with a name that matches the glob
+    `name`: the last part of their URL or of their object's key, or their data id. `services` limits it to some
+    moderation services. `title` is its name in responses.
     """
 
     title: str
@@ -45,7 +56,7 @@ class ImageRule(Struct, frozen=True):
     services: frozenset[str] = frozenset()
 
     def is_for(self, names: Sequence[str], sha256: str, service: str) -> bool:
-        """Tell whether this rule decides about an image that a moderation service is asked about."""
+        """Tell whether this rule applies to an image, for a moderation service."""
         if self.services and service not in self.services:
             return False
         if self.sha256 is not None:
@@ -53,33 +64,10 @@ class ImageRule(Struct, frozen=True):
         return self.name is not None and any(map(_matcher(self.name).matches, names))
 
 
-def match_rule(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
-    """Return what the first rule that fits lays down, and says that it did; None where none fits."""
-    if not rules:
-        return None
-    names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
-    rule = next((rule for rule in rules if rule.is_for(names, sha256, service)), None)
-    if rule is None:
-        return None
-    check = Check("rules", "local rules", {"Rules": [rule.title]})
-    return Examination(rule.findings, (check,), (_NOBODY_LOOKED,))
-
-
-def _names(image: ImageParameters) -> list[str]:
-    """Return the names under which the service knows an image."""
-    path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
-    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
-
-
-@lru_cache
-def _matcher(glob: str) -> Matcher:
-    return compile_glob(glob)
-
-
 class Keyword(Struct, frozen=True, dict=True):
-    """A word that marks a text with a label at a level, and the library that it belongs to.
+    """A word that gives a text a label at a level, and the library that it belongs to.
 
-    Case, width and white space make no difference. `services` limits it to some moderation services. The vendor's own
+    Case, width and white space are ignored. `services` limits it to some moderation services. The vendor's own
     libraries hit at the level high, too. Raises ValueError for a word or label without a character.
     """
 
@@ -96,17 +84,40 @@ class Keyword(Struct, frozen=True, dict=True):
 
     @cached_property
     def solid(self) -> str:
-        """The word as it is looked for, without what makes no difference."""
+        """The word as it is matched, normalized."""
         return _solid(self.word)
 
     def is_for(self, service: str) -> bool:
-        """Tell whether a moderation service looks for this word."""
+        """Tell whether this keyword applies to a moderation service."""
         return not self.services or service in self.services
 
 
+def match_rule(rules: Sequence[ImageRule], image: ImageParameters, content: bytes, service: str) -> Examination | None:
+    """Return the verdict of the first rule that matches, and which one it was; None where none does."""
+    if not rules:
+        return None
+    names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
+    rule = next((rule for rule in rules if rule.is_for(names, sha256, service)), None)
+    if rule is None:
+        return None
+    check = Check("rules", "local rules", {"Rules": [rule.title]})
+    return Examination(rule.findings, (check,), (_BY_RULE,))
+
+
+def _names(image: ImageParameters) -> list[str]:
+    """Return the names under which the service knows an image."""
+    path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
+    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
+
+
+@lru_cache
+def _matcher(glob: str) -> Matcher:
+    return compile_glob(glob)
+
+
 def find_keywords(keywords: Iterable[Keyword], texts: Iterable[str]) -> list[Keyword]:
-    """Return the keywords that stand in at least one of some texts."""
-    # A word that stands in a text as it is written stands there without the white space of both, too.
+    """Return the keywords that occur in at least one of some texts."""
+    # A word that occurs in a text also occurs without the white space of both.
     solid_texts = [_solid(text) for text in texts]
     return [keyword for keyword in keywords if any(keyword.solid in text for text in solid_texts)]
 
@@ -118,10 +129,89 @@ def _solid(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", folded).split())
 
 
-_MAX_BYTES = 10_000_000
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_DESCRIPTION = "local rule (local engine)"
-_CERTAIN = 100.0
+def read_rules(path: Path) -> Rules:
+    """Return the rules of a file; raises UsageError with the file, the line and the key."""
+    name = str(path)
+    root = parse(read_text(path, _MAX_BYTES, what="rules file", hint="check --rules"), name)
+    if root is None or _is_null(root):
+        return Rules()
+    reader = _Reader(name)
+    sections = reader.mapping(Entry(root, 1), "the file", ("keywords", "images"))
+    return Rules(
+        tuple(reader.keyword(entry) for entry in reader.items(sections, "keywords")),
+        tuple(reader.image(entry) for entry in reader.items(sections, "images")),
+    )
+
+
+class _Reader:
+    """Checks the parts of one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def mapping(self, entry: Entry, what: str, keys: Collection[str]) -> dict[str, Entry]:
+        """Return a mapping without null values; raises UsageError, also for unknown keys."""
+        if not isinstance(entry.part, dict):
+            raise self._error(entry, f"{what} must be a mapping with {', '.join(keys)}, not {describe(entry.part)}")
+        for key, inner in entry.part.items():
+            if key not in keys:
+                raise unknown_key(f"{self._name}:{inner.line}", key, keys)
+        return {key: inner for key, inner in entry.part.items() if not _is_null(inner.part)}
+
+    def items(self, entries: Mapping[str, Entry], key: str) -> Iterator[Entry]:
+        """Yield the items of the list of a key, none where it is absent; raises UsageError."""
+        if key in entries:
+            part = entries[key].part
+            if not isinstance(part, tuple):
+                raise self._error(entries[key], f"{key} must be a list, not {describe(part)}")
+            yield from part
+
+    def keyword(self, entry: Entry) -> Keyword:
+        """Return a keyword; raises UsageError."""
+        values = self._values(self.mapping(entry, "a keyword", _KEYWORD), _KEYWORD)
+        word, label = (self._needed(entry, values, key, "the keyword") for key in ("word", "label"))
+        level, services = values.get("level", RiskLevel.HIGH), frozenset(values.get("services", ()))
+        return Keyword(word, label, level=level, services=services)
+
+    def image(self, entry: Entry) -> ImageRule:
+        """Return the rule for some images; raises UsageError."""
+        entries = self.mapping(entry, "an image's rule", (*_IMAGE, "findings"))
+        values = self._values({key: inner for key, inner in entries.items() if key in _IMAGE}, _IMAGE)
+        name, sha256 = values.get("name"), values.get("sha256")
+        if (name is None) == (sha256 is None):
+            number = "neither name nor sha256" if name is None else "both name and sha256"
+            raise self._error(entry, f"the rule has {number}, and one is needed")
+        self._needed(entry, entries, "findings", "the rule")
+        findings = tuple(self._finding(each) for each in self.items(entries, "findings"))
+        services = frozenset(values.get("services", ()))
+        return ImageRule(name or sha256 or "", findings, name=name, sha256=sha256, services=services)
+
+    def _finding(self, entry: Entry) -> Finding:
+        values = self._values(self.mapping(entry, "a finding", _FINDING), _FINDING)
+        label, confidence = self._needed(entry, values, "label", "the finding"), values.get("confidence", _CERTAIN)
+        return Finding(label, confidence, _DESCRIPTION, values.get("level", risk_level(confidence)))
+
+    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, value_types.SettingType]) -> dict[str, Any]:
+        return {key: self._value(key, entry, known[key]) for key, entry in entries.items()}
+
+    def _value(self, key: str, entry: Entry, value_type: value_types.SettingType) -> Any:
+        part = entry.part
+        try:
+            return value_type.check(part.text if key in _AS_WRITTEN and isinstance(part, Scalar) else plain(part))
+        except ValueError as error:
+            raise self._error(entry, f"{key} must be {value_type.expected}, not {describe(part)}") from error
+
+    def _needed(self, entry: Entry, values: Mapping[str, Any], key: str, what: str) -> Any:
+        if key not in values:
+            raise self._error(entry, f"{what} has no {key}")
+        return values[key]
+
+    def _error(self, entry: Entry, message: str) -> UsageError:
+        return UsageError(f"{self._name}:{entry.line}: {message}")
+
+
+def _is_null(part: Part) -> bool:
+    return isinstance(part, Scalar) and part.value is None
 
 
 def _text(value: object) -> str:
@@ -155,95 +245,3 @@ _FINDING = {
 }
 _AS_WRITTEN = frozenset({"word", "label", "name", "sha256"})
 """Keys whose values are texts, whatever YAML makes of them."""
-
-
-class Rules(Struct, frozen=True):
-    """What a rules file lays down."""
-
-    keywords: tuple[Keyword, ...] = ()
-    images: tuple[ImageRule, ...] = ()
-
-
-def read_rules(path: Path) -> Rules:
-    """Return what a rules file lays down; raises UsageError, with the file, the line and the key, for what is wrong."""
-    name = str(path)
-    root = parse(read_text(path, _MAX_BYTES, what="rules file", hint="check --rules"), name)
-    if root is None or _is_null(root):
-        return Rules()
-    reader = _Reader(name)
-    sections = reader.mapping(Entry(root, 1), "the file", ("keywords", "images"))
-    return Rules(
-        tuple(reader.keyword(entry) for entry in reader.items(sections, "keywords")),
-        tuple(reader.image(entry) for entry in reader.items(sections, "images")),
-    )
-
-
-class _Reader:
-    """Checks the parts of one file."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def mapping(self, entry: Entry, what: str, keys: Collection[str]) -> dict[str, Entry]:
-        """Return a mapping without the keys that say nothing; an unknown key is an error."""
-        if not isinstance(entry.part, dict):
-            raise self._error(entry, f"{what} must be a mapping with {', '.join(keys)}, not {describe(entry.part)}")
-        for key, inner in entry.part.items():
-            if key not in keys:
-                raise unknown_key(f"{self._name}:{inner.line}", key, keys)
-        return {key: inner for key, inner in entry.part.items() if not _is_null(inner.part)}
-
-    def items(self, entries: Mapping[str, Entry], key: str) -> Iterator[Entry]:
-        """Yield the items of the list behind a key, none where it is absent."""
-        if key in entries:
-            part = entries[key].part
-            if not isinstance(part, tuple):
-                raise self._error(entries[key], f"{key} must be a list, not {describe(part)}")
-            yield from part
-
-    def keyword(self, entry: Entry) -> Keyword:
-        """Return a keyword."""
-        values = self._values(self.mapping(entry, "a keyword", _KEYWORD), _KEYWORD)
-        word, label = (self._needed(entry, values, key, "the keyword") for key in ("word", "label"))
-        level, services = values.get("level", RiskLevel.HIGH), frozenset(values.get("services", ()))
-        return Keyword(word, label, level=level, services=services)
-
-    def image(self, entry: Entry) -> ImageRule:
-        """Return the verdict that is laid down for some images."""
-        entries = self.mapping(entry, "an image's rule", (*_IMAGE, "findings"))
-        values = self._values({key: inner for key, inner in entries.items() if key in _IMAGE}, _IMAGE)
-        name, sha256 = values.get("name"), values.get("sha256")
-        if (name is None) == (sha256 is None):
-            number = "neither name nor sha256" if name is None else "both name and sha256"
-            raise self._error(entry, f"the rule has {number}, and one is needed")
-        self._needed(entry, entries, "findings", "the rule")
-        findings = tuple(self._finding(each) for each in self.items(entries, "findings"))
-        services = frozenset(values.get("services", ()))
-        return ImageRule(name or sha256 or "", findings, name=name, sha256=sha256, services=services)
-
-    def _finding(self, entry: Entry) -> Finding:
-        values = self._values(self.mapping(entry, "a finding", _FINDING), _FINDING)
-        label, confidence = self._needed(entry, values, "label", "the finding"), values.get("confidence", _CERTAIN)
-        return Finding(label, confidence, _DESCRIPTION, values.get("level", risk_level(confidence)))
-
-    def _values(self, entries: Mapping[str, Entry], known: Mapping[str, value_types.SettingType]) -> dict[str, Any]:
-        return {key: self._value(key, entry, known[key]) for key, entry in entries.items()}
-
-    def _value(self, key: str, entry: Entry, kind: value_types.SettingType) -> Any:
-        part = entry.part
-        try:
-            return kind.check(part.text if key in _AS_WRITTEN and isinstance(part, Scalar) else plain(part))
-        except ValueError as error:
-            raise self._error(entry, f"{key} must be {kind.expected}, not {describe(part)}") from error
-
-    def _needed(self, entry: Entry, values: Mapping[str, Any], key: str, what: str) -> Any:
-        if key not in values:
-            raise self._error(entry, f"{what} has no {key}")
-        return values[key]
-
-    def _error(self, entry: Entry, message: str) -> UsageError:
-        return UsageError(f"{self._name}:{entry.line}: {message}")
-
-
-def _is_null(part: Part) -> bool:
-    return isinstance(part, Scalar) and part.value is None

@@ -1,4 +1,4 @@
-"""The emulator's HTTP server: threads on loopback that turn bytes into requests and answers into bytes."""
+"""How is the emulator served? By threads on loopback that turn bytes into requests and responses into bytes."""
 
 from __future__ import annotations
 
@@ -27,70 +27,21 @@ if TYPE_CHECKING:
     from moderate_cli.emulator.green import Operation
     from moderate_cli.emulator.rules import ImageRule, Keyword
 
-_BUG = "The request processing has failed due to some unknown error."
-
-
-def answer(service: Service, request: Request) -> Response:
-    """Answer any request; what goes wrong inside becomes an internal error, as at the vendor's."""
-    try:
-        if request.path == "/":
-            return _call_operation(service, request)
-        if request.method == "GET" and request.path.startswith(green.PATH):
-            return green.show(service.state, request)
-        return buckets.answer(service.state, request)
-    except OssError as error:
-        return buckets.error_answer(error, request.header("host"))
-    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
-        return refuse(request, "InternalError", _BUG, 500)
-
-
-def refuse(request: Request, code: str, message: str, status: int) -> Response:
-    """Refuse a request in the form of the part that it is meant for."""
-    if request.path == "/":
-        error = GatewayError(code, message, status)
-        return bodies.gateway_error(error, bodies.new_request_id(), request.header("host"))
-    return buckets.error_answer(OssError(code, message, status), request.header("host"))
-
-
-def _call_operation(service: Service, request: Request) -> Response:
-    """Carry out the operation that the header x-acs-action names."""
-    action, request_id = request.header("x-acs-action"), bodies.new_request_id()
-    try:
-        admit(request, service.state)
-        data = _operation(action)(service, Call(request.parameters(), request_id))
-    except BodyError as error:
-        service.state.count_refused()
-        return bodies.body_error(action, request_id, error)
-    except GatewayError as error:
-        service.state.count_refused()
-        return bodies.gateway_error(error, request_id, request.header("host"))
-    service.state.count_answered(action)
-    return bodies.success(action, request_id, data)
-
-
-def _operation(action: str) -> Operation:
-    """Return the operation of a name."""
-    operation = OPERATIONS.get(action)
-    if operation is None:
-        message = "Specified api is not found, please check your url and method."
-        raise GatewayError("InvalidAction.NotFound", message, 404)
-    return operation
-
-
 MAX_BODY = 21 * 1024 * 1024
-"""Bytes that are read of a body: a little more than the largest image, so that the service can refuse that."""
+"""Bytes of a body: a little more than the largest image, so that the service can refuse larger ones."""
 
-_IDLE_SECONDS = 60
-_POLL_SECONDS = 0.05
+_BUG = "The request processing has failed due to some unknown error."
+_IDLE_SECONDS = 60  # until an idle connection is closed
+_POLL_SECONDS = 0.05  # between looks whether to stop
 
 
 class Emulator:
     """A local Green API and a local OSS, for as long as the `with` block runs.
 
-    `polls_before_result` questions about each task are answered with "in progress". `keywords` are looked for in the
-    texts of posts, and the first of the `image_rules` that fits an image lays its verdict down. `account_id` is the UID
-    in the checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which a
-    later emulator answers too.
+    The first `polls_before_result` polls of each task are answered with "in progress". `keywords` are searched in the
+    texts of posts, and the first of the `image_rules` that matches an image decides its verdict. `account_id` is the
+    UID in the checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which
+    a later emulator answers too.
     """
 
     def __init__(
@@ -128,7 +79,7 @@ class Emulator:
 
     @property
     def endpoint(self) -> str:
-        """The URL at which both services listen."""
+        """The URL of both services; raises RuntimeError outside of the `with` block."""
         if self._server is None:
             raise RuntimeError("the emulator runs inside a `with` block only")
         return self._server.service.endpoint
@@ -170,7 +121,7 @@ class _Server(ThreadingHTTPServer):
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving, hang up on every client, and end the work in the background."""
+        """Stop serving, close all connections, and end the background work."""
         self.shutdown()
         self._thread.join()
         self.server_close()
@@ -202,7 +153,7 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: what fails outside an answer is a client that went away."""
+        """No-op: what fails outside a response is a client that disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -227,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def handle_expect_100(self) -> bool:
-        """Tell a client that waits for permission to go on; the answer must not stay in the buffer."""
+        """Tell a waiting client to continue; the response must not stay in the buffer."""
         goes_on = super().handle_expect_100()
         self.wfile.flush()
         return goes_on
@@ -237,11 +188,11 @@ class _Handler(BaseHTTPRequestHandler):
         return formatdate(self.server.service.state.clock() if timestamp is None else timestamp, usegmt=True)
 
     def version_string(self) -> str:
-        """Name the emulator in the Server header, so that nobody takes its answers for the vendor's."""
+        """Name the emulator in the Server header, so that its responses are not taken for the vendor's."""
         return "moderate-emulator"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the name is inherited)
-        """Log nothing: standard error belongs to the program that runs the emulator."""
+        """No-op: standard error belongs to the program that runs the emulator."""
 
     def _serve(self) -> None:
         """Read the rest of a request and write the answer."""
@@ -289,3 +240,50 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(response.body)
+
+
+def answer(service: Service, request: Request) -> Response:
+    """Return the response to any request; a bug becomes an internal error, as at the vendor's."""
+    try:
+        if request.path == "/":
+            return _call_operation(service, request)
+        if request.method == "GET" and request.path.startswith(green.FRAMES_PATH):
+            return green.show_frame(service.state, request)
+        return buckets.answer(service.state, request)
+    except OssError as error:
+        return buckets.error_answer(error, request.header("host"))
+    except Exception:  # noqa: BLE001  (the boundary of the emulated service)
+        return refuse(request, "InternalError", _BUG, 500)
+
+
+def refuse(request: Request, code: str, message: str, status: int) -> Response:
+    """Refuse a request in the form of the part that it is meant for."""
+    if request.path == "/":
+        error = GatewayError(code, message, status)
+        return bodies.gateway_error(error, bodies.new_request_id(), request.header("host"))
+    return buckets.error_answer(OssError(code, message, status), request.header("host"))
+
+
+def _call_operation(service: Service, request: Request) -> Response:
+    """Carry out the operation that the header x-acs-action names."""
+    action, request_id = request.header("x-acs-action"), bodies.new_request_id()
+    try:
+        admit(request, service.state)
+        data = _operation(action)(service, Call(request.parameters(), request_id))
+    except BodyError as error:
+        service.state.count_refused()
+        return bodies.body_error(action, request_id, error)
+    except GatewayError as error:
+        service.state.count_refused()
+        return bodies.gateway_error(error, request_id, request.header("host"))
+    service.state.count_answered(action)
+    return bodies.success(action, request_id, data)
+
+
+def _operation(action: str) -> Operation:
+    """Return the operation of a name."""
+    operation = OPERATIONS.get(action)
+    if operation is None:
+        message = "Specified api is not found, please check your url and method."
+        raise GatewayError("InvalidAction.NotFound", message, 404)
+    return operation

@@ -1,4 +1,4 @@
-"""Outcomes to a stream: one module a format, imported when it is chosen."""
+"""Which renderer shows a run? One module per format, imported when it is chosen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 MAX_CLEAN = 20
-"""How many clean inputs a table or a test report names; of more it only gives the number."""
+"""Clean inputs that a table or a test report names; more are only counted."""
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
 _NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
@@ -39,10 +39,10 @@ class Renderer(Protocol):
     """Shows the outcomes of one run, in memory that does not grow with their number."""
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
-        """Take one outcome, and show it now if the format can; suppressed findings do not count."""
+        """Take one outcome, and show it now if the format can; suppressed findings are not findings."""
 
     def finish(self, summary: RunSummary) -> None:
-        """Show what is left once the run is over; called once, also where nothing was added or the run broke off."""
+        """Show the rest when the run is over; called once, even if nothing was added or the run was cut off."""
 
 
 def choose_format(choice: Format, *, to_terminal: bool) -> Format:
@@ -53,9 +53,9 @@ def choose_format(choice: Format, *, to_terminal: bool) -> Format:
 
 
 def clean_wanted(formats: Iterable[Format]) -> int | None:
-    """Return how many clean inputs have to be shown to these formats, or None where one of them names all.
+    """Return how many clean inputs these formats need, or None where one of them names all.
 
-    Of the others their number is enough, as `RunSummary.unlisted`.
+    The others are only counted, as `RunSummary.unlisted`.
     """
     formats = frozenset(formats)
     if formats <= _NAMES_NO_CLEAN:
@@ -97,7 +97,7 @@ def renderer(
 
             return CsvRenderer(stream, policy=policy)
         case Format.AUTO:
-            raise ValueError("auto is no format of its own")
+            raise ValueError("resolve auto with choose_format first")
         case _:
             return _report(choice, stream, environment, policy=policy, show_suppressed=show_suppressed)
 

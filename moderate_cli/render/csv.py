@@ -1,4 +1,4 @@
-"""CSV for spreadsheets: a header and one row an input, as soon as it is known."""
+"""How does a run look in a spreadsheet? CSV with a header and one row per input, as soon as it is known."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from moderate_cli.results import (
     verdict_of,
 )
 
+_SEPARATOR = "; "
 # What comes from the record as it is, before and after the columns that are joined or taken out of its objects.
 _FIRST = ("source", "status", "risk_level", "reported_level")
 _LAST = (
@@ -36,8 +37,6 @@ COLUMNS = (*_FIRST, *_JOINED, *_LAST)
 """The header. A cell with several values separates them with `; `, and labels, confidences and descriptions are in the
 same order, exemptions last; `suppressed` holds the suppressed labels, each with the reason, and `coverage` tells in
 words what was not judged. Other names are the record's."""
-
-_SEPARATOR = "; "
 
 
 class CsvRenderer:

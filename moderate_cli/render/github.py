@@ -32,11 +32,11 @@ from moderate_cli.render.wording import (
 from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_level, findings
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
-MAX = 10
-"""How many annotations of a kind GitHub shows."""
+MAX_ANNOTATIONS = 10
+"""Annotations of a kind that GitHub shows."""
 
 _KINDS = ("error", "warning", "notice")
-_FIRST = (-len(RiskLevel), "")  # before every input
+_FIRST = (-len(RiskLevel), "")  # sorts before every input
 
 
 class GithubRenderer:
@@ -53,8 +53,8 @@ class GithubRenderer:
         self._stream = stream
         self._environment = environment
         self._policy = policy
-        self._places = Locations()
-        self._worst: dict[str, TopN[str]] = {kind: TopN(MAX) for kind in _KINDS}
+        self._locations = Locations()
+        self._annotations: dict[str, TopN[str]] = {kind: TopN(MAX_ANNOTATIONS) for kind in _KINDS}
         self._summary = io.StringIO()
         self._markdown = MarkdownRenderer(self._summary, policy=policy, show_suppressed=show_suppressed)
 
@@ -73,12 +73,12 @@ class GithubRenderer:
         """Write the annotations, the worst first, and the job summary where there is a place for it."""
         if cut_off := cut_off_words(summary):
             title = "not tried" if not_tried_words(summary) else "cut off"
-            self._worst["error"].add(_FIRST, _command("error", title, cut_off))
+            self._annotations["error"].add(_FIRST, _command("error", title, cut_off))
         for line in left_out_lines(summary):
-            self._worst["notice"].add(_FIRST, _command("notice", "left out", line))
-        for worst in self._worst.values():
+            self._annotations["notice"].add(_FIRST, _command("notice", "left out", line))
+        for worst in self._annotations.values():
             self._stream.writelines(worst.in_order())
-        left_out = sum(worst.left_out for worst in self._worst.values())
+        left_out = sum(worst.left_out for worst in self._annotations.values())
         if left_out:
             self._stream.write(f"and {left_out:,} more, not annotated; -f jsonl lists all\n")
         self._stream.flush()
@@ -104,8 +104,8 @@ class GithubRenderer:
 
     def _annotate(self, kind: str, place: int, title: str, outcome: Outcome, said: Sequence[str]) -> None:
         text = "\n".join([f"{safe_text(outcome.item.source)}: {said[0]}", *said[1:]])
-        line = _command(kind, title, text, file=self._places.path(outcome.item))
-        self._worst[kind].add((place, outcome.item.source), line)
+        line = _command(kind, title, text, file=self._locations.path(outcome.item))
+        self._annotations[kind].add((place, outcome.item.source), line)
 
     def _append_summary(self) -> None:
         path = self._environment.variable(SUMMARY_VARIABLE)
@@ -115,7 +115,7 @@ class GithubRenderer:
             with Path(path).open("a", encoding="utf-8", newline="\n") as file:
                 file.write(self._summary.getvalue())
         except (OSError, ValueError) as error:  # ValueError: a name with a null character
-            echo(self._environment, f"the job summary cannot be written: {error}")
+            echo(self._environment, f"cannot write the job summary: {error}")
 
 
 def _command(kind: str, title: str, text: str, *, file: str | None = None) -> str:

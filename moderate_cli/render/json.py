@@ -1,4 +1,4 @@
-"""JSON for scripts: a line a record as it is known, or one document written as a stream."""
+"""How do scripts read a run? JSON: a line per record as soon as it is known, or one document written as a stream."""
 
 from __future__ import annotations
 

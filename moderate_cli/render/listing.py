@@ -1,4 +1,4 @@
-"""Rows of facts to a stream: a table for people, JSON and CSV for programs; where the facts come from goes along."""
+"""How is a list of facts written? As a table for people, and JSON or CSV for programs, with the source and its date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listing as a table: columns where there is room for them, else one block a row."""
+"""How does a listing look on a terminal? As columns where there is room, else as one block per row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,8 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.render.listing import Listing, Row
 from moderate_cli.render.styles import plain_console
 
-_GAP = 3
-
-
-_LEAST_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
-
-
+_GAP = 3  # columns between columns
+_MIN_ROOM = 28  # columns: with less left for the last cell, rows are shown as blocks
 _INDENT = "  "
 
 
@@ -50,7 +46,7 @@ def _widths(listing: Listing, width: int) -> list[int] | None:
         longest_word = max(Text(word).cell_len for cell in (title, *cells) for word in cell.split())
         widths.append(max(min(max(lines), width // 3), longest_word))
     room = width - sum(widths[:-1]) - _GAP * (len(widths) - 1)
-    return [*widths[:-1], room] if room >= min(_LEAST_ROOM, widths[-1]) else None
+    return [*widths[:-1], room] if room >= min(_MIN_ROOM, widths[-1]) else None
 
 
 def _table(listing: Listing, widths: Sequence[int]) -> Table:

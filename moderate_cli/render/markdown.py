@@ -32,6 +32,7 @@ from moderate_cli.results import GatePolicy, RunSummary, Suppression, findings
 
 MAX_ROWS = 1_000
 """How many inputs are listed, if they fit."""
+
 MAX_LENGTH = 60_000
 """Characters; a comment on GitHub holds 65,536, and there may be something before this."""
 
@@ -51,23 +52,23 @@ class MarkdownRenderer:
         self._policy = policy
         self._show_suppressed = show_suppressed
         self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: TopN[Outcome] = TopN(MAX_ROWS)
+        self._top: TopN[Outcome] = TopN(MAX_ROWS)
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if there is something to say about it and it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         if _has_news(shown) or (suppressions and self._show_suppressed):
-            self._worst.add(sort_key(shown), shown)
+            self._top.add(sort_key(shown), shown)
 
     def finish(self, summary: RunSummary) -> None:
         """Write the counts, the rows as far as they fit, and the labels."""
         head, tail = _paragraphs(self._head(summary)), _paragraphs(self._tail(summary))
-        outcomes = self._worst.in_order()
+        outcomes = self._top.in_order()
         rows = list(_fitting(map(self._row, outcomes), MAX_LENGTH - len(head) - len(tail)))
         self._stream.write(head)
         if rows:
             self._stream.write("| Risk | Input | Findings |\n|---|---|---|\n" + "".join(rows) + "\n")
-        left_out = self._worst.left_out + len(outcomes) - len(rows)
+        left_out = self._top.left_out + len(outcomes) - len(rows)
         if left_out:
             self._stream.write(f"and {left_out:,} more, not listed here; `-f jsonl` lists all.\n\n")
         self._stream.write(tail)

@@ -1,4 +1,4 @@
-"""Where a report goes: standard output, or a file that appears in one piece."""
+"""Where does a report go? To standard output, or to a file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class OutputError(ModerateError):
-    """A file that was being written cannot be written any more; a full disk, most often."""
+    """A file can no longer be written, most often for a full disk."""
 
     exit_code = ExitCode.FATAL
 
@@ -29,7 +29,7 @@ class OutputError(ModerateError):
 
 
 def _ignore(_: str) -> None:
-    """Tell nobody."""
+    """No-op."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None
         return
     if str(path) == "-":
         hint = "leave the option out for standard output, or write ./- for a file of that name"
-        raise UsageError("- is no name of a file here", code="output_unwritable", hint=hint)
+        raise UsageError("- is not a file name here", code="output_unwritable", hint=hint)
     try:
         file = _Report(path)
     except OSError as error:
@@ -100,7 +100,7 @@ class _Report(AtomicFile):
         except OSError as error:
             raise OutputError(self._shown, error) from error
         if not was_replaced:
-            note(f"{self._shown} was written in place: another file cannot take its name")
+            note(f"{self._shown} was written in place: it cannot be replaced atomically")
 
 
 def _text(file: _Report) -> TextIO:

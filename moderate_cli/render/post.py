@@ -1,4 +1,4 @@
-"""A verdict laid back on the post: each label stands at the title and text, comment or reply that it belongs to."""
+"""Which part of a post does each label belong to? A tree with the labels at their title, text, comment or reply."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ from moderate_cli.render.rows import (
 from moderate_cli.render.styles import harmless, level_text
 from moderate_cli.render.wording import level_word
 
+_GUIDE = 4  # columns that Rich draws before a leaf, for each level
+_MIN_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
+_MIN_TEXT = 10  # columns of a text that is shortened
+
 
 class PostPart(Struct, frozen=True):
     """What labels can belong to: `where` is its JSON path, `lines` are pairs of a name and what the user wrote.
@@ -33,52 +37,6 @@ class PostPart(Struct, frozen=True):
     where: str
     number: tuple[int, ...]
     lines: tuple[tuple[str, str], ...]
-
-
-def post_parts(post: Json) -> Iterator[PostPart]:
-    """Yield the parts of a post, each before the replies to it."""
-    main = post.get("mainData")
-    if isinstance(main, Mapping):
-        yield PostPart("$.mainData", (), tuple(_main_lines(main)))
-    yield from _comments(post, "$", ())
-
-
-def _main_lines(main: Json) -> Iterator[tuple[str, str]]:
-    named = {"title": _text(main.get("mainTitle")), "text": _text(main.get("mainContent"))}
-    images = _image_count(main.get("mainImages"))
-    yield from ((name, text) for name, text in named.items() if text)
-    if images or not any(named.values()):
-        yield images or "no title, no text", ""
-
-
-def _comments(above: Json, path: str, number: tuple[int, ...]) -> Iterator[PostPart]:
-    for index, comment in enumerate(_list(above.get("commentDatas"))):
-        where, at = f"{path}.commentDatas[{index}]", (*number, index + 1)
-        parts = comment if isinstance(comment, Mapping) else {"content": comment}
-        images = _image_count(parts.get("images"))
-        name = f"{'reply' if number else 'comment'} {'.'.join(map(str, at))}{f' ({images})' if images else ''}"
-        yield PostPart(where, at, ((name, _text(parts.get("content"))),))
-        yield from _comments(parts, where, at)
-
-
-def _image_count(images: object) -> str:
-    count = len(_list(images))
-    return "" if not count else "1 image" if count == 1 else f"{count} images"
-
-
-def _list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-_GUIDE = 4  # columns that Rich draws before a leaf, for each level
-_LEAST_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
-_SHORTEST = 10  # columns of a text that is shortened
 
 
 def known_post(outcome: Outcome) -> Json | None:
@@ -122,7 +80,7 @@ def _is_answered(part: PostPart, verdict: Verdict) -> bool:
 
 
 def _depth(part: PostPart, width: int) -> int:
-    deepest = (width - _LEAST_ROOM) // _GUIDE - 1
+    deepest = (width - _MIN_ROOM) // _GUIDE - 1
     return max(1, min(len(part.number), deepest))
 
 
@@ -138,7 +96,7 @@ def _heading(part: PostPart, room: int) -> Text:
 
 def _heading_line(name: str, text: str, room: int) -> Text:
     head = Text(f"{name}: " if text else name, style="bold")
-    return Text.assemble(head, _shortened(" ".join(text.split()), max(room - head.cell_len, _SHORTEST)))
+    return Text.assemble(head, _shortened(" ".join(text.split()), max(room - head.cell_len, _MIN_TEXT)))
 
 
 def _shortened(text: str, room: int) -> Text:
@@ -148,3 +106,44 @@ def _shortened(text: str, room: int) -> Text:
         shown.rstrip()
         shown.append("…")
     return shown
+
+
+def post_parts(post: Json) -> Iterator[PostPart]:
+    """Yield the parts of a post, each before the replies to it."""
+    main = post.get("mainData")
+    if isinstance(main, Mapping):
+        yield PostPart("$.mainData", (), tuple(_main_lines(main)))
+    yield from _comments(post, "$", ())
+
+
+def _main_lines(main: Json) -> Iterator[tuple[str, str]]:
+    named = {"title": _text(main.get("mainTitle")), "text": _text(main.get("mainContent"))}
+    images = _image_count(main.get("mainImages"))
+    yield from ((name, text) for name, text in named.items() if text)
+    if images or not any(named.values()):
+        yield images or "no title, no text", ""
+
+
+def _comments(above: Json, path: str, number: tuple[int, ...]) -> Iterator[PostPart]:
+    for index, comment in enumerate(_list(above.get("commentDatas"))):
+        where, at = f"{path}.commentDatas[{index}]", (*number, index + 1)
+        parts = comment if isinstance(comment, Mapping) else {"content": comment}
+        images = _image_count(parts.get("images"))
+        name = f"{'reply' if number else 'comment'} {'.'.join(map(str, at))}{f' ({images})' if images else ''}"
+        yield PostPart(where, at, ((name, _text(parts.get("content"))),))
+        yield from _comments(parts, where, at)
+
+
+def _image_count(images: object) -> str:
+    count = len(_list(images))
+    return "" if not count else "1 image" if count == 1 else f"{count} images"
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

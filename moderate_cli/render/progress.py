@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, a line every ten seconds elsewhere."""
+"""How far is a run? A bar on a terminal, a line every ten seconds elsewhere, both on stderr."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ BAR_AFTER = 0.8  # seconds: what is done by then needs no bar
 LINE_EVERY = 10.0  # seconds
 _REFRESH = 0.1  # seconds
 _ROOM_FOR_ECHO = 8  # columns: where ^C does not fit behind the bar, it leaves half of it behind
-_NARROWEST = 20  # columns
+_MIN_WIDTH = 20  # columns
 
 Total = Callable[[], int | None]
-"""Tells the number of inputs, or None while nobody knows it."""
+"""Returns the number of inputs, or None while it is unknown."""
 
 
 class Progress(Protocol):
-    """Is told of each outcome."""
+    """Receives the counts after each outcome."""
 
     def update(self, summary: RunSummary) -> None:
-        """Show the counts, or maybe later."""
+        """Show the counts, now or later."""
 
 
 class SharedStream(io.TextIOBase):
@@ -59,7 +59,7 @@ class SharedStream(io.TextIOBase):
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """Tell what the stream below is."""
+        """Tell whether the stream below is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
@@ -79,7 +79,7 @@ class SharedStream(io.TextIOBase):
 
 @contextmanager
 def progress(environment: Environment, *, wanted: bool, total: Total) -> Iterator[Progress]:
-    """Give what shows the progress of a run until the end of the `with` block, and leave nothing of it behind."""
+    """Show the progress of a run until the end of the `with` block, and erase it then."""
     stream = environment.stderr
     if not wanted:
         yield _Silent()
@@ -94,10 +94,10 @@ def progress(environment: Environment, *, wanted: bool, total: Total) -> Iterato
 
 
 class _Silent:
-    """Shows nothing."""
+    """No-op."""
 
     def update(self, summary: RunSummary) -> None:
-        """Show nothing."""
+        """No-op."""
 
 
 class _Lines:
@@ -148,7 +148,7 @@ class _Bar:
         from moderate_cli.render.styles import plain_console
 
         color = self._environment.wants_color("auto", self._stream.below)
-        width = max(_NARROWEST, self._environment.width() - _ROOM_FOR_ECHO)
+        width = max(_MIN_WIDTH, self._environment.width() - _ROOM_FOR_ECHO)
         console = plain_console(self._stream.below, width=width, color=color, terminal=True)
         with Live(
             get_renderable=self._line,

@@ -1,4 +1,4 @@
-"""What there is to say about an outcome, a row each: labels, what stands behind them, services, frames, problems."""
+"""What is shown of an outcome? A row per label, detail, service, frame or problem."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def outcome_rows(outcome: Outcome) -> list[Row]:
         case Judged():
             return list(_verdict_rows(outcome))
         case Pending(req_id=req_id):
-            ask = harmless(shlex.quote(req_id), before="ask with: moderate poll ")
+            ask = harmless(shlex.quote(req_id), before="run: moderate poll ")
             return [Row(harmless(req_id), description=ask)]
         case Skipped(error=error) | Failed(error=error):
             message = Text.assemble(harmless(error.message), harmless(error.hint or "", "dim", "; "))
@@ -93,12 +93,12 @@ def label_row(label: Label, *, with_where: bool = True) -> Row:
 
 
 def detail_rows(ext: Json) -> list[Row]:
-    """Return a row for each thing that stands behind the labels."""
+    """Return a row for each detail behind the labels."""
     return [Row(harmless(name, "dim"), description=harmless(text, "dim")) for name, text in details(ext)]
 
 
 def remark_rows(outcome: Outcome) -> list[Row]:
-    """Return a row for each thing that an answer leaves out, or that is odd about it."""
+    """Return a row for each remark on a response."""
     return [Row(Text("note", "magenta"), description=harmless(text)) for text in remarks(outcome)]
 
 
@@ -108,7 +108,7 @@ def nothing_found() -> Row:
 
 
 def not_answered() -> Row:
-    """Return the row of something of which the answer says nothing."""
+    """Return the row of something that the response leaves out."""
     return Row(Text("not answered", style="bold magenta"))
 
 
@@ -151,7 +151,7 @@ def _service_rows(outcome: Judged, whole: Iterable[Label]) -> Iterator[Row]:
 
 
 def _read_rows(outcome: Skipped | Failed) -> Iterator[Row]:
-    """Yield what could be read of an answer that failed."""
+    """Yield what could be read of a failed response."""
     verdict = read_part(outcome)
     if verdict is None:
         return

@@ -34,60 +34,20 @@ from moderate_cli.render.wording import (
 )
 from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
-_HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
-_MAX_LENGTH = 1_000  # characters; GitHub shows 1,024 of a description
-# What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
-_SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
-
-
-class Rules:
-    """The rules in the order in which their labels were found first."""
-
-    def __init__(self) -> None:
-        self._labels: dict[str, tuple[int, Label]] = {}
-
-    def index(self, label: Label) -> int:
-        """Return the place of a label's rule."""
-        return self._labels.setdefault(label.label, (len(self._labels), label))[0]
-
-    def listed(self) -> list[dict[str, Any]]:
-        """Return the rules."""
-        return [_rule(label) for _, label in self._labels.values()]
-
-
-def plain(text: str) -> dict[str, str]:
-    """Return a message whose text is shown as it is."""
-    return {"text": text.translate(_SPECIAL)}
-
-
-def _rule(label: Label) -> dict[str, Any]:
-    name = safe_text(label.label)
-    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
-    found = f"{name}: {words}" if words else name
-    by = f" by {safe_text(label.service)}" if label.service else ""
-    todo = "Look at what was found. Replace it, or suppress the finding and say why:"
-    command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
-    return {
-        "id": name,
-        "shortDescription": plain(found),
-        "fullDescription": plain(f"{found} (found{by}; the risk level is the service's)"),
-        "help": {**plain(f"{found}. {todo} {command}"), "markdown": f"{todo}\n\n```\n{command}\n```\n"},
-        "helpUri": _HELP_URI,
-        "properties": {"tags": ["content-moderation"]},
-    }
-
-
 MAX_RESULTS = 25_000
-"""How many results GitHub takes from one run; it refuses a file with more."""
+"""Results that GitHub takes from one run; it refuses a file with more."""
+
 MAX_PROBLEMS = 1_000
 MAX_REMARKS = 1_000
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HELP_URI = "https://www.alibabacloud.com/help/en/content-moderation"
+_MAX_LENGTH = 1_000  # characters; GitHub shows 1,024 of a description
+# What SARIF reads as a placeholder or a link in a plain text (3.11.5 and 3.11.6), and how it is written instead.
+_SPECIAL = str.maketrans({"{": "{{", "}": "}}", "[": r"\[", "]": r"\]", "\\": r"\\"})
 _LEVELS = {RiskLevel.HIGH: "error", RiskLevel.MEDIUM: "warning", RiskLevel.LOW: "note"}
 # GitHub knows a finding again by this one alone, and would work it out from the lines of the file.
 _FINGERPRINT = "primaryLocationLineHash"
-
-
 # What leaves the execution successful: that something was found is no failure of the tool.
 _SUCCESS = frozenset({ExitCode.OK, ExitCode.FOUND})
 
@@ -95,13 +55,13 @@ _SUCCESS = frozenset({ExitCode.OK, ExitCode.FOUND})
 class SarifRenderer:
     """One run; an input without a verdict is a notification, and makes the execution unsuccessful.
 
-    What was not looked at in an image is a notification too, and so are the inputs that a run did not come to.
+    What was not judged of an image is a notification too, and so are the inputs that were not tried.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
         self._policy = policy
-        self._places = Locations()
+        self._locations = Locations()
         self._rules = Rules()
         self._results = 0
         self._problems = _Notifications(MAX_PROBLEMS)
@@ -158,7 +118,7 @@ class SarifRenderer:
         }
 
     def _artifact(self, item: Item) -> dict[str, Any]:
-        uri = self._places.uri(item)
+        uri = self._locations.uri(item)
         base = {"uriBaseId": "%SRCROOT%"} if uri.is_relative else {}
         return {"artifactLocation": {"uri": uri.text, **base}}
 
@@ -167,7 +127,7 @@ class SarifRenderer:
 
         The worst of the frames that show a label may be another one each time.
         """
-        content = outcome.sha256 or self._places.uri(outcome.item).text
+        content = outcome.sha256 or self._locations.uri(outcome.item).text
         where = "" if is_of_frame(finding.label) else finding.label.where or ""
         text = "\n".join([content, finding.label.label, where])
         return f"{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}:1"
@@ -181,7 +141,7 @@ class SarifRenderer:
             self._problems.add(self._note(level, error.code, text, outcome.item))
 
     def _add_remarks(self, outcome: Outcome) -> None:
-        """Keep what an answer leaves out, and what else there is to say of it."""
+        """Keep the remarks on a response."""
         said, verdict = remarks(outcome, self._policy), verdict_of(outcome)
         if not said or verdict is None:
             return
@@ -190,7 +150,7 @@ class SarifRenderer:
         self._remarks.add(self._note("warning" if is_wrong else "note", code, "; ".join(said), outcome.item))
 
     def _final_notes(self, summary: RunSummary) -> Iterator[dict[str, Any]]:
-        """Yield what is known only at the end: what is left out here, and what the run did not come to."""
+        """Yield what is known only at the end: what is left out here, and what was not tried."""
         left_out = self._results - MAX_RESULTS
         if left_out > 0:
             text = f"{left_out:,} more results are left out; -f jsonl lists all"
@@ -198,7 +158,7 @@ class SarifRenderer:
         if more := self._problems.left_out:
             yield self._note("error", "too_many_problems", f"{more:,} more inputs have no verdict")
         if more := self._remarks.left_out:
-            yield self._note("warning", "too_many_remarks", f"{more:,} more answers leave something out, or are odd")
+            yield self._note("warning", "too_many_remarks", f"{more:,} more responses are incomplete or have notes")
         if not_tried := not_tried_words(summary):
             yield self._note("error", "not_tried", not_tried)
         if summary.is_cut_off:
@@ -223,3 +183,40 @@ class _Notifications(Struct):
             self.written.append(dump(note))
         else:
             self.left_out += 1
+
+
+class Rules:
+    """The rules in the order in which their labels were found first."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, tuple[int, Label]] = {}
+
+    def index(self, label: Label) -> int:
+        """Return the place of a label's rule."""
+        return self._labels.setdefault(label.label, (len(self._labels), label))[0]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the rules."""
+        return [_rule(label) for _, label in self._labels.values()]
+
+
+def _rule(label: Label) -> dict[str, Any]:
+    name = safe_text(label.label)
+    words = safe_text(known_meaning(label.label, label.service) or meaning(label))[:_MAX_LENGTH]
+    found = f"{name}: {words}" if words else name
+    by = f" by {safe_text(label.service)}" if label.service else ""
+    todo = "Review the finding. Replace the image, or suppress the finding with a reason:"
+    command = f"moderate allow IMAGE --label {shlex.quote(name)} --reason REASON"
+    return {
+        "id": name,
+        "shortDescription": plain(found),
+        "fullDescription": plain(f"{found} (found{by}; the risk level is the service's)"),
+        "help": {**plain(f"{found}. {todo} {command}"), "markdown": f"{todo}\n\n```\n{command}\n```\n"},
+        "helpUri": _HELP_URI,
+        "properties": {"tags": ["content-moderation"]},
+    }
+
+
+def plain(text: str) -> dict[str, str]:
+    """Return a message whose text is shown as it is."""
+    return {"text": text.translate(_SPECIAL)}

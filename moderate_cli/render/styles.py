@@ -1,4 +1,4 @@
-"""The words and colours of tables and trees; a colour never says what a word beside it does not."""
+"""Which colours do tables and trees have? A colour never says what a word beside it does not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from rich.text import Text
 
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Outcome, Post, QueuedTask
+
+STYLES = {
+    "high": "bold red",
+    "medium": "bold yellow",
+    "low": "cyan",
+    "none": "green",
+    "unknown": "bold magenta",
+    "pending": "cyan",
+    "skipped": "magenta",
+    "failed": "bold magenta",
+}
 
 
 def plain_console(stream: TextIO, *, width: int, color: bool, terminal: bool = False) -> Console:
@@ -27,18 +38,6 @@ def plain_console(stream: TextIO, *, width: int, color: bool, terminal: bool = F
         emoji=False,
         legacy_windows=False,
     )
-
-
-STYLES = {
-    "high": "bold red",
-    "medium": "bold yellow",
-    "low": "cyan",
-    "none": "green",
-    "unknown": "bold magenta",
-    "pending": "cyan",
-    "skipped": "magenta",
-    "failed": "bold magenta",
-}
 
 
 def harmless(text: str, style: str = "", before: str = "") -> Text:

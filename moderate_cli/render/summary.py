@@ -1,4 +1,4 @@
-"""The counts of a run in a few lines, for stderr."""
+"""What did a run do, and what would it do? A few lines for stderr, and a line per input of a dry run."""
 
 from __future__ import annotations
 
@@ -13,75 +13,21 @@ from moderate_cli.render.json import dump
 from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
 from moderate_cli.results import RunSummary
 
-
-def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
-    """Return what writes one line for an outcome: for people, or as JSON."""
-    write = _json if as_json else _words
-
-    def add(outcome: Outcome) -> None:
-        stream.write(write(outcome) + "\n")
-        stream.flush()
-
-    return add
-
-
-def _action(outcome: Outcome) -> str:
-    match outcome:
-        case Planned(calls=0):
-            return "once"
-        case Planned():
-            return "send"
-        case Skipped():
-            return "skip"
-        case Failed():
-            return "fail"
-        case _:
-            return "reuse"
-
-
-def _words(outcome: Outcome) -> str:
-    reason = f": {with_hint(outcome.error)}" if isinstance(outcome, Skipped | Failed) else ""
-    more = " (the same content as another)" if isinstance(outcome, Planned) and not outcome.calls else ""
-    return safe_text(f"{_action(outcome):<6}{outcome.item.source}{reason}{more}")
-
-
-def _json(outcome: Outcome) -> str:
-    error = outcome.error if isinstance(outcome, Skipped | Failed) else None
-    data: dict[str, Any] = {
-        "source": outcome.item.source,
-        "action": _action(outcome),
-        "calls": outcome.calls if isinstance(outcome, Planned) else 0,
-        "sha256": outcome.sha256,
-        "bytes": outcome.size,
-        "operation": outcome.call.operation,
-        "services": list(outcome.call.services),
-        "error": None
-        if error is None
-        else {
-            "code": error.code,
-            "api_code": getattr(error, "api_code", None),
-            "message": error.message,
-            "hint": error.hint,
-        },
-    }
-    return dump(data)
-
-
-_STOPPED = {
-    ExitCode.BROKEN_PIPE: "stopped, because the reader of the pipe went away: ",
+_STOP_WORDS = {
+    ExitCode.BROKEN_PIPE: "broken pipe: ",
     ExitCode.INTERRUPTED: "interrupted: ",
 }
 _MAX_LABELS = 10
 _MAX_NOTES = 10
-_MANY = 10  # inputs from which on a rate says something
+_MANY = 10  # inputs; the rate of fewer means little
 
 
 def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
     """Yield what was judged and what was not, how long that took, what was found, and what it costs.
 
-    A run that was cut off has more than a line about nothing, whatever cut it off.
+    `seconds` is the duration of the run. A run that was cut off is reported in full, even without inputs.
     """
-    stopped = _STOPPED.get(summary.stopped_by, "") if summary.stopped_by else ""
+    stopped = _STOP_WORDS.get(summary.stopped_by, "") if summary.stopped_by else ""
     yield from _notes(summary, noun)
     if not summary.inputs and not summary.is_cut_off:
         yield f"no {noun} found{_left_out(summary)}"
@@ -94,7 +40,7 @@ def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun:
     yield from left_out_lines(summary)
     yield from coverage_lines(summary, noun)
     if summary.not_tried and summary.stopped_by is None and not summary.fatal:
-        yield "the cap of calls is reached: raise --max-calls, or go on with --reuse"
+        yield "call limit reached: raise --max-calls, or continue with --reuse"
     if estimate.calls:
         least = "at least " if summary.pending else ""  # the frames of what is pending are counted by its result
         yield f"{least}{counted(estimate.calls, 'billed call')}: {estimate.in_words()}"
@@ -107,8 +53,8 @@ def plan_lines(summary: RunSummary, estimate: Estimate, noun: str = "image") -> 
         yield f"no {noun} found{_left_out(summary)}"
         return
     others = {
-        "with the same content as another": summary.duplicates,
-        "known already": summary.reused,
+        "duplicate": summary.duplicates,
+        "reused": summary.reused,
         "refused": summary.skipped,
         "failed": summary.failed,
     }
@@ -122,7 +68,7 @@ def plan_lines(summary: RunSummary, estimate: Estimate, noun: str = "image") -> 
 def _notes(summary: RunSummary, noun: str) -> Iterator[str]:
     yield from (f"{counted(count, noun)}: {note}" for note, count in summary.notes.most_common(_MAX_NOTES))
     if len(summary.notes) > _MAX_NOTES:
-        yield f"and {counted(len(summary.notes) - _MAX_NOTES, 'other note')}; -f jsonl lists all"
+        yield f"and {counted(len(summary.notes) - _MAX_NOTES, 'more note')}; -f jsonl lists all"
 
 
 def _counts(summary: RunSummary) -> str:
@@ -144,16 +90,68 @@ def _counts(summary: RunSummary) -> str:
 def _labels(summary: RunSummary) -> str:
     shown = [f"{count:,} {label}" for label, count in summary.labels.most_common(_MAX_LABELS)]
     more = len(summary.labels) - len(shown)
-    return ", ".join([*shown, *([f"and {more} other labels"] if more else [])])
+    return ", ".join([*shown, *([f"and {more} more labels"] if more else [])])
 
 
 def _rate(summary: RunSummary, seconds: float) -> str:
-    return f" ({summary.inputs / seconds:.0f} a second)" if summary.inputs >= _MANY and seconds > 0 else ""
+    return f" ({summary.inputs / seconds:.0f}/s)" if summary.inputs >= _MANY and seconds > 0 else ""
 
 
 def _left_out(summary: RunSummary) -> str:
-    files = "1 file that is" if summary.non_images == 1 else f"{summary.non_images:,} files that are"
-    non_images = f", {files} no image passed over" if summary.non_images else ""
+    non_images = f", {counted(summary.non_images, 'non-image file')} skipped" if summary.non_images else ""
     ignored = f", {counted(summary.ignored, 'file')} ignored" if summary.ignored else ""
-    links = f", {counted(summary.links, 'link')} out of the tree not followed" if summary.links else ""
+    links = f", {counted(summary.links, 'link')} leaving the tree not followed" if summary.links else ""
     return non_images + ignored + links
+
+
+def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:
+    """Return a function that writes one line per outcome: for people, or as JSON."""
+    write = _plan_json if as_json else _plan_line
+
+    def add(outcome: Outcome) -> None:
+        stream.write(write(outcome) + "\n")
+        stream.flush()
+
+    return add
+
+
+def _plan_line(outcome: Outcome) -> str:
+    reason = f": {with_hint(outcome.error)}" if isinstance(outcome, Skipped | Failed) else ""
+    more = " (duplicate content)" if isinstance(outcome, Planned) and not outcome.calls else ""
+    return safe_text(f"{_action(outcome):<6}{outcome.item.source}{reason}{more}")
+
+
+def _plan_json(outcome: Outcome) -> str:
+    error = outcome.error if isinstance(outcome, Skipped | Failed) else None
+    data: dict[str, Any] = {
+        "source": outcome.item.source,
+        "action": _action(outcome),
+        "calls": outcome.calls if isinstance(outcome, Planned) else 0,
+        "sha256": outcome.sha256,
+        "bytes": outcome.size,
+        "operation": outcome.call.operation,
+        "services": list(outcome.call.services),
+        "error": None
+        if error is None
+        else {
+            "code": error.code,
+            "api_code": getattr(error, "api_code", None),
+            "message": error.message,
+            "hint": error.hint,
+        },
+    }
+    return dump(data)
+
+
+def _action(outcome: Outcome) -> str:
+    match outcome:
+        case Planned(calls=0):
+            return "once"
+        case Planned():
+            return "send"
+        case Skipped():
+            return "skip"
+        case Failed():
+            return "fail"
+        case _:
+            return "reuse"

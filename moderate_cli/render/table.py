@@ -1,4 +1,4 @@
-"""A table for people: what was found in each image, posts as trees, and a summary by level and by label."""
+"""What do people see of a run? A table of images, a tree per post, a summary, and the table of the history."""
 
 from __future__ import annotations
 
@@ -29,21 +29,87 @@ from moderate_cli.render.wording import (
 )
 from moderate_cli.results import RunSummary, Suppression, is_clean, verdict_of
 
+MAX_ROWS = 1_000
+"""Inputs that are listed."""
+
+_MAX_LABELS = 20
 _NARROW = 100  # columns: below, findings stand under the name of their image instead of beside it
 _RISK = len("unknown")
 _CONFIDENCE = len("Confidence")
 _GAP = 3
 _INDENT = 2
+_HEAD = "Result, newest first; times are in UTC"
+_FRAME_NOTE = "frame URLs expire after five minutes"
+
+
+class TableRenderer:
+    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post.
+
+    Clean inputs are listed where they are few.
+    """
+
+    def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
+        self._console = plain_console(stream, width=width, color=color)
+        self._suppressed = SuppressionFilter(shown=show_suppressed)
+        self._top: TopN[Outcome] = TopN(MAX_ROWS)
+        self._clean = CleanInputs()
+        self._totals = Totals()
+
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Keep one outcome, if it is among the worst."""
+        shown = self._suppressed.shown(outcome, suppressions)
+        self._totals.add(shown)
+        if is_clean(outcome):
+            self._clean.add(shown)
+        else:
+            self._top.add(sort_key(shown), shown)
+
+    def finish(self, summary: RunSummary) -> None:
+        """Show the outcomes, the summary, and the notes, with an empty line between them."""
+        for number, block in enumerate(self._blocks(summary)):
+            if number:
+                self._console.print()
+            self._console.print(block)
+
+    def _blocks(self, summary: RunSummary) -> Iterator[RenderableType]:
+        outcomes = sorted([*self._top.in_order(), *self._clean.named(summary)], key=_worst_first)
+        in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
+        if in_table:
+            yield outcome_table(in_table, self._console.width)
+        if any(map(_has_frame_address, in_table)):
+            yield Text(_FRAME_NOTE, style="dim")
+        for outcome in outcomes:
+            post = known_post(outcome)
+            if post is not None and isinstance(outcome, Judged):
+                yield post_tree(outcome, post, self._console.width)
+        yield from (Text(note, style="bold") for note in self._left_out(summary))
+        yield from filter(None, [self._totals.engine_note()])
+        if summary.inputs > 1:
+            yield summary_table(summary, f"{self._totals.noun}s")
+        yield from filter(None, [self._totals.tokens_line()])
+
+    def _left_out(self, summary: RunSummary) -> Iterator[str]:
+        yield from filter(None, [cut_off_words(summary)])
+        if self._top.left_out:
+            yield f"and {self._top.left_out:,} more, not listed here; -f jsonl lists all"
+        if count := self._clean.unnamed(summary):
+            yield f"{count:,} clean, not listed here; -f jsonl lists all"
+        yield from filter(None, [self._suppressed.note()])
+
+
+def _worst_first(outcome: Outcome) -> tuple[int, str]:
+    if isinstance(outcome, Judged):
+        return -outcome.verdict.gate_level.rank, outcome.item.source
+    return 1 if isinstance(outcome, Pending) else 2, outcome.item.source
+
+
+def _has_frame_address(outcome: Outcome) -> bool:
+    return isinstance(outcome, Judged) and any(frame.url for frame in outcome.verdict.frames)
 
 
 def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
     """Return the table of outcomes in the order given."""
     return _narrow_table(outcomes) if width < _NARROW else _wide_table(outcomes, width)
-
-
-def plain_table() -> Table:
-    """Return an empty table in the style of all of them."""
-    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
 
 
 def _wide_table(outcomes: Sequence[Outcome], width: int) -> Table:
@@ -87,7 +153,9 @@ def _widest(texts: Iterable[Text], *, at_most: int) -> int:
     return min(max((text.cell_len for text in texts), default=0), at_most)
 
 
-_MAX_LABELS = 20
+def plain_table() -> Table:
+    """Return an empty table in the style of all of them."""
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
 
 
 def summary_table(summary: RunSummary, noun: str) -> Table:
@@ -108,7 +176,7 @@ def summary_table(summary: RunSummary, noun: str) -> Table:
 
 
 class Totals:
-    """What is told once for all outcomes of a run; memory grows with what there is to tell, not with their number."""
+    """What is shown once for all outcomes of a run; memory does not grow with their number."""
 
     def __init__(self) -> None:
         self._kinds: set[str] = set()
@@ -135,7 +203,7 @@ class Totals:
         return input_word(self._kinds)
 
     def tokens_line(self) -> Text | None:
-        """Return the tokens that all calls took together, or None where the service counted none."""
+        """Return the tokens of all calls together, or None where the service counted none."""
         if self._tokens is None:
             return None
         incoming, outgoing, total = self._tokens
@@ -143,7 +211,7 @@ class Totals:
         return Text.assemble(("tokens:", "bold"), f" {total:,}{parts}")
 
     def engine_note(self) -> Text | None:
-        """Return what the local engine checked and what it did not, or None where it was not asked."""
+        """Return what the local engine checked and what it did not, or None where it was not used."""
         if not self._checks and not self._missing:
             return None
         head = Text.assemble(("Local engine", "bold"), f" checked: {safe_text(', '.join(self._checks))}")
@@ -172,9 +240,6 @@ def _listed(engine: Json, name: str) -> Iterator[Json]:
     return (part for part in (parts if isinstance(parts, list) else []) if isinstance(part, Mapping))
 
 
-_HEAD = "Result, newest first; times are in UTC"
-
-
 class HistoryTable:
     """One block a result. The widths depend on the terminal alone, so that nothing waits for what comes later."""
 
@@ -183,7 +248,7 @@ class HistoryTable:
         self._is_empty = True
 
     def add(self, outcome: Outcome, *, at: float, request_id: str | None, remarks: Sequence[str]) -> None:
-        """Write the block of an outcome that was stored at a time (Unix seconds), and what people said of it."""
+        """Write the block of an outcome that was stored at a time (Unix seconds), and what people remarked on it."""
         if self._is_empty:
             self._write(Text("Risk", style="bold"), Text(_HEAD, style="bold"))
             self._console.print(Rule(style=""))
@@ -196,7 +261,7 @@ class HistoryTable:
         self._write(level_text(level_word(outcome)), Group(*lines))
 
     def finish(self, note: str | None) -> None:
-        """Write what is left to say."""
+        """Write the final note."""
         if note:
             self._console.print()
             self._console.print(Text(note, style="bold"))
@@ -222,74 +287,3 @@ def _known(outcome: Outcome, at: float, request_id: str | None) -> Iterator[Text
     yield harmless("  ".join([moment, ", ".join(outcome.call.services), *engine]), "dim")
     if request_id:
         yield harmless(request_id, "dim", "request ")
-
-
-MAX = 1_000
-"""How many inputs are listed."""
-
-_FRAME_NOTE = "frame addresses live five minutes"
-
-
-class TableRenderer:
-    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post.
-
-    Clean inputs are listed where they are few.
-    """
-
-    def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
-        self._console = plain_console(stream, width=width, color=color)
-        self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: TopN[Outcome] = TopN(MAX)
-        self._clean = CleanInputs()
-        self._totals = Totals()
-
-    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
-        """Keep one outcome, if it is among the worst."""
-        shown = self._suppressed.shown(outcome, suppressions)
-        self._totals.add(shown)
-        if is_clean(outcome):
-            self._clean.add(shown)
-        else:
-            self._worst.add(sort_key(shown), shown)
-
-    def finish(self, summary: RunSummary) -> None:
-        """Show the outcomes, the summary, and the notes, with an empty line between them."""
-        for number, block in enumerate(self._blocks(summary)):
-            if number:
-                self._console.print()
-            self._console.print(block)
-
-    def _blocks(self, summary: RunSummary) -> Iterator[RenderableType]:
-        outcomes = sorted([*self._worst.in_order(), *self._clean.named(summary)], key=_worst_first)
-        in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
-        if in_table:
-            yield outcome_table(in_table, self._console.width)
-        if any(map(_has_frame_address, in_table)):
-            yield Text(_FRAME_NOTE, style="dim")
-        for outcome in outcomes:
-            post = known_post(outcome)
-            if post is not None and isinstance(outcome, Judged):
-                yield post_tree(outcome, post, self._console.width)
-        yield from (Text(note, style="bold") for note in self._left_out(summary))
-        yield from filter(None, [self._totals.engine_note()])
-        if summary.inputs > 1:
-            yield summary_table(summary, f"{self._totals.noun}s")
-        yield from filter(None, [self._totals.tokens_line()])
-
-    def _left_out(self, summary: RunSummary) -> Iterator[str]:
-        yield from filter(None, [cut_off_words(summary)])
-        if self._worst.left_out:
-            yield f"and {self._worst.left_out:,} more, not listed here; -f jsonl lists all"
-        if count := self._clean.unnamed(summary):
-            yield f"{count:,} clean, not listed here; -f jsonl lists all"
-        yield from filter(None, [self._suppressed.note()])
-
-
-def _worst_first(outcome: Outcome) -> tuple[int, str]:
-    if isinstance(outcome, Judged):
-        return -outcome.verdict.gate_level.rank, outcome.item.source
-    return 1 if isinstance(outcome, Pending) else 2, outcome.item.source
-
-
-def _has_frame_address(outcome: Outcome) -> bool:
-    return isinstance(outcome, Judged) and any(frame.url for frame in outcome.verdict.frames)

@@ -1,4 +1,4 @@
-"""Statistics to a stream: calls, how many had a finding and how many are billed, by day, month, service or label."""
+"""How are statistics written? Calls, hits and billed calls by day, month, service or label, and as a usage file."""
 
 from __future__ import annotations
 
@@ -23,86 +23,11 @@ from moderate_cli.render.output import open_output
 COLUMNS = ("Account UID", "Service", "Usage", "Date", "Billed")
 """The header (vendor's console guide, "View statistics on recent image detections"), and what is billed beside it."""
 
-_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
-
-
-class UsageRow(NamedTuple):
-    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
-
-    `uid` is empty where it is unknown.
-    """
-
-    uid: str
-    service: str
-    calls: int
-    date: str
-    billed: int
-
-
-class ExportFormat(StrEnum):
-    """What a file of usage may be, by the end of its name."""
-
-    CSV = ".csv"
-    XLSX = ".xlsx"
-
-
-def export_format(path: Path) -> ExportFormat:
-    """Return the format that a file's name asks for; raises UsageError for others, and where a library is missing."""
-    try:
-        choice = ExportFormat(path.suffix.lower())
-    except ValueError:
-        message = f"--export must be a name that ends with .csv or .xlsx, not {str(path)!r}"
-        raise UsageError(message, code="unknown_export") from None
-    if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
-        raise UsageError(
-            "a file .xlsx needs the extra 'xlsx'",
-            code="no_xlsx_writer",
-            hint=f"{install_command('xlsx')}, or export to a .csv file",
-        )
-    return choice
-
-
-def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
-    """Write a file in one piece; raises UsageError where it cannot be written."""
-    with open_output(path, stdout) as stream:
-        if choice is ExportFormat.XLSX:
-            stream.buffer.write(_workbook(rows))
-        else:
-            _export_csv(rows, stream)
-
-
-def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
-    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
-
-
-def _workbook(rows: Sequence[UsageRow]) -> bytes:
-    """Return a workbook with one sheet; texts are cells of text there, whatever they begin with."""
-    import xlsxwriter  # as long an import as all the rest of the command
-
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
-        sheet = workbook.add_worksheet("Usage")
-        bold = workbook.add_format({"bold": True})
-        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
-            sheet.set_column(column, column, width)
-            sheet.write_string(0, column, title, bold)
-        for number, row in enumerate(rows, 1):
-            for column, cell in enumerate(row):
-                if isinstance(cell, str):
-                    sheet.write_string(number, column, safe_text(cell))
-                else:
-                    sheet.write_number(number, column, cell)
-        sheet.freeze_panes(1, 0)
-    return content.getvalue()
-
-
 UNKNOWN = "unknown"
-"""What people read for a service that nobody knows."""
+"""The title of an unknown service."""
 
-_DIGITS = 6  # of a share
+_DIGITS = 6  # decimals of a share
+_WIDTHS = (20, 32, 10, 12, 10)  # of the columns of a sheet, in characters
 
 
 class StatsFormat(StrEnum):
@@ -128,7 +53,7 @@ class Grouping(StrEnum):
 class Count(Struct, frozen=True):
     """The calls of a day, a month or a service, how many had a finding (`hits`), and for how many it is billed.
 
-    Of a label it is the calls that found it. The name is None for a service that nobody knows.
+    Of a label it is the calls that found it. The name is None for an unknown service.
     """
 
     name: str | None
@@ -176,7 +101,7 @@ def choose_stats_format(choice: StatsFormat, *, to_terminal: bool) -> StatsForma
 def write_stats(
     statistics: Statistics, choice: StatsFormat, stream: TextIO, environment: Environment, *, color: str
 ) -> None:
-    """Write statistics in any format but html, which shows more than one of them; a table without rows is nothing."""
+    """Write statistics in any format but html; a table without rows is empty. Raises ValueError for auto and html."""
     match choice:
         case StatsFormat.JSONL:
             stream.writelines(dump(row) + "\n" for row in _data(statistics))
@@ -187,7 +112,6 @@ def write_stats(
         case StatsFormat.TABLE:
             if not statistics.rows:
                 return
-
             from moderate_cli.render.usage_bars import write_bars
 
             write_bars(statistics, stream, width=environment.width(), color=environment.wants_color(color, stream))
@@ -218,3 +142,76 @@ def _write_csv(statistics: Statistics, stream: TextIO) -> None:
     for row in _data(statistics):
         name, *numbers = (row[column] for column in columns)
         writer.writerow([safe_cell(safe_text(UNKNOWN if name is None else name)), *numbers])
+
+
+class ExportFormat(StrEnum):
+    """The formats of a usage file, by the suffix of its name."""
+
+    CSV = ".csv"
+    XLSX = ".xlsx"
+
+
+class UsageRow(NamedTuple):
+    """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
+
+    `uid` is empty where it is unknown.
+    """
+
+    uid: str
+    service: str
+    calls: int
+    date: str
+    billed: int
+
+
+def export_format(path: Path) -> ExportFormat:
+    """Return the format that a file's name asks for; raises UsageError for others, and where a library is missing."""
+    try:
+        choice = ExportFormat(path.suffix.lower())
+    except ValueError:
+        message = f"--export must end with .csv or .xlsx, not {str(path)!r}"
+        raise UsageError(message, code="unknown_export") from None
+    if choice is ExportFormat.XLSX and find_spec("xlsxwriter") is None:
+        raise UsageError(
+            "writing .xlsx needs the extra 'xlsx'",
+            code="no_xlsx_writer",
+            hint=f"{install_command('xlsx')}, or export to a .csv file",
+        )
+    return choice
+
+
+def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdout: TextIO) -> None:
+    """Write a file atomically; raises UsageError or OutputError where it cannot be written."""
+    with open_output(path, stdout) as stream:
+        if choice is ExportFormat.XLSX:
+            stream.buffer.write(_workbook(rows))
+        else:
+            _export_csv(rows, stream)
+
+
+def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
+
+
+def _workbook(rows: Sequence[UsageRow]) -> bytes:
+    """Return a workbook with one sheet; texts are cells of text there, whatever they begin with."""
+    import xlsxwriter  # as long an import as all the rest of the command
+
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet("Usage")
+        bold = workbook.add_format({"bold": True})
+        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, title, bold)
+        for number, row in enumerate(rows, 1):
+            for column, cell in enumerate(row):
+                if isinstance(cell, str):
+                    sheet.write_string(number, column, safe_text(cell))
+                else:
+                    sheet.write_number(number, column, cell)
+        sheet.freeze_panes(1, 0)
+    return content.getvalue()

@@ -12,13 +12,13 @@ from moderate_cli.render.styles import harmless, plain_console
 from moderate_cli.render.table import plain_table
 from moderate_cli.render.usage import Count, Grouping, Statistics, percent, ratio
 
-_GAP = 3
+_GAP = 3  # columns between columns
 
 
-_LEAST_BAR = 8  # columns: names are folded before bars are shorter
+_MIN_BAR = 8  # columns: names are folded before bars are shorter
 
 
-_LEAST_NAME = 12  # columns: bars are left out before names are narrower
+_MIN_NAME = 12  # columns: bars are left out before names are narrower
 
 
 _BILLED = "Billed"  # the column that is left out before bars are
@@ -43,15 +43,15 @@ def write_bars(statistics: Statistics, stream: TextIO, *, width: int, color: boo
     marks = _ASCII if console.options.ascii_only else _BLOCKS
     console.print(_table(statistics, width, marks))
     console.print()
-    console.print(_sum(statistics, marks))
+    console.print(_total(statistics, marks))
 
 
 def _table(statistics: Statistics, width: int, marks: _Marks) -> Table:
     names = [harmless(row.title) for row in statistics.rows]
     longest = max(name.cell_len for name in names)
     columns = _columns(statistics)
-    if _room(columns, width) < min(longest, _LEAST_NAME) + _GAP + _LEAST_BAR:
-        columns.pop(_BILLED, None)  # the sum below tells of it too
+    if _room(columns, width) < min(longest, _MIN_NAME) + _GAP + _MIN_BAR:
+        columns.pop(_BILLED, None)  # the total below has it too
     name_width, bar_width = _widths(longest, _room(columns, width))
     most = max(row.calls for row in statistics.rows)
     table = plain_table()
@@ -86,13 +86,13 @@ def _width(title: str, cells: Sequence[str]) -> int:
 
 def _widths(longest: int, room: int) -> tuple[int, int]:
     """Return how wide names and bars are, which share a room with the gap between them; a bar may be left out."""
-    name = min(longest, max(_LEAST_NAME, room - _GAP - _LEAST_BAR))
+    name = min(longest, max(_MIN_NAME, room - _GAP - _MIN_BAR))
     bar = room - _GAP - name
-    return (name, bar) if bar >= _LEAST_BAR else (max(1, min(longest, room)), 0)
+    return (name, bar) if bar >= _MIN_BAR else (max(1, min(longest, room)), 0)
 
 
 def _bar(row: Count, length: float, marks: _Marks) -> Text:
-    """Return a bar; whatever there is has one mark at least."""
+    """Return a bar; anything above zero has at least one mark."""
     whole = max(min(1, row.calls), round(length))
     if row.hits is None:
         return Text(marks.hit * whole, style="cyan")
@@ -100,7 +100,7 @@ def _bar(row: Count, length: float, marks: _Marks) -> Text:
     return Text.assemble((marks.hit * hits, _STYLES.hit), (marks.rest * (whole - hits), _STYLES.rest))
 
 
-def _sum(statistics: Statistics, marks: _Marks) -> Text:
+def _total(statistics: Statistics, marks: _Marks) -> Text:
     share = percent(ratio(statistics.hits, statistics.calls))
     calls, billed = f"{statistics.calls:,} calls", f"{statistics.billed:,} billed"
     if statistics.by is Grouping.LABEL:

@@ -1,4 +1,4 @@
-"""Findings and problems in words, for reports that have no columns; text from outside is harmless in all of them."""
+"""How do findings, problems and counts read? In words that all reports share, with text from outside escaped."""
 
 from __future__ import annotations
 
@@ -53,364 +53,43 @@ from moderate_cli.results import (
     verdict_of,
 )
 
-
-def details(ext: Json) -> Iterator[tuple[str, str]]:
-    """Yield what stands behind the labels: libraries, keywords, text, figures and logos.
-
-    Shapes that are not the documented ones are told as far as they can be, and left out otherwise.
-    """
-    return ((name, text) for name, text in _parts(ext) if text)
-
-
-def _parts(ext: Json) -> Iterator[tuple[str, str]]:
-    for hit in _objects(ext.get("custom_image")):
-        yield (
-            "library",
-            _joined(_named(hit.get("lib_name"), hit.get("lib_id")), _prefixed("image", hit.get("image_id"))),
-        )
-    for text in _objects(ext.get("text_in_image")):
-        for hit in _objects(text.get("custom_text")):
-            library = _named(hit.get("lib_name"), hit.get("lib_id"))
-            yield "keyword", _joined(hit.get("key_words"), _prefixed("in", library))
-        yield "risk words", _joined(*_list(text.get("risk_word")))
-        yield "text", " / ".join(filter(None, map(_line, _list(text.get("ocr_result")))))
-    for figure in _objects(ext.get("public_figure")):
-        yield "figure", str(figure.get("figure_name") or figure.get("figure_id") or "unnamed")
-    for mark in _objects(ext.get("logo_data")):
-        for logo in _objects(mark.get("logo")):
-            yield "logo", _joined(logo.get("name"), logo.get("label"), confidence(logo.get("confidence")))
-
-
-def confidence(value: object) -> str:
-    """Return a confidence with its two decimals, nothing where there is none, and what is no number as it came."""
-    if value is None:
-        return ""
-    return f"{value:.2f}" if isinstance(value, int | float) else str(value)
-
-
-def _list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [part for part in _list(value) if isinstance(part, dict)]
-
-
-def _line(line: object) -> str:
-    return str((line.get("text") if isinstance(line, dict) else line) or "")
-
-
-def _named(name: object, identity: object) -> str:
-    return f"{name} ({identity})" if name and identity else str(name or identity or "")
-
-
-def _prefixed(word: str, value: object) -> str:
-    return f"{word} {value}" if value else ""
-
-
-def _joined(*parts: object) -> str:
-    return ", ".join(str(part) for part in parts if part)
-
-
-def counts(summary: RunSummary) -> list[tuple[str, int]]:
-    """Return how many inputs there are of each level, the highest first, and how many have no verdict; none is zero."""
-    levels = [(level.value, summary.levels[level]) for level in reversed(RiskLevel)]
-    others = [("pending", summary.pending), ("skipped", summary.skipped), ("failed", summary.failed)]
-    return [(word, count) for word, count in levels + others if count]
-
-
-T = TypeVar("T")
-Place = tuple[Any, ...]
-
-
-class TopN(Generic[T]):
-    """Keeps the things of the lowest places, at most so many, and counts those that it let go."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._kept: list[_Kept[T]] = []
-        self._seen = 0
-
-    def add(self, place: Place, thing: T) -> None:
-        """Take one thing; of two at the same place the earlier one stands first."""
-        self._seen += 1
-        kept = _Kept((*place, self._seen), thing)
-        if len(self._kept) < self._most:
-            heapq.heappush(self._kept, kept)
-        else:
-            heapq.heappushpop(self._kept, kept)
-
-    @property
-    def left_out(self) -> int:
-        """How many things are not kept."""
-        return self._seen - len(self._kept)
-
-    def in_order(self) -> list[T]:
-        """Return what is kept, by place."""
-        return [kept.thing for kept in sorted(self._kept, reverse=True)]
-
-
-class _Kept(Struct, Generic[T], frozen=True):
-    """A thing in a heap whose top is the highest place, which is the first to go."""
-
-    place: Place
-    thing: T
-
-    def __lt__(self, other: _Kept[T]) -> bool:
-        return self.place > other.place
-
-
-def sort_key(outcome: Outcome) -> Place:
-    """Return the place of an outcome: findings by their level, what has no verdict or a part without one, the rest.
-
-    Of images without findings, those come first of whose answers there is something to say.
-    """
-    if isinstance(outcome, Judged):
-        verdict = outcome.verdict
-        if rank := verdict.gate_level.rank:
-            return -rank, outcome.item.source
-        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
-        return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
-    return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
-
-
-Part = TypeVar("Part", ServiceVerdict, Frame)
-
-
-def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]) -> Suppression | None:
-    """Return what suppresses a finding, or None; one of several services is suppressed where each of them is."""
-    labels = [replace(finding.label, service=name) for name in finding.services] or [finding.label]
-    entries = [suppression_for(label, suppressions) for label in labels]
-    return entries[0] if all(entries) else None
-
-
-class SuppressionFilter:
-    """Shows outcomes as people shall see them, and counts the findings that it leaves out."""
-
-    def __init__(self, *, shown: bool) -> None:
-        self._shown = shown
-        self._left_out = 0
-
-    def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
-        """Return an outcome whose suppressed findings have no level, and are gone unless they are to be shown."""
-        if not suppressions or not isinstance(outcome, Judged):
-            return outcome
-        verdict = outcome.verdict
-        whole = stated_level(verdict)
-        if not self._shown:
-            left_out = {(label.label, label.where) for label in verdict.labels if suppression_for(label, suppressions)}
-            self._left_out += len(left_out)
-        changed = replace(
-            verdict,
-            risk_level=counted_level(verdict, suppressions),
-            labels=self._labels(verdict.labels, suppressions),
-            per_service=tuple(self._part(part, suppressions, whole) for part in verdict.per_service),
-            frames=tuple(self._part(frame, suppressions, whole) for frame in verdict.frames),
-        )
-        return replace(outcome, verdict=changed)
-
-    def note(self) -> str | None:
-        """Return how many findings were left out, or None where it were none."""
-        if not self._left_out:
-            return None
-        count = "1 suppressed finding is" if self._left_out == 1 else f"{self._left_out:,} suppressed findings are"
-        return f"{count} not shown; --show-suppressed shows them"
-
-    def _part(self, part: Part, suppressions: Sequence[Suppression], whole: RiskLevel | None) -> Part:
-        """Return a service or a frame at the level that is left; `whole` is that of the answer around it."""
-        left: list[Label] = [label for label in part.labels if suppression_for(label, suppressions) is None]
-        if len(left) == len(part.labels):
-            return part
-        explained = highest(_levels(part.labels, part.risk_level, whole)) or RiskLevel.NONE
-        claimed = part.risk_level or RiskLevel.NONE
-        beyond = claimed if part.misread or claimed.rank > explained.rank else RiskLevel.NONE
-        level = highest([*_levels(left, part.risk_level, whole), beyond])
-        return replace(part, labels=self._labels(part.labels, suppressions), risk_level=level)
-
-    def _labels(self, labels: Sequence[Label], suppressions: Sequence[Suppression]) -> tuple[Label, ...]:
-        found = ((label, suppression_for(label, suppressions)) for label in labels)
-        return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
-
-
-def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:
-    return [label_level(label, *around) for label in labels if label.is_finding]
-
-
-def _marked(label: Label, entry: Suppression) -> Label:
-    reason = f"suppressed: {entry.reason} ({entry.source})"
-    return replace(label, risk_level=RiskLevel.NONE, description="; ".join(filter(None, [reason, label.description])))
-
-
-_REMOTE = ("http://", "https://", "oss://")
-_KEPT_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
-
-
-class Uri(NamedTuple):
-    """A reference to an input; `is_relative` means to the root of the repository."""
-
-    text: str
-    is_relative: bool
-
-
-class Locations:
-    """Names inputs by the root of the repository: the nearest folder above this one with `.git`, else this one."""
-
-    @cached_property
-    def _root(self) -> Path:
-        here = Path.cwd()
-        return Path(nearest(".git", str(here)) or here)
-
-    def path(self, item: Item) -> str | None:
-        """Return the path of a file inside the repository, with slashes; None for what is elsewhere."""
-        path = _file(item)
-        if path is None:
-            return None
-        whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link inside the repository is named by its own name
-        for root, file in ((self._root, whole), (self._root.resolve(), whole.parent.resolve() / whole.name)):
-            if file.is_relative_to(root):
-                return file.relative_to(root).as_posix()
-        return None
-
-    def uri(self, item: Item) -> Uri:
-        """Return the URI of an input, percent-encoded: relative inside the repository, and absolute elsewhere."""
-        path = self.path(item)
-        if path is not None:
-            return Uri(quote(os.fsencode(path)), is_relative=True)
-        file = _file(item)
-        if file is not None:
-            return Uri(Path(os.path.abspath(file)).as_uri(), is_relative=False)  # noqa: PTH100
-        return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_KEPT_IN_ADDRESSES), is_relative=False)
-
-
-def _file(item: Item) -> Path | None:
-    """Return the file that an item is or stands in: a post of a file with several is named `FILE#NUMBER`."""
-    if isinstance(item.image, LocalFile):
-        return item.image.path
-    if item.source.lower().startswith(_REMOTE):
-        return None
-    return Path(re.sub(r"#\d+$", "", item.source) if isinstance(item.image, Post) else item.source)
-
-
+EXEMPT_WORD = "exempt"
+"""The word for an image in a library of exemptions."""
+
+_FRAME = "$.frames["  # the start of a label's path that was found in one frame only
+_MAX_FRAMES = 10
 _ALWAYS_ASKED = frozenset({"parts", "services"})
 _SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
 _MORE = "async-submit --interval judges more"
+_REMOTE = ("http://", "https://", "oss://")
+_RESERVED = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
+
+SortKey = tuple[Any, ...]
+T = TypeVar("T")
+Part = TypeVar("Part", ServiceVerdict, Frame)
 
 
-def coverage_words(part: Coverage) -> str:
-    """Return how much of an input was judged, or answered."""
-    return _share(part.kind, Looked(1, part.judged, part.total, part.unanswered))
+def level_word(outcome: Outcome) -> str:
+    """Return the word for the outcome of an input: its risk level, or why it has no verdict."""
+    match outcome:
+        case Judged(verdict=verdict):
+            return verdict.gate_level.value
+        case Pending():
+            return "pending"
+        case Skipped():
+            return "skipped"
+        case _:
+            return "failed"
 
 
-def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
-    """Return what there is to say of an answer beside its findings: what it leaves out, and what is odd about it."""
-    verdict = verdict_of(outcome)
-    if verdict is None:
-        return []
-    looked = [coverage_words(part) for part in verdict.coverage]
-    if policy.is_incomplete(outcome):
-        looked = [f"incomplete: {', '.join(looked)}"]
-    return [*looked, *map(safe_text, verdict.notes)]
+def risk_word(level: RiskLevel | None) -> str:
+    """Return the word for the level of a service or a frame, which may have none of its own."""
+    return level.value if level else "unknown"
 
 
-def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
-    """Yield one line for each kind of part that was not looked at, and one for the inputs that fail for it."""
-    for kind, looked in summary.coverage.items():
-        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_rest(kind, looked)}"
-    if summary.incomplete:
-        which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
-        if summary.policy.require_full:
-            yield f"incomplete: {which} not judged in full, and --require-full wants that"
-        else:
-            yield f"incomplete: {which} not answered in full; --allow-partial takes what was answered"
-
-
-def left_out_lines(summary: RunSummary) -> Iterator[str]:
-    """Yield what files of the project keep from counting: findings that they suppress, and images that they ignore."""
-    for name, count in summary.suppressed_by.most_common():
-        yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
-    for name, count in summary.ignored_by.most_common():
-        yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
-
-
-def not_tried_words(summary: RunSummary) -> str | None:
-    """Return how many inputs a run did not come to, or None where that is not known to be any."""
-    if not summary.not_tried:
-        return None
-    least = "at least " if summary.at_least else ""
-    return f"{least}{counted(summary.not_tried, 'input')} {'was' if summary.not_tried == 1 else 'were'} not tried"
-
-
-def cut_off_words(summary: RunSummary) -> str | None:
-    """Return that a run was cut off, and how many inputs it did not come to; None where it came to its end."""
-    if not summary.is_cut_off:
-        return None
-    rest = not_tried_words(summary)
-    return f"the run was cut off: {rest}" if rest else "the run was cut off"
-
-
-def sentence(words: str) -> str:
-    """Return words as a sentence."""
-    return f"{words[0].upper()}{words[1:]}."
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _share(kind: PartKind, looked: Looked) -> str:
-    verb = _verb(kind, looked)
-    part = kind.removesuffix("s") if looked.total == 1 else kind
-    whole = f"an unknown number of {part}" if looked.total is None else f"{looked.total:,} {part}"
-    is_view = kind == "slices" and verb == "judged" and looked.judged <= looked.inputs
-    return f"{counted(looked.judged, 'compressed view') if is_view else f'{looked.judged:,}'} of {whole} {verb}"
-
-
-def _verb(kind: PartKind, looked: Looked) -> str:
-    if kind in _ALWAYS_ASKED or looked.unanswered == looked.inputs:
-        return "answered"
-    return "sampled" if looked.judged > looked.inputs and not looked.unanswered else "judged"
-
-
-def _rest(kind: PartKind, looked: Looked) -> str:
-    """Return what else there is to say of the parts of a kind: that some were asked about, or how to judge more."""
-    if _verb(kind, looked) != "judged":
-        return ""
-    if looked.unanswered:
-        return f"; {counted(looked.unanswered, 'answer')} left some out"
-    return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
-
-
-class CleanInputs:
-    """Keeps the first clean inputs of a run, and counts all."""
-
-    def __init__(self) -> None:
-        self._first: list[Outcome] = []
-        self._seen = 0
-
-    def add(self, outcome: Outcome) -> None:
-        """Take one clean input."""
-        self._seen += 1
-        if len(self._first) < MAX_CLEAN:
-            self._first.append(outcome)
-
-    def named(self, summary: RunSummary) -> list[Outcome]:
-        """Return all of them where they are few, and else none."""
-        return [] if self.unnamed(summary) else self._first
-
-    def unnamed(self, summary: RunSummary) -> int:
-        """Return how many there are, with those that nobody was shown, where they are too many to be named."""
-        count = self._seen + summary.unlisted
-        return count if count > MAX_CLEAN else 0
-
-
-EXEMPT_WORD = "exempt"
-"""What an image is that is in a library of exemptions."""
-
-_MAX_FRAMES = 10
-_FRAME = "$.frames["  # how the path of a label begins that was found in a frame alone
+def label_names(verdict: Verdict) -> list[str]:
+    """Return the names of the findings of a verdict, each once."""
+    return list(dict.fromkeys(each.label.label for each in findings(verdict, with_none=True)))
 
 
 def finding_words(finding: Finding) -> str:
@@ -445,35 +124,36 @@ def exempted(verdict: Verdict) -> list[Label]:
 
 
 def meaning(label: Label) -> str:
-    """Return what a label means: as the service says it, or else as the catalogue does; empty where neither knows."""
+    """Return what a label means, from the service or else from the catalog; empty where neither knows."""
     return label.description or known_meaning(label.label, label.service) or ""
 
 
-@lru_cache(maxsize=1024)  # the same labels come again and again, and a look-up reads the whole catalogue
+@lru_cache(maxsize=1024)  # labels repeat, and a look-up reads the whole catalog
 def known_meaning(name: str, service: str | None) -> str | None:
-    """Return what the catalogue knows of a label."""
+    """Return what a label means according to the catalog, None where it is unknown."""
     return label_meaning(name, service)
 
 
+def confidence(value: object) -> str:
+    """Return a confidence with two decimals, an empty text for None, and anything but a number unchanged."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, int | float) else str(value)
+
+
 def problem(outcome: Outcome) -> ModerateError | None:
-    """Return why an input has no verdict, or None where that is not known or only a matter of time."""
+    """Return why an input has no verdict; None where it has one, or will have."""
     return outcome.error if isinstance(outcome, Skipped | Failed) else None
 
 
 def problem_words(error: ModerateError, read: str = "") -> str:
-    """Return what went wrong, what could be `read` for all that, and what to do."""
+    """Return what went wrong, what could be `read` anyway, and what to do."""
     happened = f"{error.message}: {read}" if read else error.message
     return safe_text(f"{happened}; {error.hint}" if error.hint else happened)
 
 
-def read_part(outcome: Outcome) -> Verdict | None:
-    """Return what could be read of the answer to an input that failed, None where no level and no label could."""
-    verdict = outcome.verdict if isinstance(outcome, Failed) else None
-    return verdict if verdict is not None and verdict.risk_level is not None else None
-
-
 def read_words(outcome: Outcome) -> str:
-    """Return what could be read of the answer to an input that failed in words, and nothing where that is nothing."""
+    """Return in words what could be read of the response to a failed input; empty for nothing."""
     verdict = read_part(outcome)
     if verdict is None:
         return ""
@@ -481,29 +161,341 @@ def read_words(outcome: Outcome) -> str:
     return ": ".join(filter(None, [f"{level} was read", ", ".join(label_names(verdict))]))
 
 
-def label_names(verdict: Verdict) -> list[str]:
-    """Return the names of the findings of a verdict, each once."""
-    return list(dict.fromkeys(each.label.label for each in findings(verdict, with_none=True)))
+def read_part(outcome: Outcome) -> Verdict | None:
+    """Return what could be read of the response to a failed input, None where no level could."""
+    verdict = outcome.verdict if isinstance(outcome, Failed) else None
+    return verdict if verdict is not None and verdict.risk_level is not None else None
 
 
 def pending_words(outcome: Pending) -> str:
-    """Return that there is no verdict yet, and how to ask for it."""
-    return f"no verdict yet; ask with: moderate poll {safe_text(outcome.req_id)}"
+    """Return that there is no verdict yet, and how to get it."""
+    return f"no verdict yet; run: moderate poll {safe_text(outcome.req_id)}"
 
 
-def level_word(outcome: Outcome) -> str:
-    """Return the word for what became of an input: its risk level, or why it has no verdict."""
-    match outcome:
-        case Judged(verdict=verdict):
-            return verdict.gate_level.value
-        case Pending():
-            return "pending"
-        case Skipped():
-            return "skipped"
-        case _:
-            return "failed"
+def details(ext: Json) -> Iterator[tuple[str, str]]:
+    """Yield the details behind the labels: libraries, keywords, text, figures and logos.
+
+    Undocumented shapes are shown as far as possible, and left out otherwise.
+    """
+    return ((name, text) for name, text in _parts(ext) if text)
 
 
-def risk_word(level: RiskLevel | None) -> str:
-    """Return the word for the level of a service or a frame, which may have none of its own."""
-    return level.value if level else "unknown"
+def _parts(ext: Json) -> Iterator[tuple[str, str]]:
+    for hit in _objects(ext.get("custom_image")):
+        yield (
+            "library",
+            _joined(_named(hit.get("lib_name"), hit.get("lib_id")), _prefixed("image", hit.get("image_id"))),
+        )
+    for text in _objects(ext.get("text_in_image")):
+        for hit in _objects(text.get("custom_text")):
+            library = _named(hit.get("lib_name"), hit.get("lib_id"))
+            yield "keyword", _joined(hit.get("key_words"), _prefixed("in", library))
+        yield "risk words", _joined(*_list(text.get("risk_word")))
+        yield "text", " / ".join(filter(None, map(_line, _list(text.get("ocr_result")))))
+    for figure in _objects(ext.get("public_figure")):
+        yield "figure", str(figure.get("figure_name") or figure.get("figure_id") or "unnamed")
+    for mark in _objects(ext.get("logo_data")):
+        for logo in _objects(mark.get("logo")):
+            yield "logo", _joined(logo.get("name"), logo.get("label"), confidence(logo.get("confidence")))
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [part for part in _list(value) if isinstance(part, dict)]
+
+
+def _line(line: object) -> str:
+    return str((line.get("text") if isinstance(line, dict) else line) or "")
+
+
+def _named(name: object, identity: object) -> str:
+    return f"{name} ({identity})" if name and identity else str(name or identity or "")
+
+
+def _prefixed(word: str, value: object) -> str:
+    return f"{word} {value}" if value else ""
+
+
+def _joined(*parts: object) -> str:
+    return ", ".join(str(part) for part in parts if part)
+
+
+def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
+    """Return the remarks on a response: what it leaves out, and its notes."""
+    verdict = verdict_of(outcome)
+    if verdict is None:
+        return []
+    looked = [coverage_words(part) for part in verdict.coverage]
+    if policy.is_incomplete(outcome):
+        looked = [f"incomplete: {', '.join(looked)}"]
+    return [*looked, *map(safe_text, verdict.notes)]
+
+
+def coverage_words(part: Coverage) -> str:
+    """Return how much of an input was judged, or answered."""
+    return _share(part.kind, Looked(1, part.judged, part.total, part.unanswered))
+
+
+def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
+    """Yield a line for each kind of part that was not judged in full, and one for the inputs that fail for it."""
+    for kind, looked in summary.coverage.items():
+        yield f"{counted(looked.inputs, noun)}: {_share(kind, looked)}{_remainder(kind, looked)}"
+    if summary.incomplete:
+        which = f"{counted(summary.incomplete, noun)} {'was' if summary.incomplete == 1 else 'were'}"
+        if summary.policy.require_full:
+            yield f"incomplete: {which} not judged in full, and --require-full is set"
+        else:
+            yield f"incomplete: {which} not answered in full; --allow-partial accepts that"
+
+
+def _share(kind: PartKind, looked: Looked) -> str:
+    verb = _verb(kind, looked)
+    part = kind.removesuffix("s") if looked.total == 1 else kind
+    whole = f"an unknown number of {part}" if looked.total is None else f"{looked.total:,} {part}"
+    is_view = kind == "slices" and verb == "judged" and looked.judged <= looked.inputs
+    return f"{counted(looked.judged, 'compressed view') if is_view else f'{looked.judged:,}'} of {whole} {verb}"
+
+
+def _verb(kind: PartKind, looked: Looked) -> str:
+    if kind in _ALWAYS_ASKED or looked.unanswered == looked.inputs:
+        return "answered"
+    return "sampled" if looked.judged > looked.inputs and not looked.unanswered else "judged"
+
+
+def _remainder(kind: PartKind, looked: Looked) -> str:
+    """Return a hint about the parts of a kind: that some responses left them out, or how to judge more."""
+    if _verb(kind, looked) != "judged":
+        return ""
+    if looked.unanswered:
+        return f"; {counted(looked.unanswered, 'response')} left some out"
+    return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
+
+
+def left_out_lines(summary: RunSummary) -> Iterator[str]:
+    """Yield the findings that files of the project suppress, and the named images that they ignore."""
+    for name, count in summary.suppressed_by.most_common():
+        yield f"{counted(count, 'finding')} suppressed by {safe_text(name)}"
+    for name, count in summary.ignored_by.most_common():
+        yield f"{counted(count, 'named image')} ignored by {safe_text(name)}"
+
+
+def not_tried_words(summary: RunSummary) -> str | None:
+    """Return how many inputs a run did not reach, or None where none are known."""
+    if not summary.not_tried:
+        return None
+    least = "at least " if summary.at_least else ""
+    return f"{least}{counted(summary.not_tried, 'input')} {'was' if summary.not_tried == 1 else 'were'} not tried"
+
+
+def cut_off_words(summary: RunSummary) -> str | None:
+    """Return that a run was cut off, and how many inputs it did not reach; None where it was complete."""
+    if not summary.is_cut_off:
+        return None
+    rest = not_tried_words(summary)
+    return f"the run was cut off: {rest}" if rest else "the run was cut off"
+
+
+def counts(summary: RunSummary) -> list[tuple[str, int]]:
+    """Return how many inputs there are of each level, the highest first, and how many have no verdict; none is zero."""
+    levels = [(level.value, summary.levels[level]) for level in reversed(RiskLevel)]
+    others = [("pending", summary.pending), ("skipped", summary.skipped), ("failed", summary.failed)]
+    return [(word, count) for word, count in levels + others if count]
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence, with a capital letter and a period."""
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural if needed."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sort_key(outcome: Outcome) -> SortKey:
+    """Return the sort key of an outcome: findings by level, then what has no verdict or only a part of one, the rest.
+
+    Of images without findings, those with coverage, notes or labels come first.
+    """
+    if isinstance(outcome, Judged):
+        verdict = outcome.verdict
+        if rank := verdict.gate_level.rank:
+            return -rank, outcome.item.source
+        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
+        return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
+    return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
+
+
+class TopN(Generic[T]):
+    """Keeps the things with the lowest keys, at most `limit`, and counts the others."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: list[_Kept[T]] = []
+        self._seen = 0
+
+    def add(self, key: SortKey, thing: T) -> None:
+        """Take one thing; of two with the same key the earlier one comes first."""
+        self._seen += 1
+        kept = _Kept((*key, self._seen), thing)
+        if len(self._kept) < self._limit:
+            heapq.heappush(self._kept, kept)
+        else:
+            heapq.heappushpop(self._kept, kept)
+
+    @property
+    def left_out(self) -> int:
+        """How many things are not kept."""
+        return self._seen - len(self._kept)
+
+    def in_order(self) -> list[T]:
+        """Return what is kept, sorted by key."""
+        return [kept.thing for kept in sorted(self._kept, reverse=True)]
+
+
+class _Kept(Struct, Generic[T], frozen=True):
+    """A thing in a heap whose top has the highest key, and is the first to go."""
+
+    key: SortKey
+    thing: T
+
+    def __lt__(self, other: _Kept[T]) -> bool:
+        return self.key > other.key
+
+
+class CleanInputs:
+    """Keeps the first clean inputs of a run, and counts all."""
+
+    def __init__(self) -> None:
+        self._first: list[Outcome] = []
+        self._seen = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take one clean input."""
+        self._seen += 1
+        if len(self._first) < MAX_CLEAN:
+            self._first.append(outcome)
+
+    def named(self, summary: RunSummary) -> list[Outcome]:
+        """Return all of them where they are few, and else none."""
+        return [] if self.unnamed(summary) else self._first
+
+    def unnamed(self, summary: RunSummary) -> int:
+        """Return how many there are, with the unlisted ones, where they are too many to be named; else 0."""
+        count = self._seen + summary.unlisted
+        return count if count > MAX_CLEAN else 0
+
+
+def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]) -> Suppression | None:
+    """Return what suppresses a finding, or None; one of several services is suppressed where each of them is."""
+    labels = [replace(finding.label, service=name) for name in finding.services] or [finding.label]
+    entries = [suppression_for(label, suppressions) for label in labels]
+    return entries[0] if all(entries) else None
+
+
+class SuppressionFilter:
+    """Removes or marks suppressed findings, and counts those that it removes."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._left_out = 0
+
+    def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
+        """Return an outcome whose suppressed findings have no level, and are removed unless they are to be shown."""
+        if not suppressions or not isinstance(outcome, Judged):
+            return outcome
+        verdict = outcome.verdict
+        whole = stated_level(verdict)
+        if not self._shown:
+            left_out = {(label.label, label.where) for label in verdict.labels if suppression_for(label, suppressions)}
+            self._left_out += len(left_out)
+        changed = replace(
+            verdict,
+            risk_level=counted_level(verdict, suppressions),
+            labels=self._labels(verdict.labels, suppressions),
+            per_service=tuple(self._part(part, suppressions, whole) for part in verdict.per_service),
+            frames=tuple(self._part(frame, suppressions, whole) for frame in verdict.frames),
+        )
+        return replace(outcome, verdict=changed)
+
+    def note(self) -> str | None:
+        """Return how many findings were removed, or None for none."""
+        if not self._left_out:
+            return None
+        count = "1 suppressed finding is" if self._left_out == 1 else f"{self._left_out:,} suppressed findings are"
+        return f"{count} not shown; --show-suppressed shows them"
+
+    def _part(self, part: Part, suppressions: Sequence[Suppression], whole: RiskLevel | None) -> Part:
+        """Return a service or a frame at the level that is left; `whole` is the level of the response around it."""
+        left: list[Label] = [label for label in part.labels if suppression_for(label, suppressions) is None]
+        if len(left) == len(part.labels):
+            return part
+        explained = highest(_levels(part.labels, part.risk_level, whole)) or RiskLevel.NONE
+        claimed = part.risk_level or RiskLevel.NONE
+        beyond = claimed if part.misread or claimed.rank > explained.rank else RiskLevel.NONE
+        level = highest([*_levels(left, part.risk_level, whole), beyond])
+        return replace(part, labels=self._labels(part.labels, suppressions), risk_level=level)
+
+    def _labels(self, labels: Sequence[Label], suppressions: Sequence[Suppression]) -> tuple[Label, ...]:
+        found = ((label, suppression_for(label, suppressions)) for label in labels)
+        return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
+
+
+def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:
+    return [label_level(label, *around) for label in labels if label.is_finding]
+
+
+def _marked(label: Label, entry: Suppression) -> Label:
+    reason = f"suppressed: {entry.reason} ({entry.source})"
+    return replace(label, risk_level=RiskLevel.NONE, description="; ".join(filter(None, [reason, label.description])))
+
+
+class Locations:
+    """Names inputs relative to the repository: the nearest folder upward with `.git`, else the working folder."""
+
+    @cached_property
+    def _root(self) -> Path:
+        here = Path.cwd()
+        return Path(nearest(".git", str(here)) or here)
+
+    def path(self, item: Item) -> str | None:
+        """Return the path of a file inside the repository, with slashes; None for what is elsewhere."""
+        path = _file(item)
+        if path is None:
+            return None
+        whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link inside the repository is named by its own name
+        for root, file in ((self._root, whole), (self._root.resolve(), whole.parent.resolve() / whole.name)):
+            if file.is_relative_to(root):
+                return file.relative_to(root).as_posix()
+        return None
+
+    def uri(self, item: Item) -> Uri:
+        """Return the URI of an input, percent-encoded: relative inside the repository, and absolute elsewhere."""
+        path = self.path(item)
+        if path is not None:
+            return Uri(quote(os.fsencode(path)), is_relative=True)
+        file = _file(item)
+        if file is not None:
+            return Uri(Path(os.path.abspath(file)).as_uri(), is_relative=False)  # noqa: PTH100
+        return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_RESERVED), is_relative=False)
+
+
+class Uri(NamedTuple):
+    """A reference to an input; `is_relative` means to the root of the repository."""
+
+    text: str
+    is_relative: bool
+
+
+def _file(item: Item) -> Path | None:
+    """Return the file that an item is, or is in: one of several posts in a file is named `FILE#NUMBER`."""
+    if isinstance(item.image, LocalFile):
+        return item.image.path
+    if item.source.lower().startswith(_REMOTE):
+        return None
+    return Path(re.sub(r"#\d+$", "", item.source) if isinstance(item.image, Post) else item.source)

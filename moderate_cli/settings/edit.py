@@ -1,4 +1,4 @@
-"""A settings file to start from: every key with what it means, written in one piece."""
+"""How are settings files written? A template with every key, and the list of trusted folders."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from moderate_cli.settings.locate import Location, read, under_home, user_file, 
 from moderate_cli.settings.resolved import SettingsFile
 from moderate_cli.settings.schema import SETTINGS
 from moderate_cli.settings.trust import TRUSTED_KEY, why_trusted_folder
-from moderate_cli.settings.validate import check_text
+from moderate_cli.settings.validate import validate_text
 
-_HEAD = """\
+_TEMPLATE_HEAD = """\
 # Settings of moderate. Every key is optional{remark}.
-# For each key the first of these counts: the option, the variable, the project's moderate.yaml, the user's file,
-# the default; within a file, first the chosen profile, then the keys at its top.
-# Of a project's file that nobody trusts (`moderate config trust`, --config, --policy-from) only what makes a run
-# stricter counts, and info_types.
-# `moderate config show` tells where each value comes from.
-# No settings file may hold a secret: AccessKeys stay in the environment, or where the aliyun CLI keeps them.
+# For each key the first one set wins: the option, the variable, the project's moderate.yaml, the user's file, the
+# default; within a file, the chosen profile, then the top-level keys.
+# Of an untrusted project file (see `moderate config trust`, --config, --policy-from) only stricter values and
+# info_types are used.
+# `moderate config show` shows where each value comes from.
+# No settings file may contain a secret: keep AccessKeys in the environment, or where the aliyun CLI does.
 """
-_PROFILES = """\
-# The profile that counts unless --profile or MODERATE_PROFILE names one. "local" is built in and needs no account.
+
+_TEMPLATE_PROFILES = """\
+# The profile to use unless --profile or MODERATE_PROFILE names one. "local" is built in and needs no account.
 #profile: production
 
 # Profiles: any of the keys above, for some runs only.
@@ -40,19 +41,28 @@ _PROFILES = """\
 #    jobs: 2
 """
 
+# Found again in files that earlier versions wrote, so it stays as it is.
+_TRUSTED_HEAD = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
 
-def starter_text(*, active: bool = False) -> str:
+
+def template_text(*, active: bool = False) -> str:
     """Return the text of a file with every key, each commented out unless `active`."""
-    remark = "" if active else ": take away the # before a key to set it"
-    parts = [_HEAD.format(remark=remark)]
+    remark = "" if active else ": remove the # before a key to set it"
+    parts = [_TEMPLATE_HEAD.format(remark=remark)]
     for setting in SETTINGS.values():
         variables = " or ".join(filter(None, (setting.variable, setting.also)))
         parts.append(
             f"# {setting.help}\n# Default: {setting.shown_default}. Variable: {variables}.\n"
             f"#{setting.name}: {setting.example}\n"
         )
-    text = "\n".join([*parts, _PROFILES])
+    text = "\n".join([*parts, _TEMPLATE_PROFILES])
     return "".join(_uncommented(line) for line in text.splitlines(keepends=True)) if active else text
+
+
+def _uncommented(line: str) -> str:
+    """Remove the # before a key; a sentence has one space behind it, a key none or an even number."""
+    is_sentence = line.startswith("# ") and not line.startswith("#  ")
+    return line if is_sentence else line.removeprefix("#")
 
 
 def write_new(path: Path, text: str, *, force: bool = False, private: bool = False) -> None:
@@ -63,96 +73,88 @@ def write_new(path: Path, text: str, *, force: bool = False, private: bool = Fal
     """
     try:
         if os.path.lexists(path) and not force:
-            raise UsageError(f"{str(path)!r} exists already", hint="--force writes over it")
+            raise UsageError(f"{str(path)!r} already exists", hint="--force overwrites it")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
         atomic_write(path, text, mode=0o600 if private else None)
     except OSError as error:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
-def _uncommented(line: str) -> str:
-    """Take away the # of a key; a sentence has one space behind it, a key none or an even number."""
-    is_sentence = line.startswith("# ") and not line.startswith("#  ")
-    return line if is_sentence else line.removeprefix("#")
-
-
-_TRUSTED_HEAD = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
-
-
 def trust(folder: Path) -> str:
-    """Trust a folder, and all below it, and return what is to be said about that.
+    """Trust a folder and its subfolders; return a message about it.
 
-    Raises UsageError for a folder that is none, in which anybody could put a file, or whose name is no text.
+    Raises UsageError for what is not a folder, is writable for others, or has a name that is not text.
     """
-    place = _real(folder)
+    place = _real_path(folder)
     if not place.is_dir():
         raise UsageError(f"{folder} is not a folder")
     reason = why_unsafe(place / "moderate.yaml")
     if reason:
         raise UsageError(f"{folder} cannot be trusted: {reason}", hint="name a file with --config")
-    text, file, location = _own()
+    text, file, location = _read_user_file()
     already = why_trusted_folder(place, file.trusted)
     if already:
         return already
     _write(location, text, [*file.trusted, str(place)])
-    return f"trusted {under_home(place)} and what is below it, in {location.name}"
+    return f"trusted {under_home(place)} and its subfolders, in {location.name}"
 
 
 def distrust(folder: Path) -> str:
-    """Trust a folder no longer, and return what is to be said; raises UsageError where one above it is trusted."""
-    place = _real(folder)
-    text, file, location = _own()
-    left = [trusted for trusted in file.trusted if _real(Path(trusted)) != place]
+    """Stop trusting a folder; return a message about it. Raises UsageError where one above it is trusted."""
+    place = _real_path(folder)
+    text, file, location = _read_user_file()
+    left = [trusted for trusted in file.trusted if _real_path(Path(trusted)) != place]
     if len(left) < len(file.trusted):
         _write(location, text, left)
     above = why_trusted_folder(place, left)
     if above:
         raise UsageError(f"{under_home(place)} is still trusted: {above}", hint="`moderate config untrust` that one")
-    return f"{under_home(place)} is not trusted" + (" any more" if len(left) < len(file.trusted) else "")
+    no_longer = "no longer" if len(left) < len(file.trusted) else "not"
+    return f"{under_home(place)} is {no_longer} trusted"
 
 
-def _real(folder: Path) -> Path:
+def _real_path(folder: Path) -> Path:
     return Path(os.path.realpath(folder))
 
 
-def _own() -> tuple[str, SettingsFile, Location]:
-    """Return the user's own file, as it is and as it is read; raises UsageError where it is broken."""
+def _read_user_file() -> tuple[str, SettingsFile, Location]:
+    """Return the text of the user's file, its settings and its location; raises UsageError where it is invalid."""
     path = user_file()
     location = Location(path, under_home(path))
     text = read(location) or ""
-    return text, check_text(text, location.name), location
+    return text, validate_text(text, location.name), location
 
 
 def _write(location: Location, before: str, folders: list[str]) -> None:
     """Write the file with other trusted folders; raises UsageError where they would not be read back."""
     if not all(folder.isprintable() for folder in folders):
-        raise UsageError("a folder whose name is no plain text cannot be trusted", hint="name a file with --config")
-    after = _replaced(before, folders)
-    expected = check_text(before, location.name)
+        raise UsageError("a folder whose name is not plain text cannot be trusted", hint="name a file with --config")
+    after = _replace_folders(before, folders)
+    expected = validate_text(before, location.name)
     try:
-        found = check_text(after, location.name)
+        found = validate_text(after, location.name)
     except UsageError:
         found = SettingsFile()
-    if _said(found) != _said(expected) or list(found.trusted) != folders:
-        hint = f"write {TRUSTED_KEY}: [...] into it by hand, on a line of its own"
+    if _other_settings(found) != _other_settings(expected) or list(found.trusted) != folders:
+        hint = f"write {TRUSTED_KEY}: [...] into it by hand, on its own line"
         raise UsageError(f"cannot change {location.name}", hint=hint)
     write_new(location.path, after, force=True, private=True)
 
 
-def _said(file: SettingsFile) -> list[dict[str, Any]]:
-    """Return what a file says beside its trusted folders, wherever it stands."""
+def _other_settings(file: SettingsFile) -> list[dict[str, Any]]:
+    """Return the settings of a file beside its trusted folders, on whatever lines."""
     layers = [file.top, *file.profiles.values(), {"profile": file.profile} if file.profile else {}]
     return [{name: sourced.value for name, sourced in layer.items()} for layer in layers]
 
 
-def _replaced(text: str, folders: list[str]) -> str:
-    """Return a text in which one key has another value; it is added at the end where it is missing."""
+def _replace_folders(text: str, folders: list[str]) -> str:
+    """Return a text with other trusted folders; the key is added at the end where it is missing."""
     newline = "\r\n" if "\r\n" in text else "\n"
     entry = ""
     if folders:
         entry = yaml.safe_dump({TRUSTED_KEY: folders}, allow_unicode=True, default_flow_style=False, width=sys.maxsize)
     lines = text.splitlines(keepends=True)
-    start, end = _extent(text) or (len(lines), len(lines))
+    start, end = _key_lines(text) or (len(lines), len(lines))
     before, after = lines[:start], lines[end:]
     if before and before[-1].strip() == _TRUSTED_HEAD:
         before.pop()
@@ -164,8 +166,8 @@ def _replaced(text: str, folders: list[str]) -> str:
     return "".join([*before, entry.replace("\n", newline), *after])
 
 
-def _extent(text: str) -> tuple[int, int] | None:
-    """Return the lines of the key with its value, from the first to the one behind the last; None without it."""
+def _key_lines(text: str) -> tuple[int, int] | None:
+    """Return the lines of the key with its value, as start and end of a slice; None without it."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == TRUSTED_KEY:

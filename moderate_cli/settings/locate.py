@@ -1,4 +1,4 @@
-"""Where settings files are, and what is in them: the project's, which may be a stranger's, and the user's own."""
+"""Where are the settings files? The project's, which may be untrusted, and the user's own."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ PROJECT_FILE = "moderate.yaml"
 USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
 POLICY_VARIABLE = "MODERATE_POLICY_FROM"
-_MAX_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000  # of a settings file
 
 
 class Location(Struct, frozen=True):
-    """A place of a file that has a say in runs: its path, what messages call it, and whether it was asked for by name.
+    """Where a file that influences runs is: its path, its name in messages, and whether it was named explicitly.
 
-    With a `revision` of git it is read there, in place of the working tree, and `content` is what it holds, None where
-    it does not exist. `refused` says which files nearer or beside it do not count, and why; where `is_refused`, one of
-    them is in its folder.
+    With a `revision` of git it is read from there and not from the working tree, and `content` is None where it does
+    not exist. `refused` says which files nearer or beside it are ignored, and why; with `is_refused` one of them is in
+    its folder.
     """
 
     path: Path
@@ -44,14 +44,14 @@ class Location(Struct, frozen=True):
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything at this place that may have a say."""
+        """Whether there is a file here that may be used."""
         if self.revision is not None:
             return self.content is not None
         return not self.is_refused and os.path.lexists(self.path)
 
     @property
     def how_to_name(self) -> str | None:
-        """What to do where a file that was named is missing at a revision."""
+        """The hint where a named file is missing at a revision, None without one."""
         at = "name a file that is committed there, or one outside of the repository"
         return None if self.revision is None else at
 
@@ -64,9 +64,9 @@ class Location(Struct, frozen=True):
         return self.path.open("rb")
 
     def read_bytes(self, limit: int, *, what: str, hint: str, regular_only: bool = False) -> bytes:
-        """Return what it holds, of at most `limit` bytes; `what` it is and `hint` are for where it is missing.
+        """Return its content of at most `limit` bytes; `what` it is and `hint` are for the error where it is missing.
 
-        Raises FileError, with `regular_only` for what is no regular file, too.
+        Raises FileError, with `regular_only` also for what is not a regular file.
         """
         if self.content is not None:
             check_size(self.content, limit, self.name)
@@ -77,10 +77,10 @@ class Location(Struct, frozen=True):
 
 
 def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
-    """Return the places of the project's file and of the user's, whose values count in this order.
+    """Return the locations of the project's file and of the user's; the values of the first one win.
 
-    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. A
-    policy has the files of the repository, whichever of the two they are, as they are at its revision.
+    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. With
+    a policy, files inside the repository are read at its revision. Raises UsageError for a link there.
     """
     asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
     path = user_file()
@@ -103,7 +103,7 @@ def open_policy(given: Layer, environment: Environment) -> Policy | None:
 
 
 def user_file() -> Path:
-    """Return the place of the user's own file, where this system keeps such files."""
+    """Return the path of the user's file, in the platform's folder for configuration."""
     from platformdirs import user_config_path  # not needed by commands that take no settings
 
     return user_config_path("moderate", appauthor=False) / USER_FILE
@@ -112,9 +112,9 @@ def user_file() -> Path:
 def nearest(*names: str) -> Location:
     """Return the nearest file of some names, from the working folder upward, or where it would be in that folder.
 
-    In one folder the first name counts. The search ends at the top of the repository, the first folder that holds
-    `.git`, or at the home folder, because what lies above belongs to somebody else. Files that anybody could have put
-    there are passed over.
+    In one folder the first name wins. The search ends at the top of the repository, the first folder that holds
+    `.git`, or at the home folder, because what lies above belongs to somebody else. Files that others could have put
+    there are skipped.
     """
     try:
         start = Path.cwd()
@@ -128,23 +128,18 @@ def nearest(*names: str) -> Location:
             if reason is None:
                 found = path
             else:
-                refused.append(f"{os.path.relpath(path, start)} does not count: {reason}")
+                refused.append(f"{os.path.relpath(path, start)} is ignored: {reason}")
         if found is not None:
             return Location(found, os.path.relpath(found, start), refused=tuple(refused))
     is_refused = any(os.path.lexists(start / name) for name in names)
     return Location(start / names[0], names[0], refused=tuple(refused), is_refused=is_refused)
 
 
-def why_superseded(name: str) -> str:
-    """Return why a file with a former name does not count: one with the new name is beside it."""
-    return f"{name} beside it does"
-
-
 def _upward(start: Path) -> Iterator[Path]:
-    """Yield a folder and those above it, up to where somebody else's begin."""
+    """Yield a folder and its parents, up to the home folder or the top of the repository."""
     try:
         home = Path(os.path.realpath(Path.home()))
-    except RuntimeError:  # nobody knows where home is
+    except RuntimeError:  # the home folder is unknown
         home = None
     for folder in map(Path, upward(str(start))):
         yield folder
@@ -152,30 +147,35 @@ def _upward(start: Path) -> Iterator[Path]:
             return
 
 
+def why_superseded(name: str) -> str:
+    """Return why a file with a former name is ignored: one with the new name is beside it."""
+    return f"{name} beside it takes precedence"
+
+
 def why_unsafe(path: Path) -> str | None:
-    """Return why a file or a folder may be somebody else's work, None where only this user and root could make it."""
-    if os.name != "posix":  # Windows says who may write in lists that Python does not read
+    """Return why a file or a folder is unsafe, None where only this user and root could have made it."""
+    if os.name != "posix":  # Windows keeps permissions in lists that Python does not read
         return None
     try:
         links = [("its folder", path.parent.stat()), ("it", path.lstat()), ("it", path.stat())]
-    except OSError:  # whoever reads it says what is wrong
+    except OSError:  # reading it will report the problem
         return None
     for what, status in links:
         if status.st_uid not in {0, os.geteuid()}:
             return f"{what} belongs to another user"
         if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode):
-            return f"{what} is writable for all"
+            return f"{what} is world-writable"
     return None
 
 
 def read(location: Location) -> str | None:
-    """Return the text of a settings file, None where there is none and none was asked for.
+    """Return the text of a settings file, None where it does not exist and was not named.
 
-    Raises UsageError for what cannot be read, is no text in UTF-8, or is larger than 1 MB.
+    Raises UsageError for a file that cannot be read, is not UTF-8 text, or is larger than 1 MB.
     """
-    hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a file to start from"
+    hint = f"check --config and {CONFIG_VARIABLE}; `moderate config init` writes a template"
     try:
-        # A pipe that somebody names has a writer (`--config <(...)`); one that just lies there may have none.
+        # A pipe that was named has a writer (`--config <(...)`); one that was found may have none.
         data = location.read_bytes(_MAX_BYTES, what="settings file", hint=hint, regular_only=not location.required)
     except FileError as error:
         if error.code == "not_found" and not location.required:
@@ -188,5 +188,5 @@ def under_home(path: Path) -> str:
     """Return a path for people, with ~ for the home folder."""
     try:
         return str("~" / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):  # it lies elsewhere, or nobody knows where home is
+    except (ValueError, RuntimeError):  # it lies elsewhere, or the home folder is unknown
         return str(path)

@@ -1,4 +1,4 @@
-"""What is said of settings before a run: the files they came from, what was ignored, and names that look mistyped."""
+"""What is reported about settings before a run? The files used, what was ignored, and names that look mistyped."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ HOW_TO_TRUST = "`moderate config trust` trusts this folder"
 
 
 def lines_about(settings: Settings, *, quiet: bool = False) -> Iterator[str]:
-    """Yield what is to be said on stderr before a run, each in one line; if `quiet`, what was refused alone."""
+    """Yield the lines for stderr before a run; with `quiet` only what was refused."""
     files = settings.files
     yield from files.refused
     project = files.project
     if project is not None and (project.ignored or (project.counts and not quiet)):
         names = [f"{project.name} ({words_about(project)})", *filter(None, [files.user])]
-        yield f"settings from {' and '.join(names)}; {_whom(settings)}"
+        yield f"settings from {' and '.join(names)}; {_target(settings)}"
     if not quiet:
         yield from _unknown_regions(settings)
 
 
 def words_about(project: ProjectFile) -> str:
-    """Return why a project's file counts, and which of its keys do not."""
+    """Return why a project's file is used, and which of its keys are ignored."""
     if not project.ignored:
-        return project.trust or "not trusted, but nothing in it is ignored"
+        return project.trust or "not trusted, but none of it is ignored"
     ignored = f"{', '.join(project.ignored)} ignored"
     return f"{project.trust}; {ignored}" if project.trust else f"not trusted: {ignored}; {HOW_TO_TRUST}"
 
 
 def unknown_services(names: Iterable[str]) -> Iterator[str]:
-    """Yield what is to be said of services that the catalogue does not know; it may lag behind."""
+    """Yield a warning for each service that is not in the catalog, which may be out of date."""
     for name in names:
         if find_service(name) is None:
-            yield f"unknown service {name}{_nearest(name, services())}; asking for it all the same"
+            yield f"unknown service {name}{_suggestion(name, services())}; using it anyway"
 
 
 def _unknown_regions(settings: Settings) -> Iterator[str]:
     for name in filter(None, (settings.region, *settings.failover)):
         if name not in regions():
-            yield f"unknown region {name}{_nearest(name, regions())}; asking there all the same"
+            yield f"unknown region {name}{_suggestion(name, regions())}; using it anyway"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return a question about the known name that looks most like another, or about several that do so alike."""
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a question about the known name that is most similar, or about several that are equally similar."""
     folded = name.casefold()
     by_folded = {candidate.casefold(): candidate for candidate in known}
     near = get_close_matches(folded, by_folded)
@@ -55,10 +55,10 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f", did you mean {' or '.join(alike)}?" if alike else ""
 
 
-def _whom(settings: Settings) -> str:
+def _target(settings: Settings) -> str:
     if settings.local or settings.region is None:
         return "the local engine"
     try:
         return f"endpoint {settings.endpoint or endpoint(settings.region, vpc=settings.vpc)}"
-    except UsageError:  # said where it is asked
+    except UsageError:  # reported by the call
         return f"region {settings.region}"

@@ -1,4 +1,4 @@
-"""The files of a git revision that decide what counts, so that a change cannot suppress its own findings."""
+"""Which files of a git revision apply? A change must not be able to suppress its own findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IGNORE_FILES = (".gitignore", ".moderateignore")
 _TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHOWN_DIGITS = 12  # of a hash, in messages
-_MAX_TOLD = 20  # files of the working tree that are named
+_MAX_NAMED = 20  # files of the working tree in messages
 # What git reads here is objects, by plumbing commands: they run no hook, filter, pager or file system monitor. The
 # repository must not be a bare one inside of the working tree, whose config a change could bring along; git knows
 # `safe.bareRepository` from 2.38 on. Objects are taken as they are, without refs/replace.
@@ -34,24 +34,24 @@ _FILE_MODES = frozenset({b"100644", b"100755"})
 
 
 class _Entry(Struct, frozen=True):
-    """A file of the revision, or a link or folder, which is none."""
+    """An entry of the revision: a file, or with `is_file` False a link or a folder."""
 
     hash: str
     is_file: bool
 
 
 class Policy:
-    """The files of one revision; `revision` is how messages call it.
+    """The files of one revision; `revision` is its name in messages.
 
-    What the working tree has at the same places does not count, and where it differs that is told.
+    Files of the working tree at the same paths are ignored, which is reported where they differ.
     """
 
     def __init__(self, revision: str, commit: str, top: Path) -> None:
         self.revision = revision[:_SHOWN_DIGITS] if _HASH.fullmatch(revision) else revision
         self._commit = commit
         self._top = top
-        self._overruled: list[str] = []
-        self._say: Callable[[str], None] | None = None
+        self._overridden: list[str] = []
+        self._echo: Callable[[str], None] | None = None
 
     @classmethod
     def open(cls, revision: str) -> Policy:
@@ -62,21 +62,21 @@ class Policy:
         commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", may_fail=True).decode().strip()
         if not commit:
             hint = "fetch it first: a shallow clone holds only its tip; fetch-depth: 0 or GIT_DEPTH: 0 fetch the rest"
-            raise UsageError(f"--policy-from: there is no revision {revision!r} here", hint=hint)
+            raise UsageError(f"--policy-from: unknown revision {revision!r}", hint=hint)
         return cls(revision, commit, Path(os.path.realpath(top)))
 
     @property
-    def overruled(self) -> Sequence[str]:
-        """What is to be said of files of the working tree that do not count, as far as they are known by now."""
-        names = self._overruled[:_MAX_TOLD]
-        more = [] if len(self._overruled) == len(names) else [self._words("further files do")]
-        return [self._words(f"{name} does") for name in names] + more
+    def overridden(self) -> Sequence[str]:
+        """A line about each ignored file of the working tree that is known by now."""
+        names = self._overridden[:_MAX_NAMED]
+        more = [] if len(self._overridden) == len(names) else [self._words("further files are")]
+        return [self._words(f"{name} is") for name in names] + more
 
     def tell(self, echo: Callable[[str], None]) -> None:
-        """Say which files of the working tree do not count: those known by now, and each that is found from now on."""
-        for line in self.overruled:
+        """Report the ignored files of the working tree: those known by now, and each found from now on."""
+        for line in self.overridden:
             echo(line)
-        self._say = echo
+        self._echo = echo
 
     def holds(self, path: Path) -> bool:
         """Tell whether a path lies in the repository, so that the revision decides what it holds."""
@@ -85,7 +85,7 @@ class Policy:
     def nearest(self, *names: str) -> Location:
         """Return the nearest file of some names at the revision, from the working folder up to the repository's top.
 
-        In one folder the first name counts. Where there is none, it would be in the working folder. Raises UsageError
+        In one folder the first name wins. Where there is none, it would be in the working folder. Raises UsageError
         for a link.
         """
         start = Path(os.path.realpath(os.curdir))
@@ -96,13 +96,13 @@ class Policy:
             if inside in entries:
                 others = (other for other in paths if other != inside and other in entries)
                 beside = (self._name(other) for other in others if paths[other].parent == path.parent)
-                refused = tuple(f"{name} does not count: {why_superseded(self._name(inside))}" for name in beside)
+                refused = tuple(f"{name} is ignored: {why_superseded(self._name(inside))}" for name in beside)
                 return replace(self._location(path, inside, entries), refused=refused)
             self._compare(path, None)
         return self._location(start / names[0], b"", {})
 
     def named(self, path: Path, *, required: bool = True) -> Location:
-        """Return the place of a file that was asked for by name: at the revision, if it lies in the repository.
+        """Return the location of a file that was named: at the revision, if it lies in the repository.
 
         Raises UsageError for a link.
         """
@@ -114,7 +114,7 @@ class Policy:
     def read_ignore_file(self, path: str, *, otherwise: Callable[[str], bytes | None]) -> bytes | None:
         """Return what an ignore file holds at the revision, None where there is none; as in Git, a link is none.
 
-        Outside of the repository files are as they are, which `otherwise` tells.
+        Files outside of the repository are read by `otherwise`.
         """
         folder, name = os.path.split(path)
         inside = _inside(folder, self._top)
@@ -131,7 +131,7 @@ class Policy:
         name = self._name(inside or os.fsencode(path.name))
         entry = entries.get(inside)
         if entry is not None and not entry.is_file:
-            raise UsageError(f"{name} is not a regular file", hint="write the file itself in the place of the link")
+            raise UsageError(f"{name} is not a regular file", hint="replace the link with the file itself")
         content = None if entry is None else self._blob(entry.hash)
         self._compare(path, content)
         return Location(path, name, required=required, revision=self.revision, content=content)
@@ -140,21 +140,21 @@ class Policy:
         return f"{self.revision}:{os.fsdecode(inside)}"
 
     def _compare(self, path: str | Path, content: bytes | None) -> None:
-        """Note where the working tree has something else."""
+        """Note a file of the working tree that differs."""
         if not os.path.lexists(path):
             return
         if content is None or not _is_same(Path(path), content):
-            self._overrule(path)
+            self._override(path)
 
-    def _overrule(self, path: str | Path) -> None:
+    def _override(self, path: str | Path) -> None:
         name = os.path.relpath(path)
-        if name not in self._overruled:
-            self._overruled.append(name)
-            if self._say is not None and len(self._overruled) <= _MAX_TOLD + 1:
-                self._say(self.overruled[-1])
+        if name not in self._overridden:
+            self._overridden.append(name)
+            if self._echo is not None and len(self._overridden) <= _MAX_NAMED + 1:
+                self._echo(self.overridden[-1])
 
     def _words(self, which: str) -> str:
-        return f"the working tree's {which} not count: policy from {self.revision}"
+        return f"the working tree's {which} ignored: policy from {self.revision}"
 
     def _inside(self, path: Path) -> bytes | None:
         """Return a file's path from the top of the repository, as git names it; None outside of it."""
@@ -192,7 +192,7 @@ def _inside(folder: str, top: Path) -> bytes | None:
 
 
 def _is_same(path: Path, content: bytes) -> bool:
-    """Tell whether a file holds a content; the ends of its lines are git's to change."""
+    """Tell whether a file has a content; git may have changed the line endings."""
     try:
         found = read_bytes(path, 2 * len(content), regular_only=True)  # each line may have a carriage return more
         return _with_newlines(found) == _with_newlines(content)
@@ -205,7 +205,7 @@ def _with_newlines(content: bytes) -> bytes:
 
 
 def _git(*arguments: str, may_fail: bool = False) -> bytes:
-    """Return what a command of git answers; raises UsageError with its own words where it fails."""
+    """Return the output of a git command; raises UsageError with its message where it fails."""
     program = shutil.which("git")
     if program is None or not Path(program).is_absolute():  # on Windows that may be one in the working folder
         raise UsageError("--policy-from needs git", hint="install it")
@@ -219,8 +219,8 @@ def _git(*arguments: str, may_fail: bool = False) -> bytes:
             timeout=_TIMEOUT,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"--policy-from: git cannot be asked: {error}") from error
+        raise UsageError(f"--policy-from: git cannot be run: {error}") from error
     if done.returncode and not may_fail:
         words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UsageError(f"--policy-from: git says {words[-1]!r}", hint="run it in the repository, as its owner")
+        raise UsageError(f"--policy-from: git failed: {words[-1]!r}", hint="run it in the repository, as its owner")
     return done.stdout

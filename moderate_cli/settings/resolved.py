@@ -1,4 +1,4 @@
-"""What settings are once they are resolved: one frozen object, each value with its origin."""
+"""What are resolved settings? One frozen object, each value with its origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_PROFILE = "local"
 
 
 class FailOn(StrEnum):
-    """The level from which the exit code says that something was found."""
+    """The level from which on findings fail the run."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -33,14 +33,14 @@ class FailOn(StrEnum):
 
 
 class ParamsIn(StrEnum):
-    """Where those parameters travel that the API documents as query ones."""
+    """Where to send the parameters that the API documents as query parameters."""
 
     QUERY = "query"
     FORM = "form"
 
 
 class CredentialsSource(StrEnum):
-    """Where to look for an AccessKey; `auto` looks everywhere, in the documented order."""
+    """Where to find an AccessKey; `auto` searches all sources, in the documented order."""
 
     AUTO = "auto"
     ENVIRONMENT = "environment"
@@ -52,7 +52,7 @@ class CredentialsSource(StrEnum):
 
 
 class CredentialsChoice(Struct, frozen=True):
-    """Where to look for an AccessKey, and under which name there; it never holds one."""
+    """Where to find an AccessKey, and under which name; it never holds one."""
 
     source: CredentialsSource = CredentialsSource.AUTO
     profile: str | None = None
@@ -69,9 +69,9 @@ Layer = Mapping[str, Sourced]
 
 
 class SettingsFile(Struct, frozen=True, kw_only=True):
-    """What one file says: for every profile, for each of its own, and which profile counts unless one is asked for.
+    """The content of one file: `top` for every profile, `profiles`, and which `profile` is the default.
 
-    `trusted` are the folders whose files the user trusts, which only the user's own file can say.
+    `trusted` are the folders whose files the user trusts, which only the user's file can say.
     """
 
     top: Layer = field(default_factory=dict)
@@ -81,9 +81,9 @@ class SettingsFile(Struct, frozen=True, kw_only=True):
 
 
 class ProjectFile(Struct, frozen=True, kw_only=True):
-    """A project's file that was read: its name in messages, why it is trusted (None: it is not), and what came of it.
+    """A project's file that was read: its name in messages, why it is trusted (None: it is not), and what is used.
 
-    `ignored` are its keys that do not count, and `counts` tells whether it has any that do.
+    `ignored` are its keys that are not used, and `counts` tells whether any are.
     """
 
     name: str
@@ -107,9 +107,9 @@ class FilesRead(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """What a command works with.
 
-    `timeout` (for the answer to one call) and `reuse` (how old an answer may be) are in seconds; `reuse` is infinite
-    for any age and None for not at all. `qps` is None for the documented quota, `max_calls` for any number, `store` for
-    the usual place, and `region` for the profile `local`. `prices` are the user's own, by service or billing type.
+    `timeout` (of one call) and `reuse` (the maximum age of a result) are in seconds; `reuse` is infinite for any age
+    and None for never. `qps` (calls per second) is None for the documented quota, `max_calls` for no limit, `store` for
+    the default path, and `region` for the profile `local`. `prices` are the user's own, by service or billing type.
     `origins` tells for each setting, and for `profile`, where its value came from; `region_is_the_accounts` that nobody
     chose the region, so that it goes with the keys. `files` tells which files were read, and `policy` has those of the
     revision that decides what counts, where one does.
@@ -145,10 +145,10 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """What was refused of the settings files and of the files that a revision overrules, each in a line."""
-        return (*self.files.refused, *(self.policy.overruled if self.policy else ()))
+        """Which settings files were refused, and which files a revision overrides, each in a line."""
+        return (*self.files.refused, *(self.policy.overridden if self.policy else ()))
 
     @property
     def local(self) -> bool:
-        """Whether the local engine is asked, and no account is needed."""
+        """Whether the local engine is used, which needs no account."""
         return self.profile == LOCAL_PROFILE

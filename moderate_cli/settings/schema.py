@@ -1,4 +1,4 @@
-"""The one table of all settings: what files, variables, options, `config show` and `config init` are made of."""
+"""Which settings are there? The one table behind files, variables, options, `config show` and `config init`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from moderate_cli.settings.value_types import SettingType, prices
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """A setting: its key in files, its kind, and what is said about it.
+    """A setting: its key in files, its type, and its help.
 
-    `option` is the name of its option where that is another, `also` a further variable, read after its own; `example`
-    is YAML.
+    `option` is the name of its option where it differs, `also` a further variable, read after its own; `example` is
+    YAML.
     """
 
     name: str
-    kind: SettingType
+    type: SettingType
     default: Any = None
     default_text: str | None = None
     help: str
@@ -34,7 +34,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def parameter(self) -> str:
-        """The name of its option, as Python spells it."""
+        """The name of its option, as a Python identifier."""
         return self.option or self.name
 
     @property
@@ -48,21 +48,21 @@ class Setting(Struct, frozen=True, kw_only=True):
         return self.default_text or str(self.default)
 
     def read(self, given: object, *, subject: str) -> Any:
-        """Return the value that an option or a variable gives, which is text for the most; raises as `check`."""
+        """Return the value of an option or a variable, which is text in most cases; raises as `check`."""
         value = given
         if isinstance(given, str):
-            with suppress(ValueError):  # what cannot be parsed is refused by the check
-                value = self.kind.parse(given)
+            with suppress(ValueError):  # what cannot be parsed fails the check
+                value = self.type.parse(given)
         return self.check(value, subject=subject, written=_written(given, value))
 
     def check(self, value: object, *, subject: str, written: str) -> Any:
-        """Return a value as programs use it; raises UsageError that names the subject and what was written."""
+        """Return the checked value; raises UsageError that names the subject and what was written."""
         try:
-            return self.kind.check(value)
+            return self.type.check(value)
         except UsageError as error:
             raise UsageError(f"{subject}: {error.message}", hint=error.hint) from error
         except ValueError as error:
-            raise UsageError(f"{subject} must be {self.kind.expected}, not {written}") from error
+            raise UsageError(f"{subject} must be {self.type.expected}, not {written}") from error
 
 
 def _written(given: object, value: object) -> str:
@@ -76,31 +76,31 @@ def _written(given: object, value: object) -> str:
 _ALL = (
     Setting(
         name="region",
-        kind=value_types.region(),
+        type=value_types.region(),
         default=DEFAULT_REGION,
-        help="The region to ask; ALIBABA_CLOUD_REGION_ID is read too.",
+        help="The region to call; ALIBABA_CLOUD_REGION_ID is read too.",
         example="eu-central-1",
         also="ALIBABA_CLOUD_REGION_ID",
     ),
     Setting(
         name="endpoint",
-        kind=value_types.address(),
+        type=value_types.address(),
         default_text="the region's",
-        help="Another endpoint than the region's.",
+        help="Override the region's endpoint.",
         example="green-cip.eu-central-1.aliyuncs.com",
     ),
     Setting(
         name="vpc",
-        kind=value_types.flag(),
+        type=value_types.flag(),
         default=False,
         default_text="false",
-        help="Use the endpoints inside the vendor's network.",
+        help="Use the VPC endpoints, inside the vendor's network.",
         example="true",
     ),
     Setting(
         name="services",
         option="service",
-        kind=value_types.names(at_least=1),
+        type=value_types.names(at_least=1),
         default_text="baselineCheck_global or baselineCheck in cn- regions",
         help="The moderation services.",
         example="[baselineCheck_global, aigcDetector_global]",
@@ -108,138 +108,138 @@ _ALL = (
     Setting(
         name="info_types",
         option="info_type",
-        kind=value_types.info_types(),
+        type=value_types.info_types(),
         default=("customImage", "textInImage"),
         default_text="customImage,textInImage",
-        help="Details to ask for: customImage, textInImage, publicFigure, logoData.",
+        help="Details to request: customImage, textInImage, publicFigure, logoData.",
         example="[customImage, textInImage, publicFigure, logoData]",
     ),
     Setting(
         name="fail_on",
-        kind=value_types.choice(FailOn),
+        type=value_types.choice(FailOn),
         default=FailOn.NEVER,
-        help="Exit with 1 when an image is at this level or above.",
+        help="Exit with 1 if an image is at this level or above.",
         example="high",
     ),
     Setting(
         name="allow_partial",
-        kind=value_types.flag(),
+        type=value_types.flag(),
         default=False,
         default_text="false",
-        help="Under a gate, accept answers that leave out a part of what was asked.",
+        help="Let the gate accept responses that leave out a part of what was requested.",
         example="true",
     ),
     Setting(
         name="require_full",
-        kind=value_types.flag(),
+        type=value_types.flag(),
         default=False,
         default_text="false",
-        help="Exit with 3 when only a part of an image or a post was judged; beats --allow-partial.",
+        help="Exit with 3 if an image or a post was judged only in part; overrides --allow-partial.",
         example="true",
     ),
     Setting(
         name="min_level",
-        kind=value_types.choice(RiskLevel),
+        type=value_types.choice(RiskLevel),
         default=RiskLevel.NONE,
         help="Show images at this level or above; those without a verdict are always shown.",
         example="low",
     ),
     Setting(
         name="qps",
-        kind=value_types.number(0.01, 10_000),
+        type=value_types.number(0.01, 10_000),
         default_text="the documented quota",
-        help="Calls a second, at most.",
+        help="Maximum calls per second.",
         example="50",
     ),
     Setting(
         name="jobs",
-        kind=value_types.whole_number(1, 64),
+        type=value_types.whole_number(1, 64),
         default=64,
-        default_text="as many as the quota needs, 64 at most",
-        help="Images judged at the same time, at most.",
+        default_text="as many as the quota needs, up to 64",
+        help="Maximum images judged in parallel.",
         example="16",
     ),
     Setting(
         name="retries",
-        kind=value_types.whole_number(0, 10),
+        type=value_types.whole_number(0, 10),
         default=3,
-        help="Further attempts after a call that failed for a passing reason.",
+        help="Retries after a transient error.",
         example="5",
     ),
     Setting(
         name="timeout",
-        kind=value_types.number(0.1, 3_600),
+        type=value_types.number(0.1, 3_600),
         default=10.0,
         default_text="10",
-        help="How long to wait for the answer to one call, in seconds.",
+        help="Timeout of one call, in seconds.",
         example="30",
     ),
     Setting(
         name="failover",
-        kind=value_types.regions(),
+        type=value_types.regions(),
         default=(),
         default_text="none",
-        help="Regions to ask in turn when the first one does not answer.",
+        help="Regions to fall back to, in order, if the first one does not respond.",
         example="[eu-west-1]",
     ),
     Setting(
         name="reuse",
-        kind=value_types.age(),
+        type=value_types.age(),
         default_text="never",
-        help="Do not ask again about what was judged within this age.",
+        help="Reuse results newer than AGE.",
         example="7d",
     ),
     Setting(
         name="max_calls",
-        kind=value_types.whole_number(0),
-        default_text="any number",
-        help="Stop before the run makes more billed calls than this.",
+        type=value_types.whole_number(0),
+        default_text="unlimited",
+        help="Stop before making more billed calls than this.",
         example="500",
     ),
     Setting(
         name="store",
-        kind=value_types.path(),
-        default_text="store.db in the platform's folder for state",
-        help="Where runs, results and tasks are kept.",
+        type=value_types.path(),
+        default_text="store.db in the platform's state folder",
+        help="Database of runs, results and tasks.",
         example="~/moderate/store.db",
     ),
     Setting(
         name="include",
-        kind=value_types.patterns(),
+        type=value_types.patterns(),
         default=(),
         default_text="all images",
-        help="Of folders take only what matches; repeatable.",
+        help="Only files matching PATTERN in folders (repeatable).",
         example="['*.png', '*.jpg']",
     ),
     Setting(
         name="exclude",
-        kind=value_types.patterns(),
+        type=value_types.patterns(),
         default=(),
         default_text="none",
-        help="Leave out what matches in folders; repeatable.",
+        help="Skip files matching PATTERN in folders (repeatable).",
         example="[fixtures/broken]",
     ),
     Setting(
         name="prices",
-        kind=prices(),
+        type=prices(),
         default={},
         default_text="the list prices",
-        help="Your own prices, by service or billing type, for estimates; the variable takes JSON.",
+        help="Your own prices for estimates, by service or billing type; the variable takes JSON.",
         example="{baselineCheck_global: {amount: 0.5, currency: USD, per: 1000}}",
     ),
     Setting(
         name="params_in",
-        kind=value_types.choice(ParamsIn),
+        type=value_types.choice(ParamsIn),
         default=ParamsIn.QUERY,
-        help="Where the parameters travel that the API documents as query ones: query or form.",
+        help="Where to send the query parameters of the API: query or form.",
         example="form",
     ),
     Setting(
         name="credentials",
-        kind=value_types.credentials(),
+        type=value_types.credentials(),
         default=CredentialsChoice(),
         default_text="auto",
-        help="Where to look for the AccessKey: auto, environment, cli, ini, ecs, oidc or uri.",
+        help="Where to find the AccessKey: auto, environment, cli, ini, ecs, oidc or uri.",
         example="{source: cli, profile: moderation}",
     ),
 )

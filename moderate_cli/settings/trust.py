@@ -1,4 +1,4 @@
-"""What counts of a project's file: all of it where the user trusts it, else nothing that could weaken a run."""
+"""Which settings of a project's file are used? All where the user trusts it, else none that could weaken a run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from moderate_cli.settings.locate import Location, under_home
 from moderate_cli.settings.resolved import FailOn, Layer
 
 TRUSTED_KEY = "trusted_folders"
-"""The key of the user's own file for the folders whose moderate.yaml counts in full."""
+"""The key of the user's file for the folders whose moderate.yaml is used in full."""
 
 _FROM_STRICT = (FailOn.LOW, FailOn.MEDIUM, FailOn.HIGH, FailOn.NEVER)
 
 
 def why_trusted(location: Location, folders: Sequence[str]) -> str | None:
-    """Return why a project's file counts in full, None where it is a stranger's; `folders` are the trusted ones."""
+    """Return why a project's file is trusted, None where it is not; `folders` are the trusted ones."""
     if location.revision is not None:
         return f"policy from {location.revision}"
     return "named by you" if location.required else why_trusted_folder(location.path.parent, folders)
 
 
 def why_trusted_folder(folder: Path, folders: Sequence[str]) -> str | None:
-    """Return which trusted folder another one is, or lies in; links are followed."""
+    """Return which trusted folder a folder is or lies in, None for no such one; links are followed."""
     try:
         place = Path(os.path.realpath(folder))
     except OSError:  # the working folder was removed
@@ -36,10 +36,10 @@ def why_trusted_folder(folder: Path, folders: Sequence[str]) -> str | None:
     return None
 
 
-def strangers(top: Layer, others: Layer) -> Layer:
-    """Return what counts of the keys of a file that nobody trusts; `others` is what holds without it.
+def untrusted_layer(top: Layer, others: Layer) -> Layer:
+    """Return the keys of an untrusted file that are used; `others` are the values without it.
 
-    That is what an answer shall hold beside its verdict, and what is at least as strict. Its profiles never count.
+    That is info_types, and what is at least as strict. Its profiles are never used.
     """
     return {name: said for name, said in top.items() if name == "info_types" or _is_as_strict(name, said.value, others)}
 
@@ -54,7 +54,7 @@ def _is_documented_quota(value: float, others: Layer) -> bool:
     return value <= min(queries_per_second(operation, service) for service in others["services"].value or ("",))
 
 
-# For each key whether a value is at least as strict as another; showing more is stricter than showing less.
+# For each key, whether a value is at least as strict as another; showing more is stricter than showing less.
 _AS_STRICT: Mapping[str, Callable[[Any, Any, Layer], bool]] = {
     "fail_on": lambda value, other, _: _FROM_STRICT.index(value) <= _FROM_STRICT.index(other),
     "require_full": lambda value, other, _: value or not other,

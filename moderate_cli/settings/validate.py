@@ -1,4 +1,4 @@
-"""A settings file held against the table: unknown keys, wrong values and secrets are errors with a line."""
+"""Is a settings file valid? Unknown keys, wrong values and secrets are errors with a line."""
 
 from __future__ import annotations
 
@@ -16,44 +16,16 @@ from moderate_cli.settings.schema import SETTINGS, Setting
 from moderate_cli.settings.trust import TRUSTED_KEY
 from moderate_cli.settings.value_types import is_name
 
-_KEYS = re.compile(r"secret|token|passw|passphrase|access_?key|api_?key|private_?key")
+_FILE_KEYS = ("profile", "profiles", TRUSTED_KEY)
+_SECRET_KEYS = re.compile(r"secret|token|passw|passphrase|access_?key|api_?key|private_?key")
 # An AccessKey id, that of a temporary one, the start of a security token, and a password inside an address.
-_VALUES = re.compile(r"\bLTAI[0-9A-Za-z]{8,}|\bSTS\.[0-9A-Za-z]{8,}|\bCAIS[0-9A-Za-z+/=]{40,}|://[^/\s@:]*:[^/\s@]*@")
+_SECRET_VALUES = re.compile(
+    r"\bLTAI[0-9A-Za-z]{8,}|\bSTS\.[0-9A-Za-z]{8,}|\bCAIS[0-9A-Za-z+/=]{40,}|://[^/\s@:]*:[^/\s@]*@"
+)
 _HINT = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or keep it where the aliyun CLI does"
 
 
-def refuse_secret_texts(text: str, name: str) -> None:
-    """Raise UsageError for a text, comments included, in which something looks like a secret."""
-    for line, words in enumerate(text.split("\n"), start=1):
-        if _VALUES.search(words):
-            raise UsageError(f"{name}:{line}: this looks like a secret, and no settings file may hold one", hint=_HINT)
-
-
-def refuse_secret_keys(root: Part, name: str) -> None:
-    """Raise UsageError for a key, at any depth, that asks for a secret; profiles may have any name."""
-    for key, line in _keys(root, set()):
-        if _KEYS.search(key.lower().replace("-", "_")):
-            raise UsageError(f"{name}:{line}: {key!r} is a secret, and no settings file may hold one", hint=_HINT)
-
-
-def _keys(part: Part, seen: set[int], *, names: bool = False) -> Iterator[tuple[str, int]]:
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, dict):
-        for key, entry in part.items():
-            if not names:
-                yield key, entry.line
-            yield from _keys(entry.part, seen, names=key == "profiles" and not names)
-    elif isinstance(part, tuple):
-        for item in part:
-            yield from _keys(item.part, seen)
-
-
-_FILE_KEYS = ("profile", "profiles", TRUSTED_KEY)
-
-
-def check_text(text: str, name: str, folder: Path | None = None) -> SettingsFile:
+def validate_text(text: str, name: str, folder: Path | None = None) -> SettingsFile:
     """Read the text of a settings file; `name` is how errors and origins call it, `folder` is where its paths start.
 
     Raises UsageError with the line of what is wrong.
@@ -63,13 +35,9 @@ def check_text(text: str, name: str, folder: Path | None = None) -> SettingsFile
     if root is None or _is_null(root):
         return SettingsFile()
     if not isinstance(root, dict):
-        raise UsageError(f"{name}:1: the file must hold settings as KEY: VALUE, not {describe(root)}")
+        raise UsageError(f"{name}:1: the file must contain settings as KEY: VALUE, not {describe(root)}")
     refuse_secret_keys(root, name)
     return _Checker(name, folder or Path()).file(root)
-
-
-def _is_null(part: Part) -> bool:
-    return isinstance(part, Scalar) and part.value is None
 
 
 class _Checker:
@@ -100,20 +68,20 @@ class _Checker:
         return layer
 
     def _value(self, setting: Setting, entry: Entry) -> Any:
-        if setting.kind.by_name and isinstance(entry.part, dict):
+        if setting.type.by_name and isinstance(entry.part, dict):
             return self._by_name(setting, entry.part)
         self._know_keys(setting, entry)
-        return self._checked(setting, plain(entry.part), entry)
+        return self._check_value(setting, plain(entry.part), entry)
 
     def _by_name(self, setting: Setting, entries: dict[str, Entry]) -> dict[str, Any]:
         """Check each mapping by itself, so that what is wrong with it has its line."""
         values: dict[str, Any] = {}
         for name, entry in entries.items():
             self._know_keys(setting, entry)
-            values |= self._checked(setting, {name: plain(entry.part)}, entry)
+            values |= self._check_value(setting, {name: plain(entry.part)}, entry)
         return values
 
-    def _checked(self, setting: Setting, value: object, entry: Entry) -> Any:
+    def _check_value(self, setting: Setting, value: object, entry: Entry) -> Any:
         subject = f"{self._name}:{entry.line}: {setting.name}"
         checked = setting.check(value, subject=subject, written=describe(entry.part))
         return self._path(checked, entry) if isinstance(checked, Path) else checked
@@ -123,12 +91,12 @@ class _Checker:
         try:
             return self._folder / path.expanduser()
         except RuntimeError as error:
-            raise self._error(entry, f"nobody knows the home folder in {str(path)!r}") from error
+            raise self._error(entry, f"cannot expand the home folder in {str(path)!r}") from error
 
     def _know_keys(self, setting: Setting, entry: Entry) -> None:
-        if setting.kind.keys and isinstance(entry.part, dict):
+        if setting.type.keys and isinstance(entry.part, dict):
             for key, inner in entry.part.items():
-                self._know(key, setting.kind.keys, inner)
+                self._know(key, setting.type.keys, inner)
 
     def _profiles(self, entry: Entry | None) -> Mapping[str, Layer]:
         if entry is None or _is_null(entry.part):
@@ -141,7 +109,7 @@ class _Checker:
         if name == LOCAL_PROFILE:
             raise self._error(entry, f"the built-in profile {name!r} cannot be redefined")
         if not is_name(name):
-            raise self._error(entry, "a profile's name has 1 to 64 letters, digits, dots, dashes and underscores")
+            raise self._error(entry, "a profile name must have 1 to 64 letters, digits, dots, dashes and underscores")
         if _is_null(entry.part):
             return {}
         if not isinstance(entry.part, dict):
@@ -179,3 +147,35 @@ class _Checker:
 
     def _error(self, entry: Entry, message: str, hint: str | None = None) -> UsageError:
         return UsageError(f"{self._name}:{entry.line}: {message}", hint=hint)
+
+
+def _is_null(part: Part) -> bool:
+    return isinstance(part, Scalar) and part.value is None
+
+
+def refuse_secret_texts(text: str, name: str) -> None:
+    """Raise UsageError for a text, comments included, in which something looks like a secret."""
+    for line, words in enumerate(text.split("\n"), start=1):
+        if _SECRET_VALUES.search(words):
+            raise UsageError(f"{name}:{line}: this looks like a secret, which no settings file may contain", hint=_HINT)
+
+
+def refuse_secret_keys(root: Part, name: str) -> None:
+    """Raise UsageError for a key, at any depth, that is named like a secret; profiles may have any name."""
+    for key, line in _walk_keys(root, set()):
+        if _SECRET_KEYS.search(key.lower().replace("-", "_")):
+            raise UsageError(f"{name}:{line}: {key!r} is a secret, which no settings file may contain", hint=_HINT)
+
+
+def _walk_keys(part: Part, seen: set[int], *, names: bool = False) -> Iterator[tuple[str, int]]:
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, dict):
+        for key, entry in part.items():
+            if not names:
+                yield key, entry.line
+            yield from _walk_keys(entry.part, seen, names=key == "profiles" and not names)
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from _walk_keys(item.part, seen)

@@ -1,4 +1,4 @@
-"""The kinds of values that settings have: how each is read from text, checked, and shown."""
+"""Which types do settings have? Each parses text, checks a value, and shows it."""
 
 from __future__ import annotations
 
@@ -23,34 +23,37 @@ if TYPE_CHECKING:
     from moderate_cli.catalog.prices import Price, Prices
 
 INFO_TYPES = ("customImage", "textInImage", "publicFigure", "logoData")
-"""What an answer can hold beside its verdict (the vendor's page of the sync operation, parameter infoType)."""
+"""What a response can contain beside its verdict (the vendor's page of the sync operation, parameter infoType)."""
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # seconds
+_PRICE_KEYS = ("amount", "currency", "per")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_MAX_PRICE = 1_000_000  # of an amount of money, and of the calls that it is for
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 class SettingType(Struct, frozen=True):
-    """A kind of value.
+    """The type of a setting's value.
 
-    `check` takes what YAML gives, and returns the value that programs use; it raises ValueError, or an error that
-    explains itself. `parse` makes what `check` takes out of the text of an option or a variable, `show` undoes `check`.
-    `expected` ends the sentence "it must be ..."; `low`, `high` and `choices` tell help texts the same. `keys` are
-    those of a value that may be a mapping, or of each mapping in it where it is one `by_name`; `may_be_empty` says that
-    an empty text is a value too, and not none.
+    `check` takes a value as YAML has it and returns it as the program uses it; it raises ValueError, or UsageError with
+    its own explanation. `parse` turns the text of an option or a variable into what `check` takes, and `show` undoes
+    `check`. `expected` completes the sentence "it must be ..."; `low`, `high` and `choices` are the same for help
+    texts. `keys` are the keys of a value that may be a mapping, or, with `by_name`, of each mapping inside it. With
+    `may_be_empty` an empty text is a value, and not the same as none.
     """
 
     expected: str
     check: Callable[[object], Any]
-    parse: Callable[[str], object] = _same
-    show: Callable[[Any], Any] = _same
+    parse: Callable[[str], object] = _unchanged
+    show: Callable[[Any], Any] = _unchanged
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
@@ -59,25 +62,20 @@ class SettingType(Struct, frozen=True):
     may_be_empty: bool = False
 
 
-def is_name(value: object) -> bool:
-    """Tell whether something can name a profile or a service."""
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
-
-
 def whole_number(low: int, high: int | None = None) -> SettingType:
-    """Return the kind of whole numbers from one on, maybe up to another."""
+    """Return the type of whole numbers from `low`, and up to `high` unless that is None."""
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < low or (high is not None and value > high):
             raise ValueError
         return value
 
-    end = "on" if high is None else f"to {high}"
-    return SettingType(f"a whole number from {low} {end}", check, parse=int, low=low, high=high)
+    expected = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    return SettingType(expected, check, parse=int, low=low, high=high)
 
 
 def number(low: float, high: float) -> SettingType:
-    """Return the kind of numbers between two."""
+    """Return the type of numbers from `low` to `high`."""
 
     def check(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
@@ -88,7 +86,7 @@ def number(low: float, high: float) -> SettingType:
 
 
 def flag() -> SettingType:
-    """Return the kind of yes and no."""
+    """Return the type of true and false."""
 
     def check(value: object) -> bool:
         if not isinstance(value, bool):
@@ -104,31 +102,31 @@ def flag() -> SettingType:
 
 
 def choice(words: type[StrEnum]) -> SettingType:
-    """Return the kind of one word out of a few."""
+    """Return the type of one word of an enumeration."""
 
     def check(value: object) -> StrEnum:
         if not isinstance(value, str):
             raise ValueError  # noqa: TRY004
         return words(value)
 
-    return SettingType(_either(words), check, show=str, choices=tuple(words))
+    return SettingType(_any_of(words), check, show=str, choices=tuple(words))
 
 
 def names(*, at_least: int) -> SettingType:
-    """Return the kind of several names: a list, or a text with commas."""
+    """Return the type of lists of names, which may be a text with commas."""
 
     def check(value: object) -> tuple[str, ...]:
-        found = _several(value)
+        found = _split(value)
         if len(found) < at_least or not all(map(is_name, found)):
             raise ValueError
         return found
 
-    expected = "names, in a list or with commas between them"
+    expected = "a list of names, or names separated by commas"
     return SettingType(expected, check, parse=str.split, show=list, may_be_empty=not at_least)
 
 
 def info_types() -> SettingType:
-    """Return the kind of the details that can be asked for, in any case."""
+    """Return the type of lists of info types, in any case."""
     several = names(at_least=0)
     by_folded = {name.casefold(): name for name in INFO_TYPES}
 
@@ -146,7 +144,7 @@ def info_types() -> SettingType:
 
 
 def patterns() -> SettingType:
-    """Return the kind of patterns of files, which may have commas in them."""
+    """Return the type of lists of file patterns, which may contain commas."""
 
     def check(value: object) -> tuple[str, ...]:
         parts = [value] if isinstance(value, str) else value
@@ -154,11 +152,11 @@ def patterns() -> SettingType:
             raise ValueError
         return tuple(parts)
 
-    return SettingType("a pattern, or a list of them", check, parse=str.split, show=list)
+    return SettingType("a pattern or a list of patterns", check, parse=str.split, show=list)
 
 
 def path() -> SettingType:
-    """Return the kind of paths of files."""
+    """Return the type of file paths."""
 
     def check(value: object) -> Path:
         if isinstance(value, str) and _is_plain(value):
@@ -167,25 +165,25 @@ def path() -> SettingType:
             raise ValueError  # noqa: TRY004
         return value
 
-    return SettingType("the path of a file", check, show=lambda value: None if value is None else str(value))
+    return SettingType("a file path", check, show=lambda value: None if value is None else str(value))
 
 
 def region() -> SettingType:
-    """Return the kind of region ids, known here or not."""
-    return SettingType("the id of a region", _region)
+    """Return the type of region ids, known or not."""
+    return SettingType("a region id", _check_region)
 
 
 def regions() -> SettingType:
-    """Return the kind of several region ids."""
+    """Return the type of lists of region ids."""
 
     def check(value: object) -> tuple[str, ...]:
-        return tuple(_region(part) for part in _several(value))
+        return tuple(_check_region(part) for part in _split(value))
 
-    return SettingType("ids of regions, in a list or with commas between them", check, parse=str.split, show=list)
+    return SettingType("a list of region ids, or region ids separated by commas", check, parse=str.split, show=list)
 
 
 def address() -> SettingType:
-    """Return the kind of endpoints."""
+    """Return the type of endpoints."""
 
     def check(value: object) -> str:
         from moderate_cli.client.parameters import Endpoint  # loads the client, which `config show` can do without
@@ -199,7 +197,7 @@ def address() -> SettingType:
 
 
 def age() -> SettingType:
-    """Return the kind of ages, which are seconds inside: infinite for `forever`, None for `never`."""
+    """Return the type of ages, which are seconds: infinite for `forever`, None for `never`."""
 
     def check(value: object) -> float | None:
         if not isinstance(value, str):
@@ -209,13 +207,13 @@ def age() -> SettingType:
         found = _AGE.fullmatch(value)
         if found is None:
             raise ValueError
-        return float(int(found[1]) * _SECONDS[found[2]])
+        return float(int(found[1]) * _UNITS[found[2]])
 
-    return SettingType("an age such as 30m, 12h or 7d, forever or never", check, show=_written_age)
+    return SettingType("an age such as 30m, 12h or 7d, forever or never", check, show=_show_age)
 
 
 def credentials() -> SettingType:
-    """Return the kind of places where an AccessKey can be looked for."""
+    """Return the type of sources of credentials."""
 
     def check(value: object) -> CredentialsChoice:
         asked = value if isinstance(value, dict) else {"source": value}
@@ -230,82 +228,82 @@ def credentials() -> SettingType:
         source = value.source.value
         return {"source": source, "profile": value.profile} if value.profile else source
 
-    expected = f"{_either(CredentialsSource)}, or a mapping with source and profile"
+    expected = f"{_any_of(CredentialsSource)}, or a mapping with source and profile"
     return SettingType(expected, check, show=show, keys=("source", "profile"))
 
 
+def prices() -> SettingType:
+    """Return the type of prices by service or billing type."""
+    expected = f"services or billing types, each with {', '.join(_PRICE_KEYS)}"
+    return SettingType(expected, _check_prices, parse=json.loads, show=_show_prices, keys=_PRICE_KEYS, by_name=True)
+
+
+def is_name(value: object) -> bool:
+    """Tell whether a value can name a profile or a service."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def _is_plain(value: object) -> bool:
-    """Tell whether something is a text that says anything, without control characters."""
+    """Tell whether a value is text that is not blank and has no control characters."""
     return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
 
 
-def _either(words: Iterable[str]) -> str:
+def _any_of(words: Iterable[str]) -> str:
     *first, last = (str(word) for word in words)
     return f"{', '.join(first)} or {last}"
 
 
-def _several(value: object) -> tuple[str, ...]:
+def _split(value: object) -> tuple[str, ...]:
     parts = [value] if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ValueError
     return tuple(dict.fromkeys(word.strip() for part in parts for word in part.split(",") if word.strip()))
 
 
-def _region(value: object) -> str:
+def _check_region(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError  # noqa: TRY004
     region_endpoint(value)
     return value
 
 
-def _written_age(seconds: float | None) -> str:
+def _show_age(seconds: float | None) -> str:
     if seconds is None or math.isinf(seconds):
         return "never" if seconds is None else "forever"
-    unit = next(unit for unit, length in _SECONDS.items() if not seconds % length)
-    return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    unit = next(unit for unit, length in _UNITS.items() if not seconds % length)
+    return f"{seconds / _UNITS[unit]:.0f}{unit}"
 
 
-_KEYS = ("amount", "currency", "per")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_MAX = 1_000_000
-
-
-def prices() -> SettingType:
-    """Return the kind of prices by the name of a service or of a billing type."""
-    expected = f"services or billing types, each with {', '.join(_KEYS)}"
-    return SettingType(expected, _check, parse=json.loads, show=_show, keys=_KEYS, by_name=True)
-
-
-def _check(value: object) -> Prices:
+def _check_prices(value: object) -> Prices:
     if not isinstance(value, dict):
         raise ValueError  # noqa: TRY004 - the same error for every wrong value
-    return {name: _price(name, facts) for name, facts in value.items()}
+    return {name: _check_price(name, facts) for name, facts in value.items()}
 
 
-def _price(name: str, facts: object) -> Price:
+def _check_price(name: str, facts: object) -> Price:
     from decimal import Decimal
 
     from moderate_cli.catalog.prices import Price, billing_types  # not needed by runs without prices of their own
 
     if not is_name(name):
-        raise UsageError("a name has 1 to 64 letters, digits, dots, dashes and underscores")
+        raise UsageError("a name must have 1 to 64 letters, digits, dots, dashes and underscores")
     types = billing_types(name)
     if types and len(types.names) > 1:
         hint = f"give the prices of {' and '.join(types.names.values())}"
         raise UsageError(f"{name} is billed by image and by text", hint=hint)
-    if not isinstance(facts, dict) or set(facts) != set(_KEYS):
-        raise UsageError(f"{name} needs {', '.join(_KEYS[:-1])} and {_KEYS[-1]}, and nothing else")
-    amount, currency, per = (facts[key] for key in _KEYS)
-    if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= _MAX:
-        raise UsageError(f"the amount of {name} must be a number from 0 to {_MAX}")
+    if not isinstance(facts, dict) or set(facts) != set(_PRICE_KEYS):
+        raise UsageError(f"{name} needs {', '.join(_PRICE_KEYS[:-1])} and {_PRICE_KEYS[-1]}, and nothing else")
+    amount, currency, per = (facts[key] for key in _PRICE_KEYS)
+    if not isinstance(amount, int | float) or isinstance(amount, bool) or not 0 <= amount <= _MAX_PRICE:
+        raise UsageError(f"the amount of {name} must be a number from 0 to {_MAX_PRICE}")
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
         raise UsageError(f"the currency of {name} must be three capital letters, such as USD or CNY")
-    if not isinstance(per, int) or isinstance(per, bool) or not 1 <= per <= _MAX:
-        raise UsageError(f"per of {name} must be a whole number from 1 to {_MAX}")
+    if not isinstance(per, int) or isinstance(per, bool) or not 1 <= per <= _MAX_PRICE:
+        raise UsageError(f"per of {name} must be a whole number from 1 to {_MAX_PRICE}")
     return Price(amount=Decimal(str(amount)), currency=currency, per=per, source="the setting prices")
 
 
-def _show(value: Prices) -> dict[str, dict[str, Any]] | None:
+def _show_prices(value: Prices) -> dict[str, dict[str, Any]] | None:
     shown = {
         name: {"amount": float(price.amount), "currency": price.currency, "per": price.per}
         for name, price in value.items()

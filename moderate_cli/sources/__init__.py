@@ -1,4 +1,4 @@
-"""Where images come from: files, folders, globs, URLs, OSS and lists, as a lazy stream of items."""
+"""Which images are behind SOURCE? Files, folders, globs, URLs, OSS and lists, as a lazy stream of items."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
-"""A file as it was: its name, the size, mtime_ns and inode of a `FileStat`, and the SHA-256 of its content."""
+"""A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
+
+_WEB = ("http://", "https://")
+_SCHEME = "oss://"
+_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
+_MAX_UNMATCHED = 20  # globs without a match that are remembered
+_ALL = Selection()
 
 
 class Recall(Protocol):
-    """Knows files by the absolute paths of their folders.
+    """Knows the files of earlier runs by the absolute paths of their folders.
 
-    Both methods tell of the files with some names or, with None, of all in a folder.
+    Both methods are about the files with some names or, with None, about all files of a folder.
     """
 
     def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
-        """Return the files that were judged and about which there was nothing to say, in the order of their names."""
+        """Return the files that were judged clean, in the order of their names."""
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         """Return what is known of files, by name."""
-
-
-_SCHEME = "oss://"
-_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
 
 
 class Bucket(Protocol):
@@ -54,43 +56,16 @@ OpenBucket = Callable[[str], Bucket]
 """Opens the bucket of a name; raises ModerateError."""
 
 
-def is_oss(source: str) -> bool:
-    """Tell whether a source is in OSS."""
-    return source[: len(_SCHEME)].lower() == _SCHEME
-
-
-def bucket_and_key(source: str) -> tuple[str, str]:
-    """Return the bucket and the key, or the prefix."""
-    bucket, _, key = source[len(_SCHEME) :].partition("/")
-    return bucket, key
-
-
-def split_region(source: str) -> tuple[str, str | None]:
-    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
-    found = _REGION.search(source) if is_oss(source) else None
-    return (source[: found.start()], found[1]) if found else (source, None)
-
-
-def is_prefix(key: str) -> bool:
-    """Tell whether a key stands for all objects below it."""
-    return not key or key.endswith("/")
-
-
-_WEB = ("http://", "https://")
-_UNMATCHED = 20  # globs that are remembered, of any number
-_ALL = Selection()
-
-
 class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
 
-    `non_images` counts what was found and is no image: by its name or its content in a folder, by its name alone in
-    OSS, where the content could not be read without a download. `ignored` counts the files and folders that the
+    `non_images` counts the files that are not images: by name and content in a folder, and by name alone in OSS, where
+    reading the content would take a download. `ignored` counts the files and folders that the
     selection left out, and `links` the links that lead out of a folder and were not followed. Of the clean files that
     an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as
     `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or left to an earlier run,
     and of its files the selection leaves out only those that a list names, unless it is forced on all. Raises
-    UsageError for a selection that makes no sense.
+    UsageError for a selection with an invalid pattern.
     """
 
     def __init__(
@@ -136,9 +111,9 @@ class Sources:
         return self._items(read_list(listing, stdin), select=True)
 
     def _items(self, entries: Iterable[Listed | Item], *, select: bool) -> Iterator[Item]:
-        """Yield what each source stands for, and of those of this machine only what is wanted if they `select`.
+        """Yield the images of each source; with `select`, only those that the selection wants.
 
-        A name is taken as it is.
+        Names are taken literally, never as globs.
         """
         for entry in entries:
             if isinstance(entry, Item):
@@ -177,7 +152,7 @@ class Sources:
                 break
             is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.links or chunk.error)
             yield from self._images(chunk)
-        if not is_matched and len(self.unmatched) < _UNMATCHED:
+        if not is_matched and len(self.unmatched) < _MAX_UNMATCHED:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
@@ -188,8 +163,8 @@ class Sources:
         yield from self._odd(chunk)
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
-        """Yield the images among some files; what is known already is not opened, and no item if it can be spared."""
-        files = self._not_spared(chunk)
+        """Yield the images among some files; known files are not opened, and unchanged clean ones only counted."""
+        files = self._without_unchanged(chunk)
         known = self._known(chunk, files)
         for file in files:
             name, sha256 = file[0], None
@@ -202,10 +177,10 @@ class Sources:
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 
-    def _not_spared(self, chunk: Chunk) -> list[Found]:
-        """Return the files that are not known to be clean, and of the others those that are wanted.
+    def _without_unchanged(self, chunk: Chunk) -> list[Found]:
+        """Return the files that are not known to be clean, and of the clean ones those that are wanted.
 
-        This is what a rescan spends its time in.
+        A rescan spends most of its time here.
         """
         files = chunk.files
         if self._recall is None or self._clean_wanted is None or not files:
@@ -232,7 +207,7 @@ class Sources:
         return self._recall.seen_in(chunk.folder, None if is_whole else _names(files))
 
     def _odd(self, chunk: Chunk) -> Iterator[Item]:
-        """Yield what has the name of an image and is no file, so that reading it tells why, and what failed."""
+        """Yield what is named like an image and is not a file, so that reading it reports why, and what failed."""
         for name in chunk.odd:
             path = chunk.prefix + name
             if has_image_name(name):
@@ -241,14 +216,14 @@ class Sources:
                 self.non_images += 1
         if chunk.error is not None:
             folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
-            message = f"the folder cannot be listed: {chunk.error.strerror}"
+            message = f"cannot list the folder: {chunk.error.strerror}"
             yield Item(folder, BrokenInput(InputError(message, code="unreadable", hint="check its permissions")))
 
     def _stored(self, source: str) -> Iterator[Item]:
         name, prefix = bucket_and_key(source)
         try:
             if self._open_bucket is None:
-                raise InputError("no bucket can be listed here", code="oss_unavailable", hint="name the objects")
+                raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
             for found in self._open_bucket(name).objects(prefix):
                 if is_prefix(found.key):  # the console marks a folder by an object of its name
                     continue
@@ -262,6 +237,28 @@ class Sources:
             yield Item(source, BrokenInput(error))
 
 
+def is_oss(source: str) -> bool:
+    """Tell whether a source is in OSS."""
+    return source[: len(_SCHEME)].lower() == _SCHEME
+
+
+def bucket_and_key(source: str) -> tuple[str, str]:
+    """Return the bucket and the key, or the prefix."""
+    bucket, _, key = source[len(_SCHEME) :].partition("/")
+    return bucket, key
+
+
+def split_region(source: str) -> tuple[str, str | None]:
+    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
+    found = _REGION.search(source) if is_oss(source) else None
+    return (source[: found.start()], found[1]) if found else (source, None)
+
+
+def is_prefix(key: str) -> bool:
+    """Tell whether a key stands for all objects below it."""
+    return not key or key.endswith("/")
+
+
 def _names(files: Iterable[Found]) -> list[str]:
     return [file[0] for file in files]
 
@@ -271,7 +268,7 @@ def _is_remote(source: str) -> bool:
 
 
 def _one_image(source: str) -> Image | BrokenInput | None:
-    """Return the one image that a source is, or why it is none; None where it stands for many."""
+    """Return the image that a source is, or why it is not one; None where it stands for many."""
     if source[:8].lower().startswith(_WEB):
         return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
     if not is_oss(source):
@@ -286,7 +283,7 @@ def _one_image(source: str) -> Image | BrokenInput | None:
 
 
 def _is_text(source: str) -> bool:
-    """Tell whether a source can be sent: bytes that are not UTF-8 are halves of surrogate pairs here."""
+    """Tell whether a source can be sent: bytes that are not UTF-8 are lone surrogates here."""
     return source.isascii() or not any("\ud800" <= character <= "\udfff" for character in source)
 
 

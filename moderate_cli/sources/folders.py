@@ -1,4 +1,4 @@
-"""Walking folders lazily: without recursion or circles, and in flat memory however many names a folder holds."""
+"""Which files are below a folder? A lazy walk without recursion or cycles, in constant memory."""
 
 from __future__ import annotations
 
@@ -14,48 +14,27 @@ from moderate_cli.common.globs import Glob, Places
 from moderate_cli.preflight import HEAD_SIZE, sniff
 from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, Rules, with_separator
 
-# Names under which people keep images: such a file is never passed over, so that a broken one gets reported.
+Found = tuple[str, int, int, int]
+"""A file that a walk found: its name, and the size, mtime_ns and inode of a `FileStat`."""
+
+# Names of images: such a file is never skipped, so that a broken one gets reported.
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}
 )
-# A pipe that took the place of a file must not be waited for; other systems than Windows know no text mode.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def has_image_name(name: str) -> bool:
-    """Tell whether a name, without its folder, is one of an image."""
-    dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
-
-
-def has_image_content(path: str) -> bool:
-    """Tell whether a regular file can be read and starts like an image."""
-    try:
-        descriptor = os.open(path, _READING)
-    except OSError:
-        return False
-    try:
-        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-
-
-Found = tuple[str, int, int, int]
-"""A file that a walk came upon: its name, and the size, mtime_ns and inode of a `FileStat`."""
-
-# Names of one folder that are held at once: with what is known of their files 3 MB, and 9 MB were they 10,000.
+# Names of one folder that are held at once: with what is known of their files this takes 3 MB, and 9 MB for 10,000.
 CHUNK = 2_000
+
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
+# A pipe in the place of a file must not block; only Windows has a text mode.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # From an open folder the system finds a file without looking up its whole path; Windows cannot.
 _BY_DESCRIPTOR = os.scandir in os.supports_fd
 _NAME = attrgetter("name")
 
 
 class Chunk(Struct):
-    """What one look into a folder found.
+    """A part of the content of a folder.
 
     `folder` is its absolute path; `prefix` and a name make a path as it is shown. `files` are in the order of their
     names, and `odd` the names of what is no file or has no stat. `is_whole` tells whether that is all of the folder,
@@ -78,7 +57,7 @@ def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Ite
 
     Links to files are followed. So are links to folders, once each, but never into a folder that the walk is in. Those
     that lead out of the root are counted instead, unless the rules follow them; the root itself may be a link. What is
-    below the root and vanished since its name was read is passed. The folders of version control are left out.
+    below the root and vanished since its name was read is skipped. The folders of version control are left out.
     """
     levels: list[_Level] = []
     followed: set[tuple[int, int]] = set()
@@ -98,7 +77,7 @@ def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Ite
 
 
 def _enter(folder: _Folder, glob: Glob | None, levels: list[_Level], followed: set[tuple[int, int]]) -> Iterator[Chunk]:
-    """Add a folder to those that the walk is in; yield why that cannot be done, unless it is gone."""
+    """Add a folder to those that the walk is in; yield the error where that fails, unless the folder is gone."""
     try:
         level = _Level(folder, glob)
     except OSError as error:
@@ -211,7 +190,7 @@ class _Level:
                 chunk.odd.append(entry.name)
 
     def _add_target(self, entry: os.DirEntry[str], chunk: Chunk) -> None:
-        """Add what a link leads to; one that leads nowhere is odd, and so are pipes and devices."""
+        """Add the target of a link; a broken link is odd, and so are pipes and devices."""
         if entry.is_symlink() and self._rules.leads_out(chunk.prefix + entry.name):
             chunk.links += entry.name not in _SKIPPED_FOLDERS
             return
@@ -251,3 +230,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def has_image_name(name: str) -> bool:
+    """Tell whether a name, without its folder, is one of an image."""
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
+
+
+def has_image_content(path: str) -> bool:
+    """Tell whether a regular file can be read and starts like an image."""
+    try:
+        descriptor = os.open(path, _READING)
+    except OSError:
+        return False
+    try:
+        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

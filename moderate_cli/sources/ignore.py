@@ -1,4 +1,4 @@
-"""Which files below a folder or a prefix are wanted: patterns of the command line, and ignore files."""
+"""Which files are wanted? What the patterns of the command line and the ignore files leave of a folder."""
 
 from __future__ import annotations
 
@@ -17,8 +17,62 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import nearest
 from moderate_cli.common.globs import Matcher, compile_git
 
+# In the order in which they are read: where two lines contradict each other, the later one wins.
+IGNORE_FILES = (".gitignore", ".moderateignore")
+EXCLUDED = "--exclude"
+"""The reason that a pattern of the command line or of the settings leaves out a file, and no ignore file."""
+
+ReadIgnoreFile = Callable[[str], bytes | None]
+"""Returns the content of the ignore file at a path, None where there is none; raises OSError."""
+
+_MAX_BYTES = 1024 * 1024  # of an ignore file
+_CACHED_FOLDERS = 256  # folders of named files whose ignore files need not be read again
 # A pattern may cut a character into its bytes: only what is ASCII is sure to be whole.
 _BEYOND_ASCII = re.compile(r"[^\0-\x7f]")
+
+log = logging.getLogger(__name__)
+
+
+def read_ignore_file(path: str) -> bytes | None:
+    """Return the content of an ignore file, None where there is none; as in Git, links are ignored. Raises OSError."""
+    if not os.access(path, os.F_OK):  # the quickest check, and it runs for every folder of a walk
+        return None
+    mode = os.lstat(path).st_mode
+    if S_ISLNK(mode):
+        log.warning("ignored %s: it is a link", path)
+    if not S_ISREG(mode):
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read(_MAX_BYTES + 1)
+
+
+class Selection(Struct, frozen=True):
+    """What is wanted of each folder, glob and prefix, in the words of gitignore and relative to it.
+
+    Where something is to be included, nothing else is; what is excluded never is. `ignore_files` are `.gitignore` and
+    `.moderateignore`: those below the folder, and those above it up to the folder that holds `.git`. The user's own
+    `core.excludesFile` and `.git/info/exclude` say nothing here.
+
+    What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
+    patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
+
+    Links that lead out of a folder are followed with `follow_links` only. `read_ignore_file` reads the ignore files.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore_files: bool = True
+    follow_links: bool = False
+    force_exclude: bool = False
+    read_ignore_file: ReadIgnoreFile = read_ignore_file
+
+    def rules(self) -> Rules:
+        """Return the rules, for no folder yet; raises UsageError for an invalid pattern."""
+        include = given_patterns(self.include) if self.include else None
+        exclude = given_patterns(self.exclude) if self.exclude else None
+        names = ANY_NAME if include else exclude.names if exclude else NO_NAME
+        read = partial(_patterns_in, read=self.read_ignore_file)
+        return Rules(include, exclude, self.ignore_files, self.follow_links, names=names, read=read)
 
 
 class LastNames(Struct, frozen=True):
@@ -53,6 +107,153 @@ class LastNames(Struct, frozen=True):
 
 NO_NAME = LastNames()
 ANY_NAME = LastNames(starts=("",))
+
+
+def _patterns_in(folder: str, read: ReadIgnoreFile = read_ignore_file) -> Patterns | None:
+    """Return the patterns of a folder's ignore files, None where there are none."""
+    patterns: list[Pattern] = []
+    for name in IGNORE_FILES:
+        path = folder + name
+        try:
+            content = read(path)
+        except OSError as error:
+            log.warning("%s cannot be read: %s", path, error.strerror)
+            continue
+        if content is not None and len(content) > _MAX_BYTES:
+            log.warning("%s is larger than 1 MB; the rest is ignored", path)
+            content = content[: content.rfind(b"\n", 0, _MAX_BYTES) + 1]
+        patterns += read_patterns(content) if content else []
+    return Patterns(patterns) if patterns else None
+
+
+class Rules(Struct, frozen=True):
+    """Decide about what is below one root.
+
+    `root` is the length of what paths have before their part that is relative to it, and `tree` its real path, out of
+    which no link is followed; "" where all are. `layers` are the patterns of ignore files, the deepest first, each with
+    the length of its folder, and `read` returns those of a folder. Only what has one of the `names` needs a decision.
+    Each folder is an absolute path with a separator at its end.
+    """
+
+    include: Patterns | None = None
+    exclude: Patterns | None = None
+    ignore_files: bool = True
+    follow_links: bool = False
+    root: int = 0
+    tree: str = ""
+    layers: tuple[tuple[int, Patterns], ...] = ()
+    names: LastNames = NO_NAME
+    read: Callable[[str], Patterns | None] = _patterns_in
+
+    def at(self, root: str) -> Rules:
+        """Return the rules for a root, with the ignore files above it.
+
+        Where those would leave out the root itself, they are not used, since it was named.
+        """
+        tree = "" if self.follow_links else with_separator(os.path.realpath(root))
+        here = replace(self, root=len(root), tree=tree)
+        top = _repository(root) if self.ignore_files else None
+        if top is None:
+            return here
+        found = here.below(top, root)
+        return here if isinstance(found, str) else found
+
+    def below(self, top: str, folder: str) -> Rules | str:
+        """Return the rules with the ignore files from a folder down to another.
+
+        Where they leave that out, it is the folder whose ignore files do.
+        """
+        rules = self
+        start = len(top)
+        while (end := folder.find(os.sep, start)) >= 0:
+            rules = rules.inside(folder[:start])
+            if by := rules.ignored_by(folder[:start], folder[start:end], is_folder=True):
+                return by
+            start = end + 1
+        return rules
+
+    def inside(self, folder: str) -> Rules:
+        """Return the rules for what a folder holds."""
+        patterns = self.read(folder) if self.ignore_files else None
+        if patterns is None:
+            return self
+        return replace(self, layers=((len(folder), patterns), *self.layers), names=self.names | patterns.names)
+
+    def leave_out(self, folder: str, name: str, *, is_folder: bool) -> bool:
+        """Tell whether something in a folder that is wanted is not wanted itself, with all below it."""
+        inside = folder[self.root :]
+        if self.exclude and self.exclude.decide(inside, name, is_folder=is_folder):
+            return True
+        if self.include and not is_folder and not self.include.decide_last(inside + name):
+            return True
+        return self.ignored_by(folder, name, is_folder=is_folder) is not None
+
+    def ignored_by(self, folder: str, name: str, *, is_folder: bool) -> str | None:
+        """Return the folder whose ignore files leave out something in another that they do not leave out, or None."""
+        for length, patterns in self.layers:
+            decision = patterns.decide(folder[length:], name, is_folder=is_folder)
+            if decision is not None:
+                return folder[:length] if decision else None
+        return None
+
+    def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
+        """Tell whether `include` and `exclude` leave out a path below the root; that of a folder ends with a slash."""
+        if self.exclude and self.exclude.decide_first(path):
+            return True
+        return self.include is not None and not is_folder and not self.include.decide_last(path)
+
+    def leads_out(self, link: str) -> bool:
+        """Tell whether a link leads out of the tree that was named, and is not to be followed."""
+        return bool(self.tree) and not with_separator(os.path.realpath(link)).startswith(self.tree)
+
+
+class NamedFiles:
+    """Tells which of the files and folders that somebody named are not wanted."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = replace(rules, read=lru_cache(_CACHED_FOLDERS)(rules.read))
+        self._inside = lru_cache(_CACHED_FOLDERS)(self._rules_inside)
+
+    def left_out_by(self, path: str, *, is_folder: bool) -> str | None:
+        """Return what leaves out a path, or a folder that it is in: an ignore file's path, or `--exclude`; or None."""
+        try:
+            here = with_separator(os.getcwd())  # noqa: PTH109 - a Path has no separator at its end
+            path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+            path = with_separator(path) if is_folder else path
+            if self._rules.is_unselected(path.removeprefix(here).lstrip(os.sep), is_folder=is_folder):
+                return EXCLUDED
+            start = path.rfind(os.sep) + 1
+            rules = self._inside(path[:start], here)
+            if isinstance(rules, str):
+                return _ignore_file(rules)
+            by = None if is_folder else rules.ignored_by(path[:start], path[start:], is_folder=False)
+            return _ignore_file(by) if by is not None else None
+        except (OSError, ValueError):  # the working folder was removed, or no file can have such a name
+            return None
+
+    def _rules_inside(self, folder: str, here: str) -> Rules | str:
+        if not self._rules.ignore_files:
+            return self._rules
+        top = _repository(folder) or (here if folder.startswith(here) else folder)
+        rules = self._rules.below(top, folder)
+        return rules if isinstance(rules, str) else rules.inside(folder)
+
+
+def _ignore_file(folder: str) -> str:
+    """Return the name of the ignore file of a folder, from the working folder; of two, the one that counts last."""
+    names = [name for name in IGNORE_FILES if os.path.lexists(folder + name)] or [IGNORE_FILES[-1]]
+    return os.path.relpath(folder + names[-1])
+
+
+def _repository(folder: str) -> str | None:
+    """Return the closest folder above another, or that one itself, that holds `.git`; None where there is none."""
+    top = nearest(".git", folder.rstrip(os.sep) or folder)
+    return None if top is None else with_separator(top)
+
+
+def with_separator(folder: str) -> str:
+    """Return the path of a folder with a separator at its end."""
+    return os.path.join(folder, "")  # noqa: PTH118 - a Path has none there
 
 
 class Pattern(Struct, frozen=True):
@@ -114,7 +315,7 @@ def read_patterns(content: bytes) -> list[Pattern]:
 
 
 def given_patterns(texts: Iterable[str]) -> Patterns:
-    """Return the patterns of a command line; raises UsageError for one that is none."""
+    """Return the patterns of a command line; raises UsageError for an invalid one."""
     patterns = []
     for text in texts:
         pattern = _parse(_as_git_has_it(text))
@@ -161,207 +362,3 @@ def _as_git_has_it(path: str) -> str:
     """Return a path with slashes, one character a byte."""
     path = _with_slashes(path)
     return path if path.isascii() else os.fsencode(path).decode("latin-1")
-
-
-# In the order in which they are read: where two lines contradict each other, the later one counts.
-IGNORE_FILES = (".gitignore", ".moderateignore")
-_MAX_BYTES = 1024 * 1024  # of an ignore file
-_REMEMBERED = 256  # folders of named files whose ignore files need not be read again
-
-ReadIgnoreFile = Callable[[str], bytes | None]
-"""Returns what an ignore file of some path holds, None where there is none; raises OSError."""
-
-log = logging.getLogger(__name__)
-
-
-def read_ignore_file(path: str) -> bytes | None:
-    """Return what an ignore file holds, None where there is none; as in Git, a link is none."""
-    if not os.access(path, os.F_OK):  # the quickest way to ask, which every folder of a walk has to go
-        return None
-    mode = os.lstat(path).st_mode
-    if S_ISLNK(mode):
-        log.warning("%s is a link, and does not count", path)
-    if not S_ISREG(mode):
-        return None
-    with open(path, "rb") as file:  # noqa: PTH123
-        return file.read(_MAX_BYTES + 1)
-
-
-def _patterns_in(folder: str, read: ReadIgnoreFile = read_ignore_file) -> Patterns | None:
-    """Return the patterns of a folder's ignore files, None where there are none."""
-    patterns: list[Pattern] = []
-    for name in IGNORE_FILES:
-        path = folder + name
-        try:
-            content = read(path)
-        except OSError as error:
-            log.warning("%s cannot be read: %s", path, error.strerror)
-            continue
-        if content is not None and len(content) > _MAX_BYTES:
-            log.warning("%s is larger than 1 MB, and what is behind that does not count", path)
-            content = content[: content.rfind(b"\n", 0, _MAX_BYTES) + 1]
-        patterns += read_patterns(content) if content else []
-    return Patterns(patterns) if patterns else None
-
-
-class Selection(Struct, frozen=True):
-    """What is wanted of each folder, glob and prefix, in the words of gitignore and relative to it.
-
-    Where something is to be included, nothing else is; what is excluded never is. `ignore_files` are `.gitignore` and
-    `.moderateignore`: those below the folder, and those above it up to the folder that holds `.git`. The user's own
-    `core.excludesFile` and `.git/info/exclude` say nothing here.
-
-    What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
-    patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
-
-    Links that lead out of a folder are followed with `follow_links` only. `read_ignore_file` reads the ignore files.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    ignore_files: bool = True
-    follow_links: bool = False
-    force_exclude: bool = False
-    read_ignore_file: ReadIgnoreFile = read_ignore_file
-
-    def rules(self) -> Rules:
-        """Return the rules, for no folder yet; raises UsageError for what is no pattern."""
-        include = given_patterns(self.include) if self.include else None
-        exclude = given_patterns(self.exclude) if self.exclude else None
-        names = ANY_NAME if include else exclude.names if exclude else NO_NAME
-        read = partial(_patterns_in, read=self.read_ignore_file)
-        return Rules(include, exclude, self.ignore_files, self.follow_links, names=names, read=read)
-
-
-class Rules(Struct, frozen=True):
-    """Decide about what is below one root.
-
-    `root` is the length of what paths have before their part that is relative to it, and `tree` its real path, out of
-    which no link is followed; "" where all are. `layers` are the patterns of ignore files, the deepest first, each with
-    the length of its folder, and `read` returns those of a folder. Only what has one of the `names` needs a decision.
-    Each folder is an absolute path with a separator at its end.
-    """
-
-    include: Patterns | None = None
-    exclude: Patterns | None = None
-    ignore_files: bool = True
-    follow_links: bool = False
-    root: int = 0
-    tree: str = ""
-    layers: tuple[tuple[int, Patterns], ...] = ()
-    names: LastNames = NO_NAME
-    read: Callable[[str], Patterns | None] = _patterns_in
-
-    def at(self, root: str) -> Rules:
-        """Return the rules for a root, with the ignore files above it.
-
-        Where those would leave out the root itself, it was named all the same, and they count for nothing.
-        """
-        tree = "" if self.follow_links else with_separator(os.path.realpath(root))
-        here = replace(self, root=len(root), tree=tree)
-        top = _repository(root) if self.ignore_files else None
-        if top is None:
-            return here
-        found = here.below(top, root)
-        return here if isinstance(found, str) else found
-
-    def below(self, top: str, folder: str) -> Rules | str:
-        """Return the rules with the ignore files from a folder down to another.
-
-        Where they leave that out, it is the folder whose ignore files do.
-        """
-        rules = self
-        start = len(top)
-        while (end := folder.find(os.sep, start)) >= 0:
-            rules = rules.inside(folder[:start])
-            if by := rules.ignored_by(folder[:start], folder[start:end], is_folder=True):
-                return by
-            start = end + 1
-        return rules
-
-    def inside(self, folder: str) -> Rules:
-        """Return the rules for what a folder holds."""
-        patterns = self.read(folder) if self.ignore_files else None
-        if patterns is None:
-            return self
-        return replace(self, layers=((len(folder), patterns), *self.layers), names=self.names | patterns.names)
-
-    def leave_out(self, folder: str, name: str, *, is_folder: bool) -> bool:
-        """Tell whether something in a folder that is wanted is not wanted itself, with all below it."""
-        inside = folder[self.root :]
-        if self.exclude and self.exclude.decide(inside, name, is_folder=is_folder):
-            return True
-        if self.include and not is_folder and not self.include.decide_last(inside + name):
-            return True
-        return self.ignored_by(folder, name, is_folder=is_folder) is not None
-
-    def ignored_by(self, folder: str, name: str, *, is_folder: bool) -> str | None:
-        """Return the folder whose ignore files leave out something in another that they do not leave out, or None."""
-        for length, patterns in self.layers:
-            decision = patterns.decide(folder[length:], name, is_folder=is_folder)
-            if decision is not None:
-                return folder[:length] if decision else None
-        return None
-
-    def is_unselected(self, path: str, *, is_folder: bool = False) -> bool:
-        """Tell whether `include` and `exclude` leave out a path below the root; that of a folder ends with a slash."""
-        if self.exclude and self.exclude.decide_first(path):
-            return True
-        return self.include is not None and not is_folder and not self.include.decide_last(path)
-
-    def leads_out(self, link: str) -> bool:
-        """Tell whether a link leads out of the tree that was named, and is not to be followed."""
-        return bool(self.tree) and not with_separator(os.path.realpath(link)).startswith(self.tree)
-
-
-EXCLUDED = "--exclude"
-"""What leaves out a file that no ignore file does: a pattern of the command line or of the settings."""
-
-
-class NamedFiles:
-    """Tells which of the files and folders that somebody named are not wanted."""
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules = replace(rules, read=lru_cache(_REMEMBERED)(rules.read))
-        self._inside = lru_cache(_REMEMBERED)(self._rules_inside)
-
-    def left_out_by(self, path: str, *, is_folder: bool) -> str | None:
-        """Return what leaves out a path, or a folder that it is in: an ignore file's path, or `--exclude`; or None."""
-        try:
-            here = with_separator(os.getcwd())  # noqa: PTH109 - a Path has no separator at its end
-            path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
-            path = with_separator(path) if is_folder else path
-            if self._rules.is_unselected(path.removeprefix(here).lstrip(os.sep), is_folder=is_folder):
-                return EXCLUDED
-            start = path.rfind(os.sep) + 1
-            rules = self._inside(path[:start], here)
-            if isinstance(rules, str):
-                return _ignore_file(rules)
-            by = None if is_folder else rules.ignored_by(path[:start], path[start:], is_folder=False)
-            return _ignore_file(by) if by is not None else None
-        except (OSError, ValueError):  # the working folder was removed, or no file can have such a name
-            return None
-
-    def _rules_inside(self, folder: str, here: str) -> Rules | str:
-        if not self._rules.ignore_files:
-            return self._rules
-        top = _repository(folder) or (here if folder.startswith(here) else folder)
-        rules = self._rules.below(top, folder)
-        return rules if isinstance(rules, str) else rules.inside(folder)
-
-
-def _ignore_file(folder: str) -> str:
-    """Return the name of the ignore file of a folder, from the working folder; of two, the one that counts last."""
-    names = [name for name in IGNORE_FILES if os.path.lexists(folder + name)] or [IGNORE_FILES[-1]]
-    return os.path.relpath(folder + names[-1])
-
-
-def with_separator(folder: str) -> str:
-    """Return the path of a folder with a separator at its end."""
-    return os.path.join(folder, "")  # noqa: PTH118 - a Path has none there
-
-
-def _repository(folder: str) -> str | None:
-    """Return the closest folder above another, or that one itself, that holds `.git`; None where there is none."""
-    top = nearest(".git", folder.rstrip(os.sep) or folder)
-    return None if top is None else with_separator(top)

@@ -1,4 +1,4 @@
-"""Lists of sources, read line by line: plain names, JSON Lines with `source`, or names that end with NUL."""
+"""Which sources does a list name? Lines with names, JSON Lines with `source`, or names that end with NUL."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from moderate_cli.common.errors import InputError
 from moderate_cli.models import BrokenInput, Item
 
 STANDARD_INPUT = "-"
-MAX_BYTES = 64 * 1024  # of one source: memory stays flat whatever a file holds
-_BLOCK = 64 * 1024
+MAX_BYTES = 64 * 1024  # of one source, so that memory stays constant
+_BLOCK = 64 * 1024  # bytes that are read at once
 _decode = json.JSONDecoder().raw_decode
+
+Listed = tuple[str, str | None, str | None]
+"""One source of a list, and the `data_id` and `referer` that it is to be sent with."""
 
 
 class SourceList(Struct, frozen=True):
@@ -27,16 +30,11 @@ class SourceList(Struct, frozen=True):
     nul: bool = False
 
 
-Listed = tuple[str, str | None, str | None]
-"""One source of a list, and the `data_id` and `referer` that it is to be sent with."""
-
-
 def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
     """Yield each source of a list as soon as it was read; what cannot be read is an item that names its place.
 
     A line that starts with `{` is JSON with `source` and, where wanted, `data_id`, `referer` and the `region` of an
-    object in OSS. Blank lines and empty names are nothing; every other line is a name as it stands, for a name may have
-    any character.
+    object in OSS. Blank lines and empty names are skipped; every other line is a name, taken literally.
     """
     entries = _in_parts if listing.nul else _in_lines
     try:
@@ -48,7 +46,7 @@ def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
                 yield from entries(file, f"{listing.name}, ")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
-        problem = InputError(f"the list cannot be read: {reason}", code="unreadable", hint="check its name")
+        problem = InputError(f"cannot read the list: {reason}", code="unreadable", hint="check its name")
         yield Item(listing.name, BrokenInput(problem))
 
 
@@ -88,7 +86,7 @@ def _lines(stream: IO[Any]) -> Iterator[bytes]:
 
 
 def _parts(stream: IO[Any]) -> Iterator[bytes]:
-    """Yield what stands before each NUL, and at the end; of what is too long only enough to tell."""
+    """Yield the part before each NUL, and the last one; of a part that is too long only enough to tell."""
     # Not `read`, which would wait for a whole block where names come one at a time.
     read = getattr(stream, "read1", stream.read)
     pending = b""
@@ -106,7 +104,7 @@ def _as_bytes(text: str | bytes) -> bytes:
 
 
 def _from_json(line: bytes) -> Listed:
-    """Return what a line of JSON says; raises InputError."""
+    """Return the source of a line of JSON; raises InputError."""
     try:
         text = line.decode().rstrip()
         fields, end = _decode(text)
@@ -126,7 +124,7 @@ def _from_json(line: bytes) -> Listed:
 
 
 def _too_long(place: str) -> Item:
-    return Item(place, BrokenInput(_invalid(f"longer than {MAX_BYTES // 1024} KB", "give one source a line")))
+    return Item(place, BrokenInput(_invalid(f"longer than {MAX_BYTES // 1024} KB", "write one source per line")))
 
 
 def _invalid(message: str, hint: str) -> InputError:

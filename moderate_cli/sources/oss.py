@@ -1,4 +1,4 @@
-"""Buckets of OSS, listed through oss2, the vendor's SDK.
+"""Which objects are in a bucket of OSS? Listed with oss2, the vendor's SDK.
 
 A listing is signed with V4: since September 2025 new buckets take no V1 (the vendor's notice on signatures).
 """
@@ -23,8 +23,8 @@ _ENDPOINT = re.compile(r"https://(?:[a-z0-9-]+\.)+aliyuncs\.com|https?://(?:loca
 _ELSEWHERE = re.compile(r"(oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com)")
 
 
-class Keys(Protocol):
-    """What a request is signed with."""
+class Credentials(Protocol):
+    """What requests are signed with."""
 
     @property
     def access_key_id(self) -> str:
@@ -36,19 +36,19 @@ class Keys(Protocol):
 
     @property
     def security_token(self) -> str | None:
-        """What temporary keys need besides."""
+        """What temporary credentials need besides."""
 
 
 class OssAccount(Struct, frozen=True, kw_only=True):
     """Opens the buckets that an account may list.
 
-    `keys` are asked for before each request, since a listing may outlive temporary ones. A bucket of another region
-    than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in seconds, for
-    the connection and for each answer. Raises UsageError for an endpoint outside aliyuncs.com that is not this machine,
-    and for plain http to it: requests carry the keys' id and token.
+    `credentials` are asked for before each request, since a listing may outlive temporary ones. A bucket of another
+    region than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in
+    seconds, for the connection and for each answer. Raises UsageError for an endpoint outside aliyuncs.com that is not
+    this machine, and for plain http to it: requests carry the id and the token of the credentials.
     """
 
-    keys: Callable[[], Keys]
+    credentials: Callable[[], Credentials]
     region: str
     endpoint: str
     timeouts: tuple[float, float] = (10.0, 30.0)
@@ -61,18 +61,6 @@ class OssAccount(Struct, frozen=True, kw_only=True):
     def __call__(self, name: str) -> OssBucket:
         """Return a bucket; nothing is sent until its objects are asked for."""
         return OssBucket(self, name)
-
-
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint to which the keys' id and token must not go; raises UsageError."""
-    if not _ENDPOINT.fullmatch(endpoint):
-        hint = "give https:// with a host under aliyuncs.com, or this machine"
-        raise UsageError(f"{endpoint!r} is no endpoint of OSS", hint=hint)
-
-
-def oss_endpoint(region: str, *, vpc: bool = False) -> str:
-    """Return the endpoint of OSS in a region, in public or inside the vendor's network."""
-    return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"
 
 
 class OssBucket(Struct, frozen=True):
@@ -111,19 +99,20 @@ class OssBucket(Struct, frozen=True):
         except ServiceError as error:
             if error.code != "oss_AccessDenied":
                 raise
-            # Keys that may list and nothing else: the region whose endpoint did not send us away is the bucket's.
+            # Credentials that may list and nothing else: the region whose endpoint did not send us away is the
+            # bucket's.
             return bucket, account.region
         return bucket, location.removeprefix("oss-")
 
     def _open(self, session: Any, endpoint: str, region: str) -> Any:
         oss2 = load_oss2()
-        auth = oss2.ProviderAuthV4(_Provider(self.account.keys))
+        auth = oss2.ProviderAuthV4(_Provider(self.account.credentials))
         timeouts = self.account.timeouts
         try:
             return oss2.Bucket(auth, endpoint, self.name, session=session, connect_timeout=timeouts, region=region)
         except oss2.exceptions.ClientError:
             hint = "write oss://BUCKET/PREFIX/"
-            raise InputError(f"{self.name!r} is no name of a bucket", code="no_bucket", hint=hint) from None
+            raise InputError(f"{self.name!r} is not a bucket name", code="no_bucket", hint=hint) from None
 
     def _ask(self, request: Callable[[], Any]) -> Any:
         """Return the answer to a request, which is sent again where that may help."""
@@ -141,38 +130,39 @@ class OssBucket(Struct, frozen=True):
         try:
             return request()
         except oss2.exceptions.OssError as error:
-            raise _in_our_words(error) from None
+            raise _translate_error(error) from None
         except (OSError, SyntaxError, RuntimeError):  # an answer that broke off, or that oss2 cannot read
-            raise ServiceError("the answer of OSS is unreadable", code="unreadable_answer", retryable=True) from None
+            raise ServiceError("unreadable response from OSS", code="unreadable_answer", retryable=True) from None
 
 
 class _Provider:
-    """The current keys, in the form in which oss2 asks for them."""
+    """The current credentials, in the form in which oss2 asks for them."""
 
-    def __init__(self, keys: Callable[[], Keys]) -> None:
-        self._keys = keys
+    def __init__(self, credentials: Callable[[], Credentials]) -> None:
+        self._credentials = credentials
 
     def get_credentials(self) -> Any:
-        keys = self._keys()
-        credentials = load_oss2().credentials.Credentials
-        return credentials(keys.access_key_id, keys.access_key_secret, keys.security_token or "")
+        current = self._credentials()
+        return load_oss2().credentials.Credentials(
+            current.access_key_id, current.access_key_secret, current.security_token or ""
+        )
 
 
 class _ElsewhereError(ServiceError):
     """The bucket is in another region."""
 
     def __init__(self, host: str, region: str) -> None:
-        hint = f"use region {region}, or set the endpoint of OSS to https://{host}"
+        hint = f"use region {region}, or set the OSS endpoint to https://{host}"
         super().__init__(f"the bucket is in region {region}", code="oss_elsewhere", hint=hint, http_status=403)
         self.endpoint = f"https://{host}"
         self.region = region
 
 
-def _in_our_words(error: Any) -> InputError | ServiceError:
-    """Return what oss2 raised; its own text repeats parts of the request."""
+def _translate_error(error: Any) -> InputError | ServiceError:
+    """Return an oss2 error as one of ours; its own text repeats parts of the request."""
     if error.status < 0:  # oss2's mark for a request without an answer
-        hint = "check the network, the region and the endpoint of OSS"
-        return ServiceError("OSS gave no answer", code="oss_unreachable", hint=hint, retryable=True)
+        hint = "check the network, the region and the OSS endpoint"
+        return ServiceError("no response from OSS", code="oss_unreachable", hint=hint, retryable=True)
     if error.code == "NoSuchBucket":
         return InputError("no such bucket", code="oss_NoSuchBucket", hint="check its name")
     elsewhere = _ELSEWHERE.fullmatch(error.details.get("Endpoint", ""))
@@ -181,10 +171,22 @@ def _in_our_words(error: Any) -> InputError | ServiceError:
     is_denied = error.code == "AccessDenied"
     said = error.code or f"HTTP {error.status}"
     return ServiceError(
-        "the account may not list the bucket" if is_denied else f"OSS refused to list the bucket ({said})",
+        "the account is not allowed to list the bucket" if is_denied else f"OSS refused to list the bucket ({said})",
         code=f"oss_{error.code}" if error.code else "oss_refused",
         hint="grant it oss:ListObjects there" if is_denied else None,
         http_status=error.status,
         request_id=error.request_id or None,
         retryable=error.status >= 500,
     )
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse an endpoint to which the id and the token of credentials must not go; raises UsageError."""
+    if not _ENDPOINT.fullmatch(endpoint):
+        hint = "give https:// with a host under aliyuncs.com, or this machine"
+        raise UsageError(f"{endpoint!r} is not an OSS endpoint", hint=hint)
+
+
+def oss_endpoint(region: str, *, vpc: bool = False) -> str:
+    """Return the endpoint of OSS in a region, in public or inside the vendor's network."""
+    return f"https://oss-{region}{'-internal' if vpc else ''}.aliyuncs.com"

@@ -68,9 +68,9 @@ def test_a_region_that_somebody_chose_is_asked(
     ("arguments", "told"),
     [
         (["-s", "baselinecheck_globl"], "unknown service baselinecheck_globl, did you mean baselineCheck_global?"),
-        (["-s", "mine"], "unknown service mine; asking for it all the same"),
+        (["-s", "mine"], "unknown service mine; using it anyway"),
         (["--region", "us-est-1"], "unknown region us-est-1, did you mean us-east-1 or us-west-1?"),
-        (["--region", "xx-y"], "unknown region xx-y; asking there all the same"),
+        (["--region", "xx-y"], "unknown region xx-y; using it anyway"),
         (["-s", "baselineCheck_global_01"], None),
     ],
 )

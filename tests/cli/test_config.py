@@ -170,7 +170,7 @@ def test_init_writes_a_file_that_changes_nothing(moderate: Callable, folder: Pat
     result = moderate("config", "init")
     assert (result.code, result.stdout, result.stderr) == (ExitCode.OK, "", "moderate: wrote moderate.yaml\n")
     after = _shown(moderate("config", "show", "-f", "json"))
-    assert after.pop("project file") == ("moderate.yaml", "not trusted, but nothing in it is ignored")
+    assert after.pop("project file") == ("moderate.yaml", "not trusted, but none of it is ignored")
     assert after == {name: row for name, row in before.items() if name != "project file"}
     assert [path.name for path in folder.iterdir() if path.name != ".git"] == ["moderate.yaml"]
 
@@ -179,7 +179,7 @@ def test_init_writes_over_nothing_unless_it_is_told_to(moderate: Callable, folde
     (folder / "moderate.yaml").write_text("jobs: 3\n")
     result = moderate("config", "init")
     assert (result.code, result.stdout) == (ExitCode.USAGE, "")
-    assert result.stderr == "moderate: 'moderate.yaml' exists already (--force writes over it)\n"
+    assert result.stderr == "moderate: 'moderate.yaml' already exists (--force overwrites it)\n"
     assert (folder / "moderate.yaml").read_text() == "jobs: 3\n"
     assert moderate("config", "init", "--force").code == ExitCode.OK
     assert "#jobs: 16" in (folder / "moderate.yaml").read_text()
@@ -290,7 +290,7 @@ def test_several_services_are_for_batch(moderate: Callable, account: dict[str, s
         ("jobs", "many", "must be a whole number from 1 to 64, not 'many'"),
         ("timeout", "0.01", "must be a number from 0.1 to 3600, not 0.01"),
         ("retries", "9" * 50, f"must be a whole number from 0 to 10, not {'9' * 40}..."),
-        ("max_calls", "-1", "must be a whole number from 0 on, not -1"),
+        ("max_calls", "-1", "must be a whole number of at least 0, not -1"),
         ("fail_on", "severe", "must be high, medium, low or never, not 'severe'"),
         ("min_level", "x" * 99, f"must be none, low, medium or high, not '{'x' * 40}...'"),
         ("reuse", "0d", "must be an age such as 30m, 12h or 7d, forever or never, not '0d'"),
@@ -381,12 +381,12 @@ def test_trust_and_untrust(moderate: Callable, folder: Path, monkeypatch: pytest
     assert row() == (name, "not trusted: services, profile ignored; `moderate config trust` trusts this folder")
     result = moderate("config", "trust")
     assert (result.code, result.stdout) == (ExitCode.OK, "")
-    assert result.stderr.startswith(f"moderate: trusted {folder} and what is below it, in ~")
+    assert result.stderr.startswith(f"moderate: trusted {folder} and its subfolders, in ~")
     assert row() == (name, f"{folder} is trusted")
     shown = _shown(moderate("config", "show", "-f", "json"))
     assert shown["services"] == (["a"], f"{name}:1")
     assert shown["user file"][1] == "your own"
-    assert moderate("config", "untrust", folder).stderr == f"moderate: {folder} is not trusted any more\n"
+    assert moderate("config", "untrust", folder).stderr == f"moderate: {folder} is no longer trusted\n"
     assert row()[1].startswith("not trusted: ")
     assert moderate("config", "trust", folder / "moderate.yaml").code == ExitCode.USAGE
 
@@ -395,7 +395,7 @@ def test_trust_and_untrust(moderate: Callable, folder: Path, monkeypatch: pytest
 def test_what_is_refused_is_shown_with_its_reason(moderate: Callable, folder: Path) -> None:
     (folder / "moderate.yaml").write_text("services: a\n")
     folder.chmod(0o777)
-    reason = "moderate.yaml does not count: its folder is writable for all"
+    reason = "moderate.yaml is ignored: its folder is world-writable"
     assert _shown(moderate("config", "show", "-f", "json"))["refused"] == (None, reason)
     paths = moderate("config", "path")
     assert paths.stderr == f"moderate: {reason}\n"

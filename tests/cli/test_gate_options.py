@@ -101,7 +101,7 @@ def test_the_former_file(moderate: Callable, folder: Path) -> None:
     result = moderate("sync", POSTER.name, *GATE)
     assert result.code == ExitCode.FOUND
     assert _deprecated(result.stderr) == []
-    assert result.stderr.count(f"{FORMER} does not count: {NEW} beside it does") == 1
+    assert result.stderr.count(f"{FORMER} is ignored: {NEW} beside it takes precedence") == 1
 
 
 def test_a_baseline_with_records_of_the_former_schema(moderate: Callable, folder: Path) -> None:

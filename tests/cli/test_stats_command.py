@@ -245,7 +245,7 @@ def test_the_account_comes_from_its_variable_too(moderate: Callable, store: Path
         (["--engine", "both"], "Invalid value for '--engine'"),
         (["--since", "2025-02-30"], "--since must be a date"),
         (["-s", ","], "--service is empty"),
-        (["--export", "usage.ods"], "--export must be a name that ends with .csv or .xlsx, not 'usage.ods'"),
+        (["--export", "usage.ods"], "--export must end with .csv or .xlsx, not 'usage.ods'"),
         (["--export", "none/usage.csv"], "cannot write 'none/usage.csv': No such file or directory"),
     ],
 )
@@ -263,7 +263,7 @@ def test_a_workbook_without_its_library_is_one_clear_line(
     done = moderate("stats", "--export", tmp_path / "u.xlsx", "--store", store)
     assert (done.code, done.stdout) == (ExitCode.USAGE, "")
     hint = f"{install_command('xlsx')}, or export to a .csv file"
-    assert done.stderr == f"moderate: a file .xlsx needs the extra 'xlsx' ({hint})\n"
+    assert done.stderr == f"moderate: writing .xlsx needs the extra 'xlsx' ({hint})\n"
     assert not (tmp_path / "u.xlsx").exists()
     assert moderate("stats", "--export", tmp_path / "u.csv", "--store", store).code == ExitCode.OK
 

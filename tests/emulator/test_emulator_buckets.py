@@ -6,7 +6,7 @@ import oss2
 import pytest
 
 from moderate_cli.emulator import AccessKey
-from moderate_cli.emulator.state import LIFETIME
+from moderate_cli.emulator.state import UPLOAD_LIFETIME
 
 TEMPORARY = AccessKey("STS.temporary", "secret", "token")
 
@@ -119,7 +119,7 @@ def test_a_bucket_without_objects_is_none(bucket):
 
 def test_objects_are_listed_as_long_as_they_live(bucket, put, emulator):
     put("a")
-    emulator.state.objects._clock = lambda: emulator.state.clock() + LIFETIME + 1
+    emulator.state.objects._clock = lambda: emulator.state.clock() + UPLOAD_LIFETIME + 1
     assert refusal(bucket().list_objects_v2) == (404, "NoSuchBucket")
 
 

@@ -30,7 +30,7 @@ QR = detectors.QrCodeDetector()
 
 
 def decode(content):
-    return pixels.decoded(pixels.opened(content))
+    return pixels.decode(pixels.open_image(content))
 
 
 def labels(examination):

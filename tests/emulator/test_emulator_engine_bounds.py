@@ -248,19 +248,19 @@ BYTES_A_PIXEL = {
 
 @pytest.mark.parametrize(("mode", "kind", "options", "expected"), BYTES_A_PIXEL.values(), ids=list(BYTES_A_PIXEL))
 def test_the_memory_of_formats(draw, mode, kind, options, expected):
-    image = pixels.opened(draw.encoded(Image.new(mode, (64, 64)), kind, **options))
-    assert expected * 64 * 64 <= pixels.to_decode(image) <= (expected + 0.02) * 64 * 64
+    image = pixels.open_image(draw.encoded(Image.new(mode, (64, 64)), kind, **options))
+    assert expected * 64 * 64 <= pixels.memory_to_decode(image) <= (expected + 0.02) * 64 * 64
 
 
 def test_the_memory_of_run_lengths(draw):
     content = draw.encoded(Image.new("P", (64, 64)), "BMP")
-    image = pixels.opened(patched(content, 30, "<I", 1))
-    assert pixels.to_decode(image) == (1 + 4 + 3) * 64 * 64
+    image = pixels.open_image(patched(content, 30, "<I", 1))
+    assert pixels.memory_to_decode(image) == (1 + 4 + 3) * 64 * 64
 
 
 def test_a_chroma_subsampled_progressive_jpeg_of_the_largest_size_fits(draw):
-    image = pixels.opened(large_jpeg(draw))
-    assert 500_000_000 < pixels.to_decode(image) < pixels.MEMORY
+    image = pixels.open_image(large_jpeg(draw))
+    assert 500_000_000 < pixels.memory_to_decode(image) < pixels.MEMORY
     assert image.size == (LARGEST // 4, LARGEST // 4)
 
 
@@ -307,9 +307,9 @@ def test_the_outcome_of_a_task_does_not_keep_its_image(draw, emulator, caller):
 
 
 def decode(content, parts=1):
-    image = pixels.opened(content)
-    pixels.to_decode(image, parts)
-    return pixels.decoded(image, parts)
+    image = pixels.open_image(content)
+    pixels.memory_to_decode(image, parts)
+    return pixels.decode(image, parts)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP"])
@@ -379,10 +379,10 @@ def lossless_jpeg(width, height):
 def test_a_lossless_jpeg_is_not_decoded_smaller():
     content = lossless_jpeg(4000, 3000)
     assert pixels.read_header(content) == pixels.Header(0xC3, ((1, 1),), 1)
-    image = pixels.opened(content)
-    pixels.to_decode(image)
+    image = pixels.open_image(content)
+    pixels.memory_to_decode(image)
     assert image.size == (4000, 3000)
-    assert pixels.decoded(image).size == (2000, 1500)
+    assert pixels.decode(image).size == (2000, 1500)
 
 
 def test_the_headers_of_jpegs(draw):
@@ -400,10 +400,10 @@ def test_the_headers_of_jpegs(draw):
 
 def test_a_jpeg_with_junk_between_its_segments_is_decoded_in_full(draw):
     content = draw.encoded(Image.new("RGB", (4000, 40), "red"), "JPEG")
-    image = pixels.opened(content[:2] + b"\xff" + content[2:])
-    pixels.to_decode(image)
+    image = pixels.open_image(content[:2] + b"\xff" + content[2:])
+    pixels.memory_to_decode(image)
     assert image.size == (4000, 40)
-    assert pixels.decoded(image).size == (2000, 20)
+    assert pixels.decode(image).size == (2000, 20)
 
 
 # ------------------------------------------------------------------------------------------------------ PNG in strips
@@ -470,7 +470,7 @@ def test_a_png_in_strips_that_is_cut_off_or_damaged(draw, in_strips):
 
 def test_which_pngs_are_decoded_in_strips(draw, monkeypatch):
     def fits(image, **options):
-        return pixels.has_png_strips(pixels.opened(draw.encoded(image, **options)))
+        return pixels.has_png_strips(pixels.open_image(draw.encoded(image, **options)))
 
     colours = photo((301, 203))
     assert not fits(colours)
@@ -489,7 +489,7 @@ def test_whoever_needs_more_than_is_left_waits():
     first_is_in, leave = threading.Event(), threading.Event()
 
     def hold(name, size, *, until=None):
-        with room.held(size):
+        with room.hold(size):
             order.append(name)
             if until:
                 first_is_in.set()

@@ -7,7 +7,7 @@ import oss2
 import pytest
 from msgspec.structs import replace
 
-from moderate_cli.emulator.state import LIFETIME
+from moderate_cli.emulator.state import UPLOAD_LIFETIME
 
 CONTENT = b"content of an object"
 
@@ -157,9 +157,9 @@ def test_errors_are_escaped(emulator):
 
 def test_objects_expire_after_half_an_hour(put, token, emulator, clock):
     put(token.prefix + "a")
-    clock.offset = LIFETIME - 60
+    clock.offset = UPLOAD_LIFETIME - 60
     assert emulator.state.objects.get(token.bucket, token.prefix + "a") == CONTENT
-    clock.offset = LIFETIME + 1
+    clock.offset = UPLOAD_LIFETIME + 1
     assert emulator.state.objects.get(token.bucket, token.prefix + "a") is None
     assert list(emulator.state.objects.folder.iterdir()) == []
 

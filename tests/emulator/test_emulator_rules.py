@@ -83,7 +83,10 @@ def test_the_level_follows_from_the_confidence(file: Path, confidence: float, le
             "keywords:\n  - {word: x, label: y, level: bad}",
             "rules.yaml:2: level must be none, low, medium or high, not",
         ),
-        ("keywords:\n  - {word: x, label: y, services: 1}", "rules.yaml:2: services must be names, in a list or with"),
+        (
+            "keywords:\n  - {word: x, label: y, services: 1}",
+            "rules.yaml:2: services must be a list of names, or names separated by",
+        ),
         ("images: {}", "rules.yaml:1: images must be a list, not a mapping"),
         ("images:\n  - {findings: []}", "rules.yaml:2: the rule has neither name nor sha256, and one is needed"),
         (f"images: [{{name: x, sha256: {SHA256}}}]", "rules.yaml:1: the rule has both name and sha256, and one"),
@@ -143,7 +146,7 @@ def test_a_rule_by_name_decides_instead_of_the_detectors(clock, connect, draw) -
     assert _labels(data) == [("violent_gun", 81.5, "medium")]
     assert data["RiskLevel"] == "medium"
     assert data["Ext"]["LocalEngine"]["Checks"] == [{"Name": "rules", "Package": "local rules", "Rules": ["guns"]}]
-    assert "no detector looked at it" in json.dumps(data["Ext"]["LocalEngine"]["NotChecked"])
+    assert "no detector ran" in json.dumps(data["Ext"]["LocalEngine"]["NotChecked"])
     assert _labels(other) == [("nonLabel", None, None)]
 
 

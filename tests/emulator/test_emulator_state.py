@@ -4,7 +4,15 @@ import pytest
 
 from moderate_cli.emulator import state
 from moderate_cli.emulator.messages import BodyError
-from moderate_cli.emulator.state import LIFETIME, MAX_OBJECTS_SIZE, Kind, ObjectStore, State, StoreFullError, TaskStore
+from moderate_cli.emulator.state import (
+    MAX_OBJECTS_SIZE,
+    UPLOAD_LIFETIME,
+    ObjectStore,
+    State,
+    StoreFullError,
+    TaskKind,
+    TaskStore,
+)
 
 
 class SetClock:
@@ -27,7 +35,7 @@ def store(clock):
 
 
 def test_limits():
-    assert (LIFETIME, MAX_OBJECTS_SIZE) == (1800, 1024**3)
+    assert (UPLOAD_LIFETIME, MAX_OBJECTS_SIZE) == (1800, 1024**3)
 
 
 def test_objects_are_on_disk(store):
@@ -57,7 +65,7 @@ def test_the_oldest_objects_make_room(store):
 
 def test_old_objects_go(store, clock):
     store.put("b", "old", b"1")
-    clock.now += LIFETIME - 1
+    clock.now += UPLOAD_LIFETIME - 1
     store.put("b", "new", b"2")
     clock.now += 1
     assert store.get("b", "old") is None
@@ -99,7 +107,7 @@ def test_upload_tokens_are_forgotten_an_hour_after_they_expired(clock):
 def test_a_store_that_keeps_everything_refuses_more(clock):
     store = ObjectStore(clock, capacity=100, keeps=True)
     store.put("b", "a", b"x" * 60)
-    clock.now += 10 * LIFETIME
+    clock.now += 10 * UPLOAD_LIFETIME
     with pytest.raises(StoreFullError):
         store.put("b", "b", b"x" * 41)
     assert store.get("b", "a") == b"x" * 60
@@ -123,7 +131,7 @@ def task_store(clock):
 def code(task_store, task_id):
     """Return the code that asking for a task is answered with."""
     try:
-        task_store.result(task_id, Kind.IMAGE)
+        task_store.result(task_id, TaskKind.IMAGE)
     except BodyError as error:
         return error.code
     return 200
@@ -131,27 +139,27 @@ def code(task_store, task_id):
 
 def test_the_oldest_finished_tasks_go_first(task_store):
     for task_id in "abc":
-        task_store.add(task_id, Kind.IMAGE)
+        task_store.add(task_id, TaskKind.IMAGE)
     for task_id in "bc":
         task_store.finish(task_id, {})
-    task_store.add("d", Kind.IMAGE)
+    task_store.add("d", TaskKind.IMAGE)
     assert [code(task_store, task_id) for task_id in "abcd"] == [280, 401, 200, 280]
     assert task_store.count() == 3
 
 
 def test_running_tasks_do_not_go(task_store):
     for task_id in "abc":
-        task_store.add(task_id, Kind.IMAGE)
+        task_store.add(task_id, TaskKind.IMAGE)
     with pytest.raises(BodyError, match="waiting"):
-        task_store.add("d", Kind.IMAGE)
+        task_store.add("d", TaskKind.IMAGE)
     assert [code(task_store, task_id) for task_id in "abcd"] == [280, 280, 280, 401]
 
 
 def test_failed_tasks_answer_with_their_code(task_store):
-    task_store.add("a", Kind.IMAGE)
+    task_store.add("a", TaskKind.IMAGE)
     task_store.finish("a", BodyError(404, "gone"))
     assert [code(task_store, "a") for _ in range(2)] == [404, 404]
 
 
 def test_limits_of_tasks():
-    assert (state.MAX_TASKS, Kind.IMAGE.value, Kind.POST.value) == (10_000, 259_200, 86_400)
+    assert (state.MAX_TASKS, TaskKind.IMAGE.value, TaskKind.POST.value) == (10_000, 259_200, 86_400)

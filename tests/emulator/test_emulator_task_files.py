@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moderate_cli.emulator.messages import BodyError
-from moderate_cli.emulator.state import IN_PROGRESS, Kind, TaskFiles, TaskStore
+from moderate_cli.emulator.state import IN_PROGRESS, TaskFiles, TaskKind, TaskStore
 
 
 def _store(folder: Path, now: float = 1000.0) -> TaskStore:
@@ -16,25 +16,25 @@ def _store(folder: Path, now: float = 1000.0) -> TaskStore:
 
 def test_a_result_is_told_by_another_process(tmp_path: Path) -> None:
     first, second = _store(tmp_path), _store(tmp_path)
-    first.add("T-1", Kind.IMAGE)
+    first.add("T-1", TaskKind.IMAGE)
     with pytest.raises(BodyError) as running:
-        second.result("T-1", Kind.IMAGE)
+        second.result("T-1", TaskKind.IMAGE)
     assert running.value.code == IN_PROGRESS
     first.finish("T-1", {"RiskLevel": "none"})
-    assert second.result("T-1", Kind.IMAGE) == {"RiskLevel": "none"}
+    assert second.result("T-1", TaskKind.IMAGE) == {"RiskLevel": "none"}
 
 
 def test_a_failure_is_told_too(tmp_path: Path) -> None:
     first = _store(tmp_path)
-    first.add("task_2", Kind.POST)
+    first.add("task_2", TaskKind.POST)
     first.finish("task_2", BodyError(404, "gone"))
     with pytest.raises(BodyError) as caught:
-        _store(tmp_path).result("task_2", Kind.POST)
+        _store(tmp_path).result("task_2", TaskKind.POST)
     assert (caught.value.code, caught.value.message) == (404, "gone")
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [(Kind.IMAGE, 3 * 86_400), (Kind.POST, 86_400)])
-def test_a_result_is_kept_as_long_as_the_vendor_keeps_it(tmp_path: Path, kind: Kind, seconds: int) -> None:
+@pytest.mark.parametrize(("kind", "seconds"), [(TaskKind.IMAGE, 3 * 86_400), (TaskKind.POST, 86_400)])
+def test_a_result_is_kept_as_long_as_the_vendor_keeps_it(tmp_path: Path, kind: TaskKind, seconds: int) -> None:
     first = _store(tmp_path)
     first.add("T", kind)
     first.finish("T", {})

@@ -281,7 +281,7 @@ def test_a_file_that_anybody_could_have_put_there_suppresses_nothing_and_is_told
     folder.chmod(0o777)
     gate = _open()
     assert gate.suppressions(judged("high", "a")) == ()
-    assert gate.notes(complete=True) == (".moderate-suppressions.yaml does not count: its folder is writable for all",)
+    assert gate.notes(complete=True) == (".moderate-suppressions.yaml is ignored: its folder is world-writable",)
 
 
 def test_a_policy_has_the_files_of_its_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +300,7 @@ def test_a_policy_has_the_files_of_its_revision(tmp_path: Path, monkeypatch: pyt
         ("b", "baseline"),
     ]
     assert gate.suppressed == {"HEAD:.moderate-suppressions.yaml": 1, "HEAD:before.jsonl": 1}
-    assert [line.split()[3] for line in policy.overruled] == [".moderate-suppressions.yaml", "before.jsonl"]
+    assert [line.split()[3] for line in policy.overridden] == [".moderate-suppressions.yaml", "before.jsonl"]
     assert open_gate(Path(".moderate-suppressions.yaml"), None, clock=NOON.timestamp, policy=policy).suppressions(
         judged("high", "a", "c")
     ) == (Suppression("a", None, "r", "HEAD:.moderate-suppressions.yaml:1"),)
@@ -347,7 +347,7 @@ def test_beside_a_file_of_the_new_name_the_former_does_not_count_and_that_is_tol
     (folder / NEW).write_text(_entry_for("b"))
     gate = _open()
     assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"{NEW}:1"]
-    assert gate.notes(complete=True) == (f"{FORMER} does not count: {NEW} beside it does",)
+    assert gate.notes(complete=True) == (f"{FORMER} is ignored: {NEW} beside it takes precedence",)
 
 
 def test_the_nearer_file_counts_whatever_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,9 +368,7 @@ def test_neither_name_counts_where_anybody_could_have_put_it(folder: Path) -> No
         (folder / names[0]).write_text(_entry_for("a"))
         gate = _open()
         assert gate.suppressions(judged("high", "a")) == ()
-        assert gate.notes(complete=True) == tuple(
-            f"{name} does not count: its folder is writable for all" for name in names
-        )
+        assert gate.notes(complete=True) == tuple(f"{name} is ignored: its folder is world-writable" for name in names)
 
 
 def test_a_policy_knows_both_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,17 +384,17 @@ def test_a_policy_knows_both_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     gate, policy = opened()
     assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"HEAD:{FORMER}:1"]
     assert gate.notes(complete=True) == (f"HEAD:{FORMER} is a deprecated name: rename the file to {NEW}",)
-    assert [line.split()[3] for line in policy.overruled] == [NEW]
+    assert [line.split()[3] for line in policy.overridden] == [NEW]
     repository.commit(**{NEW: _entry_for("b")})
     gate, policy = opened()
     assert [each.source for each in gate.suppressions(judged("high", "a", "b"))] == [f"HEAD:{NEW}:1"]
-    assert gate.notes(complete=True) == (f"HEAD:{FORMER} does not count: HEAD:{NEW} beside it does",)
-    assert list(policy.overruled) == []
+    assert gate.notes(complete=True) == (f"HEAD:{FORMER} is ignored: HEAD:{NEW} beside it takes precedence",)
+    assert list(policy.overridden) == []
     repository.commit(**{FORMER: None, NEW: None})
     repository.write(FORMER, _entry_for("'*'"))
     gate, policy = opened()
     assert gate.suppressions(judged("high", "a")) == ()
-    assert [line.split()[3] for line in policy.overruled] == [FORMER]
+    assert [line.split()[3] for line in policy.overridden] == [FORMER]
 
 
 def test_a_baseline_of_the_former_schema_suppresses_and_is_told(folder: Path) -> None:

@@ -197,7 +197,7 @@ def test_nothing_is_added_to_a_file_that_does_not_count(path: Path, monkeypatch:
     path.write_text(OLD)
     path.parent.chmod(0o777)
     monkeypatch.chdir(path.parent)
-    with pytest.raises(UsageError, match="its folder is writable for all") as caught:
+    with pytest.raises(UsageError, match="its folder is world-writable") as caught:
         add_suppression(locate(None), ENTRY)
     assert caught.value.hint == "remove it, or name another file with --suppressions"
     assert _text(path) == OLD

@@ -75,7 +75,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 def test_the_run_tells_what_became_of_each(written: Written) -> None:
     assert written.done.returncode == ExitCode.INCOMPLETE
-    assert "1 file that is no image passed over" in written.done.stderr
+    assert "1 non-image file skipped" in written.done.stderr
     assert [record["status"] for record in written.records].count("judged") == 5
     assert len(written.records) == 8
     assert "QRCode" in written.done.stdout

@@ -260,7 +260,7 @@ def test_files_that_are_no_images_are_passed_over_and_counted(
     (tmp_path / "photo").write_bytes((DATA / "landscape.jpg").read_bytes())
     result = moderate("sync", tmp_path, variables=account)
     assert [Path(record["source"]).name for record in result.records] == ["photo"]
-    assert "1 file that is no image passed over" in result.stderr
+    assert "1 non-image file skipped" in result.stderr
 
 
 def test_one_bad_file_does_not_stop_the_rest(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_closed_pipe_ends_the_run_with_one_line(account: dict[str, str]) -> No
         process.stdout.close()
         said = process.stderr.read().decode()
     assert process.returncode == ExitCode.BROKEN_PIPE
-    assert said.startswith("moderate: stopped, because the reader of the pipe went away: ")
+    assert said.startswith("moderate: broken pipe: ")
     assert said.count("\n") == 1
 
 
@@ -313,7 +313,7 @@ def test_an_interrupt_finishes_what_is_on_its_way(account: dict[str, str]) -> No
         (["--fail-on", "severe"], ["--fail-on must be high, medium, low or never, not 'severe'"]),
         (["--jobs", "0"], ["--jobs"]),
         (["--no-such-option"], ["--no-such-option"]),
-        (["--profile", "nobody"], ["no profile 'nobody'", "'local'"]),
+        (["--profile", "nobody"], ["unknown profile 'nobody'", "'local'"]),
         (["--region", "evil.example/"], ["not a region id"]),
         (["--region", "eu-west-1", "--vpc"], ["no VPC endpoint"]),
         (["--endpoint", "http://example.com"], ["plain http"]),

@@ -128,4 +128,4 @@ def test_a_summary_that_cannot_be_written_spoils_nothing(place: str) -> None:
     outcomes = [judged("high", "x")]
     text = shown(Format.GITHUB, outcomes, variables={SUMMARY_VARIABLE: place}, stderr=stderr)
     assert text.startswith("::error ")
-    assert "the job summary cannot be written" in stderr.getvalue()
+    assert "cannot write the job summary" in stderr.getvalue()

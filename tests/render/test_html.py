@@ -188,10 +188,10 @@ def test_details_of_services_are_there() -> None:
 
 
 def test_pictures_that_were_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MAX", 1)
+    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MAX_THUMBNAILS", 1)
     page = _page(*[local("low", "x", source=PICTURE)] * 3)
     assert len(page.all("img")) == 1
-    assert "only the first pictures are here, to keep this page small" in page.texts["p"]
+    assert "only the first previews are included, to keep this page small" in page.texts["p"]
 
 
 def test_the_local_engine_is_no_cloud_verdict() -> None:

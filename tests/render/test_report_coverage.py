@@ -73,7 +73,7 @@ def test_the_words_for_one_input(part: Coverage, words: str) -> None:
         ([_partial(Coverage("frames", 100, 300))], ["1 image: 100 of 300 frames sampled"]),
         (
             [_partial(Coverage("frames", 100, 300)), _partial(Coverage("frames", 2, 30, unanswered=True))],
-            ["2 images: 102 of 330 frames judged; 1 answer left some out"],
+            ["2 images: 102 of 330 frames judged; 1 response left some out"],
         ),
         ([_partial(Coverage("pages", 1, 5))], ["1 image: 1 of 5 pages judged"]),
         (
@@ -96,9 +96,9 @@ def test_a_line_for_each_kind(outcomes: list[Outcome], lines: list[str]) -> None
     ("policy", "line"),
     [
         (NO_GATE, None),
-        (GATE, "incomplete: 1 input was not answered in full; --allow-partial takes what was answered"),
+        (GATE, "incomplete: 1 input was not answered in full; --allow-partial accepts that"),
         (GatePolicy(RiskLevel.HIGH, allow_partial=True), None),
-        (FULL, "incomplete: 3 inputs were not judged in full, and --require-full wants that"),
+        (FULL, "incomplete: 3 inputs were not judged in full, and --require-full is set"),
     ],
 )
 def test_a_line_for_what_is_incomplete(policy: GatePolicy, line: str | None) -> None:
@@ -111,7 +111,7 @@ def test_the_lines_stand_in_the_summary() -> None:
     assert list(summary_lines(summary, Estimate(), 1.0, "post")) == [
         "1 judged (1 none) in 1.0 s",
         "1 post: 6 of 10 parts answered",
-        "incomplete: 1 post was not answered in full; --allow-partial takes what was answered",
+        "incomplete: 1 post was not answered in full; --allow-partial accepts that",
     ]
 
 
@@ -119,7 +119,7 @@ def test_only_the_commonest_notes_stand_in_the_summary() -> None:
     outcomes = [_partial(notes=(f"note {number}",)) for number in range(13)]
     lines = list(summary_lines(_summary([*outcomes, outcomes[12]], NO_GATE), Estimate(), 1.0))
     assert lines[0] == "2 images: note 12"
-    assert lines[9:11] == ["1 image: note 8", "and 3 other notes; -f jsonl lists all"]
+    assert lines[9:11] == ["1 image: note 8", "and 3 more notes; -f jsonl lists all"]
 
 
 @pytest.mark.parametrize("choice", FOR_PEOPLE)
@@ -139,7 +139,7 @@ def test_the_page_says_it_of_the_run(choice: Format) -> None:
     text = unescape(shown(choice, [_partial(FRAMES), _partial(PARTS)], policy=GATE))
     assert "1 input: 1 of 3 frames judged; async-submit --interval judges more." in text
     assert "1 input: 6 of 10 parts answered." in text
-    assert "Incomplete: 1 input was not answered in full; --allow-partial takes what was answered." in text
+    assert "Incomplete: 1 input was not answered in full; --allow-partial accepts that." in text
 
 
 @pytest.mark.parametrize("choice", [Format.JSON, Format.JSONL])

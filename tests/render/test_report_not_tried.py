@@ -16,7 +16,7 @@ from render_builders import shown
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.render import Format
-from moderate_cli.render.github import MAX, SUMMARY_VARIABLE
+from moderate_cli.render.github import MAX_ANNOTATIONS, SUMMARY_VARIABLE
 from moderate_cli.render.summary import summary_lines
 from moderate_cli.results import RunSummary
 
@@ -74,11 +74,11 @@ def test_junit_has_one_skipped_case_for_all_of_them(changes: dict[str, Any], wor
 
 def test_the_annotation_stands_before_the_worst_ten(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
-    outcomes = [judged("high", "weapon", source=f"{number}.png") for number in range(MAX)]
+    outcomes = [judged("high", "weapon", source=f"{number}.png") for number in range(MAX_ANNOTATIONS)]
     variables = {SUMMARY_VARIABLE: str(path)}
     text = shown(Format.GITHUB, outcomes, summary=RunSummary(not_tried=7), variables=variables)
     assert text.startswith("::error title=not tried::the run was cut off: 7 inputs were not tried\n")
-    assert text.count("::error ") == MAX
+    assert text.count("::error ") == MAX_ANNOTATIONS
     assert text.endswith("and 1 more, not annotated; -f jsonl lists all\n")
     assert "7 inputs were not tried" in path.read_text(encoding="utf-8")
     assert "::error title=cut off::the run was cut off\n" in shown(Format.GITHUB, [], summary=RunSummary(fatal=True))
@@ -102,7 +102,7 @@ def test_lines_of_data_stay_as_they_are(choice: Format) -> None:
             RunSummary(not_tried=4500),
             [
                 "0 judged, 4,500 not tried in 1.0 s",
-                "the cap of calls is reached: raise --max-calls, or go on with --reuse",
+                "call limit reached: raise --max-calls, or continue with --reuse",
             ],
         ),
         (

@@ -16,8 +16,8 @@ from moderate_cli.results import RunSummary
     ("outcomes", "changes", "expected"),
     [
         ([], {}, "no image found"),
-        ([], {"non_images": 1}, "no image found, 1 file that is no image passed over"),
-        ([], {"non_images": 3}, "no image found, 3 files that are no image passed over"),
+        ([], {"non_images": 1}, "no image found, 1 non-image file skipped"),
+        ([], {"non_images": 3}, "no image found, 3 non-image files skipped"),
         ([judged()], {}, "1 judged (1 none) in 1.5 s"),
         (
             [judged(), judged("low"), judged("high"), judged("high"), judged("medium")],
@@ -27,7 +27,7 @@ from moderate_cli.results import RunSummary
         (
             [judged("high"), skipped(), failed(), failed()],
             {"non_images": 1},
-            "1 judged (1 high), 1 skipped, 2 failed, 1 file that is no image passed over in 1.5 s",
+            "1 judged (1 high), 1 skipped, 2 failed, 1 non-image file skipped in 1.5 s",
         ),
         ([failed()], {}, "0 judged, 1 failed in 1.5 s"),
         (
@@ -40,7 +40,7 @@ from moderate_cli.results import RunSummary
         (
             [judged()],
             {"stopped_by": ExitCode.BROKEN_PIPE},
-            "stopped, because the reader of the pipe went away: 1 judged (1 none) in 1.5 s",
+            "broken pipe: 1 judged (1 none) in 1.5 s",
         ),
     ],
 )

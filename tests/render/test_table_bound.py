@@ -11,7 +11,7 @@ from samples import pending_image, post_outcome
 
 from moderate_cli.models import Outcome
 from moderate_cli.render import MAX_CLEAN, Format
-from moderate_cli.render.table import MAX
+from moderate_cli.render.table import MAX_ROWS
 from moderate_cli.results import RunSummary
 
 
@@ -21,13 +21,13 @@ def _run(harmless: int) -> list[Outcome]:
 
 
 def test_the_worst_are_listed_and_the_rest_is_counted() -> None:
-    found = [judged("low", "smoke", source=f"low-{number:05d}.png") for number in range(MAX)]
+    found = [judged("low", "smoke", source=f"low-{number:05d}.png") for number in range(MAX_ROWS)]
     text = shown(Format.TABLE, [*found, judged("high", "smoke", source="zz-high.png")])
     assert "and 1 more, not listed here; -f jsonl lists all" in text
     assert "zz-high.png" in text
     assert "low-00998.png" in text
     assert "low-00999.png" not in text
-    assert f"low {MAX} " in " ".join(text.split()) + " "
+    assert f"low {MAX_ROWS} " in " ".join(text.split()) + " "
 
 
 def test_many_clean_inputs_are_only_counted() -> None:
@@ -52,7 +52,7 @@ def test_what_nobody_was_shown_makes_them_many() -> None:
 
 
 def test_tokens_of_what_is_not_listed_are_counted() -> None:
-    text = shown(Format.TABLE, [post_outcome("none")] * (MAX + 1))
+    text = shown(Format.TABLE, [post_outcome("none")] * (MAX_ROWS + 1))
     assert "tokens: 1,040,039 " in text
 
 
@@ -69,5 +69,5 @@ def test_memory_stays_flat() -> None:
         tracemalloc.stop()
         return top
 
-    peak(MAX)  # what is imported and cached on the way
-    assert peak(5 * MAX) < 1.15 * peak(MAX)
+    peak(MAX_ROWS)  # what is imported and cached on the way
+    assert peak(5 * MAX_ROWS) < 1.15 * peak(MAX_ROWS)

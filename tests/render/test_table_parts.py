@@ -71,7 +71,7 @@ def test_details_stand_below_their_service_and_their_frame(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_note_on_frame_addresses_stands_once(width: int) -> None:
-    note = "frame addresses live five minutes"
+    note = "frame URLs expire after five minutes"
     assert shown_table(async_outcome("risk"), async_outcome("none"), width=width).count(note) == 1
     assert note not in shown_table(vendor_outcome("risk"), width=width)
     outcome = async_outcome("risk")
@@ -94,7 +94,7 @@ def test_a_signed_frame_address_is_whole(width: int) -> None:
 def test_a_pending_task_says_how_to_ask_for_it(width: int) -> None:
     task = replace(pending_image(), req_id="task_17139")
     shown = " ".join(shown_table(task, vendor_outcome("none"), vendor_outcome("risk"), width=width).split())
-    assert "ask with: moderate poll task_17139" in shown
+    assert "run: moderate poll task_17139" in shown
     assert shown.index("none.jpg") < shown.index("queued.gif")
     assert "pending 1" in shown
 

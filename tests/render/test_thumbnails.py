@@ -125,7 +125,7 @@ def test_remote_images_are_not_downloaded() -> None:
     assert Thumbnails(lambda: 0.0).of(replace(judged("high", "x"), item=Item(url, ImageUrl(url)))) is None
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX", 2), ("MAX_CHARACTERS", 1_000), ("MAX_SECONDS", 1.5)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_THUMBNAILS", 2), ("MAX_CHARACTERS", 1_000), ("MAX_SECONDS", 1.5)])
 def test_pictures_stop_where_they_become_too_many(monkeypatch: pytest.MonkeyPatch, limit: str, value: float) -> None:
     monkeypatch.setattr(module, limit, value)
     ticks = iter(range(100))

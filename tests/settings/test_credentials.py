@@ -93,8 +93,16 @@ def test_the_log_tells_of_each_link_why_it_gave_nothing(caplog: pytest.LogCaptur
         ("ecs", {}, "ECS role: no metadata service answers"),
         ("ecs", {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}, "ALIBABA_CLOUD_ECS_METADATA_DISABLED is true"),
         ("uri", {}, "ALIBABA_CLOUD_CREDENTIALS_URI is not set"),
-        ("uri", {"ALIBABA_CLOUD_CREDENTIALS_URI": "file:///CANARY"}, "credentials URI: the URI is no URL"),
-        ("uri", {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://[CANARY"}, "credentials URI: the URI is no URL"),
+        (
+            "uri",
+            {"ALIBABA_CLOUD_CREDENTIALS_URI": "file:///CANARY"},
+            "credentials URI: the URI is not an http",
+        ),
+        (
+            "uri",
+            {"ALIBABA_CLOUD_CREDENTIALS_URI": "http://[CANARY"},
+            "credentials URI: the URI is not an http",
+        ),
     ],
 )
 def test_a_source_that_was_named_says_why_it_gives_nothing(source: str, variables: dict[str, str], reason: str) -> None:
@@ -105,7 +113,7 @@ def test_a_source_that_was_named_says_why_it_gives_nothing(source: str, variable
 
 
 def test_a_source_that_does_not_exist() -> None:
-    with pytest.raises(UsageError, match="no source of credentials 'vault'") as caught:
+    with pytest.raises(UsageError, match="unknown credentials source 'vault'") as caught:
         find_credentials(Environment(variables={}), "vault")
     assert caught.value.hint == "one of auto, environment, oidc, cli, ini, ecs, uri"
 

@@ -215,7 +215,7 @@ def test_the_roles_of_the_ini_file(home: Path) -> None:
         ({"json": {"Secret": SECRET}}, "no credentials in the answer (CredentialException)"),
         ({"json": {"Credentials": SECRET}}, "no credentials in the answer (CredentialException)"),
         ({"json": _session() | {"x": 1}, "headers": {"x": SECRET}}, ""),
-        ({"json": _session(lasts=-9999)}, "the credentials have ended already"),
+        ({"json": _session(lasts=-9999)}, "the credentials have already expired"),
         ({"json": _session("CANARY é")}, "the AccessKey ID is empty or has characters"),
         ({"json": {"Credentials": {**_session()["Credentials"], "AccessKeyId": 7}}}, "(AttributeError)"),
         ({"body": requests.ConnectionError(f"url: /?Token={TOKEN}")}, "cannot be reached"),
@@ -460,6 +460,6 @@ def test_the_library_prints_nothing_and_starts_no_threads(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", program], env={**variables, "DEBUG": "sdk"}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "ECS role r: whoever issues the credentials cannot be reached\n"
+    assert done.stdout == "ECS role r: the issuer of the credentials cannot be reached\n"
     assert done.stderr == ""
     assert logging.getLogger("credentials").disabled

@@ -216,7 +216,7 @@ def test_a_config_file_that_is_none(config: Callable, content: str | bytes, prob
     ("profile", "problem"),
     [
         ({}, "mode is missing"),
-        ({"mode": CANARY}, "its mode is none of AK, StsToken, RamRoleArn, EcsRamRole, ChainableRamRoleArn, OIDC, "),
+        ({"mode": CANARY}, "its mode must be one of AK, StsToken, RamRoleArn, EcsRamRole, ChainableRamRoleArn, OIDC, "),
         ({"mode": 7}, "mode is not text"),
         ({**AK, "access_key_id": ""}, "access_key_id is missing"),
         ({**AK, "access_key_secret": [CANARY]}, "access_key_secret is not text"),
@@ -233,9 +233,9 @@ def test_a_config_file_that_is_none(config: Callable, content: str | bytes, prob
         ({"mode": "OIDC", "ram_role_arn": "r", "oidc_provider_arn": "p"}, "oidc_token_file is missing"),
         ({"mode": "External"}, "process_command is missing"),
         ({"mode": "CredentialsURI"}, "credentials_uri is missing"),
-        ({"mode": "CredentialsURI", "credentials_uri": f"ftp://{CANARY}"}, "the URI is no URL"),
-        ({"mode": "CloudSSO", "access_token": CANARY, "cloud_sso_access_token_expire": 1}, "its login has ended"),
-        ({"mode": "CloudSSO", "access_token": CANARY}, "its login has ended"),
+        ({"mode": "CredentialsURI", "credentials_uri": f"ftp://{CANARY}"}, "the URI is not an http or https URL"),
+        ({"mode": "CloudSSO", "access_token": CANARY, "cloud_sso_access_token_expire": 1}, "its login has expired"),
+        ({"mode": "CloudSSO", "access_token": CANARY}, "its login has expired"),
         ({"mode": "OAuth"}, "it has no login"),
         ({"mode": "OAuth", "oauth_site_type": CANARY}, "its oauth_site_type is neither CN nor INTL"),
     ],
@@ -255,9 +255,7 @@ def test_an_instance_role_where_the_metadata_service_is_switched_off(config: Cal
 def test_profiles_in_a_circle(config: Callable) -> None:
     chained = {"mode": "ChainableRamRoleArn", "ram_role_arn": "r"}
     config(default={**chained, "source_profile": "b"}, b={**chained, "source_profile": "default"})
-    assert _refused() == (
-        "no credentials: ~/.aliyun/config.json: the profiles go round in a circle: default -> b -> default"
-    )
+    assert _refused() == ("no credentials: ~/.aliyun/config.json: the profiles form a circle: default -> b -> default")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +264,7 @@ def test_profiles_in_a_circle(config: Callable) -> None:
         (f"{CANARY}\n", ": it is not a valid ini file (line 1)"),
         (f"[default]\n{CANARY}\n", ": it is not a valid ini file (line 2)"),
         (f"[default]\naccess_key_secret = {CANARY}\n", ", section default: type is missing"),
-        (f"[default]\ntype = {CANARY}\n", ", section default: its type is none of access_key, ram_role_arn, "),
+        (f"[default]\ntype = {CANARY}\n", ", section default: its type must be one of access_key, ram_role_arn, "),
         ("[default]\ntype = access_key\naccess_key_id = # my id\n", ", section default: access_key_id is missing"),
         (f"[default]\ntype = access_key\naccess_key_id = i\naccess_key_secret = {CANARY} x\n", "AccessKey secret"),
         ("[default]\ntype = oidc_role_arn\n", "role_arn is missing"),
@@ -294,7 +292,7 @@ def test_a_key_that_became_unreadable_during_a_run(config: Callable, caplog: pyt
     source = _find()
     path.unlink()
     assert not source.renew(source.current())
-    assert "others cannot be had: ~/.aliyun/config.json: absent" in caplog.text
+    assert "no others are available: ~/.aliyun/config.json: absent" in caplog.text
 
 
 def test_a_broken_file_is_passed_over_unless_its_profile_was_asked_for(config: Callable, ini: Callable) -> None:

@@ -83,7 +83,7 @@ def test_a_failed_renewal_is_tried_again_while_the_old_ones_hold(caplog: pytest.
     assert issuer.key() == "id-1"
     issuer.now = START + 3600
     assert issuer.key() == "id-4"
-    assert "a role: not renewed yet" in caplog.text
+    assert "a role: renewal failed" in caplog.text
     assert "CANARY" not in caplog.text
 
 
@@ -136,7 +136,7 @@ def test_a_refusal_brings_others_where_there_are_any(caplog: pytest.LogCaptureFi
     assert issuer.asked == 2, "not at each refusal"
     issuer.now += PAUSE
     assert not issuer.source.renew(refused)
-    assert "others cannot be had: a role: refused" in caplog.text
+    assert "no others are available: a role: refused" in caplog.text
     issuer.now += PAUSE
     assert issuer.source.renew(refused)
     assert issuer.key() == "id-4"

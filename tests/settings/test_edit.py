@@ -11,8 +11,8 @@ from worlds import World
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.settings import SETTINGS
-from moderate_cli.settings.edit import starter_text, write_new
-from moderate_cli.settings.validate import check_text
+from moderate_cli.settings.edit import template_text, write_new
+from moderate_cli.settings.validate import validate_text
 
 
 @pytest.fixture
@@ -24,35 +24,35 @@ SAMPLES = Path(__file__).parents[2] / "sample_configs"
 
 
 def test_as_it_is_written_it_sets_nothing(world: World) -> None:
-    world.project(starter_text())
+    world.project(template_text())
     assert set(world.resolve().origins.values()) == {"default"}
 
 
 def test_with_every_key_uncommented_it_is_valid_and_complete() -> None:
-    text = re.sub(r"(?m)^#(?! \S)", "", starter_text())
-    file = check_text(text, "moderate.yaml")
+    text = re.sub(r"(?m)^#(?! \S)", "", template_text())
+    file = validate_text(text, "moderate.yaml")
     assert set(file.top) == set(SETTINGS)
     assert file.profile
     assert file.profile.value in file.profiles
-    assert text == starter_text(active=True).replace(
-        "is optional.", "is optional: take away the # before a key to set it."
+    assert text == template_text(active=True).replace(
+        "is optional.", "is optional: remove the # before a key to set it."
     )
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 def test_each_key_is_explained(setting: Any) -> None:
-    assert f"# {setting.help}\n# Default: {setting.shown_default}. Variable: {setting.variable}" in starter_text()
-    example = check_text(f"{setting.name}: {setting.example}", "x").top[setting.name].value
+    assert f"# {setting.help}\n# Default: {setting.shown_default}. Variable: {setting.variable}" in template_text()
+    example = validate_text(f"{setting.name}: {setting.example}", "x").top[setting.name].value
     assert example != setting.default
 
 
 def test_no_line_is_too_long() -> None:
-    assert max(map(len, starter_text().splitlines())) <= 120
+    assert max(map(len, template_text().splitlines())) <= 120
 
 
 def test_the_samples_are_valid() -> None:
-    assert (SAMPLES / "moderate.full.yaml").read_text(encoding="utf-8") == starter_text(active=True)
-    small = check_text((SAMPLES / "moderate.yaml").read_text(encoding="utf-8"), "moderate.yaml")
+    assert (SAMPLES / "moderate.full.yaml").read_text(encoding="utf-8") == template_text(active=True)
+    small = validate_text((SAMPLES / "moderate.yaml").read_text(encoding="utf-8"), "moderate.yaml")
     assert small.top["fail_on"].value == "high"
     assert set(small.profiles) == {"mainland"}
 
@@ -60,7 +60,7 @@ def test_the_samples_are_valid() -> None:
 def test_a_file_is_written_once(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "moderate.yaml"
     write_new(path, "one\n")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_new(path, "two\n")
     assert path.read_text() == "one\n"
     write_new(path, "two\n", force=True)
@@ -81,7 +81,7 @@ def test_a_users_own_file_is_nobody_elses(tmp_path: Path, private: bool) -> None
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     real, link = tmp_path / "real.yaml", tmp_path / "link.yaml"
     link.symlink_to(real)
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_new(link, "x")
     write_new(link, "x", force=True)
     assert link.is_symlink()

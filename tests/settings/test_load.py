@@ -208,10 +208,10 @@ def test_a_profile_is_called_what_is_written(world: World, name: str) -> None:
 @pytest.mark.parametrize(
     ("profile", "words", "hint"),
     [
-        ("prod", "there is no profile 'prod'", "the built-in profile is 'local'"),
-        ("LOCAL", "there is no profile 'LOCAL'", "the built-in profile is 'local'"),
-        ("locl", "there is no profile 'locl', did you mean 'local'?", "the built-in profile is 'local'"),
-        ("", "there is no profile ''", "the built-in profile is 'local'"),
+        ("prod", "unknown profile 'prod'", "the built-in profile is 'local'"),
+        ("LOCAL", "unknown profile 'LOCAL'", "the built-in profile is 'local'"),
+        ("locl", "unknown profile 'locl', did you mean 'local'?", "the built-in profile is 'local'"),
+        ("", "unknown profile ''", "the built-in profile is 'local'"),
     ],
 )
 def test_a_profile_that_does_not_exist(world: World, profile: str, words: str, hint: str) -> None:
@@ -223,8 +223,8 @@ def test_the_error_about_a_profile_names_those_that_exist_and_the_line_that_aske
     world.project("jobs: 3\nprofile: productoin\nprofiles: {production: {}}")
     world.user("profiles: {drafts: {}}")
     error = world.refused()
-    assert error.message == "moderate.yaml:2: there is no profile 'productoin', did you mean 'production'?"
-    assert error.hint == "the profiles of your files are 'drafts', 'production'; the built-in profile is 'local'"
+    assert error.message == "moderate.yaml:2: unknown profile 'productoin', did you mean 'production'?"
+    assert error.hint == "your profiles are 'drafts', 'production'; the built-in profile is 'local'"
 
 
 # --- the profile local

@@ -34,8 +34,8 @@ def _read(policy: Policy, path: Path) -> bytes | None:
     return policy.read_ignore_file(str(path), otherwise=lambda name: Path(name).read_bytes())
 
 
-def _overruled(policy: Policy) -> list[str]:
-    return [line.removeprefix("the working tree's ").split(" does not count")[0] for line in policy.overruled]
+def _overridden(policy: Policy) -> list[str]:
+    return [line.removeprefix("the working tree's ").split(" is ignored")[0] for line in policy.overridden]
 
 
 def test_the_projects_file_is_that_of_the_revision_and_trusted(world: World, repository: Repository) -> None:
@@ -46,7 +46,7 @@ def test_the_projects_file_is_that_of_the_revision_and_trusted(world: World, rep
             assert (settings.services, settings.jobs, settings.endpoint) == (("a",), 3, None)
             assert settings.origins["services"] == f"{name}:moderate.yaml:1"
             assert settings.policy
-            assert _overruled(settings.policy) == ["moderate.yaml"]
+            assert _overridden(settings.policy) == ["moderate.yaml"]
             assert next(lines_about(settings)).startswith(f"settings from {name}:moderate.yaml (policy from {name}); ")
     assert world.refused().message.startswith("moderate.yaml:3: unknown key 'fail_no'")
 
@@ -57,7 +57,7 @@ def test_a_file_that_the_revision_lacks_does_not_count(world: World, repository:
     settings = world.resolve(policy_from="HEAD")
     assert settings.jobs == 64
     assert settings.policy
-    assert list(settings.policy.overruled) == ["the working tree's moderate.yaml does not count: policy from HEAD"]
+    assert list(settings.policy.overridden) == ["the working tree's moderate.yaml is ignored: policy from HEAD"]
 
 
 def test_the_nearest_file_of_the_revision_counts(
@@ -70,7 +70,7 @@ def test_the_nearest_file_of_the_revision_counts(
     settings = world.resolve(policy_from="main")
     assert settings.origins["services"] == "main:a/moderate.yaml:1"
     assert settings.policy
-    assert _overruled(settings.policy) == ["moderate.yaml"]
+    assert _overridden(settings.policy) == ["moderate.yaml"]
     assert settings.policy.nearest(".moderate-suppressions.yaml").exists is False
 
 
@@ -79,7 +79,7 @@ def test_the_ends_of_lines_are_no_difference(world: World, repository: Repositor
     repository.write("moderate.yaml", "jobs: 3\r\nvpc: true\r\n")
     settings = world.resolve(policy_from="HEAD")
     assert settings.policy
-    assert not settings.policy.overruled
+    assert not settings.policy.overridden
 
 
 def test_files_that_are_named_are_those_of_the_revision_too(world: World, repository: Repository) -> None:
@@ -107,7 +107,7 @@ def test_nor_does_a_home_in_the_checkout_help(
     settings = world.resolve(policy_from="HEAD")
     assert (settings.endpoint, settings.files.user) == (None, None)
     assert settings.policy
-    assert _overruled(settings.policy) == [os.path.relpath(user_file())]
+    assert _overridden(settings.policy) == [os.path.relpath(user_file())]
 
 
 @pytest.mark.parametrize("name", ["moderate.yaml", "sub"])
@@ -123,16 +123,16 @@ def test_a_link_or_a_folder_of_the_revision_is_refused(world: World, repository:
 @pytest.mark.parametrize(
     ("revision", "words"),
     [
-        ("nope", "there is no revision 'nope' here"),
-        ("0" * 40, f"there is no revision '{'0' * 40}' here"),
-        ("main:moderate.yaml", "there is no revision 'main:moderate.yaml' here"),
+        ("nope", "unknown revision 'nope'"),
+        ("0" * 40, f"unknown revision '{'0' * 40}'"),
+        ("main:moderate.yaml", "unknown revision 'main:moderate.yaml'"),
         ("", "'' is not a revision"),
         (" ", "' ' is not a revision"),
         ("--all", "'--all' is not a revision"),
         ("-x", "'-x' is not a revision"),
         ("a\0b", "'a\\x00b' is not a revision"),
-        ("main; touch x", "there is no revision 'main; touch x' here"),
-        ("$(touch x)", "there is no revision '$(touch x)' here"),
+        ("main; touch x", "unknown revision 'main; touch x'"),
+        ("$(touch x)", "unknown revision '$(touch x)'"),
     ],
 )
 def test_a_revision_that_does_not_exist(world: World, repository: Repository, revision: str, words: str) -> None:
@@ -145,7 +145,7 @@ def test_a_revision_that_does_not_exist(world: World, repository: Repository, re
 
 def test_outside_of_a_repository(world: World) -> None:
     error = world.refused(policy_from="main")
-    assert error.message.startswith("--policy-from: git says 'fatal: not a git repository")
+    assert error.message.startswith("--policy-from: git failed: 'fatal: not a git repository")
 
 
 def test_without_git(world: World, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +179,8 @@ def test_ignore_files_are_those_of_the_revision(
     assert [read("ümläut \n/.gitignore"), read("new/.gitignore"), read("sub/.gitignore")] == [b"d", None, None]
     assert read(".gitignore") == b"a"
     assert said == [
-        "the working tree's .gitignore does not count: policy from HEAD",
-        f"the working tree's {Path('new', '.gitignore')} does not count: policy from HEAD",
+        "the working tree's .gitignore is ignored: policy from HEAD",
+        f"the working tree's {Path('new', '.gitignore')} is ignored: policy from HEAD",
     ]
     outside = world.folder.with_name(".gitignore")
     outside.write_bytes(b"e")
@@ -200,7 +200,7 @@ def test_a_link_is_no_ignore_file(world: World, repository: Repository) -> None:
     repository.commit(other="*")
     policy = Policy.open("HEAD")
     assert _read(policy, world.folder / ".gitignore") is None
-    assert _overruled(policy) == [".gitignore"]
+    assert _overridden(policy) == [".gitignore"]
 
 
 def test_many_files_that_do_not_count_are_told_in_a_few_lines(world: World, repository: Repository) -> None:
@@ -211,8 +211,8 @@ def test_many_files_that_do_not_count_are_told_in_a_few_lines(world: World, repo
     for number in range(100):
         _read(policy, repository.write(f"{number:02}/.gitignore", "*"))
     assert len(said) == 21
-    assert said[-1] == "the working tree's further files do not count: policy from HEAD"
-    assert said == list(policy.overruled)
+    assert said[-1] == "the working tree's further files are ignored: policy from HEAD"
+    assert said == list(policy.overridden)
 
 
 def test_nothing_of_a_repository_is_run(
@@ -241,7 +241,7 @@ def test_nothing_of_a_repository_is_run(
     repository.git("--git-dir", str(bare), "config", "core.fsmonitor", command)
     monkeypatch.chdir(bare)
     message = world.refused(policy_from="HEAD").message
-    assert message.startswith("--policy-from: git says ")
+    assert message.startswith("--policy-from: git failed: ")
     assert not marker.exists()
 
 

@@ -24,7 +24,7 @@ def _each_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 
-NAMES = "must be names, in a list or with commas between them"
+NAMES = "must be a list of names, or names separated by commas"
 CREDENTIALS = "credentials must be auto, environment, cli, ini, ecs, oidc or uri, or a mapping with source and profile"
 
 PRICES = "prices must be services or billing types, each with amount, currency, per"
@@ -53,12 +53,12 @@ def _price(**changes: Any) -> str:
         ("profiles:\n  local: {}", "moderate.yaml:2: the built-in profile 'local' cannot be redefined"),
         (
             "profiles:\n  'a b': {}",
-            "moderate.yaml:2: a profile's name has 1 to 64 letters, digits, dots, dashes and underscores",
+            "moderate.yaml:2: a profile name must have 1 to 64 letters, digits, dots, dashes and underscores",
         ),
         ("profile: [p]", "moderate.yaml:1: profile must be the name of a profile, not ['p']"),
         ("profile: 'a b'", "moderate.yaml:1: profile must be the name of a profile, not the text 'a b'"),
-        ("- region", "moderate.yaml:1: the file must hold settings as KEY: VALUE, not ['region']"),
-        ("region", "moderate.yaml:1: the file must hold settings as KEY: VALUE, not 'region'"),
+        ("- region", "moderate.yaml:1: the file must contain settings as KEY: VALUE, not ['region']"),
+        ("region", "moderate.yaml:1: the file must contain settings as KEY: VALUE, not 'region'"),
     ],
 )
 def test_the_shape_of_a_file(world: World, text: str, message: str) -> None:
@@ -103,23 +103,23 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         ("reuse: 0d", "reuse must be an age such as 30m, 12h or 7d, forever or never, not '0d'"),
         ("reuse: 2024-01-31", "reuse must be an age such as 30m, 12h or 7d, forever or never, not 2024-01-31"),
         ("reuse: [7d]", "reuse must be an age such as 30m, 12h or 7d, forever or never, not ['7d']"),
-        ("services: []", "services must be names, in a list or with commas between them, not []"),
-        ("services: ''", "services must be names, in a list or with commas between them, not the text ''"),
-        ("services: [1, a]", "services must be names, in a list or with commas between them, not [1, 'a']"),
-        ("services: [[a]]", "services must be names, in a list or with commas between them, not [...]"),
-        ("services: a b", "services must be names, in a list or with commas between them, not 'a b'"),
+        ("services: []", "services must be a list of names, or names separated by commas, not []"),
+        ("services: ''", "services must be a list of names, or names separated by commas, not the text ''"),
+        ("services: [1, a]", "services must be a list of names, or names separated by commas, not [1, 'a']"),
+        ("services: [[a]]", "services must be a list of names, or names separated by commas, not [...]"),
+        ("services: a b", "services must be a list of names, or names separated by commas, not 'a b'"),
         ("info_types: [logoDate]", "info_types: unknown info type 'logoDate', did you mean 'logoData'?"),
         ("info_types: faces", "info_types: unknown info type 'faces'"),
-        ("max_calls: -1", "max_calls must be a whole number from 0 on, not -1"),
-        ("max_calls: some", "max_calls must be a whole number from 0 on, not 'some'"),
-        ("store: ''", "store must be the path of a file, not the text ''"),
-        ("store: ~nobody-at-all/x", "nobody knows the home folder in '~nobody-at-all/x'"),
-        ("exclude: 3", "exclude must be a pattern, or a list of them, not 3"),
-        ("include: ['']", "include must be a pattern, or a list of them, not [the text '']"),
-        ("info_types: {a: b}", "info_types must be names, in a list or with commas between them, not a mapping"),
-        ("failover: 3", "failover must be ids of regions, in a list or with commas between them, not 3"),
+        ("max_calls: -1", "max_calls must be a whole number of at least 0, not -1"),
+        ("max_calls: some", "max_calls must be a whole number of at least 0, not 'some'"),
+        ("store: ''", "store must be a file path, not the text ''"),
+        ("store: ~nobody-at-all/x", "cannot expand the home folder in '~nobody-at-all/x'"),
+        ("exclude: 3", "exclude must be a pattern or a list of patterns, not 3"),
+        ("include: ['']", "include must be a pattern or a list of patterns, not [the text '']"),
+        ("info_types: {a: b}", "info_types must be a list of names, or names separated by commas, not a mapping"),
+        ("failover: 3", "failover must be a list of region ids, or region ids separated by commas, not 3"),
         ("failover: [eu-west-1, x/y]", "failover: 'x/y' is not a region id"),
-        ("region: 3", "region must be the id of a region, not 3"),
+        ("region: 3", "region must be a region id, not 3"),
         ("region: evil.example/", "region: 'evil.example/' is not a region id"),
         ("endpoint: 3", "endpoint must be HOST, HOST:PORT or https://HOST, not 3"),
         ("endpoint: a b", "endpoint: 'a b' is not an endpoint"),
@@ -129,7 +129,7 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         ("prices: {a: 0.5}", "prices: a needs amount, currency and per, and nothing else"),
         ("prices: {a: {amount: 1, per: 1}}", "prices: a needs amount, currency and per, and nothing else"),
         ("prices: {a: {amount: 1, prr: 1}}", "unknown key 'prr', did you mean 'per'?"),
-        ("prices: {a b: 1}", "prices: a name has 1 to 64 letters, digits, dots, dashes and underscores"),
+        ("prices: {a b: 1}", "prices: a name must have 1 to 64 letters, digits, dots, dashes and underscores"),
         (_price(amount="free"), "prices: the amount of a must be a number from 0 to 1000000"),
         (_price(amount=-1), "prices: the amount of a must be a number from 0 to 1000000"),
         (_price(amount=".nan"), "prices: the amount of a must be a number from 0 to 1000000"),
@@ -193,7 +193,11 @@ def test_prices_by_image_and_text_are_by_billing_type(world: World) -> None:
         ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not 0"),
         ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not nan"),
         ("MODERATE_VPC", "maybe", "MODERATE_VPC must be true or false, not 'maybe'"),
-        ("MODERATE_SERVICE", "a/b", "MODERATE_SERVICE must be names, in a list or with commas between them, not 'a/b'"),
+        (
+            "MODERATE_SERVICE",
+            "a/b",
+            f"MODERATE_SERVICE {NAMES}, not 'a/b'",
+        ),
         ("MODERATE_REGION", "x/y", "MODERATE_REGION: 'x/y' is not a region id"),
         ("ALIBABA_CLOUD_REGION_ID", "x/y", "ALIBABA_CLOUD_REGION_ID: 'x/y' is not a region id"),
         ("MODERATE_REUSE", "7", "MODERATE_REUSE must be an age such as 30m, 12h or 7d, forever or never, not '7'"),
@@ -210,11 +214,11 @@ def test_the_values_of_variables(world: World, variable: str, text: str, message
         (
             "services",
             ["x" * 99],
-            f"--services must be names, in a list or with commas between them, not ['{'x' * 39}...]",
+            f"--services must be a list of names, or names separated by commas, not ['{'x' * 39}...]",
         ),
         ("qps", 0.0, "--qps must be a number from 0.01 to 10000, not 0.0"),
         ("endpoint", "http://example.com", "--endpoint: 'http://example.com' is plain http to another machine"),
-        ("services", ["a b"], "--services must be names, in a list or with commas between them, not ['a b']"),
+        ("services", ["a b"], "--services must be a list of names, or names separated by commas, not ['a b']"),
     ],
 )
 def test_the_values_of_options(world: World, option: str, value: Any, message: str) -> None:
@@ -230,12 +234,12 @@ def test_no_setting_takes_what_fits_nowhere(world: World, setting: Setting) -> N
 
 @each_setting
 def test_a_value_shows_as_a_file_writes_it(setting: Setting) -> None:
-    shown = setting.kind.show(setting.default) if setting.default is not None else None
+    shown = setting.type.show(setting.default) if setting.default is not None else None
     if shown is not None:
-        assert setting.kind.check(shown) == setting.default
+        assert setting.type.check(shown) == setting.default
 
 
 @pytest.mark.parametrize("text", ["30m", "12h", "7d", "90s", "36h", "forever", "never"])
 def test_an_age_shows_as_it_was_written(text: str) -> None:
-    kind = SETTINGS["reuse"].kind
+    kind = SETTINGS["reuse"].type
     assert kind.show(kind.check(text)) == text

@@ -38,7 +38,7 @@ def test_a_key_that_asks_for_a_secret(world: World, text: str, line: int) -> Non
         write(text.format(CANARY))
         error = world.refused()
         assert f":{line}: '" in error.message
-        assert error.message.endswith("' is a secret, and no settings file may hold one")
+        assert error.message.endswith("' is a secret, which no settings file may contain")
         assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in error.hint
         assert CANARY not in f"{error.message} {error.hint}"
 
@@ -59,7 +59,7 @@ def test_a_key_that_asks_for_a_secret(world: World, text: str, line: int) -> Non
 def test_a_value_that_looks_like_a_secret(world: World, text: str, line: int) -> None:
     world.project(text)
     error = world.refused()
-    assert error.message == f"moderate.yaml:{line}: this looks like a secret, and no settings file may hold one"
+    assert error.message == f"moderate.yaml:{line}: this looks like a secret, which no settings file may contain"
     assert CANARY not in f"{error.message} {error.hint}"
 
 

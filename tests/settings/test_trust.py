@@ -62,7 +62,7 @@ def test_nor_has_its_profile(world: World) -> None:
     assert not settings.local
     assert _ignored(settings) == ("profile", "profiles")
     for error in (world.refused(profile="p"), world.refused({"MODERATE_PROFILE": "p"})):
-        assert error.message == "the profile 'p' is one of moderate.yaml, which is not trusted"
+        assert error.message == "the profile 'p' is defined in moderate.yaml, which is not trusted"
         assert error.hint
         assert "moderate config trust" in error.hint
     world.user("profiles: {p: {jobs: 5}}")
@@ -101,7 +101,7 @@ def test_what_is_stricter_counts(world: World, key: str, stricter: str, weaker: 
     settings = world.resolve()
     assert settings.origins[key] == "moderate.yaml:1"
     assert _ignored(settings) == ()
-    option = SETTINGS[key].kind.check(getattr(before, key))
+    option = SETTINGS[key].type.check(getattr(before, key))
     assert world.resolve({SETTINGS[key].variable: str(own[key])}).origins[key] == SETTINGS[key].variable
     assert world.resolve(**{key: option}).origins[key] == f"--{key}"
 
@@ -202,12 +202,12 @@ def test_a_file_in_a_folder_that_is_writable_for_all(
     monkeypatch.chdir(work)
     settings = world.resolve()
     assert (settings.jobs, settings.files.project) == (64, None)
-    reason = f"{Path('..', '..', 'moderate.yaml')} does not count: its folder is writable for all"
+    reason = f"{Path('..', '..', 'moderate.yaml')} is ignored: its folder is world-writable"
     assert settings.files.refused == (reason,)
     assert list(lines_about(settings, quiet=True)) == [reason]
     (tmp_path / "moderate.yaml").write_text("jobs: 5")
     assert world.resolve().jobs == 5  # as if the refused one were not there
-    with pytest.raises(UsageError, match="its folder is writable for all"):
+    with pytest.raises(UsageError, match="its folder is world-writable"):
         trust(shared)
     assert world.resolve(config=str(shared / "moderate.yaml")).jobs == 3
 
@@ -217,7 +217,7 @@ def test_a_file_that_is_writable_for_all(world: World) -> None:
     world.project("jobs: 3")
     (world.folder / "moderate.yaml").chmod(0o666)
     settings = world.resolve()
-    assert settings.files.refused == ("moderate.yaml does not count: it is writable for all",)
+    assert settings.files.refused == ("moderate.yaml is ignored: it is world-writable",)
     assert (settings.jobs, settings.files.project) == (64, None)
 
 
@@ -235,10 +235,10 @@ def test_what_belongs_to_somebody_else_and_what_to_root(tmp_path: Path, monkeypa
 def test_a_file_of_somebody_else(world: World) -> None:
     world.project("jobs: 3")
     os.chown(world.folder / "moderate.yaml", 12345, -1)
-    assert world.resolve().files.refused == ("moderate.yaml does not count: it belongs to another user",)
+    assert world.resolve().files.refused == ("moderate.yaml is ignored: it belongs to another user",)
     assert world.resolve().jobs == 64
     os.chown(world.folder, 12345, -1)
-    assert world.resolve().files.refused == ("moderate.yaml does not count: its folder belongs to another user",)
+    assert world.resolve().files.refused == ("moderate.yaml is ignored: its folder belongs to another user",)
     assert world.resolve().jobs == 64
 
 
@@ -291,11 +291,11 @@ def test_only_the_list_is_rewritten(world: World, before: str, after: str) -> No
     said = trust(world.folder)
     head = "# Folders whose moderate.yaml counts in full; `moderate config trust` and `untrust` write them."
     assert path.read_bytes().decode() == after.format(head=head, new=world.folder)
-    assert said.startswith(f"trusted {world.folder} and what is below it, in ~")
+    assert said.startswith(f"trusted {world.folder} and its subfolders, in ~")
     assert os.name != "posix" or path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert trust(world.folder) == f"{world.folder} is trusted"
-    assert distrust(world.folder) == f"{world.folder} is not trusted any more"
+    assert distrust(world.folder) == f"{world.folder} is no longer trusted"
     text = path.read_bytes().decode()
     assert str(world.folder) not in text
     assert head not in text
@@ -334,7 +334,7 @@ def _odd(world: World) -> Path:
     return odd
 
 
-@pytest.mark.parametrize(("place", "words"), [(_file, "is not a folder"), (_odd, "whose name is no plain text")])
+@pytest.mark.parametrize(("place", "words"), [(_file, "is not a folder"), (_odd, "whose name is not plain text")])
 def test_what_cannot_be_trusted(world: World, place: Callable[[World], Path], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         trust(place(world))

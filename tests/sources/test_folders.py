@@ -312,7 +312,7 @@ def test_a_folder_that_cannot_be_opened_is_an_outcome_and_the_walk_goes_on(
     assert broken.source == str(tmp_path / "secret")
     assert isinstance(broken.image, BrokenInput)
     assert isinstance(broken.image.error, InputError)
-    assert broken.image.error.message == "the folder cannot be listed: Permission denied"
+    assert broken.image.error.message == "cannot list the folder: Permission denied"
     assert broken.image.error.code == "unreadable"
 
 

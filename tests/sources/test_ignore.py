@@ -268,7 +268,7 @@ def test_a_long_ignore_file_counts_to_its_last_whole_line(tmp_path: Path, caplog
     put(tmp_path, "a.png", "b.png")
     (tmp_path / ".gitignore").write_bytes(b"a.png\n" + b"#" * (1024 * 1024 - 8) + b"\n*.png\n")
     assert found(tmp_path) == ["b.png"]
-    assert caplog.messages == [f"{tmp_path / '.gitignore'} is larger than 1 MB, and what is behind that does not count"]
+    assert caplog.messages == [f"{tmp_path / '.gitignore'} is larger than 1 MB; the rest is ignored"]
 
 
 def test_another_reader_of_ignore_files(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_list_that_cannot_be_read_is_an_outcome(name: str, reason: str, nul: b
     first, broken = Sources(["a.png"], lists=[SourceList(name, nul=nul)])
     source, message = _broken(broken)
     assert (first.source, source) == ("a.png", name)
-    assert message.startswith("the list cannot be read: ")
+    assert message.startswith("cannot read the list: ")
     assert reason in message
 
 

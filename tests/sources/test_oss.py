@@ -33,7 +33,7 @@ def pauses() -> list[float]:
 @pytest.fixture
 def account(emulator: Emulator, pauses: list[float]) -> OssAccount:
     return OssAccount(
-        keys=lambda: emulator.access_key, region="cn-shanghai", endpoint=emulator.endpoint, sleep=pauses.append
+        credentials=lambda: emulator.access_key, region="cn-shanghai", endpoint=emulator.endpoint, sleep=pauses.append
     )
 
 
@@ -109,7 +109,7 @@ def test_temporary_keys_are_asked_for_before_each_request(emulator: Emulator, ac
         emulator.add_key(key)
     given: Iterator[AccessKey] = iter(keys)
     assert len(
-        _list(OssAccount(keys=lambda: next(given), region=REGION, endpoint=account.endpoint), "oss://photos")
+        _list(OssAccount(credentials=lambda: next(given), region=REGION, endpoint=account.endpoint), "oss://photos")
     ) == (1001)
     assert next(given, None) is None
 
@@ -125,7 +125,7 @@ def test_one_failing_listing_is_not_the_end(emulator: Emulator, account: OssAcco
 
 
 def test_a_name_that_no_bucket_has(account: OssAccount) -> None:
-    assert _error(_list(account, "oss://No_Bucket/")[0]).message == "'No_Bucket' is no name of a bucket"
+    assert _error(_list(account, "oss://No_Bucket/")[0]).message == "'No_Bucket' is not a bucket name"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_name_that_no_bucket_has(account: OssAccount) -> None:
 def test_keys_that_are_refused(emulator: Emulator, pauses: list[float], key: AccessKey | None, code: str) -> None:
     _put(emulator, "a.png")
     used = key or AccessKey(emulator.access_key.access_key_id, "another secret")
-    account = OssAccount(keys=lambda: used, region=REGION, endpoint=emulator.endpoint, sleep=pauses.append)
+    account = OssAccount(credentials=lambda: used, region=REGION, endpoint=emulator.endpoint, sleep=pauses.append)
     error = _error(_list(account, "oss://photos/")[0])
     assert isinstance(error, ServiceError)
     assert error.message == f"OSS refused to list the bucket ({code})"
@@ -148,7 +148,7 @@ def test_keys_that_are_not_to_be_had_are_an_outcome(emulator: Emulator) -> None:
     def none() -> AccessKey:
         raise CredentialsError("no credentials")
 
-    account = OssAccount(keys=none, region=REGION, endpoint=emulator.endpoint)
+    account = OssAccount(credentials=none, region=REGION, endpoint=emulator.endpoint)
     assert isinstance(_error(_list(account, "oss://photos/")[0]), CredentialsError)
 
 
@@ -177,7 +177,7 @@ def cloud() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture
 def abroad(pauses: list[float]) -> OssAccount:
-    return OssAccount(keys=lambda: KEYS, region=REGION, endpoint=oss_endpoint(REGION), sleep=pauses.append)
+    return OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=oss_endpoint(REGION), sleep=pauses.append)
 
 
 def test_a_bucket_of_another_region_is_found_there(cloud: responses.RequestsMock, abroad: OssAccount) -> None:
@@ -193,7 +193,7 @@ def test_an_answer_cannot_send_the_keys_elsewhere(
 ) -> None:
     cloud.get(HERE, **_answer("AccessDenied", endpoint=endpoint))
     cloud.get(HERE, **_answer("AccessDenied", endpoint=endpoint))
-    assert _error(_list(abroad, "oss://photos/")[0]).message == "the account may not list the bucket"
+    assert _error(_list(abroad, "oss://photos/")[0]).message == "the account is not allowed to list the bucket"
 
 
 def test_an_account_that_may_only_list_has_the_region_of_the_endpoint(
@@ -229,9 +229,9 @@ def test_what_passes_is_tried_again(cloud: responses.RequestsMock, abroad: OssAc
     [
         (_answer("InternalError", status=500), "OSS refused to list the bucket (InternalError)", "oss_InternalError"),
         ({"status": 502, "body": "<html>"}, "OSS refused to list the bucket (HTTP 502)", "oss_refused"),
-        ({"body": requests.ConnectionError("secret headers")}, "OSS gave no answer", "oss_unreachable"),
-        ({"body": "<html>no listing"}, "the answer of OSS is unreadable", "unreadable_answer"),
-        ({"body": "<ListBucketResult/>"}, "the answer of OSS is unreadable", "unreadable_answer"),
+        ({"body": requests.ConnectionError("secret headers")}, "no response from OSS", "oss_unreachable"),
+        ({"body": "<html>no listing"}, "unreadable response from OSS", "unreadable_answer"),
+        ({"body": "<ListBucketResult/>"}, "unreadable response from OSS", "unreadable_answer"),
     ],
 )
 def test_what_does_not_pass_is_an_outcome_after_the_items_before_it(
@@ -263,15 +263,15 @@ def test_what_does_not_pass_is_an_outcome_after_the_items_before_it(
     ],
 )
 def test_only_endpoints_of_the_vendor_and_of_this_machine_are_trusted(endpoint: str) -> None:
-    with pytest.raises(UsageError, match="is no endpoint of OSS"):
-        OssAccount(keys=lambda: KEYS, region=REGION, endpoint=endpoint)
+    with pytest.raises(UsageError, match="is not an OSS endpoint"):
+        OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=endpoint)
 
 
 @pytest.mark.parametrize(
     "endpoint", [oss_endpoint("cn-shanghai", vpc=True), "http://127.0.0.1:80", "https://localhost"]
 )
 def test_endpoints_that_are_trusted(endpoint: str) -> None:
-    assert "secret" not in repr(OssAccount(keys=lambda: KEYS, region=REGION, endpoint=endpoint)).lower()
+    assert "secret" not in repr(OssAccount(credentials=lambda: KEYS, region=REGION, endpoint=endpoint)).lower()
 
 
 def test_an_endpoint_belongs_to_a_region() -> None:

@@ -1,4 +1,4 @@
-"""The local engine looks at an image's pixels with the few detectors that work offline.
+"""What can the local engine find? It examines pixels with the few detectors that work offline.
 
 It claims no more than it checked: every examination lists the checks that ran and those that did not. It neither
 equals nor predicts the cloud's verdict, and finding nothing does not mean that an image is safe.
@@ -33,7 +33,7 @@ from moderate_cli.emulator.engine.detectors import (
     QrCodeDetector,
     highest,
 )
-from moderate_cli.emulator.engine.pixels import decoded, opened, telling
+from moderate_cli.emulator.engine.pixels import decode, decoding_errors, open_image
 from moderate_cli.models import RiskLevel
 
 if TYPE_CHECKING:
@@ -55,99 +55,19 @@ __all__ = [
     "strongest",
 ]
 
+EXTRA = "local"
+"""The extra that installs the detectors."""
 
-def is_installed(module: str) -> bool:
-    """Tell whether a top-level module could be imported."""
-    return find_spec(module) is not None
-
-
-def missing(requirements: Mapping[str, str]) -> list[str]:
-    """Return the packages that are lacking, for a mapping of modules to the packages that bring them."""
-    return [package for module, package in requirements.items() if not is_installed(module)]
-
-
-def with_version(package: str) -> str:
-    """Return a package's name, and its version where that is known."""
-    try:
-        return f"{package} {metadata.version(package)}"
-    except metadata.PackageNotFoundError:
-        # Frozen programs often carry modules without their metadata.
-        return package
-
+_AT_ONCE = 2
+"""Images examined at once; large ones also wait for memory."""
 
 # A TIFF or a photo with a preview has several pictures too, but they are no animation.
 _ANIMATED = ("GIF", "WEBP", "PNG")
-
-_JPEG_QUALITY = 85
-
-
-class Captured(Struct, frozen=True):
-    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
-
-    image: ImageFile
-    memory: int
-    pictures: Iterator[Image]
-
-
-def capture(content: bytes, interval: int, most: int) -> Captured | None:
-    """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
-
-    Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
-    """
-    image = opened(content)
-    with telling():
-        count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-        if count > 1:
-            return Captured(image, pixels.to_animate(image, count), _frames(image, chosen(count, interval, most)))
-        count = slices(*image.size)
-        if count > 1:
-            return Captured(image, pixels.to_decode(image, count), _slices(image, count, chosen(count, interval, most)))
-    return None
-
-
-def chosen(total: int, interval: int, most: int) -> range:
-    """Return which frames are examined: the interval grows until `most` of them reach from end to end."""
-    return range(0, total, max(interval, -(-total // most)))
-
-
-def as_jpeg(image: Image) -> bytes:
-    """Return an RGB image as a JPEG file."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_JPEG_QUALITY)
-    return file.getvalue()
-
-
-def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
-    """Yield frames of an animation, one at a time."""
-    size = image.size
-    for index in indices:
-        with telling():
-            for step in range(image.tell() + 1, index + 1):
-                image.seek(step)
-                if image.size != size:
-                    # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
-                    raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
-        yield decoded(image)
-
-
-def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
-    """Yield some of the equal parts of an image, along its longer side."""
-    page = decoded(image, count)
-    width, height = page.size
-    for index in indices:
-        start, end = (max(page.size) * edge // count for edge in (index, index + 1))
-        yield page.crop((0, start, width, end) if height > width else (start, 0, end, height))
-
-
-EXTRA = "local"
-"""The extra that brings the detectors."""
-
-_AT_ONCE = 2
-"""Images examined at one time; those that are large wait for each other before."""
+_JPEG_QUALITY = 85  # from 1 to 95
 
 
 class Check(Struct, frozen=True):
-    """A check that ran: the package with its version, and what it measured."""
+    """A check that ran: the package with its version, and its measurements."""
 
     name: str
     package: str
@@ -155,7 +75,7 @@ class Check(Struct, frozen=True):
 
 
 class NotChecked(Struct, frozen=True):
-    """Something that was not looked for, and the command that changes this if there is one."""
+    """A check that did not run, why, and the command that installs it, if there is one."""
 
     name: str
     reason: str
@@ -163,7 +83,7 @@ class NotChecked(Struct, frozen=True):
 
 
 class Examination(Struct, frozen=True):
-    """What the engine found in one image, and where it looked."""
+    """What the engine found in one image, and what it checked."""
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
@@ -183,7 +103,7 @@ class FrameExamination(Struct, frozen=True):
 
 
 _NEVER_CHECKED = (
-    NotChecked("text_in_image", "this version reads no text"),
+    NotChecked("text_in_image", "there is no OCR"),
     NotChecked(
         "other_risks",
         "no offline detector exists for violence, contraband, politics, logos, public figures, AI-made images"
@@ -205,41 +125,41 @@ class LocalEngine:
         return any(not missing(detector.requirements) for detector in self._detectors)
 
     def identity(self) -> list[str]:
-        """Return the packages that do the work, with their versions: others may find something else."""
+        """Return the packages that do the work, with their versions: another version may find something else."""
         return [with_version(detector.package) for detector in self._detectors if not missing(detector.requirements)]
 
     def examine(self, content: bytes) -> Examination:
-        """Decode an image and look at its pixels.
+        """Decode an image and examine its pixels.
 
         Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
         """
-        image = opened(content)
-        with telling():
-            memory = pixels.to_decode(image)
+        image = open_image(content)
+        with decoding_errors():
+            memory = pixels.memory_to_decode(image)
         # Closed before the memory is given back.
-        with self._room.held(memory), closing(image), self._slots:
-            return self._look_at(decoded(image))
+        with self._room.hold(memory), closing(image), self._slots:
+            return self._examine(decode(image))
 
-    def examine_frames(self, content: bytes, interval: int, most: int) -> Iterator[FrameExamination]:
-        """Look at the frames of an animation, or at the slices of a long image; any other image has none.
+    def examine_frames(self, content: bytes, interval: int, max_frames: int) -> Iterator[FrameExamination]:
+        """Examine the frames of an animation, or the slices of a long image; any other image has none.
 
-        Every `interval`-th one is examined, and `most` at most. Raises as `examine` does.
+        Every `interval`-th one is examined, up to `max_frames`. Raises as `examine` does.
         """
-        captured = capture(content, interval, most)
+        captured = capture(content, interval, max_frames)
         if captured is None:
             return
-        with self._room.held(captured.memory), closing(captured.image):
+        with self._room.hold(captured.memory), closing(captured.image):
             while True:
                 # One at a time, so that a long animation does not keep the images of other calls waiting.
                 with self._slots:
                     picture = next(captured.pictures, None)
                     if picture is None:
                         return
-                    frame = FrameExamination(self._look_at(picture), as_jpeg(picture))
+                    frame = FrameExamination(self._examine(picture), as_jpeg(picture))
                 yield frame
 
-    def _look_at(self, image: Image) -> Examination:
-        """Show an image to every detector that can run."""
+    def _examine(self, image: Image) -> Examination:
+        """Run every detector that can run on an image."""
         findings: list[Finding] = []
         checks: list[Check] = []
         not_checked: list[NotChecked] = []
@@ -256,6 +176,11 @@ class LocalEngine:
             findings += detection.findings
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
         return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED))
+
+
+def _not_installed(detector: Detector, package: str) -> NotChecked:
+    """Return that a package of a detector is not installed."""
+    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
 
 
 def merge(examinations: Iterable[Examination]) -> Examination:
@@ -294,6 +219,82 @@ def _merged(details: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def _not_installed(detector: Detector, package: str) -> NotChecked:
-    """Say that a detector lacks a package."""
-    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
+class Captured(Struct, frozen=True):
+    """Frames or slices of an open image, decoded when they are asked for, and the bytes that this takes."""
+
+    image: ImageFile
+    memory: int
+    pictures: Iterator[Image]
+
+
+def capture(content: bytes, interval: int, max_frames: int) -> Captured | None:
+    """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
+
+    Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
+    """
+    image = open_image(content)
+    with decoding_errors():
+        count = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        if count > 1:
+            return Captured(
+                image, pixels.memory_to_animate(image, count), _frames(image, chosen(count, interval, max_frames))
+            )
+        count = slices(*image.size)
+        if count > 1:
+            return Captured(
+                image, pixels.memory_to_decode(image, count), _slices(image, count, chosen(count, interval, max_frames))
+            )
+    return None
+
+
+def chosen(total: int, interval: int, max_frames: int) -> range:
+    """Return which frames are examined: the interval grows until `max_frames` of them reach from end to end."""
+    return range(0, total, max(interval, -(-total // max_frames)))
+
+
+def as_jpeg(image: Image) -> bytes:
+    """Return an RGB image as a JPEG file."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=_JPEG_QUALITY)
+    return file.getvalue()
+
+
+def _frames(image: ImageFile, indices: range) -> Iterator[Image]:
+    """Yield frames of an animation, one at a time."""
+    size = image.size
+    for index in indices:
+        with decoding_errors():
+            for step in range(image.tell() + 1, index + 1):
+                image.seek(step)
+                if image.size != size:
+                    # Pillow lets a frame of a GIF that reaches beyond the canvas enlarge it, to whatever size.
+                    raise TooLargeForEngineError(f"frame {step} reaches beyond the others")
+        yield decode(image)
+
+
+def _slices(image: ImageFile, count: int, indices: range) -> Iterator[Image]:
+    """Yield some of the equal parts of an image, along its longer side."""
+    page = decode(image, count)
+    width, height = page.size
+    for index in indices:
+        start, end = (max(page.size) * edge // count for edge in (index, index + 1))
+        yield page.crop((0, start, width, end) if height > width else (start, 0, end, height))
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a top-level module could be imported."""
+    return find_spec(module) is not None
+
+
+def missing(requirements: Mapping[str, str]) -> list[str]:
+    """Return the missing packages, for a mapping of modules to their packages."""
+    return [package for module, package in requirements.items() if not is_installed(module)]
+
+
+def with_version(package: str) -> str:
+    """Return a package's name, and its version where that is known."""
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        # Frozen programs often carry modules without their metadata.
+        return package

@@ -1,4 +1,4 @@
-"""How large an image may be, and the errors of one that cannot be looked at."""
+"""How large may an image be? The limits, their errors, and the memory that all images share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The vendor's limits for the synchronous API (its page of March 2026).
+MAX_SIDE = 16_384  # pixels
+MAX_PIXELS = 167_000_000
+
+
+class ImageTooLargeError(Exception):
+    """An image has more pixels than the service accepts."""
+
+
+class TooLargeForEngineError(ImageTooLargeError):
+    """The service accepts an image, but to decode it would take more than the local engine allows itself."""
+
+
+class UnreadableImageError(Exception):
+    """An image has a format that the local engine cannot decode, or is damaged."""
+
 
 class Room:
-    """So many bytes: who needs more than are left waits until others give theirs back.
+    """A number of bytes: who needs more than are left waits until others return theirs.
 
     First come, first served, so that small images do not keep a large one waiting for ever.
     """
@@ -23,8 +39,8 @@ class Room:
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
-    def held(self, size: int) -> Iterator[None]:
-        """Hold some bytes, of which there must be so many at all."""
+    def hold(self, size: int) -> Iterator[None]:
+        """Hold `size` bytes, which must not be more than there are."""
         self._take(size)
         try:
             yield
@@ -43,20 +59,3 @@ class Room:
             finally:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
-
-
-# The vendor's limits for the synchronous API (its page of March 2026).
-MAX_SIDE = 16_384
-MAX_PIXELS = 167_000_000
-
-
-class ImageTooLargeError(Exception):
-    """An image has more pixels than the service accepts."""
-
-
-class TooLargeForEngineError(ImageTooLargeError):
-    """The service accepts an image, but to decode it would take more than the local engine allows itself."""
-
-
-class UnreadableImageError(Exception):
-    """An image has a format that the local engine cannot decode, or is damaged."""

@@ -1,4 +1,4 @@
-"""HTML for people who look: one file with everything in it, which asks nothing of the network."""
+"""How does a run look in a browser? One self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,64 @@ from moderate_cli.render.wording import (
 )
 from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
 
+MAX_CARDS = 2_000
+"""Inputs that the gallery shows."""
+
+MAX_FRAMES = 100
+"""Frames of one input that are shown."""
+
 _TITLE = "Content moderation"
+_SEPARATOR = "\n"  # of the labels in an attribute; no label contains one, since control characters are escaped
+_NOTHING = '<span class="quiet">nothing found</span>'
+
+
+class HtmlRenderer:
+    """Keeps the worst outcomes and writes the page at the end; all outcomes are in its counts.
+
+    The pictures of flagged images are blurred until they are asked for, since looking at them harms people.
+    """
+
+    def __init__(
+        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_suppressed: bool = False
+    ) -> None:
+        self._stream = stream
+        self._environment = environment
+        self._policy = policy
+        self._suppressed = SuppressionFilter(shown=show_suppressed)
+        self._top: TopN[Entry] = TopN(MAX_CARDS)
+
+    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
+        """Keep one outcome, if it is among the worst."""
+        shown = self._suppressed.shown(outcome, suppressions)
+        verdict = verdict_of(outcome)
+        flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
+        self._top.add(sort_key(shown), Entry(shown, flagged))
+
+    def finish(self, summary: RunSummary) -> None:
+        """Write the page."""
+        entries = self._top.in_order()
+        names = Counter(name for entry in entries for name in names_of(entry.outcome))
+        facts = Facts(
+            written_at=self._environment.clock(),
+            policy=self._policy,
+            labels=[name for name, _ in names.most_common()],
+            cards=len(entries),
+        )
+        thumbnails = Thumbnails(self._environment.monotonic)
+        self._stream.write(top(summary, facts))
+        self._stream.writelines(card(entry, thumbnails.of(entry.outcome), self._policy) for entry in entries)
+        self._stream.write(bottom(list(self._notes(thumbnails))))
+        self._stream.flush()
+
+    def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
+        if self._top.left_out:
+            yield f"and {self._top.left_out:,} more, not shown here; -f jsonl lists all"
+        if note := self._suppressed.note():
+            yield note
+        if thumbnails.stopped:
+            yield "only the first previews are included, to keep this page small"
+        if thumbnails.needs_pillow:
+            yield f"no previews: Pillow is not installed; {install_command('local')}"
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -95,7 +152,7 @@ def _summary(summary: RunSummary, facts: Facts) -> Iterator[str]:
 
 
 def _filters(summary: RunSummary, facts: Facts) -> str:
-    """Return the filters, which only show where the script runs that makes them work."""
+    """Return the filters, which are hidden unless the script runs that makes them work."""
     levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(summary))
     labels = "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in facts.labels)
     return (
@@ -107,13 +164,6 @@ def _filters(summary: RunSummary, facts: Facts) -> str:
         f'<p class="quiet" role="status"><output id="shown">{facts.cards}</output> of {facts.cards:,} shown</p>\n'
         "</form>\n"
     )
-
-
-MAX_FRAMES = 100
-"""How many frames of one input are shown."""
-
-_SEPARATOR = "\n"  # between the labels in an attribute; no label holds one, since control characters are written out
-_NOTHING = '<span class="quiet">nothing found</span>'
 
 
 class Entry(Struct, frozen=True):
@@ -220,56 +270,3 @@ def _frame(frame: Frame) -> str:
     head = f'<span class="level {word or ""}">{frame.index + 1} {word or ""}</span>'
     labels = "".join(_code(each) if each.is_finding else f"{EXEMPT_WORD}{_number(each)}" for each in frame.labels)
     return f"<li>{head}{labels or _NOTHING}</li>"
-
-
-MAX_CARDS = 2_000
-"""How many inputs the gallery shows."""
-
-
-class HtmlRenderer:
-    """Keeps the worst outcomes and writes the page at the end; all outcomes are in its counts.
-
-    The pictures of flagged images are blurred until they are asked for, since looking at them harms people.
-    """
-
-    def __init__(
-        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_suppressed: bool = False
-    ) -> None:
-        self._stream = stream
-        self._environment = environment
-        self._policy = policy
-        self._suppressed = SuppressionFilter(shown=show_suppressed)
-        self._worst: TopN[Entry] = TopN(MAX_CARDS)
-
-    def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
-        """Keep one outcome, if it is among the worst."""
-        shown = self._suppressed.shown(outcome, suppressions)
-        verdict = verdict_of(outcome)
-        flagged = verdict is not None and verdict.gate_level is not RiskLevel.NONE
-        self._worst.add(sort_key(shown), Entry(shown, flagged))
-
-    def finish(self, summary: RunSummary) -> None:
-        """Write the page."""
-        entries = self._worst.in_order()
-        names = Counter(name for entry in entries for name in names_of(entry.outcome))
-        facts = Facts(
-            written_at=self._environment.clock(),
-            policy=self._policy,
-            labels=[name for name, _ in names.most_common()],
-            cards=len(entries),
-        )
-        thumbnails = Thumbnails(self._environment.monotonic)
-        self._stream.write(top(summary, facts))
-        self._stream.writelines(card(entry, thumbnails.of(entry.outcome), self._policy) for entry in entries)
-        self._stream.write(bottom(list(self._notes(thumbnails))))
-        self._stream.flush()
-
-    def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
-        if self._worst.left_out:
-            yield f"and {self._worst.left_out:,} more, not shown here; -f jsonl lists all"
-        if note := self._suppressed.note():
-            yield note
-        if thumbnails.stopped:
-            yield "only the first pictures are here, to keep this page small"
-        if thumbnails.needs_pillow:
-            yield f"no previews, because Pillow is not installed; {install_command('local')}"

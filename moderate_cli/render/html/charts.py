@@ -1,4 +1,4 @@
-"""The charts: bars by risk level, and a treemap of labels. Their sizes are rules of the style sheet.
+"""How are levels and labels drawn? As bars and as a treemap, whose sizes are rules of the style sheet.
 
 A strict Content-Security-Policy has no room for style attributes, so each bar and tile has an id and a rule of its own.
 """
@@ -13,6 +13,8 @@ from moderate_cli.render.html.markup import name, text
 from moderate_cli.render.wording import counts
 from moderate_cli.results import RunSummary
 
+MAX_TILES = 40
+
 
 class Rectangle(NamedTuple):
     """A rectangle, in the unit of the area that is divided."""
@@ -23,64 +25,15 @@ class Rectangle(NamedTuple):
     height: float
 
 
-def treemap(values: Sequence[float], area: Rectangle) -> Iterator[Rectangle]:
-    """Yield a rectangle for each value; the values are positive, the largest first."""
-    if not values:
-        return
-    scale = area.width * area.height / sum(values)
-    left = [value * scale for value in values]
-    while left:
-        side = min(area.width, area.height)
-        count = _row(left, side)
-        row, left = left[:count], left[count:]
-        thickness = sum(row) / side
-        yield from _laid(row, area, thickness)
-        area = _rest(area, thickness)
-
-
-def _row(areas: Sequence[float], side: float) -> int:
-    """Return how many of the areas stand best in one row along a side: as long as that makes the worst one squarer."""
-    count = 1
-    while count < len(areas) and _worst(areas[: count + 1], side) <= _worst(areas[:count], side):
-        count += 1
-    return count
-
-
-def _worst(areas: Sequence[float], side: float) -> float:
-    """Return the ratio of the sides of the least square rectangle in a row; the areas fall."""
-    total = sum(areas)
-    return max(side**2 * areas[0] / total**2, total**2 / (side**2 * areas[-1]))
-
-
-def _laid(row: Sequence[float], area: Rectangle, thickness: float) -> Iterator[Rectangle]:
-    left, top = area.left, area.top
-    for value in row:
-        length = value / thickness
-        if area.width >= area.height:
-            yield Rectangle(left, top, thickness, length)
-            top += length
-        else:
-            yield Rectangle(left, top, length, thickness)
-            left += length
-
-
-def _rest(area: Rectangle, thickness: float) -> Rectangle:
-    if area.width >= area.height:
-        return Rectangle(area.left + thickness, area.top, area.width - thickness, area.height)
-    return Rectangle(area.left, area.top + thickness, area.width, area.height - thickness)
-
-
-MAX_TILES = 40
-
-_AREA = Rectangle(0, 0, 220, 100)  # the shape of the chart on a desk; narrower screens stretch it
-_FIRST_HUE, _NEXT_HUE = 212.0, 137.508  # degrees; the golden angle keeps the hues of any number of prefixes apart
-
-
 class Chart(NamedTuple):
     """A chart as HTML, and the rules that it needs."""
 
     html: str
     rules: str
+
+
+_AREA = Rectangle(0, 0, 220, 100)  # the shape of the chart on a desk; narrower screens stretch it
+_FIRST_HUE, _NEXT_HUE = 212.0, 137.508  # degrees; the golden angle keeps the hues of any number of prefixes apart
 
 
 def bars(summary: RunSummary) -> Chart:
@@ -156,3 +109,50 @@ def _table(found: Sequence[tuple[str, int]], rest: int, noun: str) -> str:
 def _prefix(label: str) -> str:
     """Return what labels of one kind begin with: `violent` of `violent_explosion`."""
     return label.split("_", 1)[0]
+
+
+def treemap(values: Sequence[float], area: Rectangle) -> Iterator[Rectangle]:
+    """Yield a rectangle for each value; the values are positive, the largest first."""
+    if not values:
+        return
+    scale = area.width * area.height / sum(values)
+    left = [value * scale for value in values]
+    while left:
+        side = min(area.width, area.height)
+        count = _row(left, side)
+        row, left = left[:count], left[count:]
+        thickness = sum(row) / side
+        yield from _laid(row, area, thickness)
+        area = _rest(area, thickness)
+
+
+def _row(areas: Sequence[float], side: float) -> int:
+    """Return how many of the areas stand best in one row along a side: as long as that makes the worst one squarer."""
+    count = 1
+    while count < len(areas) and _worst(areas[: count + 1], side) <= _worst(areas[:count], side):
+        count += 1
+    return count
+
+
+def _worst(areas: Sequence[float], side: float) -> float:
+    """Return the ratio of the sides of the least square rectangle in a row; the areas fall."""
+    total = sum(areas)
+    return max(side**2 * areas[0] / total**2, total**2 / (side**2 * areas[-1]))
+
+
+def _laid(row: Sequence[float], area: Rectangle, thickness: float) -> Iterator[Rectangle]:
+    left, top = area.left, area.top
+    for value in row:
+        length = value / thickness
+        if area.width >= area.height:
+            yield Rectangle(left, top, thickness, length)
+            top += length
+        else:
+            yield Rectangle(left, top, length, thickness)
+            left += length
+
+
+def _rest(area: Rectangle, thickness: float) -> Rectangle:
+    if area.width >= area.height:
+        return Rectangle(area.left + thickness, area.top, area.width - thickness, area.height)
+    return Rectangle(area.left, area.top + thickness, area.width, area.height - thickness)

@@ -1,4 +1,4 @@
-"""Small pictures of the files that were judged, to stand inside a page."""
+"""Which previews does a page have? Small JPEGs of the files that were judged, as `data:` URLs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 SIDE = 160
 """Pixels of the longer side, at most."""
-MAX = 1_000
+
+MAX_THUMBNAILS = 1_000
 MAX_CHARACTERS = 16_000_000
 MAX_SECONDS = 60.0
-"""How many pictures there are at most, how large they are in all, and how long making them may take."""
+"""Limits of the previews of one page: their number, their characters in all, and the time to make them."""
 
-_LARGEST_FILE = 64_000_000  # bytes
-_MAX_PIXELS = 100_000_000  # what takes longer to decode is not worth a small picture
+_MAX_FILE_SIZE = 64_000_000  # bytes
+_MAX_PIXELS = 100_000_000  # of an image; what takes longer to decode is not worth a preview
 # The service's formats that Pillow decodes by itself. Naming them keeps it from trying others, among them EPS, for
 # which it starts Ghostscript.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "ICO")
-_QUALITY = 70
+_QUALITY = 70  # of the JPEGs, from 1 to 95
 
 
 class Thumbnails:
@@ -55,7 +56,7 @@ class Thumbnails:
         self._made += 1
         self._characters += len(address)
         is_late = self._clock() > self._until
-        self.stopped = is_late or self._made >= MAX or self._characters >= MAX_CHARACTERS
+        self.stopped = is_late or self._made >= MAX_THUMBNAILS or self._characters >= MAX_CHARACTERS
         return address
 
     def _picture(self, content: bytes) -> bytes | None:
@@ -77,7 +78,7 @@ def _content(outcome: Outcome) -> bytes | None:
     else:
         return None
     try:
-        content = read_bytes(path, _LARGEST_FILE, regular_only=True)
+        content = read_bytes(path, _MAX_FILE_SIZE, regular_only=True)
     except FileError:
         return None
     is_same = outcome.sha256 in (None, hashlib.sha256(content).hexdigest())

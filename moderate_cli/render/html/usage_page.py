@@ -1,4 +1,4 @@
-"""Statistics as a page: the calls over time, a bar a service, and the treemap of labels."""
+"""How do statistics look in a browser? The calls over time, a bar per service, and a treemap of labels."""
 
 from __future__ import annotations
 
@@ -13,93 +13,12 @@ from moderate_cli.render.html.charts import Chart, label_treemap
 from moderate_cli.render.html.markup import closing, name, opening, resource, text
 from moderate_cli.render.usage import Count, Grouping, percent, ratio
 
-_HEIGHT = 100.0
-
-
-_FILLED = 0.8  # of the width of a day or month
-
-
 LEGEND = '<ul class="legend"><li><i class="hits"></i>with a finding</li><li><i class="rest"></i>without</li></ul>\n'
 """What the colours mean."""
 
-
-def columns(counts: Sequence[Count], title: str) -> str:
-    """Return the chart of at least one day or month, and its table; a time without calls is a gap."""
-    places = [_place(count.title) for count in counts]
-    most = max(count.calls for count in counts)
-    drawn = "".join(_column(count, place - places[0], most) for count, place in zip(counts, places, strict=True))
-    first, last = text(counts[0].title), text(counts[-1].title)
-    ends = f"<span>{first}</span>" + (f"<span>{last}</span>" if len(counts) > 1 else "")
-    return (
-        f'<p class="quiet">{most:,} calls at most</p>\n'
-        f'<svg class="period" role="img" aria-label="Calls from {first} to {last}; the table has the numbers"'
-        f' preserveAspectRatio="none" viewBox="0 0 {places[-1] - places[0] + 1} {_HEIGHT:g}">{drawn}</svg>\n'
-        f'<p class="ends quiet">{ends}</p>\n{LEGEND}{_usage_table(counts, title)}'
-    )
-
-
-def service_bars(counts: Sequence[Count]) -> str:
-    """Return a bar for each service, with its numbers."""
-    most = max(count.calls for count in counts)
-    rows = "".join(
-        f'<li><b>{name(count.title)}</b> {count.calls:,} calls, <span class="quiet">{_facts(count)}</span>'
-        f"{_bar(count, most)}</li>\n"
-        for count in counts
-    )
-    return f'<ul class="services">{rows}</ul>\n{LEGEND}'
-
-
-def _facts(count: Count) -> str:
-    return f"{count.hits or 0:,} hits, {percent(_share(count))}; {count.billed or 0:,} billed"
-
-
-def _share(count: Count) -> float:
-    return ratio(count.hits or 0, count.calls)
-
-
-def _place(period: str) -> int:
-    """Return the number of a day, or of a month, among all of the calendar."""
-    if len(period) == len("2026-11"):
-        year, month = period.split("-")
-        return int(year) * 12 + int(month)
-    return date.fromisoformat(period).toordinal()
-
-
-def _column(count: Count, left: int, most: int) -> str:
-    hits, height = (_HEIGHT * ratio(value, most) for value in (count.hits or 0, count.calls))
-    x, width = f"{left + (1 - _FILLED) / 2:g}", f"{_FILLED:g}"
-    said = text(f"{count.title}: {count.calls:,} calls, {_facts(count)}")
-    parts = [("rest", _HEIGHT - height, height - hits), ("hits", _HEIGHT - hits, hits)]
-    rectangles = (
-        f'<rect class="{kind}" x="{x}" y="{top:.3f}" width="{width}" height="{size:.3f}"/>'
-        for kind, top, size in parts
-        if size
-    )
-    return f"<g><title>{said}</title>{''.join(rectangles)}</g>"
-
-
-def _bar(count: Count, most: int) -> str:
-    whole = 100 * ratio(count.calls, most)
-    hits = whole * _share(count)
-    return (
-        '<svg class="parts" aria-hidden="true" preserveAspectRatio="none" viewBox="0 0 100 1">'
-        f'<rect class="rest" width="{whole:.3f}" height="1"/><rect class="hits" width="{hits:.3f}" height="1"/></svg>'
-    )
-
-
-def _usage_table(counts: Sequence[Count], title: str) -> str:
-    rows = "".join(
-        f'<tr><td>{text(count.title)}</td><td class="number">{count.calls:,}</td>'
-        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td>'
-        f'<td class="number">{count.billed or 0:,}</td></tr>'
-        for count in counts
-    )
-    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share", "Billed"))
-    head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
-    return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
-
-
 _TITLE = "Content moderation: usage"
+_HEIGHT = 100.0  # of the chart, in its own unit
+_FILLED = 0.8  # of the width of a day or month
 
 
 class UsagePage(Struct, frozen=True, kw_only=True):
@@ -149,3 +68,79 @@ def _sections(page: UsagePage, labels: Chart) -> Iterator[str]:
     if page.labels:
         yield f"<section><h2>Labels</h2>\n{labels.html}</section>\n"
     yield "</div>\n"
+
+
+def columns(counts: Sequence[Count], title: str) -> str:
+    """Return the chart of at least one day or month, and its table; a time without calls is a gap."""
+    places = [_place(count.title) for count in counts]
+    most = max(count.calls for count in counts)
+    drawn = "".join(_column(count, place - places[0], most) for count, place in zip(counts, places, strict=True))
+    first, last = text(counts[0].title), text(counts[-1].title)
+    ends = f"<span>{first}</span>" + (f"<span>{last}</span>" if len(counts) > 1 else "")
+    return (
+        f'<p class="quiet">{most:,} calls at most</p>\n'
+        f'<svg class="period" role="img" aria-label="Calls from {first} to {last}; the table has the numbers"'
+        f' preserveAspectRatio="none" viewBox="0 0 {places[-1] - places[0] + 1} {_HEIGHT:g}">{drawn}</svg>\n'
+        f'<p class="ends quiet">{ends}</p>\n{LEGEND}{_usage_table(counts, title)}'
+    )
+
+
+def _column(count: Count, left: int, most: int) -> str:
+    hits, height = (_HEIGHT * ratio(value, most) for value in (count.hits or 0, count.calls))
+    x, width = f"{left + (1 - _FILLED) / 2:g}", f"{_FILLED:g}"
+    said = text(f"{count.title}: {count.calls:,} calls, {_facts(count)}")
+    parts = [("rest", _HEIGHT - height, height - hits), ("hits", _HEIGHT - hits, hits)]
+    rectangles = (
+        f'<rect class="{kind}" x="{x}" y="{top:.3f}" width="{width}" height="{size:.3f}"/>'
+        for kind, top, size in parts
+        if size
+    )
+    return f"<g><title>{said}</title>{''.join(rectangles)}</g>"
+
+
+def _place(period: str) -> int:
+    """Return the number of a day, or of a month, among all of the calendar."""
+    if len(period) == len("2026-11"):
+        year, month = period.split("-")
+        return int(year) * 12 + int(month)
+    return date.fromisoformat(period).toordinal()
+
+
+def _usage_table(counts: Sequence[Count], title: str) -> str:
+    rows = "".join(
+        f'<tr><td>{text(count.title)}</td><td class="number">{count.calls:,}</td>'
+        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td>'
+        f'<td class="number">{count.billed or 0:,}</td></tr>'
+        for count in counts
+    )
+    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share", "Billed"))
+    head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
+    return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
+
+
+def service_bars(counts: Sequence[Count]) -> str:
+    """Return a bar for each service, with its numbers."""
+    most = max(count.calls for count in counts)
+    rows = "".join(
+        f'<li><b>{name(count.title)}</b> {count.calls:,} calls, <span class="quiet">{_facts(count)}</span>'
+        f"{_bar(count, most)}</li>\n"
+        for count in counts
+    )
+    return f'<ul class="services">{rows}</ul>\n{LEGEND}'
+
+
+def _bar(count: Count, most: int) -> str:
+    whole = 100 * ratio(count.calls, most)
+    hits = whole * _share(count)
+    return (
+        '<svg class="parts" aria-hidden="true" preserveAspectRatio="none" viewBox="0 0 100 1">'
+        f'<rect class="rest" width="{whole:.3f}" height="1"/><rect class="hits" width="{hits:.3f}" height="1"/></svg>'
+    )
+
+
+def _facts(count: Count) -> str:
+    return f"{count.hits or 0:,} hits, {percent(_share(count))}; {count.billed or 0:,} billed"
+
+
+def _share(count: Count) -> float:
+    return ratio(count.hits or 0, count.calls)

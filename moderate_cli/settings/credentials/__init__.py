@@ -1,4 +1,4 @@
-"""The chain of places that may hold credentials, and the order in which they are asked."""
+"""Which credentials are used? The first of the chain, or those of the one source that was chosen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from moderate_cli.settings.credentials.search import (
 )
 from moderate_cli.settings.resolved import Sourced
 
-__all__ = ["SOURCES", "find_credentials"]
+__all__ = ["SOURCES", "find_credentials", "region_of_credentials"]
 
 ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a variable's name
@@ -28,10 +28,101 @@ URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
 _ROLE = "ALIBABA_CLOUD_ROLE_ARN"
 _PROVIDER = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
 _TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105 - a variable's name
+_LAST_FILE = "ini"
+_WAYS = (
+    f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), the variables of an OIDC role, {ROLE_VARIABLE} or {URI}, "
+    "or run `aliyun configure`, or write ~/.alibabacloud/credentials.ini, "
+    "or try it without an account: add --profile local"
+)
+
+log = logging.getLogger(__name__)
+
+
+def find_credentials(environment: Environment, source: str = "auto", profile: str | None = None) -> CredentialSource:
+    """Return the first credentials of the chain, or those of the one link that `source` names.
+
+    `profile` is one in config.json or a section of the ini file; without it ALIBABA_CLOUD_PROFILE is used, then the
+    default of each file. Credentials that take a call are fetched when they are needed. Raises CredentialsError, which
+    names every way to provide credentials and the profile that needs none, and UsageError for an unknown source.
+    """
+    search = Search.begin(environment, profile)
+    if source == "auto":
+        return _walk(search)
+    if source not in _LINKS:
+        raise UsageError(f"unknown credentials source {source!r}", hint=f"one of {', '.join(SOURCES)}")
+    try:
+        return _LINKS[source](search)
+    except NothingHereError as error:
+        raise CredentialsError(_message(error), hint=_WAYS) from None
+
+
+def _walk(search: Search) -> CredentialSource:
+    reasons: list[NothingHereError] = []
+    for name, find in _LINKS.items():
+        try:
+            found = find(search)
+        except NothingHereError as error:
+            log.info("credentials: %s", error)
+            reasons.append(error)
+            refused = _refused(search, reasons, is_last_file=name == _LAST_FILE)
+            if refused:
+                raise CredentialsError(_message(refused), hint=_WAYS) from None
+        else:
+            log.info("credentials: %s", found.origin)
+            return found
+    raise _nothing(reasons)
+
+
+def _refused(search: Search, reasons: Sequence[NothingHereError], *, is_last_file: bool) -> NothingHereError | None:
+    """Return why the search must end: a profile that was named is broken, or is in no file."""
+    if search.profile is None:
+        return None
+    if isinstance(reasons[-1], BrokenError):
+        return reasons[-1]
+    missing = [reason for reason in reasons if isinstance(reason, MissingProfileError)]
+    return missing[0] if is_last_file and missing else None
+
+
+def _nothing(reasons: Sequence[NothingHereError]) -> CredentialsError:
+    """Return the error that nothing was found: about the first mistake, else about the environment."""
+    first = next((reason for reason in reasons if isinstance(reason, BrokenError)), reasons[0])
+    return CredentialsError(_message(first), hint=_WAYS)
+
+
+def _message(reason: NothingHereError) -> str:
+    return f"no credentials: {reason.problem if reason.place == 'environment' else reason}"
+
+
+def region_of_credentials(environment: Environment, source: str, profile: str | None) -> Sourced | None:
+    """Return the region of a profile of the aliyun CLI, where its credentials are used, else None.
+
+    Problems with the credentials are reported when they are needed.
+    """
+    search = Search.begin(environment, profile)
+    if source not in {"auto", "cli"}:
+        return None
+    try:
+        if source == "auto" and (_finds(find_environment, search) or _finds(find_oidc, search)):
+            return None
+        from moderate_cli.settings.credentials.profiles import (
+            find_region,
+        )  # most runs have found their credentials by now
+
+        return find_region(search)
+    except (CredentialsError, NothingHereError):
+        return None
+
+
+def _finds(find: Callable[[Search], CredentialSource], search: Search) -> bool:
+    try:
+        find(search)
+    except NothingHereError:
+        return False
+    return True
 
 
 def find_environment(search: Search) -> CredentialSource:
-    """Return the keys of the environment; raises NothingHereError, and CredentialsError for half a pair.
+    """Return the credentials of the environment; raises NothingHereError, and CredentialsError for half a pair.
 
     Half a pair is a mistake, and whatever comes later in the chain may be another account.
     """
@@ -59,38 +150,12 @@ def find_oidc(search: Search) -> CredentialSource:
 
 
 def find_uri(search: Search) -> CredentialSource:
-    """Return what a URI answers with; raises NothingHereError or CredentialsError."""
+    """Return the credentials that a URI responds with; raises NothingHereError or CredentialsError."""
     uri = search.text(URI)
     if uri is None:
         raise NothingHereError("credentials URI", f"{URI} is not set")
     build = providers.credentials_uri("credentials URI", uri)
     return providers.source(search, "credentials URI", lambda: build)
-
-
-def region_of_keys(environment: Environment, source: str, profile: str | None) -> Sourced | None:
-    """Return the region of a profile of the aliyun CLI, where the search for credentials ends there, else None.
-
-    Whatever is wrong with the credentials is said when they are needed.
-    """
-    search = Search.begin(environment, profile)
-    if source not in {"auto", "cli"}:
-        return None
-    try:
-        if source == "auto" and (_finds(find_environment, search) or _finds(find_oidc, search)):
-            return None
-        from moderate_cli.settings.credentials.profiles import find_region  # most runs have found their keys by now
-
-        return find_region(search)
-    except (CredentialsError, NothingHereError):
-        return None
-
-
-def _finds(find: Callable[[Search], CredentialSource], search: Search) -> bool:
-    try:
-        find(search)
-    except NothingHereError:
-        return False
-    return True
 
 
 def _find_cli(search: Search) -> CredentialSource:
@@ -111,11 +176,11 @@ def _find_ecs(search: Search) -> CredentialSource:
     return find_ecs(search)
 
 
-# 1. keys in environment variables
+# 1. an AccessKey in environment variables
 # 2. an OIDC role, where all its variables are set
-# 3. ~/.aliyun/config.json, the profile that was asked for or the current one
+# 3. ~/.aliyun/config.json, the profile that was named or the current one
 # 4. ~/.alibabacloud/credentials.ini, then ~/.alibabacloud/credentials; or ALIBABA_CLOUD_CREDENTIALS_FILE alone
-# 5. the role of an ECS instance, named or found
+# 5. the role of an ECS instance, named or looked up
 # 6. a credentials URI
 # The order of provider/default.py of alibabacloud-credentials 1.0.12; the aliyun CLI puts its file first.
 _LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
@@ -126,69 +191,6 @@ _LINKS: Mapping[str, Callable[[Search], CredentialSource]] = {
     "ecs": _find_ecs,
     "uri": find_uri,
 }
-_LAST_FILE = "ini"
+
 SOURCES = ("auto", *_LINKS)
-"""What may be asked for: the whole chain, or one link of it."""
-
-_WAYS = (
-    f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), the variables of an OIDC role, {ROLE_VARIABLE} or {URI}, "
-    "or run `aliyun configure`, or write ~/.alibabacloud/credentials.ini, "
-    "or try it without an account: add --profile local"
-)
-
-log = logging.getLogger(__name__)
-
-
-def find_credentials(environment: Environment, source: str = "auto", profile: str | None = None) -> CredentialSource:
-    """Return the first credentials of the chain, or those of the one link that `source` names.
-
-    `profile` is one in config.json or a section of the ini file; without it ALIBABA_CLOUD_PROFILE counts, then what
-    each file has as its default. What a call is needed for is asked when the credentials are. Raises CredentialsError,
-    which names every way to give credentials and the profile that needs none.
-    """
-    search = Search.begin(environment, profile)
-    if source == "auto":
-        return _walk(search)
-    if source not in _LINKS:
-        raise UsageError(f"there is no source of credentials {source!r}", hint=f"one of {', '.join(SOURCES)}")
-    try:
-        return _LINKS[source](search)
-    except NothingHereError as error:
-        raise CredentialsError(_message(error), hint=_WAYS) from None
-
-
-def _walk(search: Search) -> CredentialSource:
-    reasons: list[NothingHereError] = []
-    for name, find in _LINKS.items():
-        try:
-            found = find(search)
-        except NothingHereError as error:
-            log.info("credentials: %s", error)
-            reasons.append(error)
-            refused = _refused(search, reasons, is_last_file=name == _LAST_FILE)
-            if refused:
-                raise CredentialsError(_message(refused), hint=_WAYS) from None
-        else:
-            log.info("credentials: %s", found.origin)
-            return found
-    raise _nothing(reasons)
-
-
-def _refused(search: Search, reasons: Sequence[NothingHereError], *, is_last_file: bool) -> NothingHereError | None:
-    """Return why the walk must end: a profile that somebody asked for by name is there and broken, or is nowhere."""
-    if search.profile is None:
-        return None
-    if isinstance(reasons[-1], BrokenError):
-        return reasons[-1]
-    missing = [reason for reason in reasons if isinstance(reason, MissingProfileError)]
-    return missing[0] if is_last_file and missing else None
-
-
-def _nothing(reasons: Sequence[NothingHereError]) -> CredentialsError:
-    """Say that the whole chain gave nothing: first what looks like a mistake, else the usual way."""
-    first = next((reason for reason in reasons if isinstance(reason, BrokenError)), reasons[0])
-    return CredentialsError(_message(first), hint=_WAYS)
-
-
-def _message(reason: NothingHereError) -> str:
-    return f"no credentials: {reason.problem if reason.place == 'environment' else reason}"
+"""The possible choices: the whole chain, or one link of it."""

@@ -1,4 +1,4 @@
-"""What the links of the credential chain share: what is looked for, and the ways of finding nothing."""
+"""What do the links of the credential chain share? What they search for, and how they find nothing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from moderate_cli.common.masking import repr_without
 
 PROFILE_VARIABLE = "ALIBABA_CLOUD_PROFILE"
 
+_MAX_BYTES = 1_000_000  # of a file with profiles
+_MIN_SESSION = 900  # seconds; "AssumeRole", DurationSeconds: 900 to the role's maximum
+
 
 class NothingHereError(Exception):
-    """A link that gives no credentials, where it looked, and why; never with a value that it saw there."""
+    """A link has no credentials: where it looked, and why; never with a value from there."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}")
@@ -28,15 +31,15 @@ class NothingHereError(Exception):
 
 
 class MissingProfileError(NothingHereError):
-    """A file that is there and lacks the profile."""
+    """A file exists and lacks the profile."""
 
 
 class BrokenError(NothingHereError):
-    """Something that was meant to give credentials and cannot."""
+    """Something meant to provide credentials is broken."""
 
 
 class Search(Struct, frozen=True):
-    """What the links look for. `profile` is a name that somebody asked for; None leaves it to each file."""
+    """What the links search for. `profile` is the name that was chosen; None leaves it to each file."""
 
     environment: Environment
     profile: str | None
@@ -52,7 +55,7 @@ class Search(Struct, frozen=True):
         return cls(environment, profile or environment.variable(PROFILE_VARIABLE), home)
 
     def text(self, name: str) -> str | None:
-        """Return a variable without the blanks around it: a value out of a file often ends with a newline."""
+        """Return a variable without surrounding white space, None where it is unset or blank."""
         return (self.environment.variable(name) or "").strip() or None
 
     def is_true(self, name: str) -> bool:
@@ -66,12 +69,61 @@ class Search(Struct, frozen=True):
         return str(path)
 
 
-_MAX_BYTES = 1_000_000
-_SHORTEST_SESSION = 900  # seconds; "AssumeRole", DurationSeconds: 900 to the role's maximum
+class Section(Struct, frozen=True):
+    """The values of one profile, and where it stands."""
+
+    place: str
+    values: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return repr_without(self, "values")
+
+    def text(self, name: str) -> str:
+        """Return a required value; raises BrokenError."""
+        value = self.optional(name)
+        if value is None:
+            raise BrokenError(self.place, f"{name} is missing")
+        return value
+
+    def optional(self, *names: str) -> str | None:
+        """Return the first of some values that is set; raises BrokenError for what is not text."""
+        for name in names:
+            value = self.values.get(name)
+            if value is not None and not isinstance(value, str):
+                raise BrokenError(self.place, f"{name} is not text")
+            if value and value.strip():
+                return value.strip()
+        return None
+
+    def number(self, name: str) -> int | None:
+        """Return a whole number, None for 0, which the aliyun CLI writes for unset; raises BrokenError for others."""
+        value = self.values.get(name) or None
+        if isinstance(value, str) and value.isascii() and value.isdecimal():
+            value = int(value)
+        if value is not None and type(value) is not int:  # True is an int too
+            raise BrokenError(self.place, f"{name} is not a whole number")
+        return value
+
+    def seconds(self, name: str) -> int | None:
+        """Return the duration of a session in seconds; raises BrokenError for less than the service allows."""
+        value = self.number(name)
+        if value is not None and value < _MIN_SESSION:
+            raise BrokenError(self.place, f"{name} is below {_MIN_SESSION}")
+        return value
+
+    def credentials(self, *, token: str | None = None, expiration: str | None = None) -> Credentials:
+        """Return the AccessKey, with the values of these names as its token and its expiration; raises BrokenError."""
+        end = self.number(expiration) if expiration else None
+        values = (self.text("access_key_id"), self.text("access_key_secret"), self.text(token) if token else None)
+        try:
+            return Credentials(*values, expiration=end)
+        except CredentialsError as error:
+            problem = error.message
+        raise BrokenError(self.place, problem)
 
 
 def read_text(path: Path, place: str) -> str:
-    """Return the text of a file; raises NothingHereError where there is none, BrokenError where it is unreadable."""
+    """Return the text of a file; raises NothingHereError where it is absent, BrokenError where it is unreadable."""
     try:
         return files.read_text(path, _MAX_BYTES, name=place)
     except files.FileError as reason:
@@ -88,7 +140,7 @@ def read_text(path: Path, place: str) -> str:
 
 
 def read_config(path: Path, place: str) -> dict[str, Any]:
-    """Return the document in a config.json, with a list of profiles in it; raises NothingHereError or BrokenError."""
+    """Return the content of a config.json, which has a list of profiles; raises NothingHereError or BrokenError."""
     text = read_text(path, place)
     try:
         document = json.loads(text)
@@ -101,59 +153,5 @@ def read_config(path: Path, place: str) -> dict[str, Any]:
         if not isinstance(profiles, list) or not all(isinstance(profile, dict) for profile in profiles):
             raise BrokenError(place, "it has no list of profiles")
         return {**document, "profiles": profiles}
-    raise BrokenError(
-        place, f"it is not valid JSON (line {line})"
-    )  # out of the except blocks: a JSONDecodeError holds the whole file
-
-
-class Section(Struct, frozen=True):
-    """The values of one profile, and where it stands."""
-
-    place: str
-    values: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        return repr_without(self, "values")
-
-    def text(self, name: str) -> str:
-        """Return a value that has to be there; raises BrokenError."""
-        value = self.optional(name)
-        if value is None:
-            raise BrokenError(self.place, f"{name} is missing")
-        return value
-
-    def optional(self, *names: str) -> str | None:
-        """Return the first of some values that is there and not empty; raises BrokenError for what is no text."""
-        for name in names:
-            value = self.values.get(name)
-            if value is not None and not isinstance(value, str):
-                raise BrokenError(self.place, f"{name} is not text")
-            if value and value.strip():
-                return value.strip()
-        return None
-
-    def number(self, name: str) -> int | None:
-        """Return a whole number; the aliyun CLI writes 0 for what is not set."""
-        value = self.values.get(name) or None
-        if isinstance(value, str) and value.isascii() and value.isdecimal():
-            value = int(value)
-        if value is not None and type(value) is not int:  # True is an int too
-            raise BrokenError(self.place, f"{name} is not a whole number")
-        return value
-
-    def seconds(self, name: str) -> int | None:
-        """Return how long a session is to last; raises BrokenError for less than the service allows."""
-        value = self.number(name)
-        if value is not None and value < _SHORTEST_SESSION:
-            raise BrokenError(self.place, f"{name} is below {_SHORTEST_SESSION}")
-        return value
-
-    def key(self, *, token: str | None = None, expiration: str | None = None) -> Credentials:
-        """Return the AccessKey, with the values under these names as its token and its end."""
-        end = self.number(expiration) if expiration else None
-        values = (self.text("access_key_id"), self.text("access_key_secret"), self.text(token) if token else None)
-        try:
-            return Credentials(*values, expiration=end)
-        except CredentialsError as error:
-            problem = error.message
-        raise BrokenError(self.place, problem)
+    # Out of the except blocks: a JSONDecodeError holds the whole file.
+    raise BrokenError(place, f"it is not valid JSON (line {line})")
