@@ -14,18 +14,18 @@ from typer.exceptions import TyperException
 
 from moderate_cli import __version__
 from moderate_cli.cli import LazyGroup
+from moderate_cli.cli.help_screen import WIDTH
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 
 _HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
-_EXIT_CODES = "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
 
 app = typer.Typer(
     cls=LazyGroup,
     help=_HELP,
-    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
     add_completion=False,  # `moderate completion` names the shell, and loads less
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=WIDTH | {"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # see help_screen
     pretty_exceptions_enable=False,  # its tracebacks could show locals, and with them secrets
 )
 

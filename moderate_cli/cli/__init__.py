@@ -7,7 +7,10 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
+
+from moderate_cli.cli.help_screen import WIDTH, PlainCommand, PlainGroup, write_sections
+from moderate_cli.common.errors import ExitCode
 
 
 class CommandEntry(NamedTuple):
@@ -77,7 +80,7 @@ COMMANDS = (
 )
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(PlainGroup):
     """A group whose commands are placeholders until one is run or its options are completed.
 
     Listing, help and the names in completion read the placeholders; Typer runs and completes through
@@ -88,6 +91,10 @@ class LazyGroup(TyperGroup):
         super().__init__(**attributes)
         for entry in COMMANDS:
             self.commands[entry.name] = TyperCommand(entry.name, help=entry.help, rich_help_panel=entry.panel)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write what the exit codes mean."""
+        write_sections((("Exit codes", (str(code.value), code.meaning)) for code in ExitCode), formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the chosen command's name, the command itself, and its arguments."""
@@ -110,12 +117,12 @@ def load(name: str) -> Any:
 def _app_of(entry: CommandEntry, module: ModuleType) -> typer.Typer:
     from moderate_cli.cli.flatten import flatten_options
 
-    kind = TyperCommand
+    kind = PlainCommand
     if entry.has_settings:
         from moderate_cli.cli.options import SettingsCommand
 
         kind = SettingsCommand
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     function = getattr(module, entry.function or entry.name.replace("-", "_"))
-    app.command(cls=kind, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(flatten_options(function))
+    app.command(cls=kind, context_settings=WIDTH | getattr(module, "CONTEXT_SETTINGS", {}))(flatten_options(function))
     return app

@@ -106,7 +106,6 @@ LISTS = frozenset({"info_type", "label", "risk", "service"})
 
 _FILE_WORDS = frozenset({"FILE", "IMAGE", "POST", "SOURCE"})  # in the metavars of options and arguments
 _FOLDER_WORD = "FOLDER"
-_MARKUP = re.compile(r"\[/?[a-z ]+\]")  # of Rich, in help texts
 _CHOICE = re.compile(r"[a-z]+(?=[|\]])")  # in the metavar of a setting that is one of a few words
 _NOT = "!="
 
@@ -252,8 +251,8 @@ def _with_head(head: str, candidates: Iterable[Candidate]) -> Iterator[Candidate
 
 
 def _plain(text: str | None) -> str:
-    """Return a help text on one line, without markup and the default at its end."""
-    return " ".join(_MARKUP.sub("", (text or "").partition("[dim]")[0]).split())
+    """Return a help text on one line, without the default at its end."""
+    return " ".join((text or "").partition("[default:")[0].split())
 
 
 class Shell(StrEnum):

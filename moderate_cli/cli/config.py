@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from moderate_cli.cli.help_screen import PlainCommand, PlainGroup
 from moderate_cli.cli.options import (
     ConfigFile,
     PolicyFrom,
@@ -24,7 +25,7 @@ from moderate_cli.settings.load import DEFAULT_ORIGIN
 from moderate_cli.settings.locate import PROJECT_FILE, locations, nearest, open_policy, user_file
 from moderate_cli.settings.notices import words_about
 
-app = typer.Typer(name="config", add_completion=False)
+app = typer.Typer(name="config", cls=PlainGroup, add_completion=False, rich_markup_mode=None)
 
 Folder = Annotated[
     Path | None,
@@ -47,7 +48,7 @@ def config() -> None:
     """Show the settings and where each comes from."""
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def show(
     ctx: typer.Context,
     profile: ProfileName = None,
@@ -63,7 +64,7 @@ def show(
     ctx.obj.stdout.write(_json(rows) if format is ShowFormat.JSON else _table(rows))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def init(
     ctx: typer.Context,
     user: Annotated[bool, typer.Option("--user", help="Write your user file, which applies everywhere.")] = False,
@@ -77,7 +78,7 @@ def init(
     ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom = None) -> None:
     """Print the settings files, the first to count first, each with `read`, `missing` or `refused`."""
     given = given_settings(ctx)
@@ -89,7 +90,7 @@ def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom 
             echo(ctx.obj, line)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def trust(ctx: typer.Context, folder: Folder = None) -> None:
     """Let a folder's moderate.yaml count in full, and all below it; it is noted in your own file."""
     from moderate_cli.settings.edit import trust  # loads PyYAML
@@ -97,7 +98,7 @@ def trust(ctx: typer.Context, folder: Folder = None) -> None:
     echo(ctx.obj, trust(_chosen(folder)))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def untrust(ctx: typer.Context, folder: Folder = None) -> None:
     """Undo `moderate config trust`."""
     from moderate_cli.settings.edit import distrust

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from moderate_cli.app.spec import (
     CostOptions,
@@ -20,6 +19,7 @@ from moderate_cli.app.spec import (
     WaitOptions,
 )
 from moderate_cli.cli.flatten import FormerName, describe
+from moderate_cli.cli.help_screen import PlainCommand
 from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
@@ -52,7 +52,7 @@ def _read(path: Path) -> str:
         raise UsageError(f"--seed @{path}: {error.reason}") from error
 
 
-class SettingsCommand(TyperCommand):
+class SettingsCommand(PlainCommand):
     """A command with settings among its options; their variables are read as those without an option are."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -88,8 +88,8 @@ def option(panel: str, variable: str, text: str, *flags: str, **more: Any) -> An
 
 
 def with_default(text: str, default: str) -> str:
-    """Return a help text, in Rich's markup, with a default in words, which Typer would put in parentheses."""
-    return f"{text} [dim]\\[default: {default}][/dim]"
+    """Return a help text with a default in words, which Typer would put in parentheses."""
+    return f"{text} [default: {default}]"
 
 
 def _metavar(kind: SettingType, name: str | None) -> str | None:
@@ -159,7 +159,7 @@ ProfileName = Annotated[
         "--profile",
         metavar="NAME",
         envvar=PROFILE_VARIABLE,
-        help="Settings profile; [bold]local[/bold] uses the local engine and needs no account.",
+        help="Settings profile; local uses the local engine and needs no account.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
