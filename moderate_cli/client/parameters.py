@@ -1,6 +1,7 @@
 """What a call says, and to whom: the operation, the endpoint, and parameters that break no documented limit.
 
-Limits: the vendor's pages of the sync, async and multimodal operations (the sync one of 2026-03-03).
+Limits: the vendor's pages of the sync, async and multimodal operations (the sync one of 2026-03-03). Query or form: the
+vendor's SDK 3.6.9, which agrees with the published metadata of the API (version 2022-03-02).
 """
 
 from __future__ import annotations
