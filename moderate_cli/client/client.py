@@ -452,8 +452,7 @@ def with_failover(clients: Sequence[GreenClient], call: Callable[[GreenClient], 
     billed in the other region too, and its console settings can differ. An upload belongs to its region, so that
     `call` uploads what it needs itself.
 
-    Raises the last client's ServiceError, or the first that is not a failure of
-    the service, with the attempts made so far.
+    Raises the last client's ServiceError, or the first that is not a failure of the service, with the attempts so far.
     """
     made = 0
     for client in clients[:-1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moderate_cli.common.errors import RefusedError
 
@@ -94,6 +94,24 @@ def _iso_media(head: bytes) -> Format | None:
     if brands & _AVIF_BRANDS:
         return Format.AVIF
     return Format.HEIC if brands & _HEIC_BRANDS else None
+
+
+class Box(NamedTuple):
+    """A box of an ISO base media file (ISO/IEC 14496-12), its content from `start` up to `end`."""
+
+    kind: bytes
+    start: int
+    end: int
+
+
+# The blocks of a GIF (specifications 87a and 89a) begin after its screen, and after the palette of that.
+GIF_SCREEN_END = 13
+GIF_IMAGE, GIF_EXTENSION, GIF_TRAILER = b",", b"!", b";"
+
+
+def gif_palette_size(flags: int) -> int:
+    """Return the bytes of the palette that the flags of a GIF's screen or image announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def check_bytes(size: int) -> None:

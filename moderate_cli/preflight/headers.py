@@ -9,11 +9,20 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import NamedTuple
 
 from msgspec import Struct
 
-from moderate_cli.preflight.formats import HEAD_SIZE, Format, svg_root
+from moderate_cli.preflight.formats import (
+    GIF_EXTENSION,
+    GIF_IMAGE,
+    GIF_SCREEN_END,
+    GIF_TRAILER,
+    HEAD_SIZE,
+    Box,
+    Format,
+    gif_palette_size,
+    svg_root,
+)
 
 __all__ = ["BUDGET", "READERS", "DamagedError", "Header", "UnknownSizeError", "Window", "opened_window", "read_header"]
 
@@ -113,18 +122,16 @@ def read_bmp(window: Window) -> Header:
 
 
 # GIF: the specifications 87a and 89a.
-_SCREEN_END = 13
-_IMAGE, _EXTENSION, _TRAILER = b",", b"!", b";"
 
 
 def read_gif(window: Window) -> Header:
     """Read the screen and the first frame, which makes the screen larger where it reaches beyond it."""
     width, height, flags = window.unpack("<HHB", 6)
-    at = _SCREEN_END + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-    while (kind := window.read(at, 1)) != _IMAGE:
-        if kind == _TRAILER:
+    at = GIF_SCREEN_END + gif_palette_size(flags)
+    while (kind := window.read(at, 1)) != GIF_IMAGE:
+        if kind == GIF_TRAILER:
             raise DamagedError("it has no frame")
-        at = _after_blocks(window, at + 2) if kind == _EXTENSION else at + 1
+        at = _after_blocks(window, at + 2) if kind == GIF_EXTENSION else at + 1
     left, top, frame_width, frame_height = window.unpack("<4H", at + 1)
     return Header(max(width, left + frame_width), max(height, top + frame_height))
 
@@ -136,10 +143,6 @@ def _after_blocks(window: Window, at: int) -> int:
 
 
 # HEIF, of which HEIC is a kind: ISO/IEC 23008-12, in the boxes of ISO/IEC 14496-12.
-class _Box(NamedTuple):
-    kind: bytes
-    start: int  # offset of the content
-    end: int
 
 
 def read_heif(window: Window) -> Header:
@@ -157,7 +160,7 @@ def read_heif(window: Window) -> Header:
     raise DamagedError("it describes no image")
 
 
-def _primary_size(window: Window, meta: _Box) -> Header:
+def _primary_size(window: Window, meta: Box) -> Header:
     children = {box.kind: box for box in _boxes(window, meta.start + 4, meta.end)}
     if not {b"pitm", b"iprp"} <= children.keys():
         raise UnknownSizeError
@@ -174,9 +177,9 @@ def _primary_size(window: Window, meta: _Box) -> Header:
     return Header(width, height)
 
 
-def _properties(window: Window, iprp: _Box, item: int) -> list[_Box]:
+def _properties(window: Window, iprp: Box, item: int) -> list[Box]:
     """Return the properties of an item."""
-    known: list[_Box] = []
+    known: list[Box] = []
     indexes: list[int] = []
     for box in _boxes(window, iprp.start, iprp.end):
         if box.kind == b"ipco":
@@ -186,7 +189,7 @@ def _properties(window: Window, iprp: _Box, item: int) -> list[_Box]:
     return [known[index - 1] for index in indexes if 0 < index <= len(known)]
 
 
-def _associated(window: Window, ipma: _Box, item: int) -> list[int]:
+def _associated(window: Window, ipma: Box, item: int) -> list[int]:
     """Return the indexes of the properties that a box of associations gives an item; they count from 1."""
     wide_id = _version(window, ipma) > 0
     wide_index = window.unpack("B", ipma.start + 3)[0] & 1
@@ -204,7 +207,7 @@ def _associated(window: Window, ipma: _Box, item: int) -> list[int]:
     return []
 
 
-def _version(window: Window, box: _Box) -> int:
+def _version(window: Window, box: Box) -> int:
     return window.unpack("B", box.start)[0]
 
 
@@ -212,7 +215,7 @@ def _item_id(window: Window, at: int, *, wide: bool) -> int:
     return window.unpack(">I" if wide else ">H", at)[0]
 
 
-def _boxes(window: Window, at: int, end: int) -> Iterator[_Box]:
+def _boxes(window: Window, at: int, end: int) -> Iterator[Box]:
     while at + 8 <= end:
         (size,) = window.unpack(">I", at)
         kind, start = window.read(at + 4, 4), at + 8
@@ -223,7 +226,7 @@ def _boxes(window: Window, at: int, end: int) -> Iterator[_Box]:
             size = end - at
         if size < start - at:
             raise DamagedError("a box is shorter than its header")
-        yield _Box(kind, start, at + size)
+        yield Box(kind, start, at + size)
         at += size
 
 

@@ -11,7 +11,16 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from moderate_cli.preflight.formats import HEAD_SIZE, Format
+from moderate_cli.preflight.formats import (
+    GIF_EXTENSION,
+    GIF_IMAGE,
+    GIF_SCREEN_END,
+    GIF_TRAILER,
+    HEAD_SIZE,
+    Box,
+    Format,
+    gif_palette_size,
+)
 
 PartKind = Literal["frames", "pages"]
 
@@ -111,8 +120,6 @@ class _Walk:
 
 
 # GIF: the specifications 87a and 89a.
-_SCREEN_END = 13
-_IMAGE, _EXTENSION, _TRAILER = b",", b"!", b";"
 _BLOCK_START = re.compile(rb"[,!;]")
 _GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF  # labels of extensions
 _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
@@ -121,17 +128,17 @@ _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
 def _gif_frames(walk: _Walk) -> int:
     """Count the images up to the trailer, or up to the end of a file without one that announces no more of them."""
     (flags,) = walk.unpack("B", 10)
-    at = _SCREEN_END + _palette_size(flags)
+    at = GIF_SCREEN_END + gif_palette_size(flags)
     frames, promised = 0, 1
     while at < walk.size:
         (kind,) = walk.unpack("c", at)
-        if kind == _TRAILER:
+        if kind == GIF_TRAILER:
             return frames
-        if kind == _IMAGE:
+        if kind == GIF_IMAGE:
             (flags,) = walk.unpack("B", at + 9)
-            at = _after_sub_blocks(walk, at + 11 + _palette_size(flags))
+            at = _after_sub_blocks(walk, at + 11 + gif_palette_size(flags))
             frames += 1
-        elif kind == _EXTENSION:
+        elif kind == GIF_EXTENSION:
             promised = max(promised, _promised_frames(walk, at, frames))
             at = _after_sub_blocks(walk, at + 2)
         else:  # not a block, but decoders carry on after it; it may be what is left of a frame
@@ -150,10 +157,6 @@ def _promised_frames(walk: _Walk, at: int, frames: int) -> int:
     if label == _APPLICATION and length == 11 and walk.unpack("11s", at + 3)[0] in _LOOPS:
         return 2
     return 0
-
-
-def _palette_size(flags: int) -> int:
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _after_sub_blocks(walk: _Walk, at: int) -> int:
@@ -281,12 +284,6 @@ def _ico_frames(walk: _Walk) -> int:
     return int(count)
 
 
-class _Box(NamedTuple):
-    kind: bytes
-    start: int  # offset of the content
-    end: int
-
-
 # Brands of sequences: ISO/IEC 23008-12. The first is for all codecs, and requires a movie box.
 _ANY_SEQUENCE = b"msf1"
 _SEQUENCES = frozenset({_ANY_SEQUENCE, b"hevc", b"hevx"})
@@ -311,13 +308,13 @@ def _heic_frames(walk: _Walk) -> int:
     return 1  # Nokia's sample stills name the brand hevc too (drewnoakes/metadata-extractor, pull request 314)
 
 
-def _brands(walk: _Walk, ftyp: _Box) -> set[bytes]:
+def _brands(walk: _Walk, ftyp: Box) -> set[bytes]:
     end = min(ftyp.end, HEAD_SIZE)  # none after it makes the file a HEIC
     (text,) = walk.unpack(f"{max(0, end - ftyp.start)}s", ftyp.start)
     return {text[:4], *(text[at : at + 4] for at in range(8, len(text), 4))}
 
 
-def _samples(walk: _Walk, moov: _Box) -> int:
+def _samples(walk: _Walk, moov: Box) -> int:
     """Return the length of the longest track of pictures."""
     longest = 0
     for media in _inside(walk, _inside(walk, [moov], {b"trak"}), {b"mdia"}):
@@ -330,12 +327,12 @@ def _samples(walk: _Walk, moov: _Box) -> int:
     return longest
 
 
-def _inside(walk: _Walk, outer: Iterable[_Box], kinds: set[bytes] | frozenset[bytes]) -> Iterator[_Box]:
+def _inside(walk: _Walk, outer: Iterable[Box], kinds: set[bytes] | frozenset[bytes]) -> Iterator[Box]:
     for box in outer:
         yield from (inner for inner in _boxes(walk, box.start, box.end) if inner.kind in kinds)
 
 
-def _boxes(walk: _Walk, at: int, end: int) -> Iterator[_Box]:
+def _boxes(walk: _Walk, at: int, end: int) -> Iterator[Box]:
     while at < end:
         size, kind = walk.unpack(">I4s", at)
         start = at + 8
@@ -346,7 +343,7 @@ def _boxes(walk: _Walk, at: int, end: int) -> Iterator[_Box]:
             size = end - at
         if not start <= at + size <= end:
             raise _UncertainError
-        yield _Box(kind, start, at + size)
+        yield Box(kind, start, at + size)
         at += size
 
 
