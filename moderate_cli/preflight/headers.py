@@ -121,11 +121,8 @@ def read_bmp(window: Window) -> Header:
     return Header(width, abs(height), pixels + row * abs(height) if compression in _UNCOMPRESSED else 0)
 
 
-# GIF: the specifications 87a and 89a.
-
-
 def read_gif(window: Window) -> Header:
-    """Read the screen and the first frame, which makes the screen larger where it reaches beyond it."""
+    """Read the screen and the first frame, which enlarges the screen if it reaches beyond it (GIF 87a and 89a)."""
     width, height, flags = window.unpack("<HHB", 6)
     at = GIF_SCREEN_END + gif_palette_size(flags)
     while (kind := window.read(at, 1)) != GIF_IMAGE:
@@ -142,13 +139,11 @@ def _after_blocks(window: Window, at: int) -> int:
     return at + 1
 
 
-# HEIF, of which HEIC is a kind: ISO/IEC 23008-12, in the boxes of ISO/IEC 14496-12.
-
-
 def read_heif(window: Window) -> Header:
-    """Read the size of the primary item, turned where its properties say so.
+    """Read the size of the primary item, rotated if its properties say so.
 
-    An image put together from tiles has such a size of its own. A sequence without a primary item tells none.
+    An image made of tiles has a size of its own. A sequence without a primary item has none. HEIF, of which HEIC is a
+    kind: ISO/IEC 23008-12, in the boxes of ISO/IEC 14496-12.
     """
     top = set()
     for box in _boxes(window, 0, window.size):
