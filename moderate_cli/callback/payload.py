@@ -31,6 +31,9 @@ _MAX_FIELDS = 32
 def checksum(uid: str, seed: str, content: str, algorithm: Algorithm = "SHA256") -> str:
     """Return the checksum in lower-case hexadecimal; `uid` is the id of the account, not of a RAM user.
 
+    It is a plain hash of uid, seed and content. The vendor's page calls the SM3 one "HMAC-SM3", but there is no key,
+    and its example is the digest of plain SM3.
+
     Raises NoSm3Error for SM3 if this Python has none.
     """
     data = "".join((uid, seed, content)).encode("utf-8", "surrogateescape")

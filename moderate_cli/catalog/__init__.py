@@ -1,4 +1,4 @@
-"""Reading the catalogue's data files, which live beside the code."""
+"""What is known of the service without asking it: JSON files of facts, each with its source and date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 
 class Origin(Struct, frozen=True):
-    """Where a data file's facts come from, and the day on which they were put together (ISO 8601)."""
+    """Where the facts of a data file come from, and the day on which they were compiled (ISO 8601)."""
 
     source: str
     date: str
@@ -19,11 +19,11 @@ class Origin(Struct, frozen=True):
 
 @cache
 def load_data(name: str) -> Any:
-    """Return the content of a JSON data file of this room; it is shared, so nobody changes it."""
+    """Return the content of a JSON file beside this module; it is shared, and must not be changed."""
     return json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
 
 
 def data_origin(name: str) -> Origin:
-    """Return the origin of a JSON data file of this room."""
+    """Return the origin of a JSON file beside this module."""
     content = load_data(name)
     return Origin(content["source"], content["date"])

@@ -1,4 +1,4 @@
-"""The risk labels, by the service that answers with them.
+"""Which risk labels a service returns, and what they mean.
 
 Labels are open-ended and their spelling differs between services (`violent_knives`, `violent_Knives`): names are
 compared exactly, and an unknown one is a label like any other.
@@ -36,7 +36,7 @@ class KnownLabel(Struct, frozen=True, kw_only=True):
 class Provenance(Struct, frozen=True, kw_only=True):
     """Where the labels of one service come from: the vendor or third parties, and the date of the source if it has one.
 
-    The catalogue's own date says when the sources were read.
+    The catalog's own date says when the sources were read.
     """
 
     source: str
@@ -67,7 +67,7 @@ def labels(service: str | None = None) -> tuple[KnownLabel, ...]:
 
 
 def label_meaning(name: str, service: str | None = None) -> str | None:
-    """Return what a label means, as its service says it where that is given; None for an unknown label.
+    """Return what a label means for its service, if that is given; None for an unknown label.
 
     A label with the suffix `_lib` (hit in a custom library) or `_tii` (text in image) that is not known itself has the
     meaning of the label before the suffix.
@@ -91,7 +91,7 @@ def _in_words(known: KnownLabel) -> str:
 
 
 def _find(name: str, service: str | None) -> KnownLabel | None:
-    """Return the label of the service asked for, or else the first of that name: official ones stand first."""
+    """Return the label of a service, or else the first of that name: official ones come first."""
     everywhere = [label for label in _all_labels() if label.label == name]
     own = [label for label in everywhere if label in labels(service)] if service else []
     return next(iter(own + everywhere), None)

@@ -1,7 +1,10 @@
-"""What calls cost by the list prices that are known, each with its source and date; an unknown price stays unknown.
+"""What calls cost: what is billed, and the known list prices, each with its source and date.
 
-Most services have none here, because few of the pages name any, and none is filled in by analogy. A user's own prices
-come before these.
+Most services have no price here, because few of the pages name one; an unknown price stays unknown, and is not guessed
+by analogy. A user's own prices override these.
+
+Billed are only responses with the code 200, and a post's submission (280) too; polling results and requesting upload
+tokens is free as far as documented (the vendor's pages of the four operations).
 """
 
 from __future__ import annotations
@@ -39,15 +42,15 @@ class Billed(Struct, frozen=True):
 
 
 def image_calls(services: Sequence[str]) -> int:
-    """Return for how many calls an image is billed that some services judge: one each, also in one call of batch."""
+    """Return the billed calls of an image judged by some services: one each, also in one batch call."""
     return len(services)
 
 
 def frame_calls(frames: int | None, *, interval: int | None, max_frames: int | None) -> int:
-    """Return for how many calls a queued image is billed at most: one a frame that is looked at.
+    """Return the most billed calls of a queued image: one per judged frame.
 
-    `frames` is how many frames or slices the image has, None where nobody knows. Without `interval` the service looks
-    at the first frame alone; `max_frames` without it counts here too, so that the bound holds.
+    `frames` is how many frames or slices the image has, None if unknown. Without `interval` the service judges only the
+    first frame; `max_frames` without it counts here too, so that the bound holds.
     """
     if interval is None and max_frames is None:
         return 1
@@ -56,7 +59,7 @@ def frame_calls(frames: int | None, *, interval: int | None, max_frames: int | N
 
 
 def slices(width: int, height: int) -> int:
-    """Return into how many slices a long image (in pixels) is cut where `interval` is set; 1 for every other."""
+    """Return into how many slices an image (sides in pixels) is cut if `interval` is set; 1 unless it is long."""
     short, long = sorted((width, height))
     is_long = short > 0 and long > _LONG_SIDE and long / short > _LONG_RATIO
     # Halves go up, as in Java; the page says "round" and no more, and Python's round would make 4 of 4.5.

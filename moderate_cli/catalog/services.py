@@ -1,7 +1,10 @@
-"""The moderation services: what each checks, which operations take it, and where.
+"""Which regions and moderation services there are: what each service checks, and which operations take it where.
 
-Nothing here refuses anything: any string may be a service, regions gain services, and some of the vendor's tables
-leave open which region a line belongs to. What is not known is None, and what is doubtful is marked.
+Nothing here refuses a service: any string may be one, regions gain services, and some of the vendor's tables do not say
+which region a line belongs to. What is unknown is None, and what is doubtful is marked.
+
+The table of regions is our own because the vendor's SDK 3.6.9 sends several served regions to hosts of API 1.0, some of
+them in another country; every page of API 2022-03-02 follows the rule `green-cip[-vpc].<region>`.
 """
 
 from __future__ import annotations
@@ -74,7 +77,7 @@ def endpoint(region: str, *, vpc: bool = False) -> str:
 
 
 def default_service(region: str) -> str:
-    """Return the general check of a region's site: mainland regions name it otherwise than the others."""
+    """Return the general check for a region, which has another name in the regions of mainland China."""
     return "baselineCheck" if region.startswith("cn-") else "baselineCheck_global"
 
 
@@ -114,7 +117,7 @@ class Service(Struct, frozen=True, kw_only=True):
     copy_of: str | None = None
 
     def offer(self, operation: str) -> Offer | None:
-        """Return how an operation takes this service, or None where no page says that it does."""
+        """Return the offer of this service by an operation, or None if no page documents one."""
         return next((offer for offer in self.offers if offer.operation == operation), None)
 
     def is_mentioned_in(self, region: str, operation: str | None = None) -> bool:
@@ -182,7 +185,7 @@ def regions_of(operation: str) -> list[str]:
 
 
 def queries_per_second(operation: str, service: str | None = None) -> int:
-    """Return how many calls a second an account may make, by default; `service` may be a comma list."""
+    """Return an account's default quota in calls per second; `service` may be a comma-separated list."""
     limits: dict[str, int] = load_data(_SERVICES_FILE)["calls_per_second"]
     limit = limits.get(operation, limits["default"])
     if operation in list(JudgingOperation) and any(is_large_model(name) for name in (service or "").split(",")):
@@ -191,6 +194,6 @@ def queries_per_second(operation: str, service: str | None = None) -> int:
 
 
 def is_large_model(service: str) -> bool:
-    """Tell whether a service is a large model's: a known one, or one that the vendor's way of naming gives away."""
+    """Tell whether a service uses a large model, by the catalog or else by the vendor's way of naming."""
     known = find_service(service)
     return known.large_model if known else "ByVL" in service

@@ -448,8 +448,11 @@ def _reading(done: _Done) -> Iterator[None]:
 def with_failover(clients: Sequence[GreenClient], call: Callable[[GreenClient], T]) -> T:
     """Return the result of `call` with the first client whose service does not fail.
 
-    `call` uploads what it needs itself. Raises the last client's ServiceError, or the first that is not a failure of
-    the service, with the attempts made so far.
+    The vendor's samples switch regions once, on code 500. Here that is off unless regions are named, because calls are
+    billed in the other region too, and its console settings can differ. An upload belongs to its region, so that
+    `call` uploads what it needs itself.
+
+    Raises the last client's ServiceError, or the first that is not a failure of the service, with the attempts so far.
     """
     made = 0
     for client in clients[:-1]:

@@ -111,7 +111,10 @@ def _is_used_up(error: ServiceError, errors: Sequence[ServiceError]) -> bool:
 
 
 class Retrier(Struct, frozen=True):
-    """Makes attempts until one succeeds or the policy says to give up."""
+    """Makes attempts until one succeeds or the policy says to give up.
+
+    It stands above the signer, not in an HTTP adapter, because each attempt needs its own date and nonce.
+    """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     sleep: Callable[[float], None] = time.sleep

@@ -1,6 +1,7 @@
 """What a call says, and to whom: the operation, the endpoint, and parameters that break no documented limit.
 
-Limits: the vendor's pages of the sync, async and multimodal operations (the sync one of 2026-03-03).
+Limits: the vendor's pages of the sync, async and multimodal operations (the sync one of 2026-03-03). Query or form: the
+vendor's SDK 3.6.9, which agrees with the published metadata of the API (version 2022-03-02).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from msgspec import Struct, field
 
 from moderate_cli.common.errors import RefusedError, UsageError
 from moderate_cli.common.loopback import is_loopback
+from moderate_cli.common.masking import repr_without
 from moderate_cli.common.text import shortened
 from moderate_cli.models import ImageUrl, Json, RemoteImage
 
@@ -140,7 +142,7 @@ class AsyncOptions(Struct, frozen=True):
     """What only the asynchronous image operation takes.
 
     `interval` judges every n-th frame, `max_frames` (1 to 100) bounds their number. Results are pushed to the URL
-    `callback`, with a checksum made with `seed` by `crypt_type`, SHA256 or SM3.
+    `callback`, with a checksum made with `seed` by `crypt_type`, SHA256 or SM3; `repr` hides the seed.
     """
 
     interval: int | None = None
@@ -148,6 +150,9 @@ class AsyncOptions(Struct, frozen=True):
     callback: str | None = None
     seed: str | None = None
     crypt_type: str | None = None
+
+    def __repr__(self) -> str:
+        return repr_without(self, "seed")
 
     def fields(self) -> dict[str, Any]:
         """Return the parameters by their names in the API; raises RefusedError for one over a documented limit."""

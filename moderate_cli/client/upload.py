@@ -14,9 +14,8 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from io import BufferedReader
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -28,6 +27,9 @@ from moderate_cli.common.loopback import is_loopback
 from moderate_cli.common.masking import mask_text, repr_without
 from moderate_cli.common.oss2_door import load_oss2, tame
 from moderate_cli.models import Json, OssObject
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 EXPIRY_MARGIN = 60.0  # seconds: a token is renewed before an upload could outlive it
 KEPT_FOR = 25 * 60.0  # seconds for which an uploaded object is reused, of the 30 minutes
@@ -285,6 +287,8 @@ class Uploader:
 
         An error response is for one thread only: the next one that waits requests a grant again.
         """
+        from concurrent.futures import Future  # only a run that uploads needs it
+
         while True:
             with self._lock:
                 if self._grant is not None and self._grant.token.expiration - EXPIRY_MARGIN > self._clock():

@@ -1,7 +1,7 @@
-"""What the service would refuse anyway, found out without the network.
+"""Whether the service would refuse a file, checked without the network.
 
-What is sure to be refused is refused here; whatever is in doubt is sent, for an unsent image has no verdict, and a
-refusal by the service is not billed.
+What would certainly be refused is refused here. In doubt a file is sent: an image that is not sent has no verdict, and
+a refusal by the service is not billed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from moderate_cli.preflight.formats import (
     notes_on,
     sniff,
 )
-from moderate_cli.preflight.parts import count_parts
 
 __all__ = [
     "ACCEPTED",
@@ -45,8 +44,8 @@ _UNDOCUMENTED = frozenset({Format.PNG, Format.TIFF, Format.WEBP})
 class Checked(Struct, frozen=True):
     """What is known of a file that may be sent.
 
-    `width` and `height` are in pixels, as the header says, before any turning that EXIF asks for; both are None where
-    the header does not tell them within reach. `notes` are remarks in words that many images share.
+    `width` and `height` are in pixels by the header, before any EXIF rotation; both are None if the header does not
+    tell them within its first 64 KB. `notes` are worded alike for all images.
     """
 
     format: Format
@@ -56,12 +55,12 @@ class Checked(Struct, frozen=True):
 
 
 def check_file(file: BufferedReader, size: int) -> Checked:
-    """Return what an open file is; it is left where it stood, and at most 64 KB of it are read.
+    """Return what an open file is; its position is kept, and at most 64 KB of it are read.
 
-    `size` is in bytes. Raises RefusedError, with the code that the service would have answered, and OSError where the
-    file cannot be read.
+    `size` is in bytes. Raises RefusedError, with the code that the service would have returned, and OSError if the file
+    cannot be read.
     """
-    # Many runs read no header: all their images are URLs, or known already.
+    # Imported here because many runs read no header: all their images are URLs, or known already.
     from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
 
     check_bytes(size)
@@ -72,17 +71,20 @@ def check_file(file: BufferedReader, size: int) -> Checked:
         except UnknownSizeError:
             return Checked(found, None, None)
         except DamagedError as error:
-            hint = "open it in a viewer and save it anew, or fetch it again"
+            hint = "open it in a viewer and save it again, or download it again"
             raise RefusedError(f"a damaged {found}: {error}", code="damaged", api_code=407, hint=hint) from error
     check_pixels(found, header.width, header.height)
     return Checked(found, header.width, header.height, notes_on(header, size))
 
 
 def extents_of(file: BufferedReader, size: int, checked: Checked | None) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
-    """Return what a file consists of beside the one picture that is judged, and remarks on which one that is.
+    """Return what else a file consists of than the one picture that is judged, and notes on which one that is.
 
-    `checked` is what the preflight said, None where it was skipped. Raises OSError where the file cannot be read.
+    `size` is in bytes; `checked` is the result of the preflight, None if it was skipped. Raises OSError if the file
+    cannot be read.
     """
+    from moderate_cli.preflight.parts import count_parts  # not needed for URLs either
+
     found = checked.format if checked else sniff(_head(file))
     if found is None:
         return (), ()

@@ -1,11 +1,11 @@
-"""What a file is, from its first bytes and never from its name."""
+"""Which formats and sizes the service accepts, and which format a file has by its first bytes, never by its name."""
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from moderate_cli.common.errors import RefusedError
 
@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
 HEAD_SIZE = 4096  # bytes: enough for every magic number, and for the prologue of an SVG
 
+# The vendor's pages of the sync operation (2026-03-03) and of the async operation (2026-03-31); those of the batch and
+# the multimodal operation use the same words.
+MAX_BYTES = 20 * 1024 * 1024
+MAX_SIDE = 16_384  # pixels
+MAX_PIXELS = 167_000_000
+MAX_HEIC_SIDE = 8_191  # pixels: "the longest edge must be less than 8,192 px"
+SMALL_SIDE = 200  # pixels
+
+SMALL = f"smaller than {SMALL_SIDE} x {SMALL_SIDE} pixels, below which the service judges worse"
+CUT_OFF = "cut off: by its header the image is longer than its file"
+
+_SCALE_DOWN = "scale the image down"
+
 
 class Format(StrEnum):
-    """The formats that the service's pages name, and AVIF, which they do not accept."""
+    """The formats that the vendor's pages name, and AVIF, which the service does not accept."""
 
     PNG = "PNG"
     JPEG = "JPEG"
@@ -45,12 +58,9 @@ _PREFIXES = (
 # Brands of ISO base media files: ISO/IEC 23008-12 for HEIF, the AV1 image file format for AVIF.
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
-# The root element decides: HTML pages hold drawings too. Before it may stand a declaration, comments and a doctype.
-# The groups are atomic: a text that only looks like the start of an SVG must not take long.
-_SVG = re.compile(
-    r"\s*+(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s++svg\b[^<>\[]*+(?:\[.*?\]\s*+)?>)\s*+)*+<(?:\w+:)?svg(?=[\s/>])",
-    re.DOTALL,
-)
+# The root element decides: HTML pages contain drawings too. A declaration, comments and a doctype may precede it.
+# The groups are atomic: text that only looks like the start of an SVG must not take long.
+_SVG = r"\s*+(?>(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s++svg\b[^<>\[]*+(?:\[.*?\]\s*+)?>)\s*+)*+<(?:\w+:)?svg(?=[\s/>])"
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 
 
@@ -71,10 +81,10 @@ def sniff(head: bytes) -> Format | None:
 
 
 def svg_root(data: bytes) -> str | None:
-    """Return the text of an SVG that starts with `data`, from behind the name of its root element on, or None."""
+    """Return the text of an SVG after the name of its root element, or None if `data` does not start with one."""
     encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     text = data.decode(encoding, "ignore")
-    root = _SVG.match(text)
+    root = re.match(_SVG, text, re.DOTALL)
     return text[root.end() :] if root else None
 
 
@@ -86,20 +96,26 @@ def _iso_media(head: bytes) -> Format | None:
     return Format.HEIC if brands & _HEIC_BRANDS else None
 
 
-MAX_BYTES = 20 * 1024 * 1024
-MAX_SIDE = 16_384  # pixels
-MAX_PIXELS = 167_000_000
-MAX_HEIC_SIDE = 8_191  # pixels: "the longest edge must be less than 8,192 px"
-SMALL_SIDE = 200  # pixels
+class Box(NamedTuple):
+    """A box of an ISO base media file (ISO/IEC 14496-12), its content from `start` up to `end`."""
 
-SMALL = f"smaller than {SMALL_SIDE} x {SMALL_SIDE} pixels, below which the service judges worse"
-CUT_OFF = "cut off: by its header the image is longer than its file"
+    kind: bytes
+    start: int
+    end: int
 
-_SCALE_DOWN = "scale the image down"
+
+# The blocks of a GIF (specifications 87a and 89a) begin after its screen, and after the palette of that.
+GIF_SCREEN_END = 13
+GIF_IMAGE, GIF_EXTENSION, GIF_TRAILER = b",", b"!", b";"
+
+
+def gif_palette_size(flags: int) -> int:
+    """Return the bytes of the palette that the flags of a GIF's screen or image announce."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def check_bytes(size: int) -> None:
-    """Raise RefusedError for a file without content, and for one of more than 20 MB; `size` is in bytes."""
+    """Raise RefusedError for an empty file, and for one of more than 20 MB; `size` is in bytes."""
     if size == 0:
         raise RefusedError("the file is empty", code="empty", api_code=407)
     if size > MAX_BYTES:
@@ -108,7 +124,7 @@ def check_bytes(size: int) -> None:
 
 
 def check_pixels(found: Format, width: int, height: int) -> None:
-    """Raise RefusedError for an image of more pixels, or longer sides, than the service accepts."""
+    """Raise RefusedError for an image with more pixels, or longer sides (in pixels), than the service accepts."""
     longest = max(width, height)
     message = None
     if longest > MAX_SIDE:
@@ -122,7 +138,7 @@ def check_pixels(found: Format, width: int, height: int) -> None:
 
 
 def notes_on(header: Header, size: int) -> tuple[str, ...]:
-    """Return the remarks on an image whose file has `size` bytes."""
+    """Return notes on an image whose file has `size` bytes."""
     notes = []
     if min(header.width, header.height) < SMALL_SIDE:
         notes.append(SMALL)

@@ -1,4 +1,4 @@
-"""The size of an image in pixels, read from its header with the standard library."""
+"""How large an image is in pixels, by its header, read with the standard library."""
 
 from __future__ import annotations
 
@@ -9,24 +9,33 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import NamedTuple
 
 from msgspec import Struct
 
-from moderate_cli.preflight.formats import HEAD_SIZE, Format, svg_root
+from moderate_cli.preflight.formats import (
+    GIF_EXTENSION,
+    GIF_IMAGE,
+    GIF_SCREEN_END,
+    GIF_TRAILER,
+    HEAD_SIZE,
+    Box,
+    Format,
+    gif_palette_size,
+    svg_root,
+)
 
 __all__ = ["BUDGET", "READERS", "DamagedError", "Header", "UnknownSizeError", "Window", "opened_window", "read_header"]
 
-BUDGET = 64 * 1024  # bytes that are read of one file, the head among them
-_BLOCK = 256  # bytes that are read at least: what stands behind a field is often asked for next
+BUDGET = 64 * 1024  # bytes that are read of one file, its head included
+_BLOCK = 256  # bytes that are read at least: what follows a field is often needed next
 
 
 class DamagedError(Exception):
-    """The header is broken, so that no decoder could read the image; the text says what is wrong with it."""
+    """The header is damaged, so that no decoder could read the image; the text says what is wrong with it."""
 
 
 class UnknownSizeError(Exception):
-    """The image may be good, but its size is not told, or not within reach."""
+    """The image may be fine, but its header does not tell the size, or not within reach."""
 
 
 class Header(Struct, frozen=True):
@@ -40,7 +49,7 @@ class Header(Struct, frozen=True):
 class Window:
     """The bytes of a file of `size` bytes, of which no more than BUDGET are ever read.
 
-    `head` are the first HEAD_SIZE of them, or all. It goes past the buffer of the file, which would fetch 8 KB for each
+    `head` are the first HEAD_SIZE of them, or all. It bypasses the buffer of the file, which would read 8 KB for each
     field (128 KB from Python 3.14 on).
     """
 
@@ -54,7 +63,7 @@ class Window:
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` on.
 
-        Raises DamagedError where the file ends before that, and UnknownSizeError where too much was read already.
+        Raises DamagedError if the file ends before that, and UnknownSizeError if too much was read already.
         """
         end = offset + length
         if end > self.size:
@@ -71,7 +80,7 @@ class Window:
         return found
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        """Return the numbers that stand at `offset`, `layout` being one of the module struct; raises as read() does."""
+        """Return the numbers at `offset` by a `layout` of the module struct; raises as `read` does."""
         return struct.unpack(layout, self.read(offset, struct.calcsize(layout)))
 
     def _fetch(self, offset: int, length: int) -> bytes:
@@ -85,7 +94,7 @@ class Window:
 
 @contextmanager
 def opened_window(file: BufferedReader, size: int) -> Iterator[Window]:
-    """Give the window on an open file of `size` bytes, which is left where it stood."""
+    """Yield a window on an open file of `size` bytes, whose position is kept."""
     start = file.raw.tell()
     try:
         yield Window(file, size)
@@ -93,6 +102,7 @@ def opened_window(file: BufferedReader, size: int) -> Iterator[Window]:
         file.raw.seek(start, os.SEEK_SET)
 
 
+# BMP: the headers of Windows (3 to 5) and of OS/2 (1 and 2).
 _OS2_HEADER_SIZE = 12
 _UNCOMPRESSED = frozenset({0, 3, 6})  # BI_RGB, BI_BITFIELDS, BI_ALPHABITFIELDS
 
@@ -111,38 +121,29 @@ def read_bmp(window: Window) -> Header:
     return Header(width, abs(height), pixels + row * abs(height) if compression in _UNCOMPRESSED else 0)
 
 
-_SCREEN_END = 13
-_IMAGE, _EXTENSION, _TRAILER = b",", b"!", b";"
-
-
 def read_gif(window: Window) -> Header:
-    """Read the screen and the first frame, which makes the screen larger where it reaches beyond it."""
+    """Read the screen and the first frame, which enlarges the screen if it reaches beyond it (GIF 87a and 89a)."""
     width, height, flags = window.unpack("<HHB", 6)
-    at = _SCREEN_END + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
-    while (kind := window.read(at, 1)) != _IMAGE:
-        if kind == _TRAILER:
+    at = GIF_SCREEN_END + gif_palette_size(flags)
+    while (kind := window.read(at, 1)) != GIF_IMAGE:
+        if kind == GIF_TRAILER:
             raise DamagedError("it has no frame")
-        at = _behind_blocks(window, at + 2) if kind == _EXTENSION else at + 1
+        at = _after_blocks(window, at + 2) if kind == GIF_EXTENSION else at + 1
     left, top, frame_width, frame_height = window.unpack("<4H", at + 1)
     return Header(max(width, left + frame_width), max(height, top + frame_height))
 
 
-def _behind_blocks(window: Window, at: int) -> int:
+def _after_blocks(window: Window, at: int) -> int:
     while size := window.unpack("B", at)[0]:
         at += 1 + size
     return at + 1
 
 
-class _Box(NamedTuple):
-    kind: bytes
-    start: int  # offset of the content
-    end: int
-
-
 def read_heif(window: Window) -> Header:
-    """Read the size of the primary item, turned where its properties say so.
+    """Read the size of the primary item, rotated if its properties say so.
 
-    An image put together from tiles has such a size of its own. A sequence without a primary item tells none.
+    An image made of tiles has a size of its own. A sequence without a primary item has none. HEIF, of which HEIC is a
+    kind: ISO/IEC 23008-12, in the boxes of ISO/IEC 14496-12.
     """
     top = set()
     for box in _boxes(window, 0, window.size):
@@ -154,7 +155,7 @@ def read_heif(window: Window) -> Header:
     raise DamagedError("it describes no image")
 
 
-def _primary_size(window: Window, meta: _Box) -> Header:
+def _primary_size(window: Window, meta: Box) -> Header:
     children = {box.kind: box for box in _boxes(window, meta.start + 4, meta.end)}
     if not {b"pitm", b"iprp"} <= children.keys():
         raise UnknownSizeError
@@ -171,9 +172,9 @@ def _primary_size(window: Window, meta: _Box) -> Header:
     return Header(width, height)
 
 
-def _properties(window: Window, iprp: _Box, item: int) -> list[_Box]:
+def _properties(window: Window, iprp: Box, item: int) -> list[Box]:
     """Return the properties of an item."""
-    known: list[_Box] = []
+    known: list[Box] = []
     indexes: list[int] = []
     for box in _boxes(window, iprp.start, iprp.end):
         if box.kind == b"ipco":
@@ -183,7 +184,7 @@ def _properties(window: Window, iprp: _Box, item: int) -> list[_Box]:
     return [known[index - 1] for index in indexes if 0 < index <= len(known)]
 
 
-def _associated(window: Window, ipma: _Box, item: int) -> list[int]:
+def _associated(window: Window, ipma: Box, item: int) -> list[int]:
     """Return the indexes of the properties that a box of associations gives an item; they count from 1."""
     wide_id = _version(window, ipma) > 0
     wide_index = window.unpack("B", ipma.start + 3)[0] & 1
@@ -201,7 +202,7 @@ def _associated(window: Window, ipma: _Box, item: int) -> list[int]:
     return []
 
 
-def _version(window: Window, box: _Box) -> int:
+def _version(window: Window, box: Box) -> int:
     return window.unpack("B", box.start)[0]
 
 
@@ -209,7 +210,7 @@ def _item_id(window: Window, at: int, *, wide: bool) -> int:
     return window.unpack(">I" if wide else ">H", at)[0]
 
 
-def _boxes(window: Window, at: int, end: int) -> Iterator[_Box]:
+def _boxes(window: Window, at: int, end: int) -> Iterator[Box]:
     while at + 8 <= end:
         (size,) = window.unpack(">I", at)
         kind, start = window.read(at + 4, 4), at + 8
@@ -220,33 +221,34 @@ def _boxes(window: Window, at: int, end: int) -> Iterator[_Box]:
             size = end - at
         if size < start - at:
             raise DamagedError("a box is shorter than its header")
-        yield _Box(kind, start, at + size)
+        yield Box(kind, start, at + size)
         at += size
 
 
+# JPEG: ISO/IEC 10918-1, annex B.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the three left out mean other things
 _ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}  # restart markers, SOI and TEM have no length
 _ENDS = frozenset({0xD9, 0xDA})  # the end of the image, and the start of its pixels
 
 
 def read_jpeg(window: Window) -> Header:
-    """Read the first frame header; thumbnails are within segments, which are stepped over."""
+    """Read the first frame header; thumbnails are within segments, which are skipped."""
     marker, at = _next_marker(window, 2)
     while marker not in _FRAMES:
         if marker in _ENDS:
             raise DamagedError("it has no frame header before its pixels")
         if marker not in _ALONE:
-            # A length below 2 is wrong, but decoders go on behind it.
+            # A length below 2 is wrong, but decoders carry on after it.
             at += max(2, *window.unpack(">H", at))
         marker, at = _next_marker(window, at)
     height, width = window.unpack(">HH", at + 3)
-    if height == 0:  # told behind the pixels, by a DNL segment
+    if height == 0:  # told after the pixels, by a DNL segment
         raise UnknownSizeError
     return Header(width, height)
 
 
 def _next_marker(window: Window, at: int) -> tuple[int, int]:
-    """Return the next marker and the offset behind it; like decoders do, step over whatever is no marker."""
+    """Return the next marker and the offset after it; like decoders do, skip whatever is not a marker."""
     while True:
         first, second = window.read(at, 2)
         if first == 0xFF and 0 < second < 0xFF:
@@ -254,6 +256,7 @@ def _next_marker(window: Window, at: int) -> tuple[int, int]:
         at += 1
 
 
+# PNG: ISO/IEC 15948.
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_SIZE = 13
 
@@ -271,6 +274,7 @@ def read_png(window: Window, start: int = 0) -> Header:
     return Header(int.from_bytes(chunk[8:12], "big"), int.from_bytes(chunk[12:16], "big"))
 
 
+# ICO: a directory of bitmaps and PNGs.
 _DIRECTORY_AT = 6
 _ENTRY_SIZE = 16
 
@@ -290,7 +294,8 @@ def read_ico(window: Window) -> Header:
     return Header(width or 256, height or 256, start + size)
 
 
-# Repetitions are possessive: none of these texts may take long, whatever they are.
+# SVG: version 1.1, chapter 7, and the units of CSS.
+# Repetitions are possessive: no text may take long, whatever it is.
 _TAG = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
 _ATTRIBUTE = re.compile(r"""\s([\w:.-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')""")
 _LENGTH = re.compile(
@@ -356,11 +361,12 @@ def _rounded(pixels: float) -> int:
     return max(1, round(min(pixels, _MAX_LENGTH)))
 
 
-_WIDTH, _HEIGHT = 256, 257
+# TIFF: revision 6.0, and BigTIFF.
+_WIDTH, _HEIGHT = 256, 257  # tags
 
 
 class _Layout(Struct, frozen=True):
-    """Where the numbers of a variant stand, and how long they are, as the module struct spells it."""
+    """Where the numbers of a variant of TIFF are, and how long they are, in the notation of the module struct."""
 
     directory_at: int  # offset of the first directory's offset
     offset: str
@@ -399,6 +405,7 @@ def _value(window: Window, order: str, layout: _Layout, kind: int, entry: int) -
     return window.unpack(order + layout.types[kind], entry + layout.value_at)[0]
 
 
+# WEBP: RFC 9649, and RFC 6386 for the lossy key frame.
 _START_CODE = b"\x9d\x01\x2a"
 _LOSSLESS_SIGNATURE = b"\x2f"
 
@@ -435,8 +442,8 @@ READERS: Mapping[Format, Callable[[Window], Header]] = {
 def read_header(found: Format, window: Window) -> Header:
     """Return what the header of an accepted format says.
 
-    Raises DamagedError where it says nothing that any decoder could use, and UnknownSizeError where it says nothing
-    about the size, or says it out of reach.
+    Raises DamagedError if no decoder could use it, and UnknownSizeError if it does not tell the size, or not within
+    reach.
     """
     header = READERS[found](window)
     if header.width == 0 or header.height == 0:

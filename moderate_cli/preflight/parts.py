@@ -1,4 +1,4 @@
-"""How many frames or pages a file has, counted by stepping from one of its blocks to the next."""
+"""How many frames or pages a file has, counted by walking from one of its blocks to the next."""
 
 from __future__ import annotations
 
@@ -11,24 +11,33 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from moderate_cli.preflight.formats import HEAD_SIZE, Format
+from moderate_cli.preflight.formats import (
+    GIF_EXTENSION,
+    GIF_IMAGE,
+    GIF_SCREEN_END,
+    GIF_TRAILER,
+    HEAD_SIZE,
+    Box,
+    Format,
+    gif_palette_size,
+)
 
 PartKind = Literal["frames", "pages"]
 
-# Beyond these a count stays open: nobody looks at so many parts, a few bytes can claim four billion of them, and 20 MB
-# have room for millions of blocks, or for a chain without an end. So many steps take 0.1 to 0.25 seconds.
+# Beyond these a count stays unknown: nobody looks at so many parts, a few bytes can claim four billion of them, and
+# 20 MB have room for millions of blocks, or for an endless chain. So many steps take 0.1 to 0.25 seconds.
 _MAX_PARTS = 100_000
 _MAX_STEPS = 500_000
-_FETCH_STEPS = 4  # what one more piece of the file costs, in the steps that take as long
+_FETCH_STEPS = 4  # the cost of reading one more piece of the file, in steps
 
-_PIECE = 256  # bytes that are read at least: most formats say how far it is to the next block
+_PIECE = 256  # bytes that are read at least: most formats tell the distance to the next block
 _GIF_PIECE = 64 * 1024  # a GIF does not: its data are cut into sub-blocks of up to 255 bytes
 
 
 class Parts(Struct, frozen=True):
-    """How many parts a file has of which the service may judge only one; `total` is None where they are not countable.
+    """How many parts a file has, of which the service may judge only one; `total` is None if they cannot be counted.
 
-    That is so where the file is cut off or broken before the last of them was seen, or has too many.
+    That is so if the file is cut off or damaged before the last of them, or has too many.
     """
 
     kind: PartKind
@@ -38,8 +47,8 @@ class Parts(Struct, frozen=True):
 def count_parts(file: BufferedReader, size: int, found: Format) -> Parts | None:
     """Return the frames or pages of a file that has several, or None for one with a single picture.
 
-    `size` is in bytes. The file is left where it stood. One that is cut off or broken before it can be told whether it
-    has several counts as if it had. Raises OSError where the file cannot be read.
+    `size` is in bytes; the position of the file is kept. A file that is cut off or damaged before it is clear whether
+    it has several counts as if it had. Raises OSError if the file cannot be read.
     """
     if found not in _COUNTERS:
         return None
@@ -57,14 +66,13 @@ def count_parts(file: BufferedReader, size: int, found: Format) -> Parts | None:
 
 
 class _UncertainError(Exception):
-    """The file ends or breaks before all its parts were seen, or takes too many steps."""
+    """The file ends or is damaged before all its parts were seen, or takes too many steps."""
 
 
 class _Walk:
     """The bytes of a file of `size` bytes, of which one piece is held at a time.
 
-    It goes past the buffer of the file, as the Window of the headers does: that would fetch 8 KB for each field (128 KB
-    from Python 3.14 on).
+    It bypasses the buffer of the file, as the Window of the headers does.
     """
 
     def __init__(self, file: BufferedReader, size: int, piece_size: int) -> None:
@@ -76,15 +84,15 @@ class _Walk:
         self._left = _MAX_STEPS
 
     def spend(self, steps: int) -> None:
-        """Raise _UncertainError where these steps are more than the file may take."""
+        """Count steps; raises _UncertainError if they are more than a file may take."""
         self._left -= steps
         if self._left < 0:
             raise _UncertainError
 
     def hold(self, at: int, length: int) -> int:
-        """Take `length` bytes from the offset `at` on into the piece, and return where they are within it.
+        """Read `length` bytes from the offset `at` on into the piece, and return where they are within it.
 
-        Raises _UncertainError where the file ends before that.
+        Raises _UncertainError if the file ends before that.
         """
         self.spend(1)
         begin = at - self._piece_at
@@ -98,7 +106,7 @@ class _Walk:
         return 0
 
     def unpack(self, layout: str, at: int) -> tuple[Any, ...]:
-        """Return the fields that stand at `at`, `layout` being one of the module struct; raises as hold() does."""
+        """Return the fields at `at` by a `layout` of the module struct; raises as `hold` does."""
         begin = self.hold(at, struct.calcsize(layout))
         return struct.unpack_from(layout, self.piece, begin)
 
@@ -112,30 +120,28 @@ class _Walk:
 
 
 # GIF: the specifications 87a and 89a.
-_SCREEN_END = 13
-_IMAGE, _EXTENSION, _TRAILER = b",", b"!", b";"
 _BLOCK_START = re.compile(rb"[,!;]")
 _GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF  # labels of extensions
 _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
 
 
 def _gif_frames(walk: _Walk) -> int:
-    """Count the images up to the trailer, or up to the end of a file that has none but promises no more of them."""
+    """Count the images up to the trailer, or up to the end of a file without one that announces no more of them."""
     (flags,) = walk.unpack("B", 10)
-    at = _SCREEN_END + _palette_size(flags)
+    at = GIF_SCREEN_END + gif_palette_size(flags)
     frames, promised = 0, 1
     while at < walk.size:
         (kind,) = walk.unpack("c", at)
-        if kind == _TRAILER:
+        if kind == GIF_TRAILER:
             return frames
-        if kind == _IMAGE:
+        if kind == GIF_IMAGE:
             (flags,) = walk.unpack("B", at + 9)
-            at = _behind_sub_blocks(walk, at + 11 + _palette_size(flags))
+            at = _after_sub_blocks(walk, at + 11 + gif_palette_size(flags))
             frames += 1
-        elif kind == _EXTENSION:
+        elif kind == GIF_EXTENSION:
             promised = max(promised, _promised_frames(walk, at, frames))
-            at = _behind_sub_blocks(walk, at + 2)
-        else:  # no block, but decoders go on behind it; it may be what is left of a frame
+            at = _after_sub_blocks(walk, at + 2)
+        else:  # not a block, but decoders carry on after it; it may be what is left of a frame
             promised = max(promised, frames + 1)
             at = _next_block(walk, at)
     if at > walk.size or frames < promised:
@@ -144,7 +150,7 @@ def _gif_frames(walk: _Walk) -> int:
 
 
 def _promised_frames(walk: _Walk, at: int, frames: int) -> int:
-    """Return how many frames there must be because of the extension at `at`, before which there are `frames`."""
+    """Return how many frames there must be by the extension at `at`, before which there are `frames`."""
     label, length = walk.unpack("BB", at + 1)
     if label == _GRAPHIC_CONTROL:  # it says how the next image is shown
         return frames + 1
@@ -153,11 +159,7 @@ def _promised_frames(walk: _Walk, at: int, frames: int) -> int:
     return 0
 
 
-def _palette_size(flags: int) -> int:
-    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
-
-
-def _behind_sub_blocks(walk: _Walk, at: int) -> int:
+def _after_sub_blocks(walk: _Walk, at: int) -> int:
     while True:
         begin = offset = walk.hold(at, 1)
         piece, end, steps = walk.piece, len(walk.piece), 0
@@ -182,9 +184,8 @@ def _next_block(walk: _Walk, at: int) -> int:
 def _png_frames(walk: _Walk) -> int:
     """Count the frames of an APNG: PNG, third edition.
 
-    The number that the file gives is not trusted alone. The first image is one more where it is not a frame itself:
-    programs that know no APNG show that one, all others never do. One that ends before its picture, and has announced
-    no frames by then, gives no sign of any.
+    The announced number alone is not trusted. The first image is one more if it is not a frame itself: only programs
+    that do not know APNG show it. A file that ends before its picture without having announced frames has one.
     """
     at, announced, controls, apart = 8, None, 0, False
     while True:
@@ -229,7 +230,7 @@ def _webp_frames(walk: _Walk) -> int:
 
 
 class _Directories(NamedTuple):
-    """Where the numbers of a variant of TIFF stand, and how long they are, as the module struct spells it."""
+    """Where the numbers of a variant of TIFF are, and how long they are, in the notation of the module struct."""
 
     first_at: int  # offset of the first directory's offset
     offset: str
@@ -247,10 +248,10 @@ _SHORT = 3
 
 
 def _tiff_pages(walk: _Walk) -> int:
-    """Count the directories: TIFF, revision 6.0, and BigTIFF. A chain that loops takes all the steps there are.
+    """Count the directories: TIFF, revision 6.0, and BigTIFF. A chain that loops uses up all steps.
 
-    One of a reduced resolution is no page but a thumbnail of another. That is told by the tag 254, which is only looked
-    for in front: entries are sorted, and no other tag is as low.
+    One of a reduced resolution is not a page but a thumbnail of another. The tag 254 tells so, and can only be the
+    first: entries are sorted, and no other tag is as low.
     """
     (mark,) = walk.unpack("4s", 0)
     order = "<" if mark[:1] == b"I" else ">"
@@ -283,17 +284,11 @@ def _ico_frames(walk: _Walk) -> int:
     return int(count)
 
 
-class _Box(NamedTuple):
-    kind: bytes
-    start: int  # offset of the content
-    end: int
-
-
-# Of sequences: ISO/IEC 23008-12. The first is the one for all codecs, and demands a movie box.
+# Brands of sequences: ISO/IEC 23008-12. The first is for all codecs, and requires a movie box.
 _ANY_SEQUENCE = b"msf1"
 _SEQUENCES = frozenset({_ANY_SEQUENCE, b"hevc", b"hevx"})
 _PICTURES = frozenset({b"pict", b"vide"})  # handlers of tracks; others hold transparency, sound or data
-_SIZES = frozenset({b"stsz", b"stz2"})  # boxes that hold a size for each sample, and begin alike
+_SIZES = frozenset({b"stsz", b"stz2"})  # boxes with a size for each sample, which begin alike
 
 
 def _heic_frames(walk: _Walk) -> int:
@@ -313,13 +308,13 @@ def _heic_frames(walk: _Walk) -> int:
     return 1  # Nokia's sample stills name the brand hevc too (drewnoakes/metadata-extractor, pull request 314)
 
 
-def _brands(walk: _Walk, ftyp: _Box) -> set[bytes]:
-    end = min(ftyp.end, HEAD_SIZE)  # none behind it makes the file a HEIC
+def _brands(walk: _Walk, ftyp: Box) -> set[bytes]:
+    end = min(ftyp.end, HEAD_SIZE)  # none after it makes the file a HEIC
     (text,) = walk.unpack(f"{max(0, end - ftyp.start)}s", ftyp.start)
     return {text[:4], *(text[at : at + 4] for at in range(8, len(text), 4))}
 
 
-def _samples(walk: _Walk, moov: _Box) -> int:
+def _samples(walk: _Walk, moov: Box) -> int:
     """Return the length of the longest track of pictures."""
     longest = 0
     for media in _inside(walk, _inside(walk, [moov], {b"trak"}), {b"mdia"}):
@@ -327,17 +322,17 @@ def _samples(walk: _Walk, moov: _Box) -> int:
             tables = _inside(walk, _inside(walk, [media], {b"minf"}), {b"stbl"})
             counts = (walk.unpack(">I", box.start + 8)[0] for box in _inside(walk, tables, _SIZES))
             longest = max(longest, max(counts, default=0))
-    if not longest:  # no track, or one whose samples are told elsewhere, in fragments
+    if not longest:  # no track, or one whose samples are described elsewhere, in fragments
         raise _UncertainError
     return longest
 
 
-def _inside(walk: _Walk, outer: Iterable[_Box], kinds: set[bytes] | frozenset[bytes]) -> Iterator[_Box]:
+def _inside(walk: _Walk, outer: Iterable[Box], kinds: set[bytes] | frozenset[bytes]) -> Iterator[Box]:
     for box in outer:
         yield from (inner for inner in _boxes(walk, box.start, box.end) if inner.kind in kinds)
 
 
-def _boxes(walk: _Walk, at: int, end: int) -> Iterator[_Box]:
+def _boxes(walk: _Walk, at: int, end: int) -> Iterator[Box]:
     while at < end:
         size, kind = walk.unpack(">I4s", at)
         start = at + 8
@@ -348,7 +343,7 @@ def _boxes(walk: _Walk, at: int, end: int) -> Iterator[_Box]:
             size = end - at
         if not start <= at + size <= end:
             raise _UncertainError
-        yield _Box(kind, start, at + size)
+        yield Box(kind, start, at + size)
         at += size
 
 

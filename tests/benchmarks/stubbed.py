@@ -30,10 +30,10 @@ _NOTHING = _body("none", {"Label": "nonLabel", "Description": "No risk detected"
 _FINDING = _body("high", {"Label": "violent_explosion", "Confidence": 81.22, "Description": "Fireworks"})
 
 
-def _answer(*_arguments: Any, **_options: Any) -> Response:
+def _response(*_arguments: Any, **_options: Any) -> Response:
     return Response(200, _HEADERS, _NOTHING if next(_NUMBERS) % 10 else _FINDING, time.time())
 
 
 if __name__ == "__main__":
-    Transport.send = _answer  # type: ignore[method-assign]
+    Transport.send = _response  # type: ignore[method-assign]
     main()

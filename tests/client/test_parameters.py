@@ -177,3 +177,9 @@ def test_replies_to_replies_would_not_be_judged_and_are_refused(levels: int) -> 
 def test_comments_and_replies_are_sent(levels: int) -> None:
     post = _post(comments=[_nested(levels)])
     assert json.loads(post_parameters(post)) == post
+
+
+def test_async_options_hide_the_seed_in_text() -> None:
+    text = repr(AsyncOptions(callback="https://x.example/cb", seed="CANARY"))
+    assert "CANARY" not in text
+    assert "https://x.example/cb" in text

@@ -12,25 +12,25 @@ from moderate_cli.client.responses import Response, read_body
 from moderate_cli.common.errors import ExitCode, ServiceError
 
 
-def _answer(body: object, status: int = 200, **headers: str) -> Response:
+def _response(body: object, status: int = 200, **headers: str) -> Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Response(status, headers, content, sent_at=1_767_323_045)
 
 
 def _error(body: object, status: int = 200, **headers: str) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
-        read_body(_answer(body, status, **headers))
+        read_body(_response(body, status, **headers))
     return caught.value
 
 
 @pytest.mark.parametrize("body", [{"Code": 200}, {"Code": "200"}, {"code": 200}, {"Code": " 200 "}, {"Code": 200.0}])
 def test_code_200_in_any_writing_is_an_answer(body: dict[str, object]) -> None:
-    assert read_body(_answer(body)) == (200, body)
+    assert read_body(_response(body)) == (200, body)
 
 
 @pytest.mark.parametrize("body", [{"Code": 280}, {"Code": "280 "}, {"code": 280}])
 def test_code_280_in_any_writing_is_a_task_that_is_running(body: dict[str, object]) -> None:
-    assert read_body(_answer(body)) == (280, body)
+    assert read_body(_response(body)) == (280, body)
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 206, 301, 302, 304])
