@@ -242,8 +242,8 @@ def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str
 
     The page shows none of it, so this is our reading. Without the id the checksum would not say whose result it is.
     """
-    told = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
-    return {"ReqId": task_id, **told}
+    content = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
+    return {"ReqId": task_id, **content}
 
 
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:

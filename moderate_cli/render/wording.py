@@ -83,7 +83,7 @@ def level_word(outcome: Outcome) -> str:
 
 
 def risk_word(level: RiskLevel | None) -> str:
-    """Return the word for the level of a service or a frame, which may have none of its own."""
+    """Return the word for the level of a service or a frame, which may have none."""
     return level.value if level else "unknown"
 
 
