@@ -1,4 +1,7 @@
-"""What do the operations of the Green API do? Each takes a call and returns the Data of its response."""
+"""What do the operations of the Green API do? Each takes a call and returns the Data of its response.
+
+All of them raise BodyError for a call that the service would refuse.
+"""
 
 from __future__ import annotations
 

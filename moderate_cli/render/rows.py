@@ -52,7 +52,7 @@ class Row(Struct, frozen=True):
 
 
 def outcome_rows(outcome: Outcome) -> list[Row]:
-    """Return at least one row for an outcome."""
+    """Return at least one row for an outcome; raises TypeError for one of a dry run."""
     match outcome:
         case Judged():
             return list(_verdict_rows(outcome))

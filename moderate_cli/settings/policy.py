@@ -114,7 +114,7 @@ class Policy:
     def read_ignore_file(self, path: str, *, otherwise: Callable[[str], bytes | None]) -> bytes | None:
         """Return the content of an ignore file at the revision, None where there is none; as in Git, links are ignored.
 
-        Files outside of the repository are read by `otherwise`.
+        Files outside of the repository are read by `otherwise`. Raises UsageError where git fails.
         """
         folder, name = os.path.split(path)
         inside = _inside(folder, self._top)

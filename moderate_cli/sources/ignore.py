@@ -54,7 +54,7 @@ class Selection(Struct, frozen=True):
     `core.excludesFile` and `.git/info/exclude` are not used.
 
     What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
-    patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
+    patterns are relative to the working folder, where ignore files start to apply if no folder holds `.git`.
 
     Links that lead out of a folder are followed with `follow_links` only. `read_ignore_file` reads the ignore files.
     """

@@ -210,7 +210,7 @@ class _Shaper(Struct, frozen=True):
     folder: Path
 
     def post(self, value: Any, place: Place) -> dict[str, Any]:
-        """Return the whole post."""
+        """Return the whole post; raises PostError."""
         post = _part(value, place, "a post")
         post["mainData"] = self._main(post.get("mainData", {}), (*place, "mainData"))
         if "commentDatas" in post:
