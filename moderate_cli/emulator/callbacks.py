@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from moderate_cli.common.digests import sm3
+from moderate_cli.common.masking import repr_without
 
 PUSH_SECONDS = 5.0
 """Seconds that a receiver may take; the vendor's limit is not documented."""
@@ -32,6 +33,9 @@ class Callback(Struct, frozen=True):
     url: str
     seed: str
     crypt_type: str
+
+    def __repr__(self) -> str:
+        return repr_without(self, "seed")
 
 
 def push(callback: Callback, account_id: str, req_id: str, content: str, wait: Callable[[float], bool]) -> bool:

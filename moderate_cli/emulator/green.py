@@ -1,4 +1,7 @@
-"""What do the operations of the Green API do? Each takes a call and returns the Data of its response."""
+"""What do the operations of the Green API do? Each takes a call and returns the Data of its response.
+
+All of them raise BodyError for a call that the service would refuse.
+"""
 
 from __future__ import annotations
 
@@ -242,8 +245,8 @@ def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str
 
     The page shows none of it, so this is our reading. Without the id the checksum would not say whose result it is.
     """
-    told = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
-    return {"ReqId": task_id, **told}
+    content = {"Code": outcome.code, "Msg": outcome.message} if isinstance(outcome, BodyError) else outcome
+    return {"ReqId": task_id, **content}
 
 
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct, field
 
+from moderate_cli.common.masking import repr_without
+
 
 class GatewayError(Exception):
     """The API gateway refuses a call: an HTTP error status and a named code."""
@@ -48,6 +50,9 @@ class Request(Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        return repr_without(self, "headers", "body")
+
     @property
     def path(self) -> str:
         """The path as it was sent, still percent-encoded."""
@@ -77,3 +82,6 @@ class Response(Struct, frozen=True):
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return repr_without(self, "body")

@@ -117,7 +117,7 @@ class _Server(ThreadingHTTPServer):
         self.service = make_service(f"http://127.0.0.1:{self.server_port}")
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Serve in the background."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -157,7 +157,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection; its answers are written in one piece, without the delay of Nagle's algorithm."""
+    """One connection; its responses are written at once, without the delay of Nagle's algorithm."""
 
     server: _Server
     protocol_version = "HTTP/1.1"

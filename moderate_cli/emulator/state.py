@@ -89,7 +89,7 @@ class UploadToken(Struct, frozen=True):
 
     @classmethod
     def random(cls, expiration: int) -> UploadToken:
-        """Make a grant with a prefix of its own that ends at a Unix time."""
+        """Return a new grant with its own prefix; `expiration` is in Unix seconds."""
         return cls(
             access_key_id=f"STS.{secrets.token_hex(10).upper()}",
             access_key_secret=secrets.token_urlsafe(24),
@@ -376,7 +376,7 @@ class ObjectStore:
             self._total += len(content)
 
     def get(self, bucket: str, key: str, max_age: float = UPLOAD_LIFETIME) -> bytes | None:
-        """Return an object's bytes, or None where there is no such object any more."""
+        """Return an object's bytes, or None where it does not exist or has expired; `max_age` is in seconds."""
         with self._lock:
             self._make_room(0)
             spooled = self._objects.get((bucket, key))

@@ -42,7 +42,7 @@ words what was not judged. Other names are the record's."""
 class CsvRenderer:
     """One row an input, in UTF-8 and as RFC 4180 wants it.
 
-    Every text stands in quotes: a spreadsheet that takes semicolons for separators would else find cells inside cells.
+    Every text is quoted, because some spreadsheets take semicolons for separators.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy = NO_GATE) -> None:

@@ -102,10 +102,10 @@ class GithubRenderer:
             return "error"
         return "warning" if level is RiskLevel.MEDIUM or outcome.verdict.is_unanswered else "notice"
 
-    def _annotate(self, kind: str, place: int, title: str, outcome: Outcome, said: Sequence[str]) -> None:
+    def _annotate(self, kind: str, key: int, title: str, outcome: Outcome, said: Sequence[str]) -> None:
         text = "\n".join([f"{safe_text(outcome.item.source)}: {said[0]}", *said[1:]])
         line = _command(kind, title, text, file=self._locations.path(outcome.item))
-        self._annotations[kind].add((place, outcome.item.source), line)
+        self._annotations[kind].add((key, outcome.item.source), line)
 
     def _append_summary(self) -> None:
         path = self._environment.variable(SUMMARY_VARIABLE)

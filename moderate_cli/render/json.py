@@ -26,7 +26,7 @@ class JsonlRenderer:
         self._policy = policy
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
-        """Write one line; what is suppressed stays as the service said it, and is marked."""
+        """Write one line; suppressed findings are kept, and marked."""
         record = to_record(outcome, suppressions=suppressions, policy=self._policy, raw=self._raw)
         self._stream.write(dump(record) + "\n")
         self._stream.flush()
@@ -45,7 +45,7 @@ class JsonRenderer:
         self._before = f'{{"schema":{SCHEMA},"results":['
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
-        """Write one element of the results; what is suppressed stays as the service said it, and is marked."""
+        """Write one element of the results; suppressed findings are kept, and marked."""
         record = to_record(outcome, suppressions=suppressions, policy=self._policy, raw=self._raw)
         self._stream.write(self._before + "\n" + dump(record))
         self._before = ","

@@ -39,7 +39,7 @@ def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None
     The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
     it is, and so is, at the end and with a `note`, a file whose place cannot be taken. What was written before an error
     is kept, because verdicts were paid for. Raises UsageError at once where the file cannot be written, and OutputError
-    where it cannot be written any more; then an older file stays as it was.
+    where it can no longer be written; then an older file stays as it was.
     """
     if path is None:
         yield stdout

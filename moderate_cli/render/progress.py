@@ -119,7 +119,7 @@ class _Lines:
 
 
 class _Bar:
-    """A bar that is drawn a few times a second by a thread of its own."""
+    """A bar that its own thread draws a few times per second."""
 
     def __init__(self, stream: SharedStream, environment: Environment, total: Total) -> None:
         self._stream = stream

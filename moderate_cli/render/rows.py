@@ -52,7 +52,7 @@ class Row(Struct, frozen=True):
 
 
 def outcome_rows(outcome: Outcome) -> list[Row]:
-    """Return at least one row for an outcome."""
+    """Return at least one row for an outcome; raises TypeError for one of a dry run."""
     match outcome:
         case Judged():
             return list(_verdict_rows(outcome))
@@ -82,7 +82,7 @@ def unlabelled_rows(labels: Iterable[Label], level: RiskLevel | None) -> list[Ro
 
 
 def label_row(label: Label, *, with_where: bool = True) -> Row:
-    """Return the row of a label; `with_where` tells the part of a post, if the label stands anywhere but there."""
+    """Return the row of a label; `with_where` adds the part of the post, for a label that is shown elsewhere."""
     style = STYLES[label.risk_level] if label.risk_level else "bold"
     name = harmless(label.label, style)
     where = harmless(label.where or "", "dim", "at ") if with_where else Text()

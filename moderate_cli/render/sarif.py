@@ -172,14 +172,14 @@ class SarifRenderer:
 
 
 class _Notifications(Struct):
-    """The first `most` notifications of a kind, as JSON, and how many more there were."""
+    """The first `limit` notifications of a kind, as JSON, and how many more there were."""
 
-    most: int
+    limit: int
     written: list[str] = field(default_factory=list)
     left_out: int = 0
 
     def add(self, note: Mapping[str, Any]) -> None:
-        if len(self.written) < self.most:
+        if len(self.written) < self.limit:
             self.written.append(dump(note))
         else:
             self.left_out += 1

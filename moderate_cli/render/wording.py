@@ -57,10 +57,10 @@ EXEMPT_WORD = "exempt"
 """The word for an image in a library of exemptions."""
 
 _FRAME = "$.frames["  # the start of a label's path that was found in one frame only
-_MAX_FRAMES = 10
+_MAX_FRAMES = 10  # whose numbers are shown
 _ALWAYS_ASKED = frozenset({"parts", "services"})
 _SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
-_MORE = "async-submit --interval judges more"
+_MORE_HINT = "async-submit --interval judges more"
 _REMOTE = ("http://", "https://", "oss://")
 _RESERVED = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
 
@@ -83,7 +83,7 @@ def level_word(outcome: Outcome) -> str:
 
 
 def risk_word(level: RiskLevel | None) -> str:
-    """Return the word for the level of a service or a frame, which may have none of its own."""
+    """Return the word for the level of a service or a frame, which may have none."""
     return level.value if level else "unknown"
 
 
@@ -273,7 +273,7 @@ def _remainder(kind: PartKind, looked: Looked) -> str:
         return ""
     if looked.unanswered:
         return f"; {counted(looked.unanswered, 'response')} left some out"
-    return f"; {_MORE}" if kind in _SAMPLED_BY_INTERVAL else ""
+    return f"; {_MORE_HINT}" if kind in _SAMPLED_BY_INTERVAL else ""
 
 
 def left_out_lines(summary: RunSummary) -> Iterator[str]:

@@ -7,15 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import atomic_write
 from moderate_cli.settings.locate import Location, read, under_home, user_file, why_unsafe
 from moderate_cli.settings.resolved import SettingsFile
 from moderate_cli.settings.schema import SETTINGS
 from moderate_cli.settings.trust import TRUSTED_KEY, why_trusted_folder
-from moderate_cli.settings.validate import validate_text
 
 _TEMPLATE_HEAD = """\
 # Settings of moderate. Every key is optional{remark}.
@@ -119,6 +116,8 @@ def _real_path(folder: Path) -> Path:
 
 def _read_user_file() -> tuple[str, SettingsFile, Location]:
     """Return the text of the user's file, its settings and its location; raises UsageError where it is invalid."""
+    from moderate_cli.settings.validate import validate_text  # loads PyYAML, for `trust` and `untrust` alone
+
     path = user_file()
     location = Location(path, under_home(path))
     text = read(location) or ""
@@ -127,6 +126,8 @@ def _read_user_file() -> tuple[str, SettingsFile, Location]:
 
 def _write(location: Location, before: str, folders: list[str]) -> None:
     """Write the file with other trusted folders; raises UsageError where they would not be read back."""
+    from moderate_cli.settings.validate import validate_text
+
     if not all(folder.isprintable() for folder in folders):
         raise UsageError("a folder whose name is not plain text cannot be trusted", hint="name a file with --config")
     after = _replace_folders(before, folders)
@@ -149,6 +150,8 @@ def _other_settings(file: SettingsFile) -> list[dict[str, Any]]:
 
 def _replace_folders(text: str, folders: list[str]) -> str:
     """Return a text with other trusted folders; the key is added at the end where it is missing."""
+    import yaml
+
     newline = "\r\n" if "\r\n" in text else "\n"
     entry = ""
     if folders:
@@ -168,6 +171,8 @@ def _replace_folders(text: str, folders: list[str]) -> str:
 
 def _key_lines(text: str) -> tuple[int, int] | None:
     """Return the lines of the key with its value, as start and end of a slice; None without it."""
+    import yaml
+
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == TRUSTED_KEY:

@@ -63,7 +63,7 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
     `given` holds settings by their names, `profile`, `config` and `policy_from` too, each with its option as origin.
     For each key the first one set wins: option, MODERATE_ variable, ALIBABA_CLOUD_REGION_ID (region), project file (the
     profile, then the top), user file (alike), the region of the aliyun profile whose credentials are used, default.
-    What counts of a project file that is not trusted is in `trust`. Commands that ask nobody do without the account's
+    What counts of a project file that is not trusted is in `trust`. Commands without calls do not need the account's
     region. Raises UsageError for anything wrong in any of them.
     """
     refuse_unknown_variables(environment)

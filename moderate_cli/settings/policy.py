@@ -55,7 +55,7 @@ class Policy:
 
     @classmethod
     def open(cls, revision: str) -> Policy:
-        """Find a revision in the repository around the working folder; raises UsageError where there is none."""
+        """Find a revision in the repository around the working folder; raises UsageError where it does not exist."""
         if not revision.strip() or revision.startswith("-") or "\0" in revision:
             raise UsageError(f"--policy-from: {revision!r} is not a revision", hint="name a commit, a branch or a tag")
         top = os.fsdecode(_git("rev-parse", "--show-toplevel")).removesuffix("\n")
@@ -112,9 +112,9 @@ class Policy:
         return self._location(path, inside, self._entries([inside]), required=required)
 
     def read_ignore_file(self, path: str, *, otherwise: Callable[[str], bytes | None]) -> bytes | None:
-        """Return what an ignore file holds at the revision, None where there is none; as in Git, a link is none.
+        """Return the content of an ignore file at the revision, None where there is none; as in Git, links are ignored.
 
-        Files outside of the repository are read by `otherwise`.
+        Files outside of the repository are read by `otherwise`. Raises UsageError where git fails.
         """
         folder, name = os.path.split(path)
         inside = _inside(folder, self._top)

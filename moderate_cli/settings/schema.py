@@ -208,7 +208,7 @@ _ALL = (
         type=value_types.patterns(),
         default=(),
         default_text="all images",
-        help="Only files matching PATTERN in folders (repeatable).",
+        help="Only files matching GLOB in folders (repeatable).",
         example="['*.png', '*.jpg']",
     ),
     Setting(
@@ -216,7 +216,7 @@ _ALL = (
         type=value_types.patterns(),
         default=(),
         default_text="none",
-        help="Skip files matching PATTERN in folders (repeatable).",
+        help="Skip files matching GLOB in folders (repeatable).",
         example="[fixtures/broken]",
     ),
     Setting(

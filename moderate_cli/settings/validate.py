@@ -28,7 +28,7 @@ _HINT = "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or
 def validate_text(text: str, name: str, folder: Path | None = None) -> SettingsFile:
     """Read the text of a settings file; `name` is how errors and origins call it, `folder` is where its paths start.
 
-    Raises UsageError with the line of what is wrong.
+    Raises UsageError with the line of the error.
     """
     refuse_secret_texts(text, name)
     root = parse(text, name)
@@ -74,7 +74,7 @@ class _Checker:
         return self._check_value(setting, plain(entry.part), entry)
 
     def _by_name(self, setting: Setting, entries: dict[str, Entry]) -> dict[str, Any]:
-        """Check each mapping by itself, so that what is wrong with it has its line."""
+        """Check each mapping by itself, so that its errors have its line."""
         values: dict[str, Any] = {}
         for name, entry in entries.items():
             self._know_keys(setting, entry)

@@ -51,10 +51,10 @@ class Selection(Struct, frozen=True):
 
     Where something is to be included, nothing else is; what is excluded never is. `ignore_files` are `.gitignore` and
     `.moderateignore`: those below the folder, and those above it up to the folder that holds `.git`. The user's own
-    `core.excludesFile` and `.git/info/exclude` say nothing here.
+    `core.excludesFile` and `.git/info/exclude` are not used.
 
     What a list names is left out in the same way, and so is what the command line names with `force_exclude`. For those
-    patterns are relative to the working folder, from which ignore files count where nothing holds `.git`.
+    patterns are relative to the working folder, where ignore files start to apply if no folder holds `.git`.
 
     Links that lead out of a folder are followed with `follow_links` only. `read_ignore_file` reads the ignore files.
     """
@@ -309,7 +309,7 @@ class Patterns:
 
 
 def read_patterns(content: bytes) -> list[Pattern]:
-    """Return the patterns of an ignore file; lines that are none say nothing, as in Git."""
+    """Return the patterns of an ignore file; invalid lines are skipped, as in Git."""
     lines = content.removeprefix(codecs.BOM_UTF8).decode("latin-1").split("\n")
     return [pattern for line in lines if (pattern := _parse(line.removesuffix("\r"))) is not None]
 

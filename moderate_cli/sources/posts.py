@@ -18,7 +18,7 @@ from moderate_cli.common.files import FileError, read_text
 from moderate_cli.models import BrokenInput, Item, Post
 
 MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
-MAX_DEPTH = 10  # levels of comments; the service documents no more
+MAX_DEPTH = 10  # levels of comments that are read; those that the service does not document are refused later
 
 # What is text for the service, also where YAML would see a number, a date or a truth value in it.
 TEXT_KEYS = frozenset(
@@ -205,12 +205,12 @@ def shaped(value: Any, folder: Path) -> dict[str, Any]:
 
 
 class _Shaper(Struct, frozen=True):
-    """Brings each part of a post into its shape; `place` is where the part stands."""
+    """Brings each part of a post into its shape; `place` is where the part is."""
 
     folder: Path
 
     def post(self, value: Any, place: Place) -> dict[str, Any]:
-        """Return the whole post."""
+        """Return the whole post; raises PostError."""
         post = _part(value, place, "a post")
         post["mainData"] = self._main(post.get("mainData", {}), (*place, "mainData"))
         if "commentDatas" in post:
@@ -279,7 +279,7 @@ def _unwrapped(value: Any) -> tuple[Any, Place]:
 
 
 def _part(value: Any, place: Place, level: str) -> dict[str, Any]:
-    """Return a mapping of the given level, with its texts as texts, and without keys that say nothing."""
+    """Return a mapping of the given level, with its texts as texts, and without known keys that are null."""
     if not isinstance(value, Mapping):
         message = f"{_written(place) or 'a post'} must be a mapping, not {_type_name(value)}"
         raise PostError(message, hint=f"write {', '.join(_LEVELS[level])} as its keys", path=place)

@@ -183,7 +183,7 @@ def test_each_format_accounts_for_every_input_beyond_the_cap(
     assert result.code == ExitCode.INCOMPLETE
     told = "4,500 inputs were not tried"
     assert "4,500 not tried" in result.stderr  # for csv and jsonl, which have no summary
-    assert "raise --max-calls, or go on with --reuse" in result.stderr
+    assert "raise --max-calls, or continue with --reuse" in result.stderr
     assert told in result.stdout
     document = json.loads((tmp_path / "json").read_text(encoding="utf-8"))
     assert len(document["results"]) == 500

@@ -103,7 +103,7 @@ def test_parts_of_a_post_are_results_of_their_own() -> None:
     assert len({result["partialFingerprints"]["primaryLocationLineHash"] for result in results}) == 6
 
 
-def test_rules_come_from_the_catalogue_and_help() -> None:
+def test_rules_come_from_the_catalog_and_help() -> None:
     [rule] = _run(judged("high", Label("violent_explosion", service="baselineCheck_global")))["tool"]["driver"]["rules"]
     assert rule["shortDescription"]["text"] == "violent_explosion: smoke or fire"
     assert "baselineCheck_global" in rule["fullDescription"]["text"]

@@ -47,7 +47,7 @@ class Thumbnails:
         self.stopped = False
 
     def of(self, outcome: Outcome) -> str | None:
-        """Return a picture as a `data:` address, or None where there is none to be had."""
+        """Return a picture as a `data:` address, or None where there is none."""
         content = None if self.stopped else _content(outcome)
         picture = self._picture(content) if content else None
         if picture is None:

@@ -224,7 +224,7 @@ def _due(credentials: Credentials, now: float) -> float:
 
 
 def _is_same(left: Credentials, right: Credentials) -> bool:
-    """Compare without the expiration, which may be told differently for one key."""
+    """Compare without the expiration, which may differ for the same AccessKey."""
     return (left.access_key_id, left.access_key_secret, left.security_token) == (
         right.access_key_id,
         right.access_key_secret,

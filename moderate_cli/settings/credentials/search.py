@@ -70,7 +70,7 @@ class Search(Struct, frozen=True):
 
 
 class Section(Struct, frozen=True):
-    """The values of one profile, and where it stands."""
+    """The values of one profile, and where it is."""
 
     place: str
     values: Mapping[str, Any]
