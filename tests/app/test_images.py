@@ -170,7 +170,7 @@ def test_a_dry_run_needs_no_account_and_sends_nothing(
     assert sorted(actions.values()) == [("once", 0), ("reuse", 0), *[("send", 1)] * 4, ("skip", 0)]
     assert result.code == ExitCode.INCOMPLETE
     assert calls["ImageModeration"] == 1
-    assert "4 images to send, 1 with the same content as another, 1 known already, 1 refused" in result.stderr
+    assert "4 images to send, 1 duplicate, 1 reused, 1 refused" in result.stderr
     assert "4 billed calls at most: USD 0.0024" in result.stderr
 
 
@@ -413,7 +413,7 @@ def test_a_wrong_endpoint_of_oss_is_a_mistake_of_usage(moderate: Callable, accou
     variables = {**account, "MODERATE_OSS_ENDPOINT": "https://oss.example.com"}
     result = moderate("sync", "oss://bucket/prefix/", variables=variables)
     assert result.code == 2
-    assert "'https://oss.example.com' is no endpoint of OSS" in result.stderr
+    assert "'https://oss.example.com' is not an OSS endpoint" in result.stderr
 
 
 LOCAL = ("-p", "local")
@@ -573,6 +573,6 @@ def test_a_dash_is_no_file(
     for option in ("-o", "--sarif-output"):
         result = moderate("sync", folder, option, "-", variables=account)
         assert result.code == 2
-        assert "- is no name of a file here" in result.stderr
+        assert "- is not a file name here" in result.stderr
     assert not (folder / "-").exists()
     assert not calls

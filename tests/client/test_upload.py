@@ -134,7 +134,7 @@ def test_every_worker_keeps_its_connection_and_a_new_token_closes_none(monkeypat
     first, second = cloud.sessions
     assert first is second
     kept = {adapter._pool_maxsize for adapter in first.session.adapters.values()}
-    assert kept == {SETTINGS["jobs"].kind.high}
+    assert kept == {SETTINGS["jobs"].type.high}
 
 
 def _sha256(content: bytes) -> str:

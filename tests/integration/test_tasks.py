@@ -156,10 +156,10 @@ def test_a_task_that_is_pending_at_the_deadline_is_exit_5(moderate: Callable, st
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--interval", "0"], "interval is 0"),
-        (["--max-frames", "101"], "maxFrameNum is 101"),
-        (["--callback", "http://127.0.0.1:1/"], "seed is missing"),
-        (["--crypt-type", "MD5"], "only SHA256 and SM3"),
+        (["--interval", "0"], "interval must be at least 1, not 0"),
+        (["--max-frames", "101"], "maxFrameNum must be 1 to 100, not 101"),
+        (["--callback", "http://127.0.0.1:1/"], "a callback needs a seed"),
+        (["--crypt-type", "MD5"], "cryptType must be SHA256 or SM3"),
     ],
 )
 def test_options_that_the_service_would_refuse(moderate: Callable, arguments: list[str], words: str) -> None:

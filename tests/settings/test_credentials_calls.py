@@ -216,7 +216,7 @@ def test_the_roles_of_the_ini_file(home: Path) -> None:
         ({"json": {"Credentials": SECRET}}, "no credentials in the answer (CredentialException)"),
         ({"json": _session() | {"x": 1}, "headers": {"x": SECRET}}, ""),
         ({"json": _session(lasts=-9999)}, "the credentials have already expired"),
-        ({"json": _session("CANARY é")}, "the AccessKey ID is empty or has characters"),
+        ({"json": _session("CANARY é")}, "the AccessKey ID is empty or contains invalid characters"),
         ({"json": {"Credentials": {**_session()["Credentials"], "AccessKeyId": 7}}}, "(AttributeError)"),
         ({"body": requests.ConnectionError(f"url: /?Token={TOKEN}")}, "cannot be reached"),
     ],
