@@ -1,4 +1,7 @@
-"""`moderate completion`: the script that completes command lines in a shell, and the candidates that it asks for."""
+"""`moderate completion`: the script that completes command lines in a shell, and the candidates that it asks for.
+
+Typer's own completion loads Rich for each help text, splits words a second time, and in bash loses `--option=VALUE`.
+"""
 
 from __future__ import annotations
 

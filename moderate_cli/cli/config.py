@@ -71,7 +71,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a settings file in which every key is explained and commented out."""
-    from moderate_cli.settings.edit import template_text, write_new  # loads PyYAML
+    from moderate_cli.settings.edit import template_text, write_new
 
     path = user_file() if user else Path(PROJECT_FILE)
     write_new(path, template_text(), force=force, private=user)
@@ -93,7 +93,7 @@ def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom 
 @app.command(cls=PlainCommand)
 def trust(ctx: typer.Context, folder: Folder = None) -> None:
     """Let a folder's moderate.yaml count in full, and all below it; it is noted in your own file."""
-    from moderate_cli.settings.edit import trust  # loads PyYAML
+    from moderate_cli.settings.edit import trust
 
     echo(ctx.obj, trust(_chosen(folder)))
 

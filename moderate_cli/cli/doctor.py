@@ -22,6 +22,7 @@ from moderate_cli.render.json import dump
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.settings.notices import words_about
 
+# Plain escape codes, because Rich would take longer than most checks.
 _COLORS = {"ok": 32, "failed": 31, "skipped": 35}
 
 

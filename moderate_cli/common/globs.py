@@ -302,6 +302,9 @@ class Glob(Struct, frozen=True):
     """The parts of a pattern, one per name; None stands for `**`.
 
     A matching folder includes everything below it. Names that start with a dot are not special.
+
+    The standard library's `glob.iglob` keeps all names of a folder at once, and follows links in circles until the
+    system refuses.
     """
 
     parts: tuple[Matcher | None, ...]

@@ -1,4 +1,8 @@
-"""What can the emulated OSS do? PutObject with upload tokens, and listing for accounts, in path style."""
+"""What can the emulated OSS do? PutObject with upload tokens, and listing for accounts, in path style.
+
+A bucket exists as long as an object is in it. Signatures V1 and V4 in the Authorization header are verified by the
+vendor's description of them; V2 is left out, because the vendor withdrew it.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 The codes come from the error tables of several products of the vendor, which agree on the names but not on each
 HTTP status; Green publishes no list of its own. The most frequent status of each is used here.
+
+Signature V3 (ACS3-HMAC-SHA256) is verified by the vendor's description of it. This is deliberately not the client's
+code: each side is tested against the other and against the vendor's SDK.
 """
 
 from __future__ import annotations

@@ -435,7 +435,7 @@ def _no_engine() -> BodyError:
 
 
 def publish_frame(state: State, endpoint: str, jpeg: bytes) -> str:
-    """Keep a picture among the objects, and return its temporary URL."""
+    """Keep a picture among the objects, and return its temporary URL, which nobody can guess."""
     name = f"{secrets.token_urlsafe(24)}.jpg"
     state.objects.put(_BUCKET, name, jpeg)
     return f"{endpoint}{FRAMES_PATH}{name}"

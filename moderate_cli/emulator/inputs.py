@@ -167,7 +167,12 @@ def _require_sm3() -> None:
 
 
 def read_post(parameters: Mapping[str, str]) -> Post:
-    """Read Service and ServiceParameters of a call, or raise BodyError."""
+    """Read Service and ServiceParameters of a call, or raise BodyError.
+
+    The vendor's page "Multimodal content moderation" (China site) calls `mainData` an array, but its example and the
+    SDK's send an object. It requires a text and images everywhere, but its example has neither in some comments: here a
+    post needs at least one text or one image anywhere.
+    """
     require(parameters, "Service")
     values = read_service_parameters(parameters)
     data_id = read_texts(values, ("dataId",))["dataId"]

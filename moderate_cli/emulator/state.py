@@ -310,7 +310,8 @@ class TaskStore:
 class TaskFiles:
     """One file per finished task, in a folder that only its owner may read.
 
-    Where nothing can be written, because the file system is read-only or full, only this process knows its tasks.
+    Another process with the local engine can be asked for their results. Where nothing can be written, because the file
+    system is read-only or full, only this process knows its tasks.
     """
 
     def __init__(self, folder: Path) -> None:

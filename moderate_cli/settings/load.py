@@ -88,7 +88,10 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
 
 
 def refuse_unknown_variables(environment: Environment) -> None:
-    """Raise UsageError for an unknown variable with our prefix, with the one that may be meant."""
+    """Raise UsageError for an unknown variable with our prefix, with the one that may be meant.
+
+    A mistyped variable must not leave a gate open.
+    """
     for name, text in environment.variables.items():
         if name.startswith(PREFIX) and name not in KNOWN and text and not _KUBERNETES.fullmatch(name):
             near = get_close_matches(name, _CURRENT_VARIABLES, n=1)

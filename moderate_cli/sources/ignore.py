@@ -76,7 +76,10 @@ class Selection(Struct, frozen=True):
 
 
 class LastNames(Struct, frozen=True):
-    """What each name that some patterns match must be, or must start or end with."""
+    """What each name that some patterns match must be, or must start or end with.
+
+    Nearly no name can be matched by any pattern; this shows it without trying the patterns.
+    """
 
     names: frozenset[str] = frozenset()
     starts: tuple[str, ...] = ()

@@ -30,6 +30,7 @@ TEXT_KEYS = frozenset(
 
 Place = tuple[str | int, ...]
 
+# The shape of a post: the vendor's page "Multimodal content moderation".
 _LEVELS = {
     "a post": ("mainData", "commentDatas", "dataId"),
     "mainData": ("mainTitle", "mainContent", "mainImages", "mainPostTime"),

@@ -1,4 +1,8 @@
-"""The connection to the store's file: its schema, locking, transactions and errors."""
+"""The connection to the store's file: its schema, locking, transactions and errors.
+
+Migrations are applied in their order, and are never changed once released. Times are Unix seconds, and text that is not
+valid Unicode is stored as bytes (see `to_column`).
+"""
 
 from __future__ import annotations
 

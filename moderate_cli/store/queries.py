@@ -259,6 +259,10 @@ _JUDGED = "status = 'judged'"
 class Usage(Struct, frozen=True):
     """The calls of a service, those with a finding, and the billed calls, in a period or in all.
 
+    A call is one service asked about one input, so that a batch counts images times services; only judged inputs count.
+    Billed are each frame and each unit of text, and also responses that failed because a part of them was unreadable.
+    Reused verdicts are not stored, and so are not counted again.
+
     `period` is YYYY-MM-DD or YYYY-MM (UTC). The service is None if unknown, as for a task of another machine.
     """
 

@@ -203,6 +203,9 @@ UNTOLD = """
 class Untold(Struct, frozen=True):
     """The result of a task that no finished run has reported.
 
+    Until its end a run may be killed before its table or its report is written, and the service gives a result only
+    once; so a result that no finished run has reported is left to the next one.
+
     `record` has schema 2, or is unchanged if it is unreadable. `judged_at` (Unix seconds) is when it was stored. `run`
     was cut off or is still running. `task` is None if the task was submitted elsewhere.
     """

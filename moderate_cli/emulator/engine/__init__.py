@@ -230,6 +230,9 @@ class Captured(Struct, frozen=True):
 def capture(content: bytes, interval: int, max_frames: int) -> Captured | None:
     """Return every interval-th frame or slice of an image, reduced and in RGB; None for one that has only one.
 
+    The rules are those of the vendor's page of the asynchronous API (March 2026), sections "ServiceParameters" and
+    "Long image detection logic".
+
     Raises ImageTooLargeError or UnreadableImageError, as do the pictures.
     """
     image = open_image(content)

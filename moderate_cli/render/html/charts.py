@@ -112,7 +112,10 @@ def _prefix(label: str) -> str:
 
 
 def treemap(values: Sequence[float], area: Rectangle) -> Iterator[Rectangle]:
-    """Yield a rectangle for each value; the values are positive, the largest first."""
+    """Yield a rectangle for each value, close to a square; the values are positive, the largest first.
+
+    The algorithm is that of Bruls, Huizing and van Wijk, "Squarified Treemaps" (2000).
+    """
     if not values:
         return
     scale = area.width * area.height / sum(values)

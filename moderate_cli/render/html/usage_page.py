@@ -1,4 +1,7 @@
-"""How do statistics look in a browser? The calls over time, a bar per service, and a treemap of labels."""
+"""How do statistics look in a browser? The calls over time, a bar per service, and a treemap of labels.
+
+The charts are drawn with attributes of SVG, which need no style, and so no rule in the page's policy.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which credentials do profiles and roles on this machine give? config.json, credentials.ini, and the ECS role.
 
 Modes and keys of `~/.aliyun/config.json`: `config/profile.go` of aliyun/aliyun-cli. It takes a mode's name in any
-case, and so do we.
+case, and so do we. Sections and keys of credentials.ini: `provider/profile.py` of alibabacloud-credentials 1.0.12.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""How are credentials obtained? A plan is an AccessKey or a provider of the vendor's library, renewed when due."""
+"""How are credentials obtained? A plan is an AccessKey or a provider of the vendor's library, renewed when due.
+
+The library is alibabacloud-credentials (extra `ram`). Its provider classes are used one by one: its own default chain
+has an order, an environment and files of its own.
+"""
 
 from __future__ import annotations
 
