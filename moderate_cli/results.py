@@ -74,6 +74,8 @@ class GatePolicy(Struct, frozen=True):
         return False if isinstance(outcome, Failed | Skipped) else None
 
 
+MAX_CLEAN = 20
+"""Clean inputs that a table or a test report names; more are only counted."""
 NO_GATE = GatePolicy()
 
 

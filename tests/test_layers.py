@@ -106,3 +106,32 @@ def test_the_map_has_no_circle() -> None:
         leaves = {room for room, targets in left.items() if not targets & set(left)}
         assert leaves, f"a circle among {sorted(left)}"
         left = {room: targets for room, targets in left.items() if room not in leaves}
+
+
+def _inside(module: str) -> set[str]:
+    """Return the modules of ours that a module imports, anywhere in it."""
+    known = {_dotted(each) for each in MODULES}
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("moderate_cli"):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in known else str(node.module))
+    return found - {_dotted(module)}
+
+
+def _dotted(module: str) -> str:
+    return f"moderate_cli.{module.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
+
+
+def test_no_modules_import_one_another() -> None:
+    left = {_dotted(module): _inside(module) for module in MODULES}
+    while left:
+        leaves = {name for name, targets in left.items() if not targets & set(left)}
+        assert leaves, f"a circle among {sorted(left)}"
+        left = {name: targets for name, targets in left.items() if name not in leaves}
+
+
+def test_no_two_modules_share_a_name() -> None:
+    names = [Path(module).name for module in MODULES if not module.endswith("__init__.py")]
+    assert sorted(names) == sorted(set(names))

@@ -40,7 +40,8 @@ Known = Callable[[Any, Environment], Iterator[Candidate]]
 def _profiles(values: Mapping[str, Any], environment: Environment) -> Iterator[Candidate]:
     """Yield the profiles of the settings files; a broken file has none."""
     from moderate_cli.settings import LOCAL_PROFILE, Sourced
-    from moderate_cli.settings.locate import locations, read
+    from moderate_cli.settings.load import locations
+    from moderate_cli.settings.locate import read
 
     yield Candidate(LOCAL_PROFILE, "the local engine, without an account")
     config = values.get("config")

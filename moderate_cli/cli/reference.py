@@ -37,7 +37,7 @@ from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
-from moderate_cli.render.listing import ListFormat, Listing, Row, show
+from moderate_cli.render.listing import ListFormat, Listing, Row, write_csv, write_json
 
 
 def schema(ctx: typer.Context) -> None:
@@ -98,6 +98,21 @@ def show_or_refuse(
     given = {**filters, "match": options.match}
     words = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
     raise NothingMatchedError(f"none of the known {listing.name} match {words}", hint=hint)
+
+
+def show(listing: Listing, choice: ListFormat, environment: Environment, *, color: str) -> None:
+    """Write a listing to standard output; `auto` is a table on a terminal, and JSON elsewhere."""
+    stream = environment.stdout
+    if choice is ListFormat.AUTO:
+        choice = ListFormat.TABLE if stream.isatty() else ListFormat.JSON
+    if choice is ListFormat.JSON:
+        write_json(listing, stream)
+    elif choice is ListFormat.CSV:
+        write_csv(listing, stream)
+    elif listing.rows:
+        from moderate_cli.render.listing_table import write_table  # loads Rich
+
+        write_table(listing, stream, width=environment.width(), color=environment.wants_color(color, stream))
 
 
 def nearest(name: str, kind: str, known: Iterable[str]) -> str:

@@ -197,8 +197,13 @@ def stats(
     with open_output(output.output, environment.stdout) as stream:
         if choice is StatsFormat.HTML:
             stream.write(_page(found, list(usage.words()), environment.clock()))
-        else:
-            write_stats(_statistics(found), choice, stream, environment, color=output.color)
+        elif choice is not StatsFormat.TABLE:
+            write_stats(_statistics(found), choice, stream)
+        elif used:
+            from moderate_cli.render.usage_bars import write_bars  # loads Rich
+
+            color = environment.wants_color(output.color, stream)
+            write_bars(_statistics(found), stream, width=environment.width(), color=color)
         stream.flush()
     if not used:
         for line in ("no call found", *unknown_names([], asked.services)):

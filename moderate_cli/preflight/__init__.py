@@ -20,7 +20,6 @@ from moderate_cli.preflight.formats import (
     Format,
     check_bytes,
     check_pixels,
-    notes_on,
     sniff,
 )
 
@@ -61,7 +60,7 @@ def check_file(file: BufferedReader, size: int) -> Checked:
     cannot be read.
     """
     # Imported here because many runs read no header: all their images are URLs, or known already.
-    from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, opened_window, read_header
+    from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, notes_on, opened_window, read_header
 
     check_bytes(size)
     with opened_window(file, size) as window:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from moderate_cli.common.errors import RefusedError
-
-if TYPE_CHECKING:
-    from moderate_cli.preflight.headers import Header
 
 HEAD_SIZE = 4096  # bytes: enough for every magic number, and for the prologue of an SVG
 
@@ -135,13 +132,3 @@ def check_pixels(found: Format, width: int, height: int) -> None:
         message = f"{width:,} x {height:,} pixels are more than the 167 million that the service accepts"
     if message:
         raise RefusedError(message, code="too_large", api_code=406, hint=_SCALE_DOWN)
-
-
-def notes_on(header: Header, size: int) -> tuple[str, ...]:
-    """Return notes on an image whose file has `size` bytes."""
-    notes = []
-    if min(header.width, header.height) < SMALL_SIDE:
-        notes.append(SMALL)
-    if header.end > size:
-        notes.append(CUT_OFF)
-    return tuple(notes)

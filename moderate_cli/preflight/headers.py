@@ -13,11 +13,14 @@ from io import BufferedReader
 from msgspec import Struct
 
 from moderate_cli.preflight.formats import (
+    CUT_OFF,
     GIF_EXTENSION,
     GIF_IMAGE,
     GIF_SCREEN_END,
     GIF_TRAILER,
     HEAD_SIZE,
+    SMALL,
+    SMALL_SIDE,
     Box,
     Format,
     gif_palette_size,
@@ -449,3 +452,13 @@ def read_header(found: Format, window: Window) -> Header:
     if header.width == 0 or header.height == 0:
         raise DamagedError("it has no pixels")
     return header
+
+
+def notes_on(header: Header, size: int) -> tuple[str, ...]:
+    """Return notes on an image whose file has `size` bytes."""
+    notes = []
+    if min(header.width, header.height) < SMALL_SIDE:
+        notes.append(SMALL)
+    if header.end > size:
+        notes.append(CUT_OFF)
+    return tuple(notes)

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Outcome
-from moderate_cli.results import NO_GATE, GatePolicy, RunSummary, Suppression
+from moderate_cli.results import MAX_CLEAN, NO_GATE, GatePolicy, RunSummary, Suppression
 
 
 class Format(StrEnum):
@@ -25,9 +25,6 @@ class Format(StrEnum):
     GITHUB = "github"
     HTML = "html"
 
-
-MAX_CLEAN = 20
-"""Clean inputs that a table or a test report names; more are only counted."""
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
 _NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})

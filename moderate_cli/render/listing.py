@@ -9,7 +9,6 @@ from typing import Any, TextIO
 
 from msgspec import Struct, field
 
-from moderate_cli.common.environment import Environment
 from moderate_cli.common.text import safe_text
 from moderate_cli.render.json import dump
 
@@ -51,34 +50,20 @@ class Listing(Struct, frozen=True, kw_only=True):
     marks: tuple[str, ...] = ()
 
 
-def show(listing: Listing, choice: ListFormat, environment: Environment, *, color: str) -> None:
-    """Write a listing to standard output; `auto` is a table on a terminal, and JSON elsewhere."""
-    stream = environment.stdout
-    if choice is ListFormat.AUTO:
-        choice = ListFormat.TABLE if stream.isatty() else ListFormat.JSON
-    if choice is ListFormat.JSON:
-        _write_json(listing, stream)
-    elif choice is ListFormat.CSV:
-        _write_csv(listing, stream)
-    elif listing.rows:
-        from moderate_cli.render.listing_table import write_table
-
-        write_table(listing, stream, width=environment.width(), color=environment.wants_color(color, stream))
-
-
 def safe_cell(text: str) -> str:
     """Return text for a cell of a CSV file, with an apostrophe before what a spreadsheet would calculate."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def _write_json(listing: Listing, stream: TextIO) -> None:
+def write_json(listing: Listing, stream: TextIO) -> None:
     """Write one document with one row a line."""
     head = {"source": listing.source, "date": listing.date, **listing.facts}
     rows = ",\n".join(dump(row.data) for row in listing.rows)
     stream.write(f'{dump(head)[:-1]},"{listing.name}":[' + (f"\n{rows}\n" if rows else "") + "]}\n")
 
 
-def _write_csv(listing: Listing, stream: TextIO) -> None:
+def write_csv(listing: Listing, stream: TextIO) -> None:
+    """Write a header and a row a row."""
     writer = csv.writer(stream, lineterminator="\r\n")  # RFC 4180
     writer.writerow(listing.fields)
     writer.writerows([_cell(row.data[name]) for name in listing.fields] for row in listing.rows)

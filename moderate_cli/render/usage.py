@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TextIO
 
 from msgspec import Struct
 
-from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text
@@ -98,10 +97,8 @@ def choose_stats_format(choice: StatsFormat, *, to_terminal: bool) -> StatsForma
     return StatsFormat.TABLE if to_terminal else StatsFormat.JSONL
 
 
-def write_stats(
-    statistics: Statistics, choice: StatsFormat, stream: TextIO, environment: Environment, *, color: str
-) -> None:
-    """Write statistics in any format but html; a table without rows is empty. Raises ValueError for auto and html."""
+def write_stats(statistics: Statistics, choice: StatsFormat, stream: TextIO) -> None:
+    """Write statistics for programs: JSON Lines, JSON or CSV. Raises ValueError for the other formats."""
     match choice:
         case StatsFormat.JSONL:
             stream.writelines(dump(row) + "\n" for row in _data(statistics))
@@ -109,12 +106,6 @@ def write_stats(
             _write_json(statistics, stream)
         case StatsFormat.CSV:
             _write_csv(statistics, stream)
-        case StatsFormat.TABLE:
-            if not statistics.rows:
-                return
-            from moderate_cli.render.usage_bars import write_bars
-
-            write_bars(statistics, stream, width=environment.width(), color=environment.wants_color(color, stream))
         case _:
             raise ValueError(f"{choice} is not written here")
 

@@ -38,8 +38,8 @@ from moderate_cli.models import (
     Verdict,
     highest,
 )
-from moderate_cli.render import MAX_CLEAN
 from moderate_cli.results import (
+    MAX_CLEAN,
     NO_GATE,
     Finding,
     GatePolicy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from moderate_cli.catalog.services import default_service
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import shortened
-from moderate_cli.settings.locate import Location, locations, open_policy, read
+from moderate_cli.settings.locate import CONFIG_VARIABLE, PROJECT_FILE, Location, nearest, read, under_home, user_file
 from moderate_cli.settings.resolved import (
     LOCAL_PROFILE,
     FilesRead,
@@ -30,6 +31,7 @@ from moderate_cli.settings.trust import TRUSTED_KEY, untrusted_layer, why_truste
 if TYPE_CHECKING:
     from moderate_cli.settings.policy import Policy
 
+POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 PREFIX = "MODERATE_"
 PROFILE_VARIABLE = "MODERATE_PROFILE"
 DEFAULT_ORIGIN = "default"
@@ -85,6 +87,32 @@ def resolve(given: Layer, environment: Environment, *, with_account: bool = True
         found.update(_local_layer({**variables, **options}))
     settings = _settings(found, profile)
     return replace(settings, region_is_the_accounts=bool(account), files=files.report(counted), policy=policy)
+
+
+def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
+    """Return the locations of the project's file and of the user's; the values of the first one win.
+
+    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. With
+    a policy, files inside the repository are read at its revision. Raises UsageError for a link there.
+    """
+    asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
+    path = user_file()
+    user = Location(path, under_home(path))
+    if policy is None:
+        return (Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)), user
+    project = policy.named(Path(asked)) if asked else policy.nearest(PROJECT_FILE)
+    return project, (policy.named(path, required=False) if policy.holds(path) else user)
+
+
+def open_policy(given: Layer, environment: Environment) -> Policy | None:
+    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
+    option = given.get("policy_from")
+    revision = option.value if option else environment.variable(POLICY_VARIABLE)
+    if revision is None:
+        return None
+    from moderate_cli.settings.policy import Policy  # runs git, for those who ask for it alone
+
+    return Policy.open(str(revision))
 
 
 def refuse_unknown_variables(environment: Environment) -> None:

@@ -8,21 +8,15 @@ import stat
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from msgspec import Struct
 
-from moderate_cli.common.environment import Environment
 from moderate_cli.common.files import FileError, check_size, decode, read_bytes, upward
-from moderate_cli.settings.resolved import Layer
-
-if TYPE_CHECKING:
-    from moderate_cli.settings.policy import Policy
 
 PROJECT_FILE = "moderate.yaml"
 USER_FILE = "config.yaml"
 CONFIG_VARIABLE = "MODERATE_CONFIG"
-POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 _MAX_BYTES = 1_000_000  # of a settings file
 
 
@@ -74,32 +68,6 @@ class Location(Struct, frozen=True):
         if self.is_refused or self.revision is not None:
             raise FileError.missing(self.name, what=what, hint=self.how_to_name or hint)
         return read_bytes(self.path, limit, name=self.name, what=what, hint=hint, regular_only=regular_only)
-
-
-def locations(given: Layer, environment: Environment, policy: Policy | None = None) -> tuple[Location, Location]:
-    """Return the locations of the project's file and of the user's; the values of the first one win.
-
-    The project's is what `--config` or MODERATE_CONFIG names, else the nearest one upward from the working folder. With
-    a policy, files inside the repository are read at its revision. Raises UsageError for a link there.
-    """
-    asked = (given["config"].value if "config" in given else None) or environment.variable(CONFIG_VARIABLE)
-    path = user_file()
-    user = Location(path, under_home(path))
-    if policy is None:
-        return (Location(Path(asked), str(asked), required=True) if asked else nearest(PROJECT_FILE)), user
-    project = policy.named(Path(asked)) if asked else policy.nearest(PROJECT_FILE)
-    return project, (policy.named(path, required=False) if policy.holds(path) else user)
-
-
-def open_policy(given: Layer, environment: Environment) -> Policy | None:
-    """Return the policy that `--policy-from` or its variable asks for, None where neither does; raises UsageError."""
-    option = given.get("policy_from")
-    revision = option.value if option else environment.variable(POLICY_VARIABLE)
-    if revision is None:
-        return None
-    from moderate_cli.settings.policy import Policy  # runs git, for those who ask for it alone
-
-    return Policy.open(str(revision))
 
 
 def user_file() -> Path:

@@ -205,7 +205,7 @@ def test_beside_a_file_of_the_new_name_the_former_is_left_alone(moderate: Callab
         (folder / name).write_text("- {path: x, label: y, reason: z}\n")
     result = moderate("allow", "a.png", *AT)
     assert result.stderr == (
-        f"moderate: {FORMER} does not count: {SUPPRESSIONS_FILE} beside it does\n"
+        f"moderate: {FORMER} is ignored: {SUPPRESSIONS_FILE} beside it takes precedence\n"
         f"moderate: {SUPPRESSIONS_FILE}:2 suppresses violent_gun in a.png\n"
     )
     assert len(_entries(folder / FORMER)) == 1

@@ -101,7 +101,10 @@ def test_each_place_is_used_in_its_order_and_named(judge: Callable, home: Path, 
         ({"access_key_id": "LTAInobody"}, "the AccessKey ID is unknown"),
         ({"access_key_secret": "CANARYwrong"}, "secret is probably wrong"),
         ({"mode": "StsToken", "sts_token": "CANARYwrong", "access_key_id": "STS.temporary"}, "security token"),
-        ({"mode": "StsToken", "sts_token": "CANARY\nwrong"}, "the security token is empty or contains invalid characters"),
+        (
+            {"mode": "StsToken", "sts_token": "CANARY\nwrong"},
+            "the security token is empty or contains invalid characters",
+        ),
         ({"mode": "RamRoleArn"}, "ram_role_arn is missing"),
     ],
 )

@@ -7,8 +7,8 @@ from builders import call, judged
 from msgspec.structs import replace
 from render_builders import shown
 
-from moderate_cli.render import MAX_CLEAN, Format, clean_wanted
-from moderate_cli.results import RunSummary
+from moderate_cli.render import Format, clean_wanted
+from moderate_cli.results import MAX_CLEAN, RunSummary
 
 NAMES_NONE = (Format.SARIF, Format.GITHUB, Format.MARKDOWN)
 NAMES_FEW = (Format.TABLE, Format.JUNIT)

@@ -13,9 +13,9 @@ from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import TESTS, pending_image
 
 from moderate_cli.models import Label, Outcome, RiskLevel
-from moderate_cli.render import MAX_CLEAN, Format
+from moderate_cli.render import Format
 from moderate_cli.render import junit as module
-from moderate_cli.results import GatePolicy, RunSummary, Suppression, is_clean
+from moderate_cli.results import MAX_CLEAN, GatePolicy, RunSummary, Suppression, is_clean
 
 
 @cache

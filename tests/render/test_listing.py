@@ -8,8 +8,9 @@ import json
 
 import pytest
 
+from moderate_cli.cli.reference import show
 from moderate_cli.common.environment import Environment
-from moderate_cli.render.listing import ListFormat, Listing, Row, safe_cell, show
+from moderate_cli.render.listing import ListFormat, Listing, Row, safe_cell
 
 HARMFUL = [
     "=1+1",

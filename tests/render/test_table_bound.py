@@ -10,9 +10,9 @@ from render_builders import shown
 from samples import pending_image, post_outcome
 
 from moderate_cli.models import Outcome
-from moderate_cli.render import MAX_CLEAN, Format
+from moderate_cli.render import Format
 from moderate_cli.render.table import MAX_ROWS
-from moderate_cli.results import RunSummary
+from moderate_cli.results import MAX_CLEAN, RunSummary
 
 
 def _run(harmless: int) -> list[Outcome]:

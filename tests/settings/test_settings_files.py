@@ -10,8 +10,9 @@ import pytest
 from worlds import World
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.settings import Sourced, locate
-from moderate_cli.settings.locate import locations, read, user_file
+from moderate_cli.settings import Sourced, load, locate
+from moderate_cli.settings.load import locations
+from moderate_cli.settings.locate import read, user_file
 
 
 @pytest.fixture
@@ -161,6 +162,6 @@ def test_the_users_file_lies_where_the_system_keeps_them(world: World, tmp_path:
 def test_the_users_file_has_its_whole_name_outside_the_home(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "user_file", lambda: tmp_path / "config.yaml")
+    monkeypatch.setattr(load, "user_file", lambda: tmp_path / "config.yaml")
     (tmp_path / "config.yaml").write_text("jobs: 3")
     assert world.resolve().origins["jobs"] == f"{tmp_path / 'config.yaml'}:1"
