@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 import typer
-from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields
+from msgspec import Struct
 
 from moderate_cli.common.text import echo
 
@@ -40,7 +39,7 @@ def describe(group: type[Struct], **options: Any) -> None:
 
     A field has Typer's option, or an annotated type that holds one, or a list of an option and its `FormerName`.
     """
-    if tuple(options) != tuple(field.name for field in fields(group)):
+    if tuple(options) != group.__struct_fields__:
         raise TypeError(f"the options of {group.__name__} are not its fields")
     _FACES[group] = {name: _face(option) for name, option in options.items()}
 
@@ -122,31 +121,35 @@ def _rank(ctx: typer.Context, name: str) -> int:
 
 def _grouped(group: type[Struct], values: dict[str, Any]) -> Any:
     """Return a group of options, made of values that it takes out of those given."""
-    parts = _groups(get_type_hints(group))
+    parts = _groups(_hints(group))
     return group(
         **{
-            field.name: _grouped(parts[field.name], values) if field.name in parts else values.pop(field.name)
-            for field in fields(group)
+            name: _grouped(parts[name], values) if name in parts else values.pop(name)
+            for name in group.__struct_fields__
         }
     )
 
 
 def _fields(group: type[Struct]) -> list[inspect.Parameter]:
     """Return a parameter for each field of a group, and for those of the groups in it."""
-    hints = get_type_hints(group, include_extras=True)
+    hints = _hints(group)
     parts, faces = _groups(hints), _FACES.get(group, {})
+    # Those of the last fields; msgspec's `fields` would work out all types once more.
+    defaults = dict(zip(reversed(group.__struct_fields__), reversed(group.__struct_defaults__), strict=False))
     parameters = []
-    for field in fields(group):
-        if field.name in parts:
-            parameters += _fields(parts[field.name])
+    for name in group.__struct_fields__:
+        if name in parts:
+            parameters += _fields(parts[name])
             continue
-        hint = hints[field.name]
-        if field.name in faces:
-            hint = Annotated[(hint, *faces[field.name])]
-        default = inspect.Parameter.empty if field.default is NODEFAULT else field.default
-        kind = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hint))
+        hint = Annotated[(hints[name], *faces[name])] if name in faces else hints[name]
+        default, kind = defaults.get(name, inspect.Parameter.empty), inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
     return parameters
+
+
+@cache
+def _hints(group: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(group, include_extras=True)
 
 
 def _groups(hints: Mapping[str, Any]) -> dict[str, type[Struct]]:
