@@ -283,8 +283,8 @@ class Submission(Struct, frozen=True, kw_only=True):
         return repr_without(self, "raw")
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
-    """The outcome of one item. `sha256` and `size` (bytes) are known for local files only.
+class Known(Struct, frozen=True, kw_only=True):
+    """What is known of one item while it is judged. `sha256` and `size` (bytes) are known for local files only.
 
     `notes` are remarks about the image that do not affect the verdict; they are counted, so their texts repeat.
     `extents` are the frames, pages or slices of an image with more than one picture. `at` is in Unix seconds.
@@ -297,6 +297,10 @@ class Outcome(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     extents: tuple[Extent, ...] = ()
     at: float | None = None
+
+
+class Outcome(Known, frozen=True, kw_only=True):
+    """What became of one item: one of the kinds below."""
 
 
 class Judged(Outcome, frozen=True, kw_only=True):

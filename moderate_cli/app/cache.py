@@ -28,6 +28,7 @@ from moderate_cli.models import (
     Item,
     Json,
     Judged,
+    Known,
     LocalFile,
     Outcome,
     Pending,
@@ -133,7 +134,7 @@ class RunRecorder:
     def submit(
         self,
         kind: TaskKind,
-        known: Outcome,
+        known: Known,
         client: GreenClient,
         call: Callable[[], Submission],
         *,
@@ -234,7 +235,7 @@ def as_item(task: Task) -> Item:
     return Item(task.source, queued, data_id=task.data_id)
 
 
-def _new_task(kind: TaskKind, known: Outcome, client: GreenClient, post: Json | None, question: str | None) -> NewTask:
+def _new_task(kind: TaskKind, known: Known, client: GreenClient, post: Json | None, question: str | None) -> NewTask:
     return NewTask(
         kind=kind,
         operation=known.call.operation,
@@ -286,7 +287,7 @@ class ResultCache(Struct, frozen=True):
     queued: bool = False
     engine: Engine = "cloud"
 
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
         sha256 = known.sha256
         if sha256 is None:
@@ -358,7 +359,7 @@ class Plan(Struct, frozen=True):
     planned: OrderedDict[str, None] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return an earlier answer, or that the same content is sent once already."""
         remembered = self.cache.get(known, fingerprint)
         if remembered is not None or known.sha256 is None:
@@ -384,7 +385,7 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def _reused(known: Outcome, answer: Answer) -> Judged:
+def _reused(known: Known, answer: Answer) -> Judged:
     """Return an earlier answer as the outcome of an image, for which no attempt was made."""
     said = read_verdict(answer.record)
     call = replace(said.call, attempts=0, elapsed_ms=None)
@@ -403,7 +404,7 @@ def _reused(known: Outcome, answer: Answer) -> Judged:
     )
 
 
-def _reused_task(known: Outcome, task: Task) -> Pending:
+def _reused_task(known: Known, task: Task) -> Pending:
     """Return a task that is pending about the same content as the outcome of an image."""
     return Pending(
         item=known.item,

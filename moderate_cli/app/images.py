@@ -26,7 +26,7 @@ from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
 from moderate_cli.common.text import echo
-from moderate_cli.models import Engine, ImageUrl, Item, OssObject, Outcome, RemoteImage, RiskLevel
+from moderate_cli.models import Engine, ImageUrl, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
 from moderate_cli.render.output import open_output
 from moderate_cli.render.summary import plan_lines, plan_renderer
@@ -339,7 +339,7 @@ def checked(options: AsyncOptions) -> AsyncOptions:
 def _recorded(session: Session, ask: Ask, question: str) -> Ask:
     """Return what asks as `ask` does, and notes each task down before it is sent and once its id is known."""
 
-    def recorded(client: GreenClient, known: Outcome, image: RemoteImage) -> Submission:
+    def recorded(client: GreenClient, known: Known, image: RemoteImage) -> Submission:
         def submit() -> Submission:
             return cast(Submission, ask(client, known, image))
 
@@ -409,7 +409,7 @@ def check_option(data_id: str | None) -> None:
         raise UsageError(f"--data-id {data_id!r}: {error.message}", hint=error.hint) from error
 
 
-def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:
+def data_id_from(choice: DataIdFrom | None) -> Callable[[Known], str] | None:
     """Return what makes the data id of an image, or None for no id.
 
     Characters that an id may not hold become `_`, and of a path that is too long the end is kept. What has no hash,
@@ -418,7 +418,7 @@ def data_id_from(choice: DataIdFrom | None) -> Callable[[Outcome], str] | None:
     if choice is None:
         return None
 
-    def identify(known: Outcome) -> str:
+    def identify(known: Known) -> str:
         if choice is DataIdFrom.SHA256 and known.sha256 is not None:
             return known.sha256
         image = known.item.image

@@ -13,7 +13,7 @@ from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, Reque
 from moderate_cli.client import GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Item, Json, Outcome, Pending
+from moderate_cli.models import Item, Json, Known, Outcome, Pending
 from moderate_cli.scanning import CallBudget, Executor, Judge
 from moderate_cli.scanning.post_judge import PostJudge, Submit, service_name, submit_post
 from moderate_cli.settings import Settings
@@ -74,7 +74,7 @@ def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
 def _recorded(session: Session) -> Submit:
     """Return what submits a post, and notes it down before it is sent and once its id is known."""
 
-    def submit(client: GreenClient, known: Outcome, content: Json) -> Submission:
+    def submit(client: GreenClient, known: Known, content: Json) -> Submission:
         def call() -> Submission:
             return submit_post(client, known, content)
 

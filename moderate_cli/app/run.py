@@ -25,6 +25,7 @@ from moderate_cli.models import (
     Failed,
     Json,
     Judged,
+    Known,
     LocalFile,
     Outcome,
     Pending,
@@ -426,7 +427,7 @@ def billed(outcome: Outcome) -> Billed:
     return _NOTHING
 
 
-def _parts(known: Outcome) -> int | None:
+def _parts(known: Known) -> int | None:
     """Return of how many frames or slices an image consists, or None where nobody has counted them."""
     if not isinstance(known.item.image, LocalFile):
         return None
@@ -440,10 +441,10 @@ def _post(outcome: Outcome) -> Json | None:
     return image.post if isinstance(image, QueuedTask) else None
 
 
-def async_cost(options: AsyncOptions) -> Callable[[Outcome], int]:
+def async_cost(options: AsyncOptions) -> Callable[[Known], int]:
     """Return what tells for how many frames or slices a queued image is billed at most."""
 
-    def cost(known: Outcome) -> int:
+    def cost(known: Known) -> int:
         return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
 
     return cost

@@ -31,7 +31,7 @@ from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, ModerateError, UsageError
 from moderate_cli.common.text import echo, with_hint
-from moderate_cli.models import Failed, Item, Outcome, QueuedTask
+from moderate_cli.models import Failed, Item, Known, Outcome, QueuedTask
 from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
 from moderate_cli.results import verdict_of
@@ -215,7 +215,7 @@ def outcome_of(callback: Callback, store: Store | None) -> Outcome:
     item = as_item(task) if task else Item(req_id, QueuedTask(req_id, kind_of(req_id)))
     queued = cast(QueuedTask, item.image)
     call = call_about(queued, _operation(queued))
-    known = Outcome(item=item, call=call, sha256=queued.sha256, size=queued.size, extents=queued.extents)
+    known = Known(item=item, call=call, sha256=queued.sha256, size=queued.size, extents=queued.extents)
     try:
         verdict = read_verdict_of(callback, call, data_id=sent_data_id(queued), post=queued.post)
     except ModerateError as error:

@@ -43,6 +43,7 @@ from moderate_cli.models import (
     ImageUrl,
     Item,
     Judged,
+    Known,
     LocalFile,
     NotTried,
     OssObject,
@@ -63,13 +64,13 @@ _QUERY = re.compile("[?#]")
 log = logging.getLogger(__name__)
 
 # Makes one call about an image that the service can read: the verdict, or the id under which the image is queued.
-Ask = Callable[[GreenClient, Outcome, RemoteImage], Verdict | Submission]
+Ask = Callable[[GreenClient, Known, RemoteImage], Verdict | Submission]
 # Handles an image that may be sent: what is known of it, its open file if it is a local one, and its billed calls.
-Send = Callable[[Outcome, BufferedReader | None, int], Outcome]
+Send = Callable[[Known, BufferedReader | None, int], Outcome]
 # The data id of an image, by what is known of it once it was read.
-Identify = Callable[[Outcome], str]
+Identify = Callable[[Known], str]
 # How many billed calls an image takes, by what is known of it once it was read.
-Cost = Callable[[Outcome], int]
+Cost = Callable[[Known], int]
 
 
 class _Turn(Struct):
@@ -129,7 +130,7 @@ class CallBudget:
 class Cache(Protocol):
     """Earlier outcomes by the content of their images; safe to share between threads."""
 
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return an earlier outcome of the same content, as the outcome of this image, or None.
 
         `fingerprint` is that of its file while it was read, None if the file changed meanwhile or there is none.
@@ -142,7 +143,7 @@ class Cache(Protocol):
 class NullCache:
     """A cache that is always empty."""
 
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> None:
+    def get(self, known: Known, fingerprint: FileStat | None) -> None:
         """Return None."""
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
@@ -162,7 +163,7 @@ class Sampling(Struct, frozen=True):
     most: int
 
 
-def one_call(known: Outcome) -> int:
+def one_call(known: Known) -> int:
     """Return 1, the cost of an image that one service judges."""
     return 1
 
@@ -186,7 +187,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one item; raises nothing, for an error is an outcome too."""
-        known = Outcome(item=item, call=self.call)
+        known = Known(item=item, call=self.call)
         try:
             try:
                 return self._judged(known, is_last=False)
@@ -195,7 +196,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
         except Exception as error:  # noqa: BLE001 - the other items must still get their outcomes
             return self._stored(without_verdict(known, unforeseen(known, error)), None)
 
-    def _judged(self, known: Outcome, *, is_last: bool) -> Outcome:
+    def _judged(self, known: Known, *, is_last: bool) -> Outcome:
         fingerprint: FileStat | None = None
         image = known.item.image
         try:
@@ -227,7 +228,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
                 raise
             return self._stored(without_verdict(known, error), fingerprint)
 
-    def _read(self, known: Outcome, file: BufferedReader, size: int) -> Outcome:
+    def _read(self, known: Known, file: BufferedReader, size: int) -> Known:
         """Return what is known of a file once it was checked and hashed."""
         checked = checked_file(file, size) if self.preflight else None
         with _reading():
@@ -241,7 +242,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
             return extents
         return tuple(replace(extent, interval=sampling.interval, most=sampling.most) for extent in extents)
 
-    def _identified(self, known: Outcome) -> Outcome:
+    def _identified(self, known: Known) -> Known:
         if self.identify is None or known.item.data_id is not None:
             return known
         return replace(known, item=replace(known.item, data_id=self.identify(known)))
@@ -261,7 +262,7 @@ class Sender(Struct, frozen=True, kw_only=True):
     ask: Ask
     budget: CallBudget = field(default_factory=CallBudget)
 
-    def __call__(self, known: Outcome, file: BufferedReader | None, calls: int) -> Judged | Pending:
+    def __call__(self, known: Known, file: BufferedReader | None, calls: int) -> Judged | Pending:
         """Return the outcome; raises ModerateError if there is none, and CallCapError before a call over the cap."""
         self.budget.take(calls)
         try:
@@ -270,7 +271,7 @@ class Sender(Struct, frozen=True, kw_only=True):
             self.budget.give_back(calls)  # no call was made
             raise
 
-    def _upload_and_ask(self, known: Outcome, file: BufferedReader | None, client: GreenClient) -> Verdict | Submission:
+    def _upload_and_ask(self, known: Known, file: BufferedReader | None, client: GreenClient) -> Verdict | Submission:
         image = known.item.image
         if file is not None and isinstance(image, LocalFile):
             uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=known.sha256)
@@ -281,7 +282,7 @@ class Sender(Struct, frozen=True, kw_only=True):
             return self._ask_about_object(known, image, client)
         raise InputError("not an image", code="not_an_image")
 
-    def _ask_about_object(self, known: Outcome, image: OssObject, client: GreenClient) -> Verdict | Submission:
+    def _ask_about_object(self, known: Known, image: OssObject, client: GreenClient) -> Verdict | Submission:
         """Ask about an object of the account's own; its region is the client's unless the user gave one."""
         try:
             return self.ask(client, known, image if image.region else replace(image, region=client.region))
@@ -299,7 +300,7 @@ class ImageCall(Struct, frozen=True):
     info_types: Sequence[str] = ()
     options: AsyncOptions | None = None
 
-    def __call__(self, client: GreenClient, known: Outcome, image: RemoteImage) -> Verdict | Submission:
+    def __call__(self, client: GreenClient, known: Known, image: RemoteImage) -> Verdict | Submission:
         """Make the call; raises ModerateError as the client's methods do."""
         services, item = known.call.services, known.item
         if known.call.operation == Operation.IMAGE_BATCH_MODERATION:
@@ -320,12 +321,12 @@ class ImageCall(Struct, frozen=True):
         )
 
 
-def plan(known: Outcome, file: BufferedReader | None, calls: int) -> Planned:
+def plan(known: Known, file: BufferedReader | None, calls: int) -> Planned:
     """Return what would be sent, without sending it."""
     return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=calls)
 
 
-def answered(known: Outcome, response: Verdict | Submission) -> Judged | Pending:
+def answered(known: Known, response: Verdict | Submission) -> Judged | Pending:
     """Return the outcome of an item with a verdict, or one that was queued."""
     if isinstance(response, Verdict):
         return judged(known, response)
@@ -337,7 +338,7 @@ def answered(known: Outcome, response: Verdict | Submission) -> Judged | Pending
     )
 
 
-def judged(known: Outcome, verdict: Verdict) -> Judged:
+def judged(known: Known, verdict: Verdict) -> Judged:
     """Return the outcome of an item with a verdict, which tells how much of the item it covers."""
     if known.extents:
         verdict = replace(verdict, coverage=covered(verdict, known.extents))
@@ -380,7 +381,7 @@ def _is_sampled(extent: Extent, judged: int) -> bool:
     return judged >= max(1, extent.total // (extent.interval or 1))
 
 
-def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
+def without_verdict(known: Known, error: ModerateError) -> Skipped | Failed:
     """Return the outcome of an item without a verdict because of an error, with what could be read of a response."""
     attempts = error.attempts if isinstance(error, ServiceError) else 0
     repeated = isinstance(error, ServiceError) and error.repeated
@@ -391,7 +392,7 @@ def without_verdict(known: Outcome, error: ModerateError) -> Skipped | Failed:
     return Failed(**_common_fields(known, call), error=error, verdict=verdict)
 
 
-def _common_fields(known: Outcome, call: Call) -> dict[str, Any]:
+def _common_fields(known: Known, call: Call) -> dict[str, Any]:
     """Return the fields that every outcome of an item has."""
     return {
         "item": known.item,
@@ -403,7 +404,7 @@ def _common_fields(known: Outcome, call: Call) -> dict[str, Any]:
     }
 
 
-def unforeseen(known: Outcome, error: Exception) -> BugError:
+def unforeseen(known: Known, error: Exception) -> BugError:
     """Return the error of an item for an unexpected exception; the log has its traceback."""
     log.debug("%s: unexpected error", known.item.source, exc_info=error)
     return BugError(error)

@@ -19,7 +19,7 @@ from moderate_cli.common.errors import (
     ServiceError,
     StoppedError,
 )
-from moderate_cli.models import Call, Failed, Item, Judged, Outcome, Pending, QueuedTask, Verdict
+from moderate_cli.models import Call, Failed, Item, Judged, Known, Outcome, Pending, QueuedTask, Verdict
 from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import judged, unforeseen, without_verdict
 
@@ -155,7 +155,7 @@ class TaskJudge(Struct, frozen=True):
         except Exception as error:  # noqa: BLE001 - the other tasks must still get their outcomes
             return without_verdict(known, unforeseen(known, error))
 
-    def _answer(self, known: Outcome, task: QueuedTask) -> Outcome:
+    def _answer(self, known: Known, task: QueuedTask) -> Outcome:
         if task.problem is not None:
             return without_verdict(known, task.problem)
         client = self.client_for(task)
@@ -206,12 +206,12 @@ def call_about(task: QueuedTask, operation: str) -> Call:
     return Call(operation=operation, services=task.services, region=task.region, endpoint=task.endpoint or "")
 
 
-def _known(item: Item, task: QueuedTask) -> Outcome:
+def _known(item: Item, task: QueuedTask) -> Known:
     call = call_about(task, _OPERATIONS.get(task.kind, ""))
-    return Outcome(item=item, call=call, sha256=task.sha256, size=task.size, extents=task.extents)
+    return Known(item=item, call=call, sha256=task.sha256, size=task.size, extents=task.extents)
 
 
-def _pending(known: Outcome, task: QueuedTask) -> Pending:
+def _pending(known: Known, task: QueuedTask) -> Pending:
     return Pending(
         item=known.item,
         call=known.call,

@@ -24,6 +24,7 @@ from moderate_cli.models import (
     ImageUrl,
     Item,
     Json,
+    Known,
     NotTried,
     OssObject,
     Outcome,
@@ -44,7 +45,7 @@ from moderate_cli.scanning.image_judge import (
 )
 
 # Queues a post whose images the service can all read.
-Submit = Callable[[GreenClient, Outcome, Json], Submission]
+Submit = Callable[[GreenClient, Known, Json], Submission]
 
 _PROFILE = "profile_text_image_detection"
 _SERVICES = {"post": "post_text_image_detection", "profile": _PROFILE}
@@ -55,7 +56,7 @@ def service_name(name: str) -> str:
     return _SERVICES.get(name, name)
 
 
-def submit_post(client: GreenClient, known: Outcome, post: Json) -> Submission:
+def submit_post(client: GreenClient, known: Known, post: Json) -> Submission:
     """Queue a post by MultimodalAsyncModeration; raises ModerateError as the client's method does."""
     return client.multimodal_async_moderation(known.call.services[0], post)
 
@@ -77,7 +78,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
 
     def __call__(self, item: Item) -> Outcome:
         """Return the outcome of one post; raises nothing, for an error is an outcome too."""
-        known = Outcome(item=item, call=self.call)
+        known = Known(item=item, call=self.call)
         try:
             return self._outcome(known)
         except NotTriedError:
@@ -87,7 +88,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
         except Exception as error:  # noqa: BLE001 - the other posts must still get their outcomes
             return without_verdict(known, unforeseen(known, error))
 
-    def _outcome(self, known: Outcome) -> Outcome:
+    def _outcome(self, known: Known) -> Outcome:
         content = known.item.image
         if isinstance(content, Post):
             return self._judged(known, content.content)
@@ -95,7 +96,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
             raise content.error
         raise InputError("not a post", code="not_a_post")
 
-    def _judged(self, known: Outcome, post: Json) -> Outcome:
+    def _judged(self, known: Known, post: Json) -> Outcome:
         extents, notes = self._check(post)
         known = replace(known, extents=extents, notes=notes)
         billed = post_calls(post)
@@ -109,7 +110,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
             self.budget.give_back(calls)
             raise
 
-    def _upload_and_submit(self, known: Outcome, post: Json, client: GreenClient) -> Submission:
+    def _upload_and_submit(self, known: Known, post: Json, client: GreenClient) -> Submission:
         return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
 
     def _check(self, post: Json) -> tuple[tuple[Extent, ...], tuple[str, ...]]:

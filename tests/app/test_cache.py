@@ -19,6 +19,7 @@ from moderate_cli.models import (
     Extent,
     FileStat,
     Judged,
+    Known,
     Label,
     LocalFile,
     Outcome,
@@ -43,7 +44,7 @@ def memory(tmp_path: Path) -> Iterator[ResultCache]:
 
 
 def _known(path: Path = Path("a.gif"), **changes: object) -> Outcome:
-    return Outcome(item=item(image=LocalFile(path)), call=call(), sha256=SHA256, size=7, **changes)  # type: ignore[arg-type]
+    return Known(item=item(image=LocalFile(path)), call=call(), sha256=SHA256, size=7, **changes)  # type: ignore[arg-type]
 
 
 def _judged(outcome: Judged) -> Judged:
@@ -110,7 +111,7 @@ def test_an_answer_of_0_1_0_does_not_hide_what_was_not_looked_at(memory: ResultC
 @pytest.mark.parametrize("is_opened", [True, False])
 def test_a_task_that_is_pending_tells_what_its_image_consists_of(memory: ResultCache, is_opened: bool) -> None:
     recorder, extents = memory.recorder, (Extent("frames", 3, 1, 10),)
-    first = Outcome(item=item("a.gif", data_id="a"), call=call(services=("s",)), sha256=SHA256, extents=extents)
+    first = Known(item=item("a.gif", data_id="a"), call=call(services=("s",)), sha256=SHA256, extents=extents)
     submission = Submission(call=first.call, req_id="Q1", data_id="a", request_id=None)
     recorder.submit("image", first, Client(), lambda: submission, question="question")  # type: ignore[arg-type]
     known = _known(extents=extents if is_opened else ())

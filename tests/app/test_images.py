@@ -23,7 +23,7 @@ from moderate_cli.client import AsyncOptions, GreenClient
 from moderate_cli.client.responses import Response
 from moderate_cli.client.transport import Transport
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Extent, ImageUrl, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
+from moderate_cli.models import Extent, ImageUrl, Known, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
 from moderate_cli.results import RunSummary
 
 DATA = Path(__file__).parents[1] / "data"
@@ -206,7 +206,7 @@ FILE, ADDRESS = LocalFile(Path("a.gif")), ImageUrl("https://example.com/a.gif")
 def test_an_animation_costs_as_many_frames_as_are_looked_at_most(
     image: LocalFile | ImageUrl, extents: tuple[Extent, ...], costs: list[int]
 ) -> None:
-    known = Outcome(item=item(image=image), call=call(), extents=extents)
+    known = Known(item=item(image=image), call=call(), extents=extents)
     options = [AsyncOptions(), AsyncOptions(interval=1), AsyncOptions(interval=1, max_frames=30)]
     assert [async_cost(each)(known) for each in options] == costs
 

@@ -29,7 +29,18 @@ from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError
-from moderate_cli.models import Coverage, Extent, Failed, Item, Judged, Outcome, QueuedTask, RiskLevel, Submission
+from moderate_cli.models import (
+    Coverage,
+    Extent,
+    Failed,
+    Item,
+    Judged,
+    Known,
+    Outcome,
+    QueuedTask,
+    RiskLevel,
+    Submission,
+)
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning.image_judge import judged as judged_as
 from moderate_cli.scanning.image_judge import without_verdict
@@ -64,7 +75,7 @@ def _verdict(
 ) -> Outcome:
     """What becomes of an image about which the service says this."""
     asked = call(operation=operation, services=services)
-    known = Outcome(item=item(), call=asked)
+    known = Known(item=item(), call=asked)
     try:
         return judged_as(known, read_verdict({"Code": 200, "Data": data}, asked))
     except UnreadableResponseError as error:
@@ -133,7 +144,7 @@ def _ledger(store: Store, environment: Environment) -> RunRecorder:
     return recorder
 
 
-def _submitted(recorder: RunRecorder, known: Outcome, req_id: str = "Q1", **options: Any) -> Item:
+def _submitted(recorder: RunRecorder, known: Known, req_id: str = "Q1", **options: Any) -> Item:
     submission = Submission(call=known.call, req_id=req_id, data_id=None, request_id="R")
     recorder.submit("image", known, Client(), lambda: submission, **options)  # type: ignore[arg-type]
     assert recorder.store
@@ -145,7 +156,7 @@ def _submitted(recorder: RunRecorder, known: Outcome, req_id: str = "Q1", **opti
 def test_a_task_comes_back_with_all_that_its_answer_is_held_against(store: Store, environment: Environment) -> None:
     extents = (Extent("frames", 300, 1, 100), Extent("slices", None))
     asked = call(operation="ImageAsyncModeration", services=("a", "b"))
-    known = Outcome(item=item("a.gif", data_id="d"), call=asked, sha256="ab" * 32, size=7, extents=extents)
+    known = Known(item=item("a.gif", data_id="d"), call=asked, sha256="ab" * 32, size=7, extents=extents)
     post = {"mainData": {"mainContent": "x"}, "commentDatas": [{"content": "c"}], "dataId": "p"}
     found = _submitted(_ledger(store, environment), known, post=post, question="q")
     assert (found.source, found.data_id) == ("a.gif", "d")
@@ -174,7 +185,7 @@ def test_a_submission_that_may_have_been_taken_is_not_forgotten(
         error.repeated = repeated
         raise error
 
-    known = Outcome(item=item("a.gif"), call=call())
+    known = Known(item=item("a.gif"), call=call())
     with pytest.raises(ServiceError):
         _ledger(store, environment).submit("image", known, Client(), fail)  # type: ignore[arg-type]
     lost = store.close_lost(older_than=0)
@@ -193,7 +204,7 @@ def _untold(recorder: RunRecorder) -> list[tuple[str, RiskLevel | None]]:
 
 def test_what_no_finished_run_has_told_is_told_by_the_next(store: Store, environment: Environment) -> None:
     first = _ledger(store, environment)
-    one = _submitted(first, Outcome(item=item("a.gif", data_id="d"), call=call()))
+    one = _submitted(first, Known(item=item("a.gif", data_id="d"), call=call()))
     assert first.keep_task(cast(QueuedTask, one.image), _outcome(one))
     second = _ledger(store, environment)  # the first was killed before it had shown anything
     assert _untold(second) == [("a.gif", RiskLevel.HIGH)]
@@ -208,7 +219,7 @@ def test_a_task_that_another_run_has_collected_is_told_by_whoever_claims_it(
     store: Store, environment: Environment
 ) -> None:
     first = _ledger(store, environment)
-    one = _submitted(first, Outcome(item=item("a.gif"), call=call()))
+    one = _submitted(first, Known(item=item("a.gif"), call=call()))
     assert first.keep_task(cast(QueuedTask, one.image), _outcome(one))
     second = _ledger(store, environment)
     assert not second.keep_task(cast(QueuedTask, one.image), _outcome(one, "low"))
@@ -224,7 +235,7 @@ def test_an_answer_that_cannot_be_read_leaves_its_task_pending_and_is_kept_for_p
     store: Store, environment: Environment, tmp_path: Path
 ) -> None:
     recorder = _ledger(store, environment)
-    one = _submitted(recorder, Outcome(item=item("a.gif"), call=call()), question="q")
+    one = _submitted(recorder, Known(item=item("a.gif"), call=call()), question="q")
     read = Failed(item=one, call=call(), error=unreadable_answer(), verdict=verdict("medium", "smoke"))
     assert recorder.keep_task(cast(QueuedTask, one.image), read)
     assert [task.req_id for task in store.pending_tasks()] == ["Q1"]
@@ -239,7 +250,7 @@ def test_a_result_that_was_not_read_whole_is_final_and_no_answer(
     store: Store, environment: Environment, is_whole: bool
 ) -> None:
     recorder = _ledger(store, environment)
-    one = _submitted(recorder, Outcome(item=item("a.gif"), call=call(), sha256="ab" * 32), question="q")
+    one = _submitted(recorder, Known(item=item("a.gif"), call=call(), sha256="ab" * 32), question="q")
     outcome = _outcome(one)
     outcome = replace(outcome, sha256="ab" * 32, verdict=replace(outcome.verdict, complete=is_whole))
     assert recorder.keep_task(cast(QueuedTask, one.image), outcome)
@@ -252,7 +263,7 @@ def test_a_stored_result_that_nobody_can_read_does_not_hold_the_others_up(
 ) -> None:
     first = _ledger(store, environment)
     for req_id in ("Q1", "Q2", "Q3"):
-        one = _submitted(first, Outcome(item=item(f"{req_id}.gif"), call=call()), req_id)
+        one = _submitted(first, Known(item=item(f"{req_id}.gif"), call=call()), req_id)
         first.keep_task(cast(QueuedTask, one.image), _outcome(one))
     with closing(sqlite3.connect(store.path)) as connection, connection:
         connection.execute("""UPDATE results SET record = '{"schema": 9}' WHERE finishes = 'Q2'""")

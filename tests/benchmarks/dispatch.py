@@ -14,7 +14,7 @@ from pathlib import Path
 from measuring import in_turns
 from report import Figure
 
-from moderate_cli.models import Call, Item, Outcome
+from moderate_cli.models import Call, Item, Known, Outcome
 from moderate_cli.scanning import Executor
 from moderate_cli.settings.schema import SETTINGS
 from moderate_cli.sources import SourceList, Sources
@@ -48,7 +48,7 @@ def write_manifest(path: Path, lines: int) -> None:
 
 
 def _judge(item: Item) -> Outcome:
-    return Outcome(item=item, call=_CALL)
+    return Known(item=item, call=_CALL)
 
 
 def _scanned(manifest: Path) -> float:

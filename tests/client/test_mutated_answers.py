@@ -21,7 +21,7 @@ from samples import REPLIES, vendor_post, vendor_reply
 from moderate_cli.client.responses import IN_PROGRESS, Response, UnreadableResponseError, read_body
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.errors import ExitCode, ServiceError
-from moderate_cli.models import Call, ImageUrl, Item, Json, Outcome, RiskLevel, Verdict
+from moderate_cli.models import Call, ImageUrl, Item, Json, Known, Outcome, RiskLevel, Verdict
 from moderate_cli.records import record_schema, to_outcome, to_record
 from moderate_cli.render.json import dump
 from moderate_cli.results import GatePolicy, RunSummary
@@ -415,7 +415,7 @@ def _has_name_twice(text: str) -> bool:
 
 
 def _known(sample: Sample) -> Outcome:
-    return Outcome(item=Item("https://example.com/a.png", ImageUrl("https://example.com/a.png")), call=sample.call)
+    return Known(item=Item("https://example.com/a.png", ImageUrl("https://example.com/a.png")), call=sample.call)
 
 
 def _outcome(sample: Sample, content: bytes) -> tuple[Outcome, Verdict | None]:

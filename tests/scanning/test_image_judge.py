@@ -27,6 +27,7 @@ from moderate_cli.models import (
     ImageUrl,
     Item,
     Judged,
+    Known,
     LocalFile,
     NotTried,
     OssObject,
@@ -252,7 +253,7 @@ def test_the_traceback_is_in_the_log_only_where_it_is_asked_for(tmp_path: Path, 
 
 def test_a_memory_that_fails_about_one_image_is_that_images_failure(tmp_path: Path) -> None:
     class Forgetful(FakeCache):
-        def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+        def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
             raise KeyError("risk_level")
 
     cache = Forgetful()
@@ -302,7 +303,7 @@ class FakeCache:
         self.kept: list[tuple[Outcome, FileStat | None]] = []
         self.answers: dict[str, Judged] = {}
 
-    def get(self, known: Outcome, fingerprint: FileStat | None) -> Outcome | None:
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         answer = self.answers.get(known.sha256 or "")
         return None if answer is None else replace(answer, item=known.item, reused=True)
 

@@ -16,6 +16,7 @@ from moderate_cli.models import (
     ImageUrl,
     Item,
     Judged,
+    Known,
     LocalFile,
     OssObject,
     Outcome,
@@ -204,7 +205,7 @@ def test_an_address_of_an_animation_is_told_to_be_unknown() -> None:
 def test_the_images_of_a_post_are_counted_together(tmp_path: Path, preflight: bool) -> None:
     seen: list[Outcome] = []
 
-    def submit(client: object, known: Outcome, post: object) -> None:
+    def submit(client: object, known: Known, post: object) -> None:
         seen.append(known)
         raise ZeroDivisionError  # far enough
 

@@ -20,6 +20,7 @@ from moderate_cli.models import (
     Failed,
     Item,
     Json,
+    Known,
     NotTried,
     OssObject,
     Outcome,
@@ -263,7 +264,7 @@ def test_the_call_can_be_made_by_somebody_else(tmp_path: Path) -> None:
     client = FakeClient()
     seen: list[tuple[Any, Outcome, Json]] = []
 
-    def submit(client: Any, known: Outcome, post: Json) -> Submission:
+    def submit(client: Any, known: Known, post: Json) -> Submission:
         seen.append((client, known, post))
         return Submission(call=known.call, req_id="Q9", data_id=None, request_id=None)
 
