@@ -39,7 +39,6 @@ from moderate_cli.client.limits import Stop
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Call
@@ -299,6 +298,8 @@ def _local_service() -> Iterator[tuple[CredentialSource, str]]:
     from moderate_cli.emulator.engine import EXTRA, LocalEngine
 
     if not LocalEngine().is_available():
+        from moderate_cli.common.installation import install_command
+
         raise UsageError(
             "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
         )
