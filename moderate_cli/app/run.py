@@ -36,7 +36,7 @@ from moderate_cli.models import (
     Skipped,
     Verdict,
 )
-from moderate_cli.render import Format, Renderer, choose_format, renderer
+from moderate_cli.render import Format, Renderer, choose_format, renderer, writes_at_once
 from moderate_cli.render.output import OutputError, open_output
 from moderate_cli.render.progress import Progress, Total, progress
 from moderate_cli.render.summary import summary_lines
@@ -47,8 +47,6 @@ from moderate_cli.sources import Sources
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
-# Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 _NOTHING = Billed()
 _Show = Callable[[Renderer], None]
 
@@ -338,8 +336,8 @@ class Reports:
 
     @property
     def flows_over_terminal(self) -> bool:
-        """Whether lines appear on the terminal while the run goes on."""
-        return self._to_terminal and self.main in _AT_ONCE
+        """Whether lines appear on the terminal while the run goes on, where a bar would stand in their way."""
+        return self._to_terminal and writes_at_once(self.main)
 
     def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
         """Add a place; raises UsageError where it cannot be written."""

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from builders import failed, judged, skipped
+from formats import FORMATS
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import async_outcome, batch_outcome
 
@@ -18,7 +19,6 @@ from moderate_cli.render import Format, renderer
 from moderate_cli.render.wording import TopN, sort_key
 from moderate_cli.results import GatePolicy, RunSummary, Suppression
 
-FORMATS = [choice for choice in Format if choice is not Format.AUTO]
 BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
 
 
