@@ -259,7 +259,7 @@ def unmatched(sources: Sources | None) -> list[str]:
 
 @contextmanager
 def open_reports(
-    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+    environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
 ) -> Iterator[Reports]:
     """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
 
@@ -270,7 +270,7 @@ def open_reports(
     reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
     try:
         for choice, path in ((main, output.output), *further.items()):
-            reports.open(path, _maker(choice, environment, policy, gate, output))
+            reports.open(path, _maker(choice, environment, policy, gate_options, output))
         yield reports
     except BaseException as error:
         reports.close(error)
@@ -292,7 +292,7 @@ def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
 
 
 def _maker(
-    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+    choice: Format, environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
 ) -> Callable[[TextIO], Renderer]:
     def make(stream: TextIO) -> Renderer:
         return renderer(
@@ -302,7 +302,7 @@ def _maker(
             color=output.color,
             raw=output.raw,
             policy=policy,
-            show_suppressed=gate.show_suppressed,
+            show_suppressed=gate_options.show_suppressed,
         )
 
     return make
