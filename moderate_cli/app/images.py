@@ -192,10 +192,10 @@ class ImageRun(Struct, frozen=True):
 
     def reported(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate = self.spec.gate
+        gate_options = self.spec.gate
         if self.spec.reuse.retry_failed:
-            gate = replace(gate, allow_empty=True)
-        run = session.run(gate, self.spec.output)
+            gate_options = replace(gate_options, allow_empty=True)
+        run = session.run(gate_options, self.spec.output)
         run.sources = sources
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))

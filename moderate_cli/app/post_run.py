@@ -27,7 +27,7 @@ def judge_posts(
     *,
     wait: WaitOptions,
     cost: CostOptions,
-    gate: GateOptions,
+    gate_options: GateOptions,
     output: OutputOptions,
 ) -> ExitCode:
     """Judge the posts that are opened with standard input, show them, and return the exit code."""
@@ -47,7 +47,7 @@ def judge_posts(
         if cost.dry_run:
             return show_plan(session, output, Executor(items, judge, jobs=session.jobs), noun="post")
         executor = Executor(items, _kept(session.recorder, judge), jobs=session.jobs, wants_more=session.has_room)
-        run = session.run(gate, output)
+        run = session.run(gate_options, output)
         run.noun = "post"
         return run_submission(session, run, executor, wait)
 

@@ -36,7 +36,7 @@ from moderate_cli.models import (
     Skipped,
     Verdict,
 )
-from moderate_cli.render import Format, Renderer, choose_format, renderer
+from moderate_cli.render import Format, Renderer, choose_format, renderer, writes_at_once
 from moderate_cli.render.output import OutputError, open_output
 from moderate_cli.render.progress import Progress, Total, progress
 from moderate_cli.render.summary import summary_lines
@@ -47,8 +47,6 @@ from moderate_cli.sources import Sources
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
-# Formats that write each outcome at once; where that is the terminal, a bar would stand in their way.
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 _NOTHING = Billed()
 _Show = Callable[[Renderer], None]
 
@@ -261,7 +259,7 @@ def unmatched(sources: Sources | None) -> list[str]:
 
 @contextmanager
 def open_reports(
-    environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+    environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
 ) -> Iterator[Reports]:
     """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
 
@@ -272,7 +270,7 @@ def open_reports(
     reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
     try:
         for choice, path in ((main, output.output), *further.items()):
-            reports.open(path, _maker(choice, environment, policy, gate, output))
+            reports.open(path, _maker(choice, environment, policy, gate_options, output))
         yield reports
     except BaseException as error:
         reports.close(error)
@@ -294,7 +292,7 @@ def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
 
 
 def _maker(
-    choice: Format, environment: Environment, policy: GatePolicy, gate: GateOptions, output: OutputOptions
+    choice: Format, environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
 ) -> Callable[[TextIO], Renderer]:
     def make(stream: TextIO) -> Renderer:
         return renderer(
@@ -304,7 +302,7 @@ def _maker(
             color=output.color,
             raw=output.raw,
             policy=policy,
-            show_suppressed=gate.show_suppressed,
+            show_suppressed=gate_options.show_suppressed,
         )
 
     return make
@@ -338,8 +336,8 @@ class Reports:
 
     @property
     def flows_over_terminal(self) -> bool:
-        """Whether lines appear on the terminal while the run goes on."""
-        return self._to_terminal and self.main in _AT_ONCE
+        """Whether lines appear on the terminal while the run goes on, where a bar would stand in their way."""
+        return self._to_terminal and writes_at_once(self.main)
 
     def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
         """Add a place; raises UsageError where it cannot be written."""

@@ -131,15 +131,20 @@ class Session(Struct, frozen=True):
         endpoint = self.settings.endpoint or (self.endpoint_of(region or DEFAULT_REGION))
         return Call(operation=operation.value, services=services, region=region, endpoint=endpoint)
 
-    def run(self, gate: GateOptions, output: OutputOptions) -> Run:
+    def run(self, gate_options: GateOptions, output: OutputOptions) -> Run:
         """Return what shows and counts the outcomes; raises UsageError for a wrong suppressions file or baseline."""
         return Run(
             environment=self.environment,
             settings=self.settings,
-            gate_options=gate,
+            gate_options=gate_options,
             output=output,
             recorder=self.recorder,
-            gate=open_gate(gate.suppressions, gate.baseline, clock=self.environment.clock, policy=self.settings.policy),
+            gate=open_gate(
+                gate_options.suppressions,
+                gate_options.baseline,
+                clock=self.environment.clock,
+                policy=self.settings.policy,
+            ),
             estimate=Estimate(self.settings.prices),
             summary=RunSummary(policy=self.policy),
             stop=self._connected.stop,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, wraps
+from itertools import zip_longest
 from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 import typer
@@ -39,8 +40,9 @@ def describe(group: type[Struct], **options: Any) -> None:
 
     A field has Typer's option, or an annotated type that holds one, or a list of an option and its `FormerName`.
     """
-    if tuple(options) != group.__struct_fields__:
-        raise TypeError(f"the options of {group.__name__} are not its fields")
+    for field, name in zip_longest(group.__struct_fields__, options, fillvalue="nothing"):
+        if field != name:
+            raise TypeError(f"the options of {group.__name__} are not its fields: {name} is in the place of {field}")
     _FACES[group] = {name: _face(option) for name, option in options.items()}
 
 

@@ -52,4 +52,4 @@ def multimodal(
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     prepare(wait)
     posts_of = (lambda stdin: Posts(posts, stdin)) if posts else lambda stdin: [post_of_flags(*flags)]
-    raise typer.Exit(judge_posts(request_of(ctx), posts_of, wait=wait, cost=cost, gate=gate, output=output))
+    raise typer.Exit(judge_posts(request_of(ctx), posts_of, wait=wait, cost=cost, gate_options=gate, output=output))

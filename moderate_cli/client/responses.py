@@ -241,6 +241,7 @@ def _gateway_error(response: Response, body: dict[str, Any]) -> ServiceError:
         request_id=_text(field_of(body, "RequestId")),
         retryable=facts.retryable,
         fatal=facts.fatal,
+        max_attempts=facts.max_attempts,
         retry_after=_retry_after(response),
         throttled=code.startswith("Throttling") or response.status == 429,
         clock_skew=skew,

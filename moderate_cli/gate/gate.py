@@ -136,7 +136,8 @@ class Gate:
     def suppressions(self, outcome: Outcome) -> tuple[Suppression, ...]:
         """Return the suppressions for an outcome, one per label, for all services.
 
-        A baseline does not suppress a label that another service found then.
+        A baseline does not suppress a label that another service found then. An input that failed has none: what could
+        be read of its answer counts in full.
         """
         if not isinstance(outcome, Judged) or (self._entries is None and self._baseline is None):
             return ()
@@ -151,8 +152,12 @@ class Gate:
         return suppressions
 
     def _file_of(self, suppression: Suppression) -> str:
-        file = self._baseline if suppression.source == BASELINE else self._entries
-        return file.name if file else suppression.source
+        """Return the file of a suppression, by its own source: the baseline, that of FILE:LINE, or else all of it."""
+        source = suppression.source
+        if source == BASELINE and self._baseline:
+            return self._baseline.name
+        file, _, line = source.rpartition(":")
+        return file if file and line.isdecimal() else source
 
     def notes(self, *, complete: bool) -> tuple[str, ...]:
         """Return notes on the files: location, deprecated records, expired entries and, if complete, unused ones."""

@@ -28,6 +28,7 @@ class Format(StrEnum):
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
 _NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV, Format.SARIF})
 
 ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 
@@ -58,6 +59,11 @@ def clean_wanted(formats: Iterable[Format]) -> int | None:
     if formats <= _NAMES_NO_CLEAN:
         return 0
     return MAX_CLEAN if formats <= _NAMES_NO_CLEAN | _NAMES_FEW_CLEAN else None
+
+
+def writes_at_once(choice: Format) -> bool:
+    """Return whether a format shows each outcome when it is added, and not only at the end."""
+    return choice in _AT_ONCE
 
 
 def renderer(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from builders import call, failed, item, judged, pending, skipped, unreadable_answer, verdict
 from copies import copies
+from formats import NAMES_ALL, NAMES_FEW, NAMES_NONE
 from msgspec.structs import replace
 from PIL import Image
 
@@ -417,8 +418,6 @@ def test_a_wrong_endpoint_of_oss_is_a_mistake_of_usage(moderate: Callable, accou
 
 
 LOCAL = ("-p", "local")
-COUNTING = ("table", "junit", "sarif", "github", "markdown")
-NAMING = ("jsonl", "json", "csv", "html")
 
 
 @pytest.fixture
@@ -443,7 +442,7 @@ def many(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
-@pytest.mark.parametrize("options", [["--min-level", "low"], *(["-f", choice] for choice in COUNTING)])
+@pytest.mark.parametrize("options", [["--min-level", "low"], *(["-f", choice] for choice in (*NAMES_FEW, *NAMES_NONE))])
 def test_a_folder_that_is_known_to_be_clean_stays_counted(
     moderate: Callable, calls: Counter[str], many: Path, options: list[str]
 ) -> None:
@@ -462,9 +461,9 @@ def test_a_folder_that_is_known_to_be_clean_stays_counted(
 @pytest.mark.parametrize(
     ("options", "number"),
     [
-        *((["-f", choice], 10) for choice in ("table", "junit")),
-        *((["-f", choice], 30) for choice in ("sarif", "github", "markdown")),
-        *((["-f", choice], 0) for choice in NAMING),
+        *((["-f", choice], 10) for choice in NAMES_FEW),
+        *((["-f", choice], 30) for choice in NAMES_NONE),
+        *((["-f", choice], 0) for choice in NAMES_ALL),
         ([], 0),  # JSONL, for a pipe
         (["-f", "sarif", "--markdown-output", "{}/a.md"], 30),
         (["-f", "sarif", "--junit-output", "{}/a.xml"], 10),

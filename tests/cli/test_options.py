@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from moderate_cli.app.spec import GateOptions, OutputOptions, ServiceOptions
 from moderate_cli.cli import options as _described  # noqa: F401 - it says how the groups look
-from moderate_cli.cli.flatten import flatten_options
+from moderate_cli.cli.flatten import describe, flatten_options
 
 
 class Taste(StrEnum):
@@ -55,6 +55,19 @@ def test_typer_sees_one_parameter_a_field() -> None:
     assert list(parameters) == ["ctx", "names", "taste", "layers", "glazed", "guest"]
     assert parameters["layers"].default == 1
     assert parameters["names"].annotation == list[str]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["taste", "glazed", "layers"], "glazed is in the place of layers"),
+        (["taste", "layers"], "nothing is in the place of glazed"),
+        (["taste", "layers", "glazed", "iced"], "iced is in the place of nothing"),
+    ],
+)
+def test_a_group_that_is_described_otherwise_than_it_is_says_where(names: list[str], said: str) -> None:
+    with pytest.raises(TypeError, match=f"^the options of CakeOptions are not its fields: {said}$"):
+        describe(CakeOptions, **dict.fromkeys(names, typer.Option()))
 
 
 def test_the_command_keeps_its_name_and_its_help() -> None:

@@ -171,4 +171,11 @@ def test_every_code_of_the_table_ends_as_it_says(entry: dict[str, Any]) -> None:
 def test_every_code_of_the_gateway_ends_as_it_says(entry: dict[str, Any]) -> None:
     error = _error({"Code": entry["prefix"] + ".Detail", "Message": "words"}, 400)
     assert (error.retryable, error.fatal, error.hint) == (entry["retryable"], entry["fatal"], entry["remedy"])
+    assert error.max_attempts == entry.get("max_attempts")
     assert error.throttled == entry["prefix"].startswith("Throttling")
+
+
+def test_a_code_of_the_gateway_may_have_a_bound_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"prefix": "Rare", "meaning": "m", "remedy": None, "retryable": True, "max_attempts": 2, "fatal": False}
+    monkeypatch.setattr("moderate_cli.client.responses.load_data", lambda name: {"gateway": [row]})
+    assert _error({"Code": "Rare.ForThisTestOnly"}, 400).max_attempts == 2

@@ -276,6 +276,18 @@ def test_what_was_suppressed_is_counted_by_its_file(folder: Path) -> None:
     assert gate.suppressed == {".moderate-suppressions.yaml": 1, "before.jsonl": 3}
 
 
+def test_each_suppression_is_counted_by_its_own_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {"a": "more/rules.yaml:12", "b": "--label-prefix", "c": "baseline", "d": "said: 7", "e": "x:1:2"}
+    earlier = folder / "before.jsonl"
+    earlier.write_text("")
+    (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: '*', reason: r}")
+    monkeypatch.setattr(Suppressions, "match", lambda _, label, about: Suppression(label, None, "r", sources[label]))
+    gate = _open(baseline=Path("before.jsonl"))
+    gate.suppressions(judged("high", *sources))
+    names = ("more/rules.yaml", "--label-prefix", "before.jsonl", "said: 7", "x:1")
+    assert gate.suppressed == dict.fromkeys(names, 1)
+
+
 def test_a_file_that_anybody_could_have_put_there_suppresses_nothing_and_is_told(folder: Path) -> None:
     (folder / ".moderate-suppressions.yaml").write_text("- {path: '**', label: a, reason: r}")
     folder.chmod(0o777)

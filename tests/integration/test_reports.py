@@ -18,6 +18,7 @@ import jsonschema
 import pytest
 import xmlschema
 from browser import CHROMIUM, open_page
+from formats import FURTHER
 from markdown_it import MarkdownIt
 
 from moderate_cli.common.errors import ExitCode
@@ -27,7 +28,6 @@ from moderate_cli.records import record_schema
 TESTS = Path(__file__).parents[1]
 MODERATE = Path(sys.executable).with_name("moderate")
 FINDING = "=cmd()<script>alert(1)<\u2044script>, 'poster' \u202e%0A::\n\U0001f9ea.png"
-SUFFIXES = ("json", "jsonl", "csv", "markdown", "sarif", "junit", "html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     (images / "empty.jpg").write_bytes(b"")
     (images / "notes.txt").write_text("no image")
     (images / "gone.png").symlink_to("nowhere.png")
-    reports = [f"--{form}-output={root / form}" for form in SUFFIXES]
+    reports = [f"--{form}-output={root / form}" for form in FURTHER]
     folders = {name: str(root / "home") for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
     done = subprocess.run(
         [MODERATE, "sync", "*", "--profile", "local", "--fail-on", "high", "-f", "table", *reports],

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 from builders import call, judged
+from formats import FORMATS, NAMES_ALL, NAMES_FEW, NAMES_NONE
 from msgspec.structs import replace
 from render_builders import shown
 
 from moderate_cli.render import Format, clean_wanted
 from moderate_cli.results import MAX_CLEAN, RunSummary
-
-NAMES_NONE = (Format.SARIF, Format.GITHUB, Format.MARKDOWN)
-NAMES_FEW = (Format.TABLE, Format.JUNIT)
-NAMES_ALL = (Format.JSONL, Format.JSON, Format.CSV, Format.HTML)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +25,19 @@ NAMES_ALL = (Format.JSONL, Format.JSON, Format.CSV, Format.HTML)
 )
 def test_the_most_demanding_format_decides(formats: list[Format], wanted: int | None) -> None:
     assert clean_wanted(formats) == wanted
+
+
+def test_each_format_is_in_exactly_one_list() -> None:
+    assert sorted([*NAMES_NONE, *NAMES_FEW, *NAMES_ALL]) == sorted(FORMATS)
+
+
+@pytest.mark.parametrize("choice", FORMATS)
+@pytest.mark.parametrize("number", [MAX_CLEAN, MAX_CLEAN + 1])
+def test_as_many_are_named_as_the_list_says(choice: Format, number: int) -> None:
+    names = [f"picture{index:02}.png" for index in range(number)]
+    text = shown(choice, [judged("none", source=name) for name in names])
+    wanted = clean_wanted([choice])
+    assert sum(name in text for name in names) == (number if wanted is None or number <= wanted else 0)
 
 
 @pytest.mark.parametrize("choice", [*NAMES_NONE, *NAMES_FEW])

@@ -8,17 +8,17 @@ import sys
 
 import pytest
 from builders import failed, judged, skipped
+from formats import FORMATS
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import async_outcome, batch_outcome
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Outcome, RiskLevel
-from moderate_cli.render import Format, renderer
+from moderate_cli.render import Format, renderer, writes_at_once
 from moderate_cli.render.wording import TopN, sort_key
 from moderate_cli.results import GatePolicy, RunSummary, Suppression
 
-FORMATS = [choice for choice in Format if choice is not Format.AUTO]
 BIDI_AND_CONTROLS = set("\u202e\x1b\x07\udcff")
 
 
@@ -40,6 +40,16 @@ def test_no_name_gets_out_of_hand(choice: Format, name: str) -> None:
     text = shown(choice, [judged("high", name, source=name), local("low", name, source=name), failed(name)])
     assert text.encode()
     assert not BIDI_AND_CONTROLS & set(text)
+
+
+@pytest.mark.parametrize("choice", FORMATS)
+def test_what_writes_at_once_is_known(choice: Format) -> None:
+    stream = io.StringIO(newline="")
+    each = renderer(choice, stream, Environment(), color="never", raw=False)
+    each.add(judged("high", "violent_gun", source="found.png"))
+    at_once = stream.getvalue()
+    each.finish(RunSummary())
+    assert ("found.png" in at_once) is writes_at_once(choice)
 
 
 def test_auto_is_no_format_of_its_own() -> None:

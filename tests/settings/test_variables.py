@@ -31,7 +31,9 @@ def _variables(command: Any) -> Iterator[str]:
 def test_the_list_is_that_of_all_options() -> None:
     found = {name for entry in COMMANDS for name in _variables(load(entry.name))}
     settings_without_option = {"MODERATE_FAILOVER", "MODERATE_PRICES", "MODERATE_PARAMS_IN", "MODERATE_CREDENTIALS"}
-    assert found | NO_OPTION | settings_without_option == KNOWN
+    expected = found | NO_OPTION | settings_without_option
+    missing, needless = sorted(expected - KNOWN), sorted(KNOWN - expected)
+    assert expected == KNOWN, f"_OPTION_VARIABLES, settings/load.py: add {missing}, remove {needless}"
 
 
 @pytest.mark.parametrize(
