@@ -66,6 +66,8 @@ def scan(
     for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
     ends the run: what is on its way is still judged, and kept in the store.
     """
+    if isinstance(names, (str, bytes, Path)):  # a string is its characters, and one of them may be the root folder
+        raise UsageError("sources must be a list, not one name", hint=f"give [{names!r}]")
     for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
         raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
     given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}

@@ -94,6 +94,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
         assert not served.asked
 
 
+@pytest.mark.parametrize("name", ["/photos", b"/photos", Path("/photos")])
+def test_one_name_is_not_taken_for_a_list_of_its_characters(name: object) -> None:
+    with service(ImageModeration=CLEAN) as served:
+        with pytest.raises(UsageError, match="sources must be a list"):
+            next(scan(name, environment=Environment(variables=served.variables)))  # type: ignore[arg-type]
+        assert not served.asked
+
+
 def test_without_credentials_nothing_is_sent(photos: list[Path]) -> None:
     variables = {"MODERATE_REGION": "cn-shanghai", "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
     with pytest.raises(CredentialsError):
