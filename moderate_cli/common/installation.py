@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 _NAME = "moderate-cli"
 
@@ -44,6 +43,8 @@ def _requirement(origin: dict[str, Any], extra: str) -> str:
     url = _without_account(origin.get("url", ""))
     name = f"{_NAME}[{extra}]"
     if "dir_info" in origin:
+        from urllib.request import url2pathname  # 12 ms that only a hint needs
+
         editable = "-e " if origin["dir_info"].get("editable") else ""
         return editable + shlex.quote(f"{url2pathname(urlsplit(url).path)}[{extra}]")
     if "vcs_info" in origin:

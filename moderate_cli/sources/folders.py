@@ -173,13 +173,13 @@ class _Level:
 
     def _add(self, entries: list[os.DirEntry[str]], chunk: Chunk) -> None:
         """Empty a list of entries, from its end, for each of them keeps its stat as long as it lives."""
-        files = chunk.files
+        take, add = entries.pop, chunk.files.append  # looked up once for the many files of a long walk
         while entries:
-            entry = entries.pop()
+            entry = take()
             try:
                 if entry.is_file(follow_symlinks=False):
                     seen = entry.stat(follow_symlinks=False)
-                    files.append((entry.name, seen.st_size, seen.st_mtime_ns, seen.st_ino))
+                    add((entry.name, seen.st_size, seen.st_mtime_ns, seen.st_ino))
                 elif entry.is_dir(follow_symlinks=False):
                     self._add_folder(entry.name)
                 else:
