@@ -218,8 +218,8 @@ class Run(Struct, kw_only=True):
         if not isinstance(outcome, Skipped | Failed) or len(self.problems) >= _MAX_PROBLEMS:
             return
         error = outcome.error
-        word = "skipped" if isinstance(outcome, Skipped) else "failed"
-        problem = with_hint(error) if error.ends_run else f"{outcome.item.source}: {word}: {with_hint(error)}"
+        word, named = "skipped" if isinstance(outcome, Skipped) else "failed", outcome.item.source or "''"
+        problem = with_hint(error) if error.ends_run else f"{named}: {word}: {with_hint(error)}"
         if error.ends_run and problem in self.problems:
             return
         if not self.problems and isinstance(outcome, Failed):

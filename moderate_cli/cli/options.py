@@ -146,7 +146,7 @@ Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Print the traceback of a
 
 
 def _report(name: str) -> Any:
-    text = f"Also write a {name} report to FILE."
+    text = f"Also write the report in {name} to FILE."
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
 
 

@@ -32,7 +32,7 @@ _MEANINGS = {
     ExitCode.FOUND: "every input has a verdict, at least one at or above --fail-on",
     ExitCode.USAGE: "usage or settings error, before any paid call",
     ExitCode.INCOMPLETE: "some inputs have no verdict, or only a part: failed, unreadable, refused, not tried",
-    ExitCode.FATAL: "fatal for the run: credentials, permission, billing",
+    ExitCode.FATAL: "fatal for the run: credentials, permission, billing, no connection",
     ExitCode.PENDING: "tasks still pending at the deadline",
     ExitCode.NO_INPUT: "no input matched (--allow-empty makes it 0)",
     ExitCode.BUG: "a bug in moderate, told once the other inputs are done; --debug shows the traceback",

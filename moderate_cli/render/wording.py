@@ -427,8 +427,9 @@ class SuppressionFilter:
         """Return how many findings were removed, or None for none."""
         if not self._left_out:
             return None
-        count = "1 suppressed finding is" if self._left_out == 1 else f"{self._left_out:,} suppressed findings are"
-        return f"{count} not shown; --show-suppressed shows them"
+        if self._left_out == 1:
+            return "1 suppressed finding is not shown; --show-suppressed shows it"
+        return f"{self._left_out:,} suppressed findings are not shown; --show-suppressed shows them"
 
     def _part(self, part: Part, suppressions: Sequence[Suppression], whole: RiskLevel | None) -> Part:
         """Return a service or a frame at the level that is left; `whole` is the level of the response around it."""

@@ -269,6 +269,8 @@ def _is_remote(source: str) -> bool:
 
 def _one_image(source: str) -> Image | BrokenInput | None:
     """Return the image that a source is, or why it is not one; None where it stands for many."""
+    if not source:
+        return _broken("the name is empty", "check the variable or the list that it comes from")
     if source[:8].lower().startswith(_WEB):
         return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
     if not is_oss(source):

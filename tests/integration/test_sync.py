@@ -239,6 +239,7 @@ def test_an_unreadable_file(moderate: Callable, account: dict[str, str], tmp_pat
 
 def test_a_file_that_is_not_there(moderate: Callable, account: dict[str, str]) -> None:
     _refused(moderate("sync", "gone.jpg", variables=account), ExitCode.INCOMPLETE, "gone.jpg: failed: no such file")
+    _refused(moderate("sync", "", variables=account), ExitCode.INCOMPLETE, "'': failed: the name is empty")
 
 
 def test_a_text_file_named_jpg(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_suppressed_findings_are_left_out_and_counted_or_shown_with_the_reason(c
     outcome = judged("high", LOGO.label, source="logo.png")
     hidden = shown(choice, [outcome], suppressions=[LOGO])
     assert LOGO.reason not in hidden
-    assert "1 suppressed finding is not shown; --show-suppressed shows them" in hidden
+    assert "1 suppressed finding is not shown; --show-suppressed shows it" in hidden
     text = shown(choice, [outcome], suppressions=[LOGO], show_suppressed=True)
     assert "logo.png" in text
     assert "suppressed" in text

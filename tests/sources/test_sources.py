@@ -104,6 +104,7 @@ def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        ("", "the name is empty"),
         ("oss://", "no bucket is named"),
         ("oss:///a.png", "no bucket is named"),
         ("https://example.com/\udcff.png", "not UTF-8 text"),
