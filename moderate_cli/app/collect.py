@@ -115,19 +115,16 @@ def warn_of_tasks(session: Session) -> None:
         )
 
 
-def patience(session: Session, wait: WaitOptions) -> PollSchedule:
-    """Return when to ask after tasks."""
+def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions, *, just_submitted: bool = False) -> Polling:
+    """Return what polls some tasks, each at the endpoint where it was submitted: at once, if not `just_submitted`."""
     interval = _LOCAL_INTERVAL if session.settings.local else wait.poll_interval
-    return PollSchedule(first=interval, interval=interval, timeout=wait.wait_timeout if wait.wait else 0.0)
-
-
-def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions) -> Polling:
-    """Return what asks after some tasks, each at the endpoint where it was submitted."""
+    first = interval if just_submitted else 0.0
+    schedule = PollSchedule(first=first, interval=interval, timeout=wait.wait_timeout if wait.wait else 0.0)
     clients = _Clients(session)
     judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
     if wait.save_frames is not None:
         judge = _FrameSaver(judge, session, clients, wait.save_frames)
-    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, schedule=patience(session, wait))
+    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, schedule=schedule)
 
 
 def prepare(wait: WaitOptions) -> None:
@@ -144,7 +141,9 @@ def prepare(wait: WaitOptions) -> None:
 def run_submission(session: Session, run: Run, scan: Executor, wait: WaitOptions) -> ExitCode:
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
     run.summary.awaited = wait.wait
-    work = SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait)) if wait.wait else scan
+    work = (
+        SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait, just_submitted=True)) if wait.wait else scan
+    )
     return run.execute(work)
 
 

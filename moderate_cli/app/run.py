@@ -77,13 +77,18 @@ class Unreachable(Struct):
     was_reached: bool = False
 
     def is_so_after(self, outcome: Outcome) -> bool:
-        """Tell whether, with this one, enough inputs failed alike for want of a connection, and none found one."""
+        """Count one outcome, and tell whether the service cannot be reached by now."""
         if not isinstance(outcome, Failed) or not _found_no_connection(outcome.error):
             self.was_reached |= outcome.call.attempts > 0
             return False
         if outcome.error.message != self.reason:
             self.reason, self.failures = outcome.error.message, 0
         self.failures += 1
+        return self.is_so
+
+    @property
+    def is_so(self) -> bool:
+        """Whether enough inputs failed alike for want of a connection, and none found one."""
         return not self.was_reached and self.failures >= _ENOUGH_FAILURES
 
 
@@ -234,6 +239,8 @@ class Run(Struct, kw_only=True):
             more = self.summary.skipped + self.summary.failed - len(self.problems)
             if len(self.problems) >= _MAX_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
+        if self.unreachable.is_so:
+            self._say(f"stopped: no connection for {_ENOUGH_FAILURES} inputs in a row")
         if not self.output.quiet:
             notes = [*self.gate.notes(complete=self._is_complete), *unmatched(self.sources)]
             for line in (*notes, *summary_lines(self.summary, self.estimate, seconds, self.noun)):

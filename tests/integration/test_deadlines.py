@@ -211,6 +211,7 @@ def test_a_service_that_nobody_reaches_ends_the_run_soon(photos: Path) -> None:
     assert summary["failed"] >= 8
     assert summary["not_tried"] > 0
     assert "not tried" in stderr
+    assert "moderate: stopped: no connection for 8 inputs in a row\n" in stderr
 
 
 def test_one_image_that_nobody_can_send_does_not_end_the_run() -> None:
