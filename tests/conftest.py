@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,22 @@ from moderate_cli.main import run
 # `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_answers.py` takes some minutes.
 settings.register_profile("thorough", max_examples=100_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Few tests that take long each: begun last, one of these files would keep one worker busy when all others are done.
+_LONG = ("test_readme.py", "test_strangers_files.py", "test_emulator_engine_bounds.py", "test_benchmarks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, then with those of many tests."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in _LONG, -sizes[item.path], str(item.path)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three workers on two processors: the tests wait for processes and sockets as long as they compute."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
 
 # Secrets with which most tests run; none of them may ever be seen again.
 CANARIES = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")
