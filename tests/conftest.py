@@ -33,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name not in _LONG, -sizes[item.path], str(item.path)))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three workers on two processors: the tests wait for processes and sockets as long as they compute."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 # Secrets with which most tests run; none of them may ever be seen again.
 CANARIES = ("CanarySecret0123456789abcdefgh", "CanaryToken0123456789abcdefghij")
 
