@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec import Struct
+
 MASK = "***"
 
 # The parameters of presigned URLs that grant access until they expire: OSS (V1, V4), S3, Google Cloud Storage, Azure.
@@ -53,7 +55,7 @@ def _long_enough(secrets: Iterable[str | None]) -> Iterator[str]:
     return (secret for secret in secrets if secret and len(secret) >= _MIN_LENGTH)
 
 
-def repr_without(value: object, *hidden: str) -> str:
+def repr_without(value: Struct, *hidden: str) -> str:
     """Return the repr of an instance without the `hidden` fields, which are secret or long."""
-    shown = (f"{name}={getattr(value, name)!r}" for name in type(value).__annotations__ if name not in hidden)
+    shown = (f"{name}={getattr(value, name)!r}" for name in value.__struct_fields__ if name not in hidden)
     return f"{type(value).__name__}({', '.join(shown)})"
