@@ -104,9 +104,10 @@ def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Exec
     session.check_offers(question.operation, question.services)
     cache = question.cache(session)
     sources = run.open_sources(session, cache)
+    ask = _recorded(session, question.call, cache.question) if question.queued else question.call
     judge = ImageJudge(
         call=session.call(question.operation, question.services),
-        send=plan if run.spec.cost.dry_run else run.sender(session, question.ask(cache)),
+        send=plan if run.spec.cost.dry_run else run.sender(session, ask),
         cost=question.cost,
         sampling=question.sampling,
         preflight=not run.spec.images.no_preflight,
@@ -248,13 +249,13 @@ def _in_region(item: Item, region: str) -> Item:
 class Question(Struct, frozen=True, kw_only=True):
     """What a command asks about each image: by which operation, with which services, and what else it says.
 
-    `more` is what changes the verdict beside these; `cost` tells how many calls an image is billed for. `asks` makes
-    what sends the call, where `recollection` knows how the question is called in the store.
+    `more` is what changes the verdict beside these; `cost` tells how many calls an image is billed for. A call that is
+    `queued` is answered later, so that its task is noted down before it is sent.
     """
 
     operation: Operation
     services: tuple[str, ...]
-    ask: Callable[[ResultCache], Ask]
+    call: ImageCall
     cost: Cost
     more: Mapping[str, object] = field(default_factory=dict)
     sampling: Sampling | None = None
@@ -287,11 +288,10 @@ def local_engine_key() -> list[str]:
 
 def sync_question(settings: Settings) -> Question:
     """Return the question that one service answers at once; raises UsageError where the settings name several."""
-    service = only_service(settings)
     return Question(
         operation=Operation.IMAGE_MODERATION,
-        services=(service,),
-        ask=lambda cache: ImageCall(settings.info_types),
+        services=(only_service(settings),),
+        call=ImageCall(settings.info_types),
         cost=one_call,
     )
 
@@ -301,18 +301,17 @@ def batch_question(settings: Settings) -> Question:
     return Question(
         operation=Operation.IMAGE_BATCH_MODERATION,
         services=settings.services,
-        ask=lambda cache: ImageCall(settings.info_types),
+        call=ImageCall(settings.info_types),
         cost=lambda known: image_calls(settings.services),
     )
 
 
-def async_question(session: Session, options: AsyncOptions) -> Question:
-    """Return the question that the service answers later, noting each task down before it is sent."""
-    service, info_types = only_service(session.settings), session.settings.info_types
+def async_question(settings: Settings, options: AsyncOptions) -> Question:
+    """Return the question that the service answers later; raises UsageError where several services are set."""
     return Question(
         operation=Operation.IMAGE_ASYNC_MODERATION,
-        services=(service,),
-        ask=lambda cache: _recorded(session, ImageCall(info_types, options), cache.question),
+        services=(only_service(settings),),
+        call=ImageCall(settings.info_types, options),
         cost=async_cost(options),
         more={"interval": options.interval, "max_frames": options.max_frames},
         sampling=_sampling(options),

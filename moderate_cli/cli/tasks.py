@@ -131,7 +131,7 @@ def async_submit(
     tell_of_open_seed(ctx)
     prepare(wait)
     with run.open_session() as session:
-        scan, found = open_scan(run, session, async_question(session, further))
+        scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:
             raise typer.Exit(show_plan(session, spec.output, scan, found))
         code = run_submission(session, run.reported(session, found), scan, wait)
