@@ -30,6 +30,7 @@ from moderate_cli.models import Engine, ImageUrl, Item, Known, OssObject, Outcom
 from moderate_cli.render import Format, choose_format, clean_wanted
 from moderate_cli.render.output import open_output
 from moderate_cli.render.summary import plan_lines, plan_renderer
+from moderate_cli.render.wording import not_tried_words
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning import (
     Ask,
@@ -61,21 +62,27 @@ def scan(
     """Judge images and yield what became of each, as soon as it is known: a Judged, Skipped or Failed outcome.
 
     `names` are files, folders, globs, URLs and oss:// addresses. `settings` are those of moderate.yaml, and `profile`,
-    `config` and `policy_from`, such as `profile="local"` or `services=["baselineCheck"]`; several services are asked in
-    one call. What they leave open, the environment and the settings files say, as for the command. Raises UsageError
-    for what makes no sense and CredentialsError where there are none, before anything is sent. Closing the iterator
-    ends the run: what is on its way is still judged, and kept in the store.
+    `config` and `policy_from`, such as `profile="local"` or `services=["baselineCheck"]`; they come before those in
+    `spec`. Several services are asked in one call. What both leave open, the environment and the settings files say,
+    as for the command. A dry run yields Planned outcomes. Raises UsageError for what makes no sense, as are fields of
+    `spec` about reports and suppressions, for every finding is yielded; and CredentialsError where there are none,
+    before anything is sent. Where the run ends before all images, by `max_calls` or an error that all further ones
+    would meet, the last thing it does is to raise a ModerateError with the code `not_tried`. Closing the iterator ends
+    the run too: what is on its way is still judged, and kept in the store.
     """
     if isinstance(names, (str, bytes, Path)):  # a string is its characters, and one of them may be the root folder
         raise UsageError("sources must be a list, not one name", hint=f"give [{names!r}]")
     for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
         raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
-    given = {name: Sourced(value, f"{name}=") for name, value in settings.items()}
+    if unused := spec.for_people():
+        raise UsageError(f"scan() has no use for {', '.join(unused)}", hint="it yields all outcomes and writes nothing")
+    given = spec.settings() | {name: Sourced(value, f"{name}=") for name, value in settings.items()}
     all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
     run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
     with run.open_session() as session:
         question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
-        check_region(session.settings, question.operation)
+        if not spec.cost.dry_run:
+            check_region(session.settings, question.operation)
         executor, _ = open_scan(run, session, question)
         summary = RunSummary(policy=session.policy)
         try:
@@ -84,7 +91,10 @@ def scan(
                 yield outcome
         finally:
             executor.stop()
+            summary.not_tried, summary.at_least = executor.not_tried, executor.at_least
             session.recorder.finish(summary, summary.exit_code(allow_empty=True))
+        if rest := not_tried_words(summary):
+            raise ModerateError(rest, code="not_tried", hint="see the last outcome, or raise max_calls")
 
 
 def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode:

@@ -11,11 +11,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import asdict, astuple
 
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.render import Format
-from moderate_cli.settings import Sourced
+from moderate_cli.settings import SETTINGS, Sourced
 from moderate_cli.sources import Selection, SourceList
+
+SETTING_FIELDS = {setting.parameter: setting.name for setting in SETTINGS.values()} | {
+    name: name for name in ("profile", "config", "policy_from")
+}
+"""The settings by the names of their fields here, which are those of their options, and what says where others are."""
 
 
 class DataIdFrom(StrEnum):
@@ -154,6 +160,24 @@ class ScanSpec(Struct, frozen=True):
     cost: CostOptions = CostOptions()
     gate: GateOptions = GateOptions()
     output: OutputOptions = OutputOptions()
+
+    def settings(self) -> dict[str, Sourced]:
+        """Return the settings among all fields that are not left open, each with its field as origin."""
+        return {
+            SETTING_FIELDS[name]: Sourced(value, f"{type(group).__name__}.{name}")
+            for group in astuple(self)
+            for name, value in asdict(group).items()
+            if name in SETTING_FIELDS and value is not None
+        }
+
+    def for_people(self) -> list[str]:
+        """Return the fields that say what a command shows and fails on, where one is not as it is by default."""
+        return [
+            f"{type(group).__name__}.{name}"
+            for group in (self.gate, self.output)
+            for name, value in asdict(group).items()
+            if name not in SETTING_FIELDS and value != getattr(type(group)(), name)
+        ]
 
 
 class Request(Struct, frozen=True):

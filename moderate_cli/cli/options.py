@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from moderate_cli.app.spec import (
+    SETTING_FIELDS,
     CostOptions,
     GateOptions,
     ImageOptions,
@@ -105,18 +106,13 @@ def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
 
     Their variables are left to `resolve`, which reads those of settings without an option too.
     """
-    names = {setting.parameter: setting.name for setting in SETTINGS.values()} | {
-        "profile": "profile",
-        "config": "config",
-        "policy_from": "policy_from",
-    }
     given = {}
     for parameter in ctx.command.params:
         source = ctx.get_parameter_source(parameter.name or "")
-        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+        if parameter.name in SETTING_FIELDS and source is not None and source.name == "COMMANDLINE":
             value = ctx.params[parameter.name]
             flags = parameter.secondary_opts if value is False else parameter.opts
-            given[names[parameter.name]] = Sourced(value, max(flags, key=len))
+            given[SETTING_FIELDS[parameter.name]] = Sourced(value, max(flags, key=len))
     return given
 
 

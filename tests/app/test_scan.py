@@ -12,9 +12,10 @@ from faults import Answer
 from PIL import Image
 
 from moderate_cli.app import ScanSpec, SourceOptions, scan
+from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, ServiceOptions
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import CredentialsError, UsageError
-from moderate_cli.models import Failed, Judged, RiskLevel
+from moderate_cli.common.errors import CredentialsError, ModerateError, UsageError
+from moderate_cli.models import Failed, Judged, Planned, RiskLevel
 from moderate_cli.store import Filters, Store, default_path
 
 ORDERED = ScanSpec(sources=SourceOptions(ordered=True))
@@ -91,6 +92,58 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     with service(ImageModeration=CLEAN) as served:
         with pytest.raises(UsageError, match=said):
             list(scan(photos, environment=Environment(variables=served.variables), **settings))
+        assert not served.asked
+
+
+def test_settings_in_the_spec_count_after_the_keywords(photos: list[Path]) -> None:
+    spec = ScanSpec(service=ServiceOptions(service=["a"]), cost=CostOptions(max_calls="1"))
+    with service(ImageModeration=CLEAN) as served:
+        environment = Environment(variables=served.variables)
+        [outcome] = scan(photos[:1], spec, environment)
+        assert outcome.call.services == ("a",)
+        assert [each.call.services for each in scan(photos, spec, environment, max_calls=3, services="b")] == [
+            ("b",)
+        ] * 3
+        assert served.asked["ImageModeration"] == 4
+
+
+def test_a_run_that_ends_before_all_images_says_so(photos: list[Path]) -> None:
+    outcomes = []
+    with (
+        service(ImageModeration=CLEAN) as served,
+        pytest.raises(ModerateError, match="2 inputs were not tried") as told,
+    ):
+        for outcome in scan(photos, environment=Environment(variables=served.variables), jobs=1, max_calls=1):
+            outcomes.append(outcome)  # noqa: PERF402 - what came before the error
+    assert told.value.code == "not_tried"
+    assert [isinstance(outcome, Judged) for outcome in outcomes] == [True]
+
+
+def test_folders_are_gone_through_as_the_spec_says(photos: list[Path]) -> None:
+    spec = ScanSpec(sources=SourceOptions(exclude=["1.png"], include=["*.png"]))
+    with service(ImageModeration=CLEAN) as served:
+        outcomes = list(scan([photos[0].parent], spec, Environment(variables=served.variables)))
+    assert sorted(outcome.item.source for outcome in outcomes) == [str(photos[0]), str(photos[2])]
+
+
+def test_a_dry_run_asks_nobody(photos: list[Path]) -> None:
+    spec = ScanSpec(cost=CostOptions(dry_run=True))
+    outcomes = list(scan(photos, spec, Environment(variables={"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"})))
+    assert [isinstance(outcome, Planned) for outcome in outcomes] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ScanSpec(service=ServiceOptions(jobs="many")), "ServiceOptions.jobs must be"),
+        (ScanSpec(gate=GateOptions(suppressions=Path("x.yaml"))), "no use for GateOptions.suppressions"),
+        (ScanSpec(output=OutputOptions(sarif_output=Path("x.sarif"))), "no use for OutputOptions.sarif_output"),
+    ],
+)
+def test_what_a_spec_asks_for_in_vain_is_refused(photos: list[Path], spec: ScanSpec, said: str) -> None:
+    with service(ImageModeration=CLEAN) as served:
+        with pytest.raises(UsageError, match=said):
+            list(scan(photos, spec, Environment(variables=served.variables)))
         assert not served.asked
 
 
