@@ -316,12 +316,14 @@ class ResultCache(Struct, frozen=True):
             file=self._seen(outcome, fingerprint) if answers else None,
         )
 
-    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+    def clean_in(self, folder: str, files: list[Found], *, whole: bool) -> list[Found]:
         """Return the clean files of a folder, or of some of them, where an earlier answer counts."""
         oldest = self.since
         if oldest is None:
             return []
-        clean = self.recorder.attempt(lambda store: store.clean_in(folder, self.question, since=oldest, names=names))
+        clean = self.recorder.attempt(
+            lambda store: store.clean_in(folder, self.question, files, since=oldest, whole=whole)
+        )
         return clean or []
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:

@@ -33,16 +33,16 @@ _ALL = Selection()
 
 
 class Recall(Protocol):
-    """Knows the files of earlier runs by the absolute paths of their folders.
+    """Knows the files of earlier runs by the absolute paths of their folders."""
 
-    Both methods are about the files with some names or, with None, about all files of a folder.
-    """
+    def clean_in(self, folder: str, files: list[Found], *, whole: bool) -> list[Found]:
+        """Return which of some files, or, if these are the `whole` folder, of all its files were judged clean.
 
-    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
-        """Return the files that were judged clean, in the order of their names."""
+        Both are in the order of their names.
+        """
 
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
-        """Return what is known of files, by name."""
+        """Return what is known of the files with some names or, with None, of all files, by name."""
 
 
 class Bucket(Protocol):
@@ -185,7 +185,7 @@ class Sources:
         files = chunk.files
         if self._recall is None or self._clean_wanted is None or not files:
             return files
-        clean = self._recall.clean_in(chunk.folder, None if chunk.is_whole else _names(files))
+        clean = self._recall.clean_in(chunk.folder, files, whole=chunk.is_whole)
         if clean == files and not self._clean_wanted:  # both are in the order of their names
             self.unchanged += len(files)
             return []

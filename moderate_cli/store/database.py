@@ -183,7 +183,7 @@ _HISTORY = Migration(
     ),
 )
 
-# A digest of the fingerprints of all files of a folder, as long as each was clean or a non-image; no longer read.
+# A digest of the fingerprints of all files of a folder, as long as each was clean or a non-image; see `_LOOKS_AGAIN`.
 _LOOKS = Migration(
     "looks",
     (
@@ -237,7 +237,22 @@ _NO_LOOKS = Migration(
     ),
 )
 
-MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2, _NO_LOOKS)
+
+def _forgets(event: str, row: str) -> str:
+    return f"""
+        CREATE TRIGGER files_{event.lower()} AFTER {event} ON files BEGIN
+            UPDATE folders SET look = NULL WHERE number = {row}.folder AND look IS NOT NULL;
+        END
+    """  # noqa: S608 - constants
+
+
+# A look is a digest of the files of a folder that were all clean, and `judged_at` the oldest of their verdicts: one row
+# tells that nothing changed, in place of one a file. Whatever changes a file forgets it, so that it is never outdated.
+_LOOKS_AGAIN = Migration(
+    "looks again", (_forgets("INSERT", "NEW"), _forgets("UPDATE", "OLD"), _forgets("DELETE", "OLD"))
+)
+
+MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2, _NO_LOOKS, _LOOKS_AGAIN)
 
 
 _ELSEWHERE = "name another place with --store or MODERATE_STORE"

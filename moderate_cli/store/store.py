@@ -328,12 +328,15 @@ class Store:
         """
         return reuse.find_answer(self._database, sha256, question, since, run)
 
-    def clean_in(self, folder: str, question: str, *, since: float, names: Sequence[str] | None = None) -> list[Found]:
+    def clean_in(
+        self, folder: str, question: str, files: list[Found], *, since: float, whole: bool = False
+    ) -> list[Found]:
         """Return the files of a folder that were clean when a question was last answered, at `since` or later.
 
-        `names` limits them to some names. They are sorted by name.
+        Both are sorted by name. With `whole` the files asked for are all of the folder; the clean ones can be more, for
+        what was deleted is still known. If they are the same, the next time is quicker, as long as that holds.
         """
-        return reuse.clean_in(self._database, folder, question, since, names)
+        return reuse.clean_in(self._database, folder, question, since, files, whole=whole)
 
     def seen_in(self, folder: str, *, names: Sequence[str] | None = None) -> Mapping[str, Seen]:
         """Return the known files of a folder by name; `names` limits them to some names."""

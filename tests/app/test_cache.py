@@ -134,9 +134,9 @@ class Client:
 def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: ResultCache, engine: Engine) -> None:
     expecting = replace(memory, engine=engine)
     expecting.put(_judged(judged()), LOOK)
-    clean = expecting.clean_in(str(Path.cwd()), None)
+    clean = expecting.clean_in(str(Path.cwd()), [], whole=True)
     assert clean == ([("a.gif", *LOOK)] if engine == "cloud" else [])
-    assert replace(expecting, since=None).clean_in(str(Path.cwd()), None) == []
+    assert replace(expecting, since=None).clean_in(str(Path.cwd()), [], whole=True) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_file_is_clean_if_the_expected_engine_judged_it(memory: ResultCache, e
 )
 def test_what_there_is_something_to_say_of_is_not_clean(memory: ResultCache, outcome: Outcome) -> None:
     memory.put(replace(outcome, item=_known().item, sha256=SHA256), LOOK)
-    assert memory.clean_in(str(Path.cwd()), None) == []
+    assert memory.clean_in(str(Path.cwd()), [], whole=True) == []
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ class Memory:
     clean: set[tuple[str, str]] = field(default_factory=set)
     asked: list[tuple[str, Sequence[str] | None]] = field(default_factory=list)
 
-    def clean_in(self, folder: str, names: Sequence[str] | None) -> list[Found]:
+    def clean_in(self, folder: str, files: list[Found], *, whole: bool) -> list[Found]:
+        names = None if whole else [file[0] for file in files]
         self.asked.append((folder, names))
         known = sorted(self._in(folder, names).values())
         return [seen[:4] for seen in known if (folder, seen[0]) in self.clean]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import SHA256
@@ -18,6 +20,10 @@ NOT_UTF_8 = b"photo-\xff.png".decode("utf-8", "surrogateescape")
 
 def _seen(name: str = "a.png", *, folder: str = "/photos", stat: FileStat = STAT, clean: bool = True) -> SeenFile:
     return SeenFile(folder, name, stat, clean)
+
+
+def _found(*names: str) -> list[reuse.Found]:
+    return [(name, *STAT) for name in names]
 
 
 def _answered(store: Store, at: float, question: str = "Q", run: int | None = None, **changes: object) -> None:
@@ -112,15 +118,15 @@ def test_files_of_a_folder_are_remembered(store: Store) -> None:
     store.remember_file(_seen("c.png", folder="/photos/c"), SHA256, "Q", judged_at=10.0)
     names = ("a.png", "b.png", "found.png")
     assert store.seen_in("/photos") == {name: (name, *STAT, SHA256) for name in names}
-    assert store.clean_in("/photos", "Q", since=10.0) == [("a.png", *STAT), ("b.png", *STAT)]
+    assert store.clean_in("/photos", "Q", [], since=10.0, whole=True) == [("a.png", *STAT), ("b.png", *STAT)]
     assert store.seen_in("/elsewhere") == {}
-    assert store.clean_in("/elsewhere", "Q", since=10.0) == []
+    assert store.clean_in("/elsewhere", "Q", [], since=10.0, whole=True) == []
 
 
 @pytest.mark.parametrize(("question", "since"), [("another", 10.0), ("Q", 10.5)])
 def test_a_file_is_not_clean_for_another_question_or_age(store: Store, question: str, since: float) -> None:
     store.remember_file(_seen(), SHA256, "Q", judged_at=10.0)
-    assert store.clean_in("/photos", question, since=since) == []
+    assert store.clean_in("/photos", question, [], since=since, whole=True) == []
     assert store.seen_in("/photos") == {"a.png": ("a.png", *STAT, SHA256)}
 
 
@@ -129,7 +135,7 @@ def test_what_was_known_of_a_file_is_replaced(path: Path, store: Store) -> None:
     changed = FileStat(8, -1, 43)
     store.remember_file(_seen(stat=changed, clean=False), "cd" * 32, "Q", judged_at=11.0)
     assert store.seen_in("/photos") == {"a.png": ("a.png", *changed, "cd" * 32)}
-    assert store.clean_in("/photos", "Q", since=0.0) == []
+    assert store.clean_in("/photos", "Q", [], since=0.0, whole=True) == []
     assert rows(path, "SELECT count(*) FROM folders") == [(1,)]
 
 
@@ -140,8 +146,8 @@ def test_names_that_are_not_utf_8_are_found_again(store: Store) -> None:
         store.remember_file(_seen(name, folder=folder), SHA256, "Q", judged_at=10.0)
     assert store.seen_in(folder) == {name: (name, *STAT, SHA256) for name in names}
     assert store.seen_in(folder, names=[NOT_UTF_8]) == {NOT_UTF_8: (NOT_UTF_8, *STAT, SHA256)}
-    assert sorted(store.clean_in(folder, "Q", since=0.0)) == sorted((name, *STAT) for name in names)
-    assert store.clean_in(folder, "Q", since=0.0, names=[NOT_UTF_8]) == [(NOT_UTF_8, *STAT)]
+    assert sorted(store.clean_in(folder, "Q", [], since=0.0, whole=True)) == sorted((name, *STAT) for name in names)
+    assert store.clean_in(folder, "Q", [(NOT_UTF_8, *STAT)], since=0.0) == [(NOT_UTF_8, *STAT)]
 
 
 def test_files_are_asked_for_by_name(store: Store) -> None:
@@ -149,8 +155,77 @@ def test_files_are_asked_for_by_name(store: Store) -> None:
         store.remember_file(_seen(f"{number:03}.png"), SHA256, "Q", judged_at=10.0)
     names = [f"{number:03}.png" for number in range(3, 490)]
     assert [*store.seen_in("/photos", names=[*names, "new.png"])] == names
-    assert [file[0] for file in store.clean_in("/photos", "Q", since=0.0, names=[*names, "new.png"])] == names
+    assert [file[0] for file in store.clean_in("/photos", "Q", _found(*names, "new.png"), since=0.0)] == names
     assert store.seen_in("/photos", names=[]) == {}
+
+
+@pytest.fixture
+def clean(store: Store) -> list[reuse.Found]:
+    """The files of a folder that is known to be clean, and of which the store has a look."""
+    files = _found("a.png", NOT_UTF_8)
+    for at, file in enumerate(files):
+        store.remember_file(_seen(file[0]), SHA256, "Q", judged_at=10.0 + at)
+    assert store.clean_in("/photos", "Q", files, since=0.0, whole=True) == files
+    return files
+
+
+def _is_known_by_its_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch, files: list[reuse.Found], question: str = "Q", since: float = 0.0
+) -> bool:
+    """Tell whether the store finds the files clean without reading what it knows of each."""
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse, "CLEAN_IN", "SELECT folder, size, mtime_ns, inode FROM files WHERE 0 = ? AND ? = ?")
+        return store.clean_in("/photos", question, files, since=since, whole=True) is files
+
+
+def test_a_folder_that_was_found_clean_is_known_by_its_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clean: list[reuse.Found]
+) -> None:
+    assert _is_known_by_its_look(store, monkeypatch, clean)
+    assert _is_known_by_its_look(store, monkeypatch, clean, since=10.0)
+    assert not _is_known_by_its_look(store, monkeypatch, clean, since=10.5)  # one of them is older
+    assert not _is_known_by_its_look(store, monkeypatch, clean, question="another")
+    assert not _is_known_by_its_look(store, monkeypatch, clean[:1])
+    assert not _is_known_by_its_look(store, monkeypatch, [clean[0], (NOT_UTF_8, *STAT._replace(size=8))])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store: store.remember_file(_seen("a.png", clean=False), SHA256, "Q", judged_at=12.0),
+        lambda store: store.remember_file(_seen("a.png"), SHA256, "another", judged_at=12.0),
+        lambda store: store.remember_file(_seen("new.png"), SHA256, "Q", judged_at=12.0),
+        lambda store: store._database.write().__enter__().execute("DELETE FROM files WHERE name = 'a.png'"),
+        lambda store: store._database.write().__enter__().execute("UPDATE files SET clean = 0 WHERE name = 'a.png'"),
+    ],
+    ids=["has a finding", "another question", "a new file", "deleted", "updated"],
+)
+def test_whatever_changes_a_file_forgets_the_look(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clean: list[reuse.Found], change: Callable[[Store], object]
+) -> None:
+    store.remember_file(_seen("b.png", folder="/photos/b"), SHA256, "Q", judged_at=10.0)
+    assert _is_known_by_its_look(store, monkeypatch, clean)  # another folder is another matter
+    change(store)
+    assert not _is_known_by_its_look(store, monkeypatch, clean)
+
+
+def test_no_look_is_kept_of_a_folder_that_another_process_just_changed(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.remember_file(_seen(), SHA256, "Q", judged_at=10.0)
+    clean, asked = reuse._clean, []
+
+    def then_changed(*arguments: Any) -> list[reuse.Found]:
+        found = clean(*arguments)
+        if not asked:
+            asked.append(arguments)
+            with Store.open(path) as other:
+                other.remember_file(_seen(clean=False), SHA256, "Q", judged_at=11.0)
+        return found
+
+    monkeypatch.setattr(reuse, "_clean", then_changed)
+    assert store.clean_in("/photos", "Q", _found("a.png"), since=0.0, whole=True) == _found("a.png")
+    assert rows(path, "SELECT look FROM folders") == [(None,)]
 
 
 def test_a_number_beyond_sqlite_is_not_remembered(store: Store) -> None:
@@ -160,7 +235,7 @@ def test_a_number_beyond_sqlite_is_not_remembered(store: Store) -> None:
 
 def test_a_result_and_its_file_are_one_transaction(path: Path, store: Store) -> None:
     store.add_result(None, record(sha256=SHA256), question="Q", file=_seen())
-    assert store.clean_in("/photos", "Q", since=1000.0) == [("a.png", *STAT)]
+    assert store.clean_in("/photos", "Q", [], since=1000.0, whole=True) == [("a.png", *STAT)]
     with pytest.raises(TypeError):
         store.add_result(None, record(sha256=SHA256, ext=object()), question="Q", file=_seen("b.png"))
     assert rows(path, "SELECT count(*) FROM files") == [(1,)]

@@ -162,7 +162,7 @@ def test_how_files_looked_is_forgotten(old: OldStore) -> None:
     old.run("INSERT INTO files VALUES (1, ?, 1, 2, 3, ?, 'Q', 1.0, ?)", [("clean", SHA256, 1), ("flagged", SHA256, 0)])
     with old.opened() as store:
         # A flagged one too: it has to be opened again, to tell how much of it was judged.
-        assert store.clean_in("/a", "Q", since=0.0) == []
+        assert store.clean_in("/a", "Q", [], since=0.0, whole=True) == []
         assert store.seen_in("/a") == {}
 
 
