@@ -26,16 +26,17 @@ ARROWS = {
     "store": SHARED | {"records", "results"},
     "scanning": SHARED | {"client", "preflight", "results"},
     "settings": SHARED | {"client"},
-    "emulator": SHARED | {"settings"},
+    "rules": SHARED,
+    "emulator": SHARED | {"rules"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
     "callback": SHARED | {"client", "records", "results"},
     "app": SHARED
     | {"callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
-    | {"scanning", "settings", "sources", "store", "__init__"},
+    | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "cli": SHARED
     | {"app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
-    | {"scanning", "settings", "sources", "store", "__init__"},
+    | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "main": {"cli", "common", "__init__"},
     "__main__": {"main"},
 }

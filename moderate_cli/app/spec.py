@@ -45,6 +45,7 @@ class ServiceOptions(Struct, frozen=True):
     jobs: str | None = None
     qps: str | None = None
     retries: str | None = None
+    rules: str | None = None
 
 
 class SourceOptions(Struct, frozen=True):

@@ -213,6 +213,7 @@ describe(
     jobs=setting_option("jobs", "-j", "--jobs", panel=_SERVICE_PANEL, metavar="N"),
     qps=setting_option("qps", panel=_SERVICE_PANEL, metavar="N"),
     retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
+    rules=setting_option("rules", panel=_SERVICE_PANEL, metavar="FILE"),
 )
 describe(
     SourceOptions,

@@ -204,6 +204,13 @@ _ALL = (
         example="~/moderate/store.db",
     ),
     Setting(
+        name="rules",
+        type=value_types.path(),
+        default_text="none",
+        help="Rules of the local engine: scopes, libraries, fixed verdicts.",
+        example="moderate-rules.yaml",
+    ),
+    Setting(
         name="include",
         type=value_types.patterns(),
         default=(),
