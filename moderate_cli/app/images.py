@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -48,6 +48,9 @@ from moderate_cli.scanning import (
 from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Sources, is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
+
+if TYPE_CHECKING:
+    from moderate_cli.rules import Rules
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _FORMATS = (Format.TABLE, Format.JSONL)
@@ -281,7 +284,7 @@ class Question(Struct, frozen=True, kw_only=True):
             profile=settings.profile,
             region=settings.region,
             endpoint=settings.endpoint,
-            engine=local_engine_key() if settings.local else None,
+            engine=local_engine_key(session.rules) if settings.local else None,
             **self.more,
         )
         oldest = since(settings.reuse, session.environment.clock())
@@ -289,11 +292,11 @@ class Question(Struct, frozen=True, kw_only=True):
         return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
 
 
-def local_engine_key() -> list[str]:
-    """Return what the local engine checks with: another version may find something else."""
+def local_engine_key(rules: Rules | None) -> list[str]:
+    """Return what the local engine checks with: another version, and other rules, may find something else."""
     from moderate_cli.emulator.engine import LocalEngine
 
-    return LocalEngine().identity()
+    return [*LocalEngine().identity(), *([rules.key] if rules else [])]
 
 
 def sync_question(settings: Settings) -> Question:

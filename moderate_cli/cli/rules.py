@@ -29,7 +29,7 @@ def check(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The rules file.", show_default=False)],
 ) -> None:
     """Check a rules file, and say what it holds; what is wrong has its line."""
-    found = read_rules(path)
+    found = read_rules(path, ctx.obj)
     file = found.file
     words = sum(map(len, found.words.values())) + len((found.old and found.old.keywords) or ())
     parts = [

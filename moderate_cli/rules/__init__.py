@@ -12,6 +12,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from moderate_cli.catalog.services import copied_service
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.text import echo
 from moderate_cli.models import RiskLevel
 from moderate_cli.rules.model import (
     FixedFinding,
@@ -109,13 +111,14 @@ def _over(own: ServiceRules, base: ServiceRules) -> ServiceRules:
     return replace(base, **said)
 
 
-def read_rules(path: Path) -> Rules:
-    """Return the rules of a file, of 0.1.0 too; raises UsageError with the file and the line of what is wrong."""
+def read_rules(path: Path, environment: Environment) -> Rules:
+    """Return the rules of a file, of 0.1.0 too, which is told; raises UsageError with the file and the line."""
     root = read_root(path)
     if not root:
         return Rules()
     if "version" not in root and {"keywords", "images"} & root.keys():
         old = read_old(path, root)
+        echo(environment, f"{path}: this form is deprecated: begin with version: 1 (see `moderate help rules`)")
         return Rules(old=old, key=_key(old))
     file = read_file(path, root)
     words = read_words(path, root, file)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError, UsageError
 from moderate_cli.models import RiskLevel
 from moderate_cli.rules import Rules, read_rules
@@ -51,7 +52,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_service_has_what_is_said_of_it(file: Path) -> None:
-    rules = read_rules(file)
+    rules = read_rules(file, Environment())
     service = rules.service("baselineCheck_global")
     assert (service.exempt, service.image_libraries) == (["brand"], {"contraband_drug": ["seized"]})
     assert [
@@ -62,7 +63,7 @@ def test_a_service_has_what_is_said_of_it(file: Path) -> None:
 
 
 def test_a_copy_has_the_rules_of_its_source_where_it_says_nothing(file: Path) -> None:
-    rules = read_rules(file)
+    rules = read_rules(file, Environment())
     copy = rules.service("baselineCheck_global_01")
     assert (copy.title, copy.exempt, copy.image_libraries) == ("Shop photos", [], {"contraband_drug": ["seized"]})
     assert rules.level("baselineCheck_global_01", "inappropriate_tattoo", 70) is RiskLevel.MEDIUM
@@ -88,7 +89,7 @@ def test_a_copy_has_the_rules_of_its_source_where_it_says_nothing(file: Path) ->
     ],
 )
 def test_levels_follow_from_the_thresholds(file: Path, label: str, confidence: float, level: RiskLevel | None) -> None:
-    assert read_rules(file).level("baselineCheck_global", label, confidence) is level
+    assert read_rules(file, Environment()).level("baselineCheck_global", label, confidence) is level
 
 
 def test_without_a_file_every_service_has_the_defaults() -> None:
@@ -102,17 +103,17 @@ def test_without_a_file_every_service_has_the_defaults() -> None:
 
 
 def test_the_key_changes_with_the_rules_and_with_their_words(file: Path) -> None:
-    before = read_rules(file).key
-    assert read_rules(file).key == before
+    before = read_rules(file, Environment()).key
+    assert read_rules(file, Environment()).key == before
     Path("words/slang.txt").write_text("ice\n")
-    with_other_words = read_rules(file).key
+    with_other_words = read_rules(file, Environment()).key
     file.write_text(WHOLE.replace("high: 85", "high: 86"))
-    assert len({before, with_other_words, read_rules(file).key}) == 3
+    assert len({before, with_other_words, read_rules(file, Environment()).key}) == 3
 
 
 def test_a_key_without_a_value_is_left_to_the_source(file: Path) -> None:
     file.write_text(WHOLE.replace("exempt: []", "exempt:"))
-    assert read_rules(file).service("baselineCheck_global_01").exempt == ["brand"]
+    assert read_rules(file, Environment()).service("baselineCheck_global_01").exempt == ["brand"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_what_is_wrong_has_its_line_and_the_nearest_name(file: Path, old: str, n
     assert old in WHOLE
     file.write_text(WHOLE.replace(old, new, 1))
     with pytest.raises(UsageError) as caught:
-        read_rules(file)
+        read_rules(file, Environment())
     assert caught.value.message.startswith(f"rules.yaml:{said}")
     assert "\n" not in caught.value.message
 
@@ -179,22 +180,22 @@ def test_what_is_wrong_has_its_line_and_the_nearest_name(file: Path, old: str, n
 def test_a_wrong_word_in_a_list_has_the_line_of_the_list(file: Path) -> None:
     Path("words/slang.txt").write_text("ice\nthis has far too many letters\n")
     with pytest.raises(UsageError, match=r"^words/slang\.txt:2: a keyword has 1 to 20 characters"):
-        read_rules(file)
+        read_rules(file, Environment())
     Path("words/slang.txt").unlink()
     with pytest.raises(ModerateError, match=r"there is no list of keywords words/slang\.txt"):
-        read_rules(file)
+        read_rules(file, Environment())
 
 
 def test_more_than_an_account_may_have_is_refused(file: Path) -> None:
     libraries = "".join(f"  l{number}: {{images: assets}}\n" for number in range(9))
     file.write_text(WHOLE.replace("image_libraries:\n", f"image_libraries:\n{libraries}"))
     with pytest.raises(UsageError, match=r"rules\.yaml:16: 11 image libraries; an account has 10 at most"):
-        read_rules(file)
+        read_rules(file, Environment())
     libraries = "".join(f"  l{number}: {{keywords: [x]}}\n" for number in range(19))
     file.write_text(WHOLE.replace("\nkeyword_libraries:\n", f"\nkeyword_libraries:\n{libraries}"))
     with pytest.raises(UsageError, match=r"rules\.yaml:19: 21 keyword libraries; an account has 20 at most"):
-        read_rules(file)
+        read_rules(file, Environment())
     file.write_text(WHOLE)
     Path("words/slang.txt").write_text("".join(f"{number}\n" for number in range(MAX_KEYWORDS)))
     with pytest.raises(UsageError, match=r"rules\.yaml:19: 100,002 keywords; an account has 100,000 at most"):
-        read_rules(file)
+        read_rules(file, Environment())

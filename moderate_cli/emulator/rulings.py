@@ -1,0 +1,134 @@
+"""What do the user's rules make of an image or a text? They lay down verdicts, and turn what was seen into findings."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from moderate_cli.common.globs import Matcher, compile_glob
+from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked
+from moderate_cli.emulator.engine.detectors import FINDING_FROM
+from moderate_cli.emulator.engine.keywords import KeywordMatcher
+from moderate_cli.rules import FixedVerdict, FlaggedWord, Rules
+from moderate_cli.rules.model import LabelScope, is_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from moderate_cli.emulator.inputs import ImageParameters
+
+_DESCRIPTION = "local rule (local engine)"
+_CERTAIN = 100.0
+_BY_RULE = NotChecked("image", "a rule decides its verdict; no detector ran")
+
+
+class _Words(Struct, frozen=True):
+    """The words that a service flags, what finds them, and what takes the ignored ones out of a text."""
+
+    flagged: list[FlaggedWord]
+    matcher: KeywordMatcher
+    ignored: KeywordMatcher
+
+
+class Rulings:
+    """The rules of one emulator, and the fixed verdicts that were seeded while it runs; safe to use by many threads."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.seeded: list[FixedVerdict] = []
+        self._lock = threading.Lock()
+        self._words_of: dict[str, _Words] = {}
+
+    @property
+    def verdicts(self) -> list[FixedVerdict]:
+        """The fixed verdicts, of which the first that fits counts."""
+        return [*self.seeded, *self.rules.verdicts]
+
+    def fixed(self, image: ImageParameters, content: bytes, service: str) -> Examination | None:
+        """Return the verdict that is laid down for an image, and by which rule; None where none is."""
+        verdicts = self.verdicts
+        if not verdicts:
+            return None
+        names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
+        verdict = next((verdict for verdict in verdicts if _fits(verdict, names, sha256, service)), None)
+        if verdict is None:
+            return None
+        check = Check("rules", "local rules", {"Rules": [verdict.title]})
+        return Examination(tuple(self._findings(verdict, service)), (check,), (_BY_RULE,))
+
+    def _findings(self, verdict: FixedVerdict, service: str) -> Iterator[Finding]:
+        for finding in verdict.findings:
+            level = finding.level or self.rules.level(service, finding.label, finding.confidence)
+            if level is not None:  # else its label is switched off
+                yield Finding(finding.label, finding.confidence, _DESCRIPTION, level)
+
+    def has_words(self, service: str) -> bool:
+        """Tell whether a service looks for any word."""
+        return bool(self._words(service).flagged)
+
+    def word_count(self, service: str) -> int:
+        """Return how many words a service looks for."""
+        return len(self._words(service).flagged)
+
+    def words_in(self, texts: Iterable[str], service: str) -> list[FlaggedWord]:
+        """Return the flagged words in some texts, each once, without those that stand in ignored ones only."""
+        words = self._words(service)
+        if not words.flagged:
+            return []
+        found = (hit.word for text in texts for hit in words.matcher.find(words.ignored.take_out(text)))
+        return [words.flagged[number] for number in dict.fromkeys(found)]
+
+    def _words(self, service: str) -> _Words:
+        """Return the words of a service, of which the search is made once."""
+        with self._lock:
+            if service not in self._words_of:
+                flagged = self.rules.flagged_words(service)
+                self._words_of[service] = _Words(
+                    flagged,
+                    KeywordMatcher(word.word for word in flagged),
+                    KeywordMatcher(self.rules.ignored_words(service)),
+                )
+            return self._words_of[service]
+
+    def judged(self, seen: Examination, service: str) -> Examination:
+        """Return what a service makes of what was seen: its labels, thresholds and libraries decide."""
+        return replace(seen, findings=tuple(self._scoped(seen, service)))
+
+    def _scoped(self, seen: Examination, service: str) -> Iterator[Finding]:
+        scopes = self.rules.service(service).labels or {}
+        for finding in seen.findings:
+            scope = scopes.get(finding.label)
+            medium = scope.medium if isinstance(scope, LabelScope) else FINDING_FROM
+            level = self.rules.level(service, finding.label, finding.confidence)
+            if level is not None and finding.confidence >= min(medium, FINDING_FROM):
+                yield replace(finding, risk_level=level)
+
+
+def finding_of(word: FlaggedWord) -> Finding:
+    """Return the finding for a word in a text."""
+    return Finding(word.label, _CERTAIN, f"Keyword of {word.library} (local engine)", word.level)
+
+
+def _fits(verdict: FixedVerdict, names: list[str], sha256: str, service: str) -> bool:
+    if not is_for(verdict.services, service):
+        return False
+    if verdict.sha256 is not None:
+        return verdict.sha256.lower() == sha256
+    return verdict.name is not None and any(map(_matcher(verdict.name).matches, names))
+
+
+def _names(image: ImageParameters) -> list[str]:
+    """Return the names under which the service knows an image."""
+    path = image.object_name if image.is_object else unquote(urlsplit(image.image_url).path)
+    return [name for name in (path.rpartition("/")[2], image.data_id) if name]
+
+
+@lru_cache
+def _matcher(glob: str) -> Matcher:
+    return compile_glob(glob)
