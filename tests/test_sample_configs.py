@@ -47,7 +47,7 @@ def test_every_sample_is_tested_here() -> None:
         "moderate.yaml",
         "post.yaml",
         "pre-commit-config.yaml",
-        "rules.yaml",
+        "moderate-rules.yaml",
     ]
 
 
@@ -78,7 +78,7 @@ def test_each_command_line_is_understood(sample: str, words: list[str]) -> None:
 
 
 def test_the_command_lines_are_found() -> None:
-    assert {name for name, _ in _commands()} >= {*OURS, "rules.yaml", "post.yaml", "moderate.yaml", HOOKS.name}
+    assert {name for name, _ in _commands()} >= {*OURS, "moderate-rules.yaml", "post.yaml", "moderate.yaml", HOOKS.name}
 
 
 # ---------------------------------------------------------------------------------------- settings, post and rules
@@ -116,7 +116,7 @@ def test_the_rules(moderate: Callable) -> None:
         assert result.code == 0, result.stderr
         return [(one["label"], one["risk_level"]) for one in result.records[0]["labels"]]
 
-    with emulating("--rules", str(SAMPLES / "rules.yaml")) as emulator:
+    with emulating("--rules", str(SAMPLES / "moderate-rules.yaml")) as emulator:
         by_name = labels("sync", LANDSCAPE, "--data-id", "poster-violent.png")
         assert by_name == [("violent_explosion", "high"), ("violent_weapon", "medium")]
         assert labels("sync", DATA / "still-life.webp") == [("pornographic_adultContent", "high")]

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +33,10 @@ from moderate_cli.emulator.inputs import (
     read_services,
     require,
 )
-from moderate_cli.emulator.judging import Judge, examine
+from moderate_cli.emulator.judging import Judge, examine, require_checks
 from moderate_cli.emulator.messages import BodyError, OssError, Response
 from moderate_cli.emulator.rulings import Rulings
-from moderate_cli.emulator.state import State, StoreFullError, TaskKind
+from moderate_cli.emulator.state import ObjectStore, State, StoreFullError, TaskKind
 from moderate_cli.emulator.tape import Tape
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image with the local engine, which checks the same for every moderation service."""
     image = read_image_parameters(call.parameters)
     name = call.parameters["Service"]
+    require_checks(service.engine, service.rulings)
     content = read_image(image, service.state.objects)
 
     def judge() -> Mapping[str, Any]:
@@ -96,6 +97,7 @@ def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image for several moderation services; the local engine examines it once for all."""
     names = read_services(call.parameters)
     image = read_image_parameters(call.parameters)
+    require_checks(service.engine, service.rulings)
     content = read_image(image, service.state.objects)
 
     def judge() -> Mapping[str, Any]:
@@ -147,6 +149,7 @@ def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:
 def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Queue the examination of one image, frame by frame if the call gives an interval."""
     task = read_async_parameters(call.parameters)
+    require_checks(service.engine, service.rulings)
     work = partial(_judge_image, service, call.parameters["Service"], task)
     # In the vendor's example, the id of the task is that of the request.
     _enqueue(service, call.request_id, TaskKind.IMAGE, [task.image], work, task.callback)
@@ -162,6 +165,7 @@ def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, An
     """Queue the examination of a post: its images by the detectors, its texts by the keywords of the rules."""
     post = read_post(call.parameters)
     name = call.parameters["Service"]
+    service.judge(name).require_checks_of(post)
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(6))
     task_id = f"task_{int(service.state.clock() * 1000)}_{suffix}"
     _enqueue(service, task_id, TaskKind.POST, post.images, partial(_judge_post, service, name, post))
@@ -267,9 +271,20 @@ def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[
     return _taped(service, "ImageAsyncModeration", [name], [content], task.image.data_id, judge, **frames)
 
 
+def _contents(post: Post, held: Iterable[ImageParameters], store: ObjectStore) -> Iterator[bytes]:
+    """Yield the images of a post in the order of its parts; raises BodyError that names the part."""
+    images = iter(held)
+    for part in post.main.walk():
+        for _ in part.images:
+            try:
+                yield read_image(next(images), store)
+            except BodyError as error:
+                raise BodyError(error.code, f"{part.where}: {error.message}") from error
+
+
 def _judge_post(service: Service, name: str, post: Post, held: list[ImageParameters]) -> Mapping[str, Any]:
     """Judge a post."""
-    contents = [read_image(image, service.state.waiting) for image in held]
+    contents = list(_contents(post, held, service.state.waiting))
 
     def judge() -> Mapping[str, Any]:
         return service.judge(name).post(post, iter(contents))

@@ -77,6 +77,13 @@ class Judge(Struct, frozen=True):
             return bodies.judged_frames(task.image.data_id, found)
         return bodies.judged_image(task.image.data_id, self.seen(examine(self.engine, content)))
 
+    def require_checks_of(self, post: Post) -> None:
+        """Raise BodyError for a post of which nothing can be checked; "none" would claim that something was."""
+        if post.images:
+            require_checks(self.engine, self.rulings)
+        elif not self.rulings.has_words(self.service):
+            raise BodyError(NOTHING_CHECKED, "the local engine checks texts by keywords alone, and none are given")
+
     def post(self, post: Post, contents: Iterator[bytes]) -> dict[str, Any]:
         """Judge a post, whose images come in the order of its parts, and return the Data.
 
@@ -84,8 +91,6 @@ class Judge(Struct, frozen=True):
         """
         main = self._part(post.main, contents)
         parts = list(main.walk())
-        if not any(part.is_checked for part in parts):
-            raise BodyError(NOTHING_CHECKED, "the local engine checks texts by keywords alone, and none are given")
         findings = [finding for part in parts for finding in part.findings]
         return {
             "DataId": post.data_id,
@@ -151,6 +156,12 @@ def _described(hit: FlaggedWord, part: Part) -> Mapping[str, str]:
     return {"KeyWords": hit.word, "LibId": hit.library, "LibName": hit.library, "Where": part.where}
 
 
+def require_checks(engine: LocalEngine, rulings: Rulings) -> None:
+    """Raise BodyError where nothing could say anything about an image."""
+    if not engine.is_available() and not rulings.verdicts:
+        raise _no_engine()
+
+
 def examine(engine: LocalEngine, content: bytes) -> Examination:
     """Examine an image; raises BodyError, also where no detector could look at it."""
     with _as_body_errors():
@@ -173,6 +184,10 @@ def _as_body_errors() -> Iterator[None]:
 def _checked(examination: Examination) -> Examination:
     """Return an examination in which at least one check ran; "none" of another would claim that something was."""
     if not examination.checks:
-        message = f"no check of the local engine can run; install its packages: {install_command(EXTRA)}"
-        raise BodyError(NOTHING_CHECKED, message)
+        raise _no_engine()
     return examination
+
+
+def _no_engine() -> BodyError:
+    message = f"no check of the local engine can run; install its packages: {install_command(EXTRA)}"
+    return BodyError(NOTHING_CHECKED, message)

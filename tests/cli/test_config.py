@@ -94,6 +94,7 @@ def test_the_table(moderate: Callable) -> None:
         ["reuse", "never", "default"],
         ["max_calls", "unlimited", "default"],
         ["store", "store.db in the platform's state folder", "default"],
+        ["rules", "none", "default"],
         ["include", "all images", "default"],
         ["exclude", "none", "default"],
         ["prices", "the list prices", "default"],

@@ -54,6 +54,7 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
     "reuse": [("7d", "7d", 604_800.0), ("forever", "forever", math.inf), ("never", "never", None)] * 2,
     "max_calls": [(str(n), n, n) for n in range(6)],
     "store": [(f"/x/{n}.db", f"/x/{n}.db", Path(f"/x/{n}.db")) for n in range(6)],
+    "rules": [(f"/x/{n}.yaml", f"/x/{n}.yaml", Path(f"/x/{n}.yaml")) for n in range(6)],
     "include": [(f"*.a{n} b,c", [f"*.a{n}", "b,c"], (f"*.a{n}", "b,c")) for n in range(6)],
     "exclude": [(f"a{n}", f"a{n}", (f"a{n}",)) for n in range(6)],
     "prices": [
@@ -119,6 +120,7 @@ def test_the_defaults_need_nothing(world: World) -> None:
         reuse=None,
         max_calls=None,
         store=None,
+        rules=None,
         include=(),
         exclude=(),
         prices={},
