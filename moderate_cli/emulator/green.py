@@ -62,6 +62,11 @@ class Service(Struct, frozen=True):
     endpoint: str
     account_id: str
 
+    def require_checks(self) -> None:
+        """Raise BodyError where nothing could say anything about an image."""
+        if self.tape is None or not self.tape.replays:
+            require_checks(self.engine, self.rulings)
+
     def judge(self, name: str) -> Judge:
         """Return what judges for one service of the API."""
         return Judge(self.engine, self.rulings, name)
@@ -82,7 +87,7 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image with the local engine, which checks the same for every moderation service."""
     image = read_image_parameters(call.parameters)
     name = call.parameters["Service"]
-    require_checks(service.engine, service.rulings)
+    service.require_checks()
     content = read_image(image, service.state.objects)
 
     def judge() -> Mapping[str, Any]:
@@ -97,7 +102,7 @@ def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Judge one image for several moderation services; the local engine examines it once for all."""
     names = read_services(call.parameters)
     image = read_image_parameters(call.parameters)
-    require_checks(service.engine, service.rulings)
+    service.require_checks()
     content = read_image(image, service.state.objects)
 
     def judge() -> Mapping[str, Any]:
@@ -149,7 +154,7 @@ def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:
 def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Queue the examination of one image, frame by frame if the call gives an interval."""
     task = read_async_parameters(call.parameters)
-    require_checks(service.engine, service.rulings)
+    service.require_checks()
     work = partial(_judge_image, service, call.parameters["Service"], task)
     # In the vendor's example, the id of the task is that of the request.
     _enqueue(service, call.request_id, TaskKind.IMAGE, [task.image], work, task.callback)

@@ -14,7 +14,7 @@ from moderate_cli.emulator.messages import BodyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_NOT_RECORDED = 408  # "you have no permission" is the nearest code: no further attempt would help
+_NOT_RECORDED = 490  # as where nothing could be checked: another attempt would not help
 
 
 class Tape:
@@ -26,7 +26,7 @@ class Tape:
 
     def __init__(self, folder: Path, *, replay: bool) -> None:
         self._folder = folder
-        self._replays = replay
+        self.replays = replay
         if replay and not folder.is_dir():
             raise UsageError(f"there is no folder {str(folder)!r} to replay", hint="record it with --record")
         try:
@@ -41,7 +41,7 @@ class Tape:
         """
         text = json.dumps(call, sort_keys=True)
         path = self._folder / f"{call['operation']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-        if self._replays:
+        if self.replays:
             return {**self._read(path), "DataId": data_id}
         data = work()
         atomic_write(path, json.dumps({"call": call, "data": data}, ensure_ascii=False, indent=2) + "\n")
