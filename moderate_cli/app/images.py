@@ -295,8 +295,9 @@ class Question(Struct, frozen=True, kw_only=True):
 def local_engine_key(rules: Rules | None) -> list[str]:
     """Return what the local engine checks with: another version, and other rules, may find something else."""
     from moderate_cli.emulator.engine import LocalEngine
+    from moderate_cli.emulator.rulings import key_of
 
-    return [*LocalEngine().identity(), *([rules.key] if rules else [])]
+    return [*LocalEngine().identity(), *([key_of(rules)] if rules else [])]
 
 
 def sync_question(settings: Settings) -> Question:

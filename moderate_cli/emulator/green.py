@@ -132,7 +132,7 @@ def _examined(service: Service, image: ImageParameters, content: bytes, names: l
     fixed = {name: service.rulings.fixed(image, content, name) for name in names}
     open_names = [name for name in names if fixed[name] is None]
     seen = [examine(service.engine, content)] if open_names else []
-    judged = {name: service.rulings.judged(each, name) for each in seen for name in open_names}
+    judged = {name: service.judge(name).seen(each, content) for each in seen for name in open_names}
     return {name: fixed[name] or judged[name] for name in names}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,11 +54,11 @@ class Judge(Struct, frozen=True):
     def image(self, image: ImageParameters, content: bytes) -> Examination:
         """Judge an image by a fixed verdict, or by what the engine sees."""
         fixed = self.rulings.fixed(image, content, self.service)
-        return fixed or self.seen(examine(self.engine, content))
+        return fixed or self.seen(examine(self.engine, content), content)
 
-    def seen(self, examination: Examination) -> Examination:
-        """Return what the service makes of what the engine saw."""
-        return self.rulings.judged(examination, self.service)
+    def seen(self, examination: Examination, content: bytes) -> Examination:
+        """Return what the service makes of what the engine saw of a file."""
+        return self.rulings.judged(examination, self.service, hashlib.sha256(content).hexdigest())
 
     def task(
         self, task: AsyncParameters, content: bytes, publish: Publish, is_stopping: Callable[[], bool]
@@ -72,10 +73,10 @@ class Judge(Struct, frozen=True):
                 for frame in self.engine.examine_frames(content, task.interval, task.max_frames):
                     if is_stopping():
                         break
-                    found.append((self.seen(_checked(frame.examination)), publish(frame.jpeg)))
+                    found.append((self.seen(_checked(frame.examination), content), publish(frame.jpeg)))
         if found:
             return bodies.judged_frames(task.image.data_id, found)
-        return bodies.judged_image(task.image.data_id, self.seen(examine(self.engine, content)))
+        return bodies.judged_image(task.image.data_id, self.seen(examine(self.engine, content), content))
 
     def require_checks_of(self, post: Post) -> None:
         """Raise BodyError for a post of which nothing can be checked; "none" would claim that something was."""

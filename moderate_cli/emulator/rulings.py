@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
+from platformdirs import user_cache_path
 
 from moderate_cli.common.globs import Matcher, compile_glob
-from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked
-from moderate_cli.emulator.engine.detectors import FINDING_FROM
+from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked, strongest
+from moderate_cli.emulator.engine.detectors import FINDING_FROM, Detector, TextLine
+from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary, KnownImages
 from moderate_cli.emulator.engine.keywords import KeywordMatcher
+from moderate_cli.emulator.engine.ocr import LibraryHit, confidence, joined, text_in_image
+from moderate_cli.models import EXEMPT, RiskLevel
 from moderate_cli.rules import FixedVerdict, FlaggedWord, Rules
 from moderate_cli.rules.model import LabelScope, is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from moderate_cli.emulator.inputs import ImageParameters
 
@@ -37,13 +42,19 @@ class _Words(Struct, frozen=True):
 
 
 class Rulings:
-    """The rules of one emulator, and the fixed verdicts that were seeded while it runs; safe to use by many threads."""
+    """The rules of one emulator, and the fixed verdicts that were seeded while it runs; safe to use by many threads.
+
+    `notes` are about the images of its libraries, which are read at once. Raises UsageError where they cannot be.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.seeded: list[FixedVerdict] = []
+        self.notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._words_of: dict[str, _Words] = {}
+        for name in rules.file.image_libraries:
+            self.notes += open_library(rules.images_of(name)).notes
 
     @property
     def verdicts(self) -> list[FixedVerdict]:
@@ -96,9 +107,65 @@ class Rulings:
                 )
             return self._words_of[service]
 
-    def judged(self, seen: Examination, service: str) -> Examination:
-        """Return what a service makes of what was seen: its labels, thresholds and libraries decide."""
-        return replace(seen, findings=tuple(self._scoped(seen, service)))
+    @property
+    def detectors(self) -> tuple[Detector, ...]:
+        """What has to look at pixels for these rules: at those of known images, where the rules have any."""
+        services = self.rules.services()
+        exempt = {name for service in services for name in service.exempt or ()}
+        flagging = {
+            name for service in services for names in (service.image_libraries or {}).values() for name in names
+        }
+        if not exempt and not flagging:
+            return ()
+        libraries = {name: open_library(self.rules.images_of(name)) for name in exempt | flagging}
+        return (
+            KnownImages(
+                {name: libraries[name] for name in sorted(exempt)}, {name: libraries[name] for name in sorted(flagging)}
+            ),
+        )
+
+    def judged(self, seen: Examination, service: str, sha256: str = "") -> Examination:
+        """Return what a service makes of what was seen: its labels, thresholds and libraries decide.
+
+        `sha256` is that of the file, by which the images of libraries are known whatever their pixels are like.
+        """
+        rules = self.rules.service(service)
+        for name in rules.exempt or ():
+            if hit := self._known(name, seen, sha256):
+                finding = Finding(EXEMPT, hit.confidence, f"Image of {name} (local engine)", RiskLevel.NONE)
+                return replace(seen, findings=(finding,), ext={"CustomImage": [_custom_image(name, hit)]})
+        hits = {
+            (label, name): hit
+            for label, names in (rules.image_libraries or {}).items()
+            for name in names
+            if (hit := self._known(name, seen, sha256))
+        }
+        known = [
+            Finding(f"{label}_lib", hit.confidence, f"Image of {name} (local engine)", RiskLevel.HIGH)
+            for (label, name), hit in hits.items()
+        ]
+        words, text = self._text(seen.lines, service)
+        images = [_custom_image(name, hit) for (_, name), hit in hits.items()]
+        ext = ({"CustomImage": images} if images else {}) | text
+        return replace(seen, findings=(*known, *words, *self._scoped(seen, service)), ext=ext)
+
+    def _known(self, library: str, seen: Examination, sha256: str) -> Hit | None:
+        return open_library(self.rules.images_of(library)).find(sha256, None, 0) or seen.known.get(library)
+
+    def _text(self, lines: Sequence[TextLine], service: str) -> tuple[list[Finding], dict[str, Any]]:
+        """Return the findings of words in the text of an image, and what an answer says of that text."""
+        if not lines:
+            return [], {}
+        words = self._words(service)
+        hits = words.matcher.find(words.ignored.take_out(joined(lines))) if words.flagged else []
+        findings = [
+            Finding(word.label, confidence(lines, hit.start, hit.end), _keyword_of(word), word.level)
+            for hit in hits
+            for word in [words.flagged[hit.word]]
+        ]
+        found = [words.flagged[hit.word] for hit in hits]
+        custom = [LibraryHit(word.library, word.library, word.word) for word in found]
+        return list(strongest(findings)), {"TextInImage": text_in_image(lines, custom)}
 
     def _scoped(self, seen: Examination, service: str) -> Iterator[Finding]:
         scopes = self.rules.service(service).labels or {}
@@ -112,7 +179,27 @@ class Rulings:
 
 def finding_of(word: FlaggedWord) -> Finding:
     """Return the finding for a word in a text."""
-    return Finding(word.label, _CERTAIN, f"Keyword of {word.library} (local engine)", word.level)
+    return Finding(word.label, _CERTAIN, _keyword_of(word), word.level)
+
+
+def _keyword_of(word: FlaggedWord) -> str:
+    return f"Keyword of {word.library} (local engine)"
+
+
+def _custom_image(library: str, hit: Hit) -> dict[str, Any]:
+    return {"LibId": library, "LibName": library, "ImageId": hit.entry.id}
+
+
+@cache
+def open_library(path: Path) -> ImageLibrary:
+    """Return the image library of a folder or a file, the same for all that ask in this process."""
+    return ImageLibrary(path, cache=user_cache_path("moderate", appauthor=False) / "image-libraries")
+
+
+def key_of(rules: Rules) -> str:
+    """Return what changes with the rules and with the images of their libraries; raises UsageError as these do."""
+    digests = [open_library(rules.images_of(name)).digest for name in rules.file.image_libraries]
+    return hashlib.sha256("\n".join([rules.key, *digests]).encode()).hexdigest()[:32]
 
 
 def _fits(verdict: FixedVerdict, names: list[str], sha256: str, service: str) -> bool:

@@ -18,7 +18,7 @@ from moderate_cli.emulator import bodies, buckets, green
 from moderate_cli.emulator.callbacks import Background
 from moderate_cli.emulator.conditions import UPLOAD, Conditions, Fault, Faults, Quota
 from moderate_cli.emulator.control import CONTROL_PATH, control
-from moderate_cli.emulator.engine import LocalEngine
+from moderate_cli.emulator.engine import DETECTORS, LocalEngine
 from moderate_cli.emulator.gateway import admit
 from moderate_cli.emulator.green import OPERATIONS, Call, Service
 from moderate_cli.emulator.messages import BodyError, GatewayError, OssError, Request, Response
@@ -74,6 +74,7 @@ class Emulator:
         self.faults = Faults()
         self._conditions = Conditions(self.faults, Quota(queries_per_second), latency)
         self._rulings = Rulings(rules)
+        self.notes = self._rulings.notes
         self._tape = tape
         self._tls = _tls(certificate) if certificate else None
         self._account_id = account_id
@@ -113,7 +114,7 @@ class Emulator:
         """Put together what answers at an endpoint."""
         return Service(
             state=self.state,
-            engine=LocalEngine(),
+            engine=LocalEngine((*DETECTORS, *self._rulings.detectors)),
             rulings=self._rulings,
             conditions=self._conditions,
             tape=self._tape,

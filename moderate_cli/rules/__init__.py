@@ -71,6 +71,10 @@ class Rules(Struct, frozen=True):
         base = _DEFAULTS if source is None else self.service(source)
         return base if own is None else _over(own, base)
 
+    def services(self) -> list[ServiceRules]:
+        """Return what is set for each service of the file."""
+        return [self.service(name) for name in self.file.services]
+
     def level(self, service: str, label: str, confidence: float) -> RiskLevel | None:
         """Return the level of a finding by the thresholds of its label, or None where that is switched off."""
         scope = (self.service(service).labels or {}).get(label, _DEFAULT_SCOPE)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from moderate_cli.emulator.engine.image_library import Hit
+
 # The vendor lets each account set a medium-risk and a high-risk score and publishes no defaults; these two are ours.
 MEDIUM_FROM = 60.0
 HIGH_FROM = 90.0
@@ -50,11 +52,28 @@ class Finding(Struct, frozen=True):
     risk_level: RiskLevel
 
 
+class TextLine(Struct, frozen=True):
+    """A line of text: how sure its reading is, from 0 to 1, and its corners (x, y) in pixels of the picture.
+
+    The corners go round from the line's own upper left one, however the line is turned.
+    """
+
+    text: str
+    score: float
+    corners: tuple[tuple[float, float], ...]
+
+
 class Detection(Struct, frozen=True):
-    """The outcome of one detector on one image; the details are shown even if nothing was found."""
+    """The outcome of one detector on one image; the details are shown even if nothing was found.
+
+    What user's rules decide about are the `lines` of text that it read, and the `known` images that it looks like, by
+    library.
+    """
 
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    lines: tuple[TextLine, ...] = ()
+    known: Mapping[str, Hit] = field(default_factory=dict)
 
 
 class DetectorUnavailableError(Exception):
@@ -115,17 +134,14 @@ class AdultContentDetector:
     }
 
     def detect(self, image: Image) -> Detection:
-        """Score an image; the score is always in the details."""
+        """Score an image; rules decide from which score on that is a finding."""
         with _loading:
             classifier = _classifier()
         score = round(100 * float(classifier.classify(image).nsfw), 2)
-        details = {"Score": score}
-        if score < FINDING_FROM:
-            return Detection(details=details)
         finding = Finding(
             "pornographic_adultContent", score, "Possible adult content (local engine)", risk_level(score)
         )
-        return Detection((finding,), details)
+        return Detection((finding,), {"Score": score})
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 
-from moderate_cli.emulator.engine.detectors import DetectorUnavailableError, silence_onnxruntime
+from moderate_cli.emulator.engine.detectors import Detection, DetectorUnavailableError, TextLine, silence_onnxruntime
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,17 +41,6 @@ _MODELS = {
 _reading = threading.Lock()
 
 
-class TextLine(Struct, frozen=True):
-    """A line of text: how sure its reading is, from 0 to 1, and its corners (x, y) in pixels of the picture.
-
-    The corners go round from the line's own upper left one, however the line is turned.
-    """
-
-    text: str
-    score: float
-    corners: tuple[tuple[float, float], ...]
-
-
 class LibraryHit(Struct, frozen=True):
     """A keyword of a library that occurs in a text."""
 
@@ -72,6 +61,11 @@ class TextReader:
         "onnxruntime": "onnxruntime",
         "rapidocr": "rapidocr",
     }
+
+    def detect(self, image: Image) -> Detection:
+        """Read the text in an image."""
+        lines = self.read(image)
+        return Detection(lines=lines, details={"Lines": len(lines)})
 
     def read(self, image: Image) -> tuple[TextLine, ...]:
         """Return the lines of text in an image, a frame or a slice, from top to bottom.
