@@ -53,6 +53,8 @@ class Rulings:
         self.notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._words_of: dict[str, _Words] = {}
+        for service in ["", *rules.file.services]:
+            self._words(service)  # at once, to tell what is missing before anything is judged
         for name in rules.file.image_libraries:
             self.notes += open_library(rules.images_of(name)).notes
 
@@ -112,9 +114,8 @@ class Rulings:
         """What has to look at pixels for these rules: at those of known images, where the rules have any."""
         services = self.rules.services()
         exempt = {name for service in services for name in service.exempt or ()}
-        flagging = {
-            name for service in services for names in (service.image_libraries or {}).values() for name in names
-        }
+        bound = [names for service in services for names in (service.image_libraries or {}).values()]
+        flagging = {name for names in bound for name in names}
         if not exempt and not flagging:
             return ()
         libraries = {name: open_library(self.rules.images_of(name)) for name in exempt | flagging}
