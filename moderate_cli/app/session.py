@@ -282,7 +282,7 @@ def connect(settings: Settings, environment: Environment, rules: Rules | None = 
     with ExitStack() as stack:
         endpoint: str | None
         if settings.local:
-            source, endpoint = stack.enter_context(_local_service(rules))
+            source, endpoint = stack.enter_context(_local_service(rules, environment, fetch_urls=settings.fetch_urls))
         else:
             choice = settings.credentials
             source = find_credentials(environment, choice.source, choice.profile)
@@ -321,9 +321,11 @@ def _timeout(settings: Settings) -> float:
 
 
 @contextmanager
-def _local_service(rules: Rules | None) -> Iterator[tuple[CredentialSource, str]]:
+def _local_service(
+    rules: Rules | None, environment: Environment, *, fetch_urls: bool
+) -> Iterator[tuple[CredentialSource, str]]:
     """Start the emulator, and yield credentials that it knows, and its endpoint."""
-    from moderate_cli.emulator import Emulator
+    from moderate_cli.emulator import Emulator, Fetch
     from moderate_cli.emulator.engine import EXTRA, LocalEngine
     from moderate_cli.rules import Rules
 
@@ -333,7 +335,14 @@ def _local_service(rules: Rules | None) -> Iterator[tuple[CredentialSource, str]
         raise UsageError(
             "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
         )
-    with Emulator(rules=rules or Rules(), results=default_path().parent / "local-results") as emulator:
+    emulator = Emulator(
+        rules=rules or Rules(),
+        fetch=Fetch.PUBLIC if fetch_urls else Fetch.NONE,
+        results=default_path().parent / "local-results",
+    )
+    for note in emulator.notes:
+        echo(environment, note)
+    with emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)
         yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint

@@ -46,6 +46,7 @@ class ServiceOptions(Struct, frozen=True):
     qps: str | None = None
     retries: str | None = None
     rules: str | None = None
+    fetch_urls: bool | None = None
 
 
 class SourceOptions(Struct, frozen=True):

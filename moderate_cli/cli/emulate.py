@@ -16,7 +16,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import echo
-from moderate_cli.emulator import Emulator, Tape
+from moderate_cli.emulator import Emulator, Fetch, Tape
 from moderate_cli.emulator.engine import EXTRA, LocalEngine
 from moderate_cli.rules import Rules, read_rules
 
@@ -68,6 +68,12 @@ class EmulatorOptions(Struct, frozen=True):
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", envvar="MODERATE_KEY", help="Private key of the certificate.")
     ] = None
+    fetch_private: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-private", envvar="MODERATE_FETCH_PRIVATE", help="Fetch images from private addresses too."
+        ),
+    ] = False
     uid: Annotated[
         str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="Account ID for callback checksums.")
     ] = "1000000000000000"
@@ -101,6 +107,7 @@ def emulate(ctx: typer.Context, options: EmulatorOptions) -> None:
         queries_per_second=options.max_qps,
         tape=options.tape,
         certificate=options.certificate,
+        fetch=Fetch.PRIVATE if options.fetch_private else Fetch.PUBLIC,
         account_id=options.uid,
         port=options.port,
     )

@@ -214,6 +214,7 @@ describe(
     qps=setting_option("qps", panel=_SERVICE_PANEL, metavar="N"),
     retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
     rules=setting_option("rules", panel=_SERVICE_PANEL, metavar="FILE"),
+    fetch_urls=setting_option("fetch_urls", "--fetch-urls/--no-fetch-urls", panel=_SERVICE_PANEL),
 )
 describe(
     SourceOptions,

@@ -20,13 +20,13 @@ from moderate_cli.emulator import bodies, callbacks
 from moderate_cli.emulator.callbacks import Background, Callback
 from moderate_cli.emulator.conditions import Conditions
 from moderate_cli.emulator.engine import Examination, LocalEngine
+from moderate_cli.emulator.fetching import Fetch, read_image
 from moderate_cli.emulator.inputs import (
     INFO_TYPES,
     AsyncParameters,
     ImageParameters,
     Post,
     read_async_parameters,
-    read_image,
     read_image_parameters,
     read_info_types,
     read_post,
@@ -36,7 +36,7 @@ from moderate_cli.emulator.inputs import (
 from moderate_cli.emulator.judging import Judge, examine, require_checks
 from moderate_cli.emulator.messages import BodyError, OssError, Response
 from moderate_cli.emulator.rulings import Rulings
-from moderate_cli.emulator.state import ObjectStore, State, StoreFullError, TaskKind
+from moderate_cli.emulator.state import State, StoreFullError, TaskKind
 from moderate_cli.emulator.tape import Tape
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Service(Struct, frozen=True):
     background: Background
     endpoint: str
     account_id: str
+    fetch: Fetch
 
     def require_checks(self) -> None:
         """Raise BodyError where nothing could say anything about an image."""
@@ -88,7 +89,7 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     image = read_image_parameters(call.parameters)
     name = call.parameters["Service"]
     service.require_checks()
-    content = read_image(image, service.state.objects)
+    content = read_image(image, service.state.objects, service.fetch)
 
     def judge() -> Mapping[str, Any]:
         return bodies.judged_image(image.data_id, _examined(service, image, content, [name])[name])
@@ -103,7 +104,7 @@ def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     names = read_services(call.parameters)
     image = read_image_parameters(call.parameters)
     service.require_checks()
-    content = read_image(image, service.state.objects)
+    content = read_image(image, service.state.objects, service.fetch)
 
     def judge() -> Mapping[str, Any]:
         return bodies.judged_batch(image.data_id, _examined(service, image, content, names))
@@ -219,7 +220,7 @@ def _hold(service: Service, task_id: str, number: int, image: ImageParameters) -
     """Keep an uploaded image until its task is done, even if the upload expires; a URL is fetched by the task."""
     if not image.is_object:
         return image
-    content = read_image(image, service.state.objects)
+    content = read_image(image, service.state.objects, service.fetch)
     held = replace(image, bucket=task_id, object_name=str(number))
     try:
         service.state.waiting.put(held.bucket, held.object_name, content)
@@ -266,7 +267,7 @@ def _pushed(task_id: str, outcome: Mapping[str, Any] | BodyError) -> Mapping[str
 
 def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[ImageParameters]) -> Mapping[str, Any]:
     """Judge the image of a task."""
-    content = read_image(held[0], service.state.waiting)
+    content = read_image(held[0], service.state.waiting, service.fetch)
     publish = partial(publish_frame, service.state, service.endpoint)
 
     def judge() -> Mapping[str, Any]:
@@ -276,20 +277,20 @@ def _judge_image(service: Service, name: str, task: AsyncParameters, held: list[
     return _taped(service, "ImageAsyncModeration", [name], [content], task.image.data_id, judge, **frames)
 
 
-def _contents(post: Post, held: Iterable[ImageParameters], store: ObjectStore) -> Iterator[bytes]:
+def _contents(service: Service, post: Post, held: Iterable[ImageParameters]) -> Iterator[bytes]:
     """Yield the images of a post in the order of its parts; raises BodyError that names the part."""
     images = iter(held)
     for part in post.main.walk():
         for _ in part.images:
             try:
-                yield read_image(next(images), store)
+                yield read_image(next(images), service.state.waiting, service.fetch)
             except BodyError as error:
                 raise BodyError(error.code, f"{part.where}: {error.message}") from error
 
 
 def _judge_post(service: Service, name: str, post: Post, held: list[ImageParameters]) -> Mapping[str, Any]:
     """Judge a post."""
-    contents = list(_contents(post, held, service.state.waiting))
+    contents = list(_contents(service, post, held))
 
     def judge() -> Mapping[str, Any]:
         return service.judge(name).post(post, iter(contents))

@@ -13,21 +13,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from moderate_cli.common.errors import UsageError
 from moderate_cli.emulator import bodies, buckets, green
 from moderate_cli.emulator.callbacks import Background
 from moderate_cli.emulator.conditions import UPLOAD, Conditions, Fault, Faults, Quota
 from moderate_cli.emulator.control import CONTROL_PATH, control
 from moderate_cli.emulator.engine import DETECTORS, LocalEngine
+from moderate_cli.emulator.fetching import Fetch
 from moderate_cli.emulator.gateway import admit
 from moderate_cli.emulator.green import OPERATIONS, Call, Service
 from moderate_cli.emulator.messages import BodyError, GatewayError, OssError, Request, Response
 from moderate_cli.emulator.rulings import Rulings
 from moderate_cli.emulator.state import AccessKey, State, TaskFiles
-from moderate_cli.rules import Rules
+from moderate_cli.rules import FixedVerdict, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -49,7 +52,8 @@ class Emulator:
 
     The first `polls_before_result` polls of each task are answered with "in progress". `rules` say what is looked for.
     Each answer comes `latency` seconds late, and more than `queries_per_second` calls are refused. `tape` records or
-    replays verdicts. `certificate` is the files of a TLS certificate and its key. `account_id` is the UID in the
+    replays verdicts. `certificate` is the files of a TLS certificate and its key. `fetch` says which addresses
+    of images are fetched. `account_id` is the UID in the
     checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which a later
     emulator answers too. Raises UsageError for rules whose images cannot be read, and for a wrong certificate.
     """
@@ -64,6 +68,7 @@ class Emulator:
         queries_per_second: int | None = None,
         tape: Tape | None = None,
         certificate: tuple[Path, Path] | None = None,
+        fetch: Fetch = Fetch.PUBLIC,
         account_id: str = "1000000000000000",
         port: int = 0,
         results: Path | None = None,
@@ -78,6 +83,7 @@ class Emulator:
         self._tape = tape
         self._tls = _tls(certificate) if certificate else None
         self._account_id = account_id
+        self._fetch = fetch
         self._port = port
         self._server: _Server | None = None
 
@@ -106,6 +112,10 @@ class Emulator:
         if self._server:
             self._server.service.background.drain()
 
+    def seed(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Lay down verdicts, as a rules file has them, before those of the rules; raises msgspec.ValidationError."""
+        self._rulings.seeded[:0] = msgspec.convert(verdicts, list[FixedVerdict])
+
     def add_key(self, key: AccessKey) -> None:
         """Make a further access key known to the service."""
         self.state.add_key(key)
@@ -121,6 +131,7 @@ class Emulator:
             background=Background(),
             endpoint=endpoint,
             account_id=self._account_id,
+            fetch=self._fetch,
         )
 
 

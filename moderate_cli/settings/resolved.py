@@ -134,6 +134,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_calls: int | None
     store: Path | None
     rules: Path | None
+    fetch_urls: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     prices: Prices

@@ -211,6 +211,13 @@ _ALL = (
         example="moderate-rules.yaml",
     ),
     Setting(
+        name="fetch_urls",
+        type=value_types.flag(),
+        default=False,
+        help="Let the local engine fetch images from addresses of the internet.",
+        example="true",
+    ),
+    Setting(
         name="include",
         type=value_types.patterns(),
         default=(),
