@@ -61,8 +61,6 @@ DOORS = {
     "ahocorasick_rs": {"emulator/engine/keywords.py"},
     "http.server": {"emulator", "callback"},
     "pytest": {"pytest_plugin.py"},
-    "rapidocr": {"emulator/engine"},
-    "ahocorasick_rs": {"emulator/engine"},
     "xlsxwriter": {"render/usage.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
