@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -21,7 +21,7 @@ from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, unmatc
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
 from moderate_cli.catalog.prices import Estimate, image_calls
-from moderate_cli.client import AsyncOptions, GreenClient, Submission
+from moderate_cli.client import AsyncOptions, CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
@@ -48,6 +48,8 @@ from moderate_cli.scanning import (
 from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Sources, is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
+
+Options = TypeVar("Options", bound=CallbackOptions)
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _FORMATS = (Format.TABLE, Format.JSONL)
@@ -335,8 +337,8 @@ def _sampling(options: AsyncOptions) -> Sampling | None:
     return Sampling(options.interval, options.max_frames)
 
 
-def checked(options: AsyncOptions) -> AsyncOptions:
-    """Return options that the service takes; what it would refuse of every image is refused once, and nothing sent.
+def checked(options: Options) -> Options:
+    """Return options that the service takes; what it would refuse of every input is refused once, and nothing sent.
 
     Raises UsageError.
     """

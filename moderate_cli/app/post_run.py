@@ -10,7 +10,7 @@ from moderate_cli.app.collect import run_submission
 from moderate_cli.app.images import show_plan
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, Request, WaitOptions
-from moderate_cli.client import GreenClient, Submission
+from moderate_cli.client import CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Item, Json, Known, Outcome, Pending
@@ -29,6 +29,7 @@ def judge_posts(
     cost: CostOptions,
     gate_options: GateOptions,
     output: OutputOptions,
+    callback: CallbackOptions,
 ) -> ExitCode:
     """Judge the posts that are opened with standard input, show them, and return the exit code."""
     with open_session(request, output, region=_REGION, dry_run=cost.dry_run) as session:
@@ -40,7 +41,7 @@ def judge_posts(
         judge = PostJudge(
             clients=() if cost.dry_run else session.clients,
             call=session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,)),
-            submit=_recorded(session),
+            submit=_recorded(session, callback),
             budget=CallBudget(session.settings.max_calls),
             only_plans=cost.dry_run,
         )
@@ -71,12 +72,12 @@ def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
     return judged
 
 
-def _recorded(session: Session) -> Submit:
+def _recorded(session: Session, callback: CallbackOptions) -> Submit:
     """Return what submits a post, and notes it down before it is sent and once its id is known."""
 
     def submit(client: GreenClient, known: Known, content: Json) -> Submission:
         def call() -> Submission:
-            return submit_post(client, known, content)
+            return submit_post(client, known, content, callback)
 
         return session.recorder.submit("multimodal", known, client, call, post=content)
 
