@@ -107,7 +107,8 @@ class Run(Struct, kw_only=True):
 
     `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
-    `noun` is what the inputs are, `total` tells their number where it is known.
+    `noun` is what the inputs are, `total` tells their number where it is known. SIGTERM is the usual end of what
+    `is_server`, and breaks off any other run.
     """
 
     environment: Environment
@@ -122,6 +123,7 @@ class Run(Struct, kw_only=True):
     shares_tasks: bool = False
     untold: Iterable[Outcome] = ()
     noun: str = "image"
+    is_server: bool = False
     summary: RunSummary = field(default_factory=RunSummary)
     problems: list[str] = field(default_factory=list)
     is_first_told: bool = False
@@ -133,7 +135,7 @@ class Run(Struct, kw_only=True):
         with open_reports(self.environment, self.summary.policy, self.gate_options, self.output) as reports:
             started = self.environment.monotonic()
             try:
-                with interruptible(self.summary, lambda: self._end(work)):
+                with interruptible(self.summary, lambda: self._end(work), is_server=self.is_server):
                     self._work_off(work, reports)
             except BrokenPipeError:
                 self.summary.stopped_by = ExitCode.BROKEN_PIPE
