@@ -181,13 +181,12 @@ def open_session(
     output: OutputOptions,
     *,
     region: str | None = None,
-    subject: str | None = None,
     dry_run: bool = False,
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
-    `subject` is a key of what the command is asked to judge. A session for a `dry_run` asks nobody, needs no
-    credentials, and is no run that the store knows of.
+    A session for a `dry_run` asks nobody and needs no credentials. The store knows of no run before its recorder
+    begins it.
     """
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
@@ -198,8 +197,6 @@ def open_session(
     with ExitStack() as stack:
         connection = None if dry_run else stack.enter_context(connect(settings, environment))
         recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
-        if not dry_run:
-            recorder.begin(subject)
         yield Session(environment, settings, connection, recorder)
 
 

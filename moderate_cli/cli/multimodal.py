@@ -68,7 +68,9 @@ def multimodal(
     tell_of_open_seed(ctx)
     prepare(wait)
     posts_of = (lambda stdin: Posts(posts, stdin)) if posts else lambda stdin: [post_of_flags(*flags, time)]
-    code = judge_posts(request_of(ctx), posts_of, wait=wait, cost=cost, gate_options=gate, output=output, callback=push)
+    code = judge_posts(
+        request_of(ctx), posts_of, posts or (), wait=wait, cost=cost, gate_options=gate, output=output, callback=push
+    )
     raise typer.Exit(code)
 
 

@@ -46,6 +46,7 @@ def poll(
     """Collect the results of queued tasks."""
     prepare(wait)
     with open_session(request_of(ctx), output) as session:
+        session.recorder.begin()
         run = session.run(gate, output)
         if ids:
             tasks = NamedTasks(_word(kind), session, run.summary).tasks(ids)
