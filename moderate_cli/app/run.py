@@ -434,11 +434,18 @@ def billed(outcome: Outcome) -> Billed:
     return _NOTHING
 
 
-def _parts(known: Known) -> int | None:
-    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
+def _taken(known: Known, interval: int) -> int | None:
+    """Return how many frames or slices of an image are judged at most, or None where nobody has counted them.
+
+    A rest of frames counts as an interval, because no page says how the service rounds, nor what an interval means for
+    slices (the vendor's page of the async operation).
+    """
     if not isinstance(known.item.image, LocalFile):
         return None
-    return known.extents[0].total if known.extents else 1
+    if not known.extents:
+        return 1
+    [extent, *_] = known.extents
+    return extent.total if extent.total is None or extent.kind != "frames" else -(-extent.total // interval)
 
 
 def _post(outcome: Outcome) -> Json | None:
@@ -452,6 +459,7 @@ def async_cost(options: AsyncOptions) -> Callable[[Known], int]:
     """Return what tells for how many frames or slices a queued image is billed at most."""
 
     def cost(known: Known) -> int:
-        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
+        taken = _taken(known, options.interval or 1)
+        return frame_calls(taken, interval=options.interval, max_frames=options.max_frames)
 
     return cost
