@@ -60,5 +60,8 @@ def _ask(session: Session, text: str) -> None:
     echo(environment, text)
     environment.stderr.write("moderate: continue? [y/N] ")
     environment.stderr.flush()
-    if environment.stdin.readline().strip().lower() not in _YES:
+    answer = environment.stdin.readline()
+    if not answer.endswith("\n"):  # the end of the input, which leaves the cursor where it was
+        environment.stderr.write("\n")
+    if answer.strip().lower() not in _YES:
         raise UsageError("not confirmed; nothing was sent", code="not_confirmed", hint="--yes answers beforehand")
