@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
+from moderate_cli.app.confirm import confirm, read_once
 from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
 from moderate_cli.catalog.prices import Estimate, image_calls
-from moderate_cli.client import AsyncOptions, GreenClient, Submission
+from moderate_cli.client import AsyncOptions, CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
@@ -52,6 +53,8 @@ from moderate_cli.sources.lists import STANDARD_INPUT
 if TYPE_CHECKING:
     from moderate_cli.rules import Rules
 
+Options = TypeVar("Options", bound=CallbackOptions)
+
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _FORMATS = (Format.TABLE, Format.JSONL)
 
@@ -77,10 +80,11 @@ def scan(
         raise UsageError("sources must be a list, not one name", hint=f"give [{names!r}]")
     for name in settings.keys() - SETTINGS.keys() - {"profile", "config", "policy_from"}:
         raise UsageError(f"unknown setting {name}", hint="the settings are those of moderate.yaml")
-    if unused := spec.for_people():
+    if unused := [*spec.for_people(), *({"confirm_above"} & settings.keys())]:
         raise UsageError(f"scan() has no use for {', '.join(unused)}", hint="it yields all outcomes and writes nothing")
     given = spec.settings() | {name: Sourced(value, f"{name}=") for name, value in settings.items()}
-    all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
+    # Standard input is the program's, so that nobody is asked.
+    all_records = replace(spec, output=replace(spec.output, format=Format.JSONL), cost=replace(spec.cost, yes=True))
     run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
     with run.open_session() as session:
         question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
@@ -113,8 +117,19 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
 
 
 def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
-    """Return what judges the images of a run, and the sources that it takes from."""
+    """Begin a run over images: return what judges them, and the sources that it takes from.
+
+    Raises UsageError where somebody was asked about its cost, and did not say yes.
+    """
     session.check_offers(question.operation, question.services)
+    if not run.spec.cost.dry_run:
+        planned = replace(run, spec=replace(run.spec, cost=replace(run.spec.cost, dry_run=True)))
+        confirm(session, run.spec.cost, run.read_once, lambda: _scan(planned, session, question)[0])
+        session.recorder.begin(run.subject)
+    return _scan(run, session, question)
+
+
+def _scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
     cache = question.cache(session)
     sources = run.open_sources(session, cache)
     ask = _recorded(session, question.call, cache.question) if question.queued else question.call
@@ -153,10 +168,15 @@ class ImageRun(Struct, frozen=True):
         return clean_wanted(chosen_formats(session.environment, spec.output))
 
     @property
+    def read_once(self) -> list[str]:
+        """The sources that cannot be gone through twice."""
+        lists = read_once(listing.name for listing in self.spec.sources.lists)
+        return [*(name for name in self.names if name == STANDARD_INPUT), *lists]
+
+    @property
     def can_be_counted(self) -> bool:
         """Whether the sources can be gone through twice, and without the network."""
-        names = [*self.names, self.spec.sources.files_from, self.spec.sources.files_from0]
-        return "-" not in names and not any(map(is_oss, self.names)) and not self.spec.reuse.retry_failed
+        return not (self.read_once or any(map(is_oss, self.names)) or self.spec.reuse.retry_failed)
 
     @property
     def subject(self) -> str:
@@ -225,9 +245,7 @@ class ImageRun(Struct, frozen=True):
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
             _check_list(listing.name)
-        with open_session(
-            self.request, self.spec.output, subject=self.subject, dry_run=self.spec.cost.dry_run
-        ) as session:
+        with open_session(self.request, self.spec.output, dry_run=self.spec.cost.dry_run) as session:
             yield session
 
 
@@ -339,8 +357,8 @@ def _sampling(options: AsyncOptions) -> Sampling | None:
     return Sampling(options.interval, options.max_frames)
 
 
-def checked(options: AsyncOptions) -> AsyncOptions:
-    """Return options that the service takes; what it would refuse of every image is refused once, and nothing sent.
+def checked(options: Options) -> Options:
+    """Return options that the service takes; what it would refuse of every input is refused once, and nothing sent.
 
     Raises UsageError.
     """

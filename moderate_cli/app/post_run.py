@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.collect import run_submission
+from moderate_cli.app.confirm import confirm, read_once
 from moderate_cli.app.images import show_plan
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, Request, WaitOptions
-from moderate_cli.client import GreenClient, Submission
+from moderate_cli.client import CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Item, Json, Known, Outcome, Pending
@@ -24,29 +25,41 @@ _REGION = "cn-shanghai"  # the region of the vendor's page on multimodal moderat
 def judge_posts(
     request: Request,
     posts: Callable[[TextIO], Iterable[Item]],
+    names: Sequence[str],
     *,
     wait: WaitOptions,
     cost: CostOptions,
     gate_options: GateOptions,
     output: OutputOptions,
+    callback: CallbackOptions,
 ) -> ExitCode:
-    """Judge the posts that are opened with standard input, show them, and return the exit code."""
+    """Judge the posts that are opened with standard input, show them, and return the exit code.
+
+    `names` are the files in which they are.
+    """
     with open_session(request, output, region=_REGION, dry_run=cost.dry_run) as session:
         if not cost.dry_run:
             check_region(session.settings, Operation.MULTIMODAL_ASYNC_MODERATION)
-        items = posts(session.environment.stdin)
         name = service_name(_chosen_service(session.settings))
         session.check_offers(Operation.MULTIMODAL_ASYNC_MODERATION, (name,))
-        judge = PostJudge(
-            clients=() if cost.dry_run else session.clients,
-            call=session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,)),
-            submit=_recorded(session),
-            budget=CallBudget(session.settings.max_calls),
-            only_plans=cost.dry_run,
-        )
+        call = session.call(Operation.MULTIMODAL_ASYNC_MODERATION, (name,))
+        stdin = session.environment.stdin
+
+        def planned() -> Executor:
+            return Executor(posts(stdin), PostJudge(clients=(), call=call, only_plans=True), jobs=session.jobs)
+
         if cost.dry_run:
-            return show_plan(session, output, Executor(items, judge, jobs=session.jobs), noun="post")
-        executor = Executor(items, _kept(session.recorder, judge), jobs=session.jobs, wants_more=session.has_room)
+            return show_plan(session, output, planned(), noun="post")
+        confirm(session, cost, read_once(names), planned)
+        session.recorder.begin()
+        judge = PostJudge(
+            clients=session.clients,
+            call=call,
+            submit=_recorded(session, callback),
+            budget=CallBudget(session.settings.max_calls),
+        )
+        kept = _kept(session.recorder, judge)
+        executor = Executor(posts(stdin), kept, jobs=session.jobs, wants_more=session.has_room)
         run = session.run(gate_options, output)
         run.noun = "post"
         return run_submission(session, run, executor, wait)
@@ -71,12 +84,12 @@ def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
     return judged
 
 
-def _recorded(session: Session) -> Submit:
+def _recorded(session: Session, callback: CallbackOptions) -> Submit:
     """Return what submits a post, and notes it down before it is sent and once its id is known."""
 
     def submit(client: GreenClient, known: Known, content: Json) -> Submission:
         def call() -> Submission:
-            return submit_post(client, known, content)
+            return submit_post(client, known, content, callback)
 
         return session.recorder.submit("multimodal", known, client, call, post=content)
 

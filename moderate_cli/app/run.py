@@ -107,7 +107,8 @@ class Run(Struct, kw_only=True):
 
     `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
-    `noun` is what the inputs are, `total` tells their number where it is known.
+    `noun` is what the inputs are, `total` tells their number where it is known. SIGTERM is the usual end of what
+    `is_server`, and breaks off any other run.
     """
 
     environment: Environment
@@ -122,6 +123,7 @@ class Run(Struct, kw_only=True):
     shares_tasks: bool = False
     untold: Iterable[Outcome] = ()
     noun: str = "image"
+    is_server: bool = False
     summary: RunSummary = field(default_factory=RunSummary)
     problems: list[str] = field(default_factory=list)
     is_first_told: bool = False
@@ -133,7 +135,7 @@ class Run(Struct, kw_only=True):
         with open_reports(self.environment, self.summary.policy, self.gate_options, self.output) as reports:
             started = self.environment.monotonic()
             try:
-                with interruptible(self.summary, lambda: self._end(work)):
+                with interruptible(self.summary, lambda: self._end(work), is_server=self.is_server):
                     self._work_off(work, reports)
             except BrokenPipeError:
                 self.summary.stopped_by = ExitCode.BROKEN_PIPE
@@ -432,11 +434,18 @@ def billed(outcome: Outcome) -> Billed:
     return _NOTHING
 
 
-def _parts(known: Known) -> int | None:
-    """Return of how many frames or slices an image consists, or None where nobody has counted them."""
+def _taken(known: Known, interval: int) -> int | None:
+    """Return how many frames or slices of an image are judged at most, or None where nobody has counted them.
+
+    A rest of frames counts as an interval, because no page says how the service rounds, nor what an interval means for
+    slices (the vendor's page of the async operation).
+    """
     if not isinstance(known.item.image, LocalFile):
         return None
-    return known.extents[0].total if known.extents else 1
+    if not known.extents:
+        return 1
+    [extent, *_] = known.extents
+    return extent.total if extent.total is None or extent.kind != "frames" else -(-extent.total // interval)
 
 
 def _post(outcome: Outcome) -> Json | None:
@@ -450,6 +459,7 @@ def async_cost(options: AsyncOptions) -> Callable[[Known], int]:
     """Return what tells for how many frames or slices a queued image is billed at most."""
 
     def cost(known: Known) -> int:
-        return frame_calls(_parts(known), interval=options.interval, max_frames=options.max_frames)
+        taken = _taken(known, options.interval or 1)
+        return frame_calls(taken, interval=options.interval, max_frames=options.max_frames)
 
     return cost

@@ -152,7 +152,7 @@ class Session(Struct, frozen=True):
             ),
             estimate=Estimate(self.settings.prices),
             summary=RunSummary(policy=self.policy),
-            stop=self._connected.stop,
+            stop=self.connection.stop if self.connection else Stop(),
         )
 
     @property
@@ -186,29 +186,23 @@ def open_session(
     output: OutputOptions,
     *,
     region: str | None = None,
-    subject: str | None = None,
     dry_run: bool = False,
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
-    `subject` is a key of what the command is asked to judge. A session for a `dry_run` asks nobody, needs no
-    credentials, and is no run that the store knows of.
+    A session for a `dry_run` asks nobody and needs no credentials. The store knows of no run before its recorder
+    begins it.
     """
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
     settings = resolve(request.given, environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
-    for line in lines_about(settings, quiet=output.quiet):
-        echo(environment, line)
-    if settings.policy is not None:
-        settings.policy.tell(lambda line: echo(environment, line))
+    tell_of_settings(settings, environment, quiet=output.quiet)
     with ExitStack() as stack:
         rules = rules_of(settings, environment)
         connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
         recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
-        if not dry_run:
-            recorder.begin(subject)
         yield Session(environment, settings, connection, recorder, rules)
 
 
@@ -228,6 +222,14 @@ def rules_of(settings: Settings, environment: Environment) -> Rules | None:
             f"{settings.origins['rules']} is for the local engine", hint="add -p local; the account has its own rules"
         )
     return None
+
+
+def tell_of_settings(settings: Settings, environment: Environment, *, quiet: bool) -> None:
+    """Say on stderr which files settings come from, and what is odd about them; with `quiet` only what was refused."""
+    for line in lines_about(settings, quiet=quiet):
+        echo(environment, line)
+    if settings.policy is not None:
+        settings.policy.tell(lambda line: echo(environment, line))
 
 
 def check_region(settings: Settings, operation: Operation) -> None:

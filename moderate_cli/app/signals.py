@@ -51,13 +51,19 @@ def nothing_to_stop() -> None:
 
 
 @contextmanager
-def interruptible(summary: RunSummary, stop: Callable[[], None] = nothing_to_stop) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all."""
+def interruptible(
+    summary: RunSummary, stop: Callable[[], None] = nothing_to_stop, *, is_server: bool = False
+) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end some work, of which what is on its way is finished, and the second all.
+
+    SIGTERM is the usual end of a server, and interrupts none.
+    """
 
     def interrupt(number: int) -> None:
         if summary.stopped_by is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
-        summary.stopped_by = ExitCode.INTERRUPTED
+        if not (is_server and number == signal.SIGTERM):
+            summary.stopped_by = ExitCode.INTERRUPTED
         stop()
 
     with on_stop(interrupt):

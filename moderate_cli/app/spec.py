@@ -106,6 +106,8 @@ class CostOptions(Struct, frozen=True):
 
     dry_run: bool = False
     max_calls: str | None = None
+    confirm_above: str | None = None
+    yes: bool = False
 
 
 class GateOptions(Struct, frozen=True):
@@ -179,7 +181,7 @@ class ScanSpec(Struct, frozen=True):
             for group in (self.gate, self.output)
             for name, value in asdict(group).items()
             if name not in SETTING_FIELDS and value != getattr(type(group)(), name)
-        ]
+        ] + [f"CostOptions.{name}" for name in ("confirm_above", "yes") if getattr(self.cost, name)]
 
 
 class Request(Struct, frozen=True):

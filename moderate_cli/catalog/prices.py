@@ -68,17 +68,18 @@ def slices(width: int, height: int) -> int:
 
 def post_calls(post: Json) -> Billed:
     """Return what a post in the API's own shape is billed for: its images, and the text of the whole call."""
-    parts = [post.get("mainData") or {}, *_comments(post)]
+    parts = [post.get("mainData") or {}, *comments_of(post)]
     texts = [part.get(key) or "" for part in parts for key in ("mainTitle", "mainContent", "content")]
     images = [part.get(key) or () for part in parts for key in ("mainImages", "images")]
     characters = sum(map(len, texts))
     return Billed(images=sum(map(len, images)), text_units=-(-characters // TEXT_UNIT))
 
 
-def _comments(part: Json) -> Iterator[Json]:
+def comments_of(part: Json) -> Iterator[Json]:
+    """Yield the comments of a post, each with the replies below it."""
     for comment in part.get("commentDatas") or ():
         yield comment
-        yield from _comments(comment)
+        yield from comments_of(comment)
 
 
 _FILE = "prices.json"
@@ -143,6 +144,14 @@ def price_of(service: str, unit: Unit, region: str, own: Prices | None = None) -
     return replace(listed, uncertain=True) if listed and is_doubtful else listed
 
 
+def package_calls_of(service: str, unit: Unit, region: str) -> Decimal | None:
+    """Return how many calls of a resource package a unit takes, None where no page says so."""
+    types = billing_types(service)
+    if types is None or unit not in types.names:
+        return None
+    return _deductions().get((types.names[unit], _is_mainland(region)))
+
+
 class Estimate(Struct):
     """The billed calls of a run, and what they cost; memory does not grow with the number of inputs.
 
@@ -193,13 +202,23 @@ class Estimate(Struct):
         """The dates of the list prices that are used, the oldest first."""
         return tuple(sorted({price.date for *_, price in self._priced() if price and price.date}))
 
+    @property
+    def package_calls(self) -> Decimal:
+        """How many calls of a resource package those are that such a package can pay for."""
+        taken = ((package_calls_of(*counted), number) for counted, number in self.counts.items() if number)
+        return sum((each * number for each, number in taken if each is not None), start=Decimal())
+
     def in_words(self) -> str:
-        """Return the sums, and what is unknown or uncertain about them: `USD 0.60, unknown for X (20 calls)`."""
+        """Return the sums, and what is unknown or uncertain about them: `USD 0.60, unknown for X (20 calls)`.
+
+        What a resource package can pay for is told in its calls too.
+        """
         known = " + ".join(f"{currency} {_money(amount)}" for currency, amount in self.sums.items())
         remarks = [f"list prices of {' and '.join(self.dates)}"] if self.dates else []
         remarks += [f"uncertain for {', '.join(self.uncertain)}"] if self.uncertain else []
         parts = [known + (f" ({', '.join(remarks)})" if remarks else "")] if known else []
         parts += [f"unknown for {name} ({_calls(count)})" for name, count in self.unknown.items()]
+        parts += [f"or {self.package_calls.normalize():f} calls of a resource package"] if self.package_calls else []
         return ", ".join(parts) or "nothing"
 
     def _priced(self) -> Iterator[tuple[str, int, Price | None]]:
@@ -230,6 +249,12 @@ def _list_prices() -> dict[tuple[str, bool], Price]:
         )
         for entry in load_data(_FILE)["prices"]
     }
+
+
+@cache
+def _deductions() -> dict[tuple[str, bool], Decimal]:
+    """Return how many calls of a resource package a unit takes, by billing type and by the vendor's site."""
+    return {(entry["of"], entry["mainland"]): Decimal(entry["deducts"]) for entry in load_data(_FILE)["packages"]}
 
 
 def _is_mainland(region: str) -> bool:

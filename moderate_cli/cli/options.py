@@ -261,6 +261,8 @@ describe(
     CostOptions,
     dry_run=option(_COST, "DRY_RUN", "Show what would be sent and its cost; send nothing.", "-n", "--dry-run"),
     max_calls=setting_option("max_calls", panel=_COST, metavar="N"),
+    confirm_above=setting_option("confirm_above", panel=_COST, metavar="N"),
+    yes=option(_COST, "YES", "Answer yes to the question of --confirm-above.", "-y", "--yes"),
 )
 describe(
     GateOptions,

@@ -46,6 +46,7 @@ def poll(
     """Collect the results of queued tasks."""
     prepare(wait)
     with open_session(request_of(ctx), output) as session:
+        session.recorder.begin()
         run = session.run(gate, output)
         if ids:
             tasks = NamedTasks(_word(kind), session, run.summary).tasks(ids)
@@ -127,7 +128,7 @@ def async_submit(
     run = ImageRun(request_of(ctx), names or (), spec)
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
-    further = checked(AsyncOptions(interval, max_frames, callback, seed_of(seed), crypt_type))
+    further = checked(AsyncOptions(callback, seed_of(seed), crypt_type, interval=interval, max_frames=max_frames))
     tell_of_open_seed(ctx)
     prepare(wait)
     with run.open_session() as session:

@@ -3,12 +3,13 @@
 from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.client import GreenClient
 from moderate_cli.client.limits import RateLimits, Retrier, RetryPolicy, Timeouts
-from moderate_cli.client.parameters import AsyncOptions
+from moderate_cli.client.parameters import AsyncOptions, CallbackOptions
 from moderate_cli.common.errors import ModerateError, RefusedError, ServiceError
 from moderate_cli.models import ImageUrl, Label, OssObject, RiskLevel, Submission, Verdict
 
 __all__ = [
     "AsyncOptions",
+    "CallbackOptions",
     "CredentialSource",
     "Credentials",
     "FixedCredentials",

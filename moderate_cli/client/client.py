@@ -20,6 +20,7 @@ from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredent
 from moderate_cli.client.limits import RateKey, RateLimits, Retrier, Timeouts
 from moderate_cli.client.parameters import (
     AsyncOptions,
+    CallbackOptions,
     Endpoint,
     Operation,
     Parameters,
@@ -173,13 +174,15 @@ class GreenClient:
         """
         return self._result(Operation.DESCRIBE_IMAGE_MODERATION_RESULT, req_id, tuple(services), data_id)
 
-    def multimodal_async_moderation(self, service: str, post: Json) -> Submission:
+    def multimodal_async_moderation(
+        self, service: str, post: Json, *, callback: CallbackOptions | None = None
+    ) -> Submission:
         """Queue a post in the API's own shape (MultimodalAsyncModeration); the result is kept for 24 hours.
 
         `post` holds `mainData`, `commentDatas` and `dataId`. Raises as `image_moderation` does. Vendor page:
         "Multimodal content moderation".
         """
-        parameters = post_parameters(post)
+        parameters = post_parameters(post, (callback or CallbackOptions()).fields())
         return self._submission(Operation.MULTIMODAL_ASYNC_MODERATION, (service,), parameters)
 
     def describe_multimodal_moderation_result(

@@ -138,15 +138,14 @@ def split_parameters(operation: Operation, parameters: Mapping[str, str], params
     return Parameters(query=parameters)
 
 
-class AsyncOptions(Struct, frozen=True):
-    """What only the asynchronous image operation takes.
+class CallbackOptions(Struct, frozen=True):
+    """Where the service pushes the result of a queued task: to the URL `callback`.
 
-    `interval` judges every n-th frame, `max_frames` (1 to 100) bounds their number. Results are pushed to the URL
-    `callback`, with a checksum made with `seed` by `crypt_type`, SHA256 or SM3; `repr` hides the seed.
+    Its checksum is made with `seed` by `crypt_type`, SHA256 or SM3; `repr` hides the seed. The vendor's page on
+    multimodal moderation names the parameter `callback` without describing it (read 2026-11): it is taken to be that of
+    the asynchronous image operation.
     """
 
-    interval: int | None = None
-    max_frames: int | None = None
     callback: str | None = None
     seed: str | None = None
     crypt_type: str | None = None
@@ -156,7 +155,6 @@ class AsyncOptions(Struct, frozen=True):
 
     def fields(self) -> dict[str, Any]:
         """Return the parameters by their names in the API; raises RefusedError for one over a documented limit."""
-        _check_frames(self.interval, self.max_frames)
         if self.callback is not None:
             check_url("callback", self.callback)
             if not self.seed:
@@ -166,14 +164,28 @@ class AsyncOptions(Struct, frozen=True):
             _check_pattern("seed", self.seed, _SEED, "letters, digits and _")
         if self.crypt_type not in {None, "SHA256", "SM3"}:
             raise _invalid(f"cryptType must be SHA256 or SM3, not {self.crypt_type!r}")
-        fields = {
-            "callback": self.callback,
-            "seed": self.seed,
-            "cryptType": self.crypt_type,
-            "interval": self.interval,
-            "maxFrameNum": self.max_frames,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
+        if self.callback is None:  # MODERATE_SEED may be there for `listen` alone
+            return {}
+        return _given({"callback": self.callback, "seed": self.seed, "cryptType": self.crypt_type})
+
+
+class AsyncOptions(CallbackOptions, frozen=True):
+    """What only the asynchronous image operation takes.
+
+    `interval` judges every n-th frame, `max_frames` (1 to 100) bounds their number.
+    """
+
+    interval: int | None = None
+    max_frames: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return the parameters by their names in the API; raises RefusedError for one over a documented limit."""
+        _check_frames(self.interval, self.max_frames)
+        return super().fields() | _given({"interval": self.interval, "maxFrameNum": self.max_frames})
+
+
+def _given(fields: Json) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def image_parameters(
@@ -206,7 +218,7 @@ def image_fields(image: RemoteImage) -> dict[str, str]:
     return fields | ({"ossRegionId": image.region} if image.region else {})
 
 
-def post_parameters(post: Json) -> str:
+def post_parameters(post: Json, further: Json | None = None) -> str:
     """Return the ServiceParameters of a post in the API's own shape: `mainData`, `commentDatas`, `dataId`.
 
     Raises RefusedError for a post over a limit: 5,000 characters and 30 images in all, 1,000 characters and 10
@@ -224,7 +236,7 @@ def post_parameters(post: Json) -> str:
                 check_url(f"{path} image {index + 1}: imageUrl", str(image["imageUrl"]))
     _check_size("the text of the post", sum(len(text) for _, text, _ in parts), MAX_POST_TEXT, "characters")
     _check_size("the post", sum(len(images) for _, _, images in parts), MAX_POST_IMAGES, "images")
-    return json_text(post)
+    return json_text(dict(post) | dict(further or {}))
 
 
 def _parts(post: Json) -> Iterator[tuple[str, str, list[Json]]]:

@@ -174,7 +174,8 @@ def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, An
     service.judge(name).require_checks_of(post)
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(6))
     task_id = f"task_{int(service.state.clock() * 1000)}_{suffix}"
-    _enqueue(service, task_id, TaskKind.POST, post.images, partial(_judge_post, service, name, post))
+    work = partial(_judge_post, service, name, post)
+    _enqueue(service, task_id, TaskKind.POST, post.images, work, post.callback)
     # The page names the id in two ways, and the SDK reads one of them.
     return {"ReqId": task_id, "TaskId": task_id, "DataId": post.data_id}
 
@@ -202,7 +203,7 @@ def _enqueue(
     kind: TaskKind,
     images: Iterable[ImageParameters],
     work: TaskWork,
-    callback: Callback | None = None,
+    callback: Callback | None,
 ) -> None:
     """Copy a task's images, remember the task and run it in the background; raises BodyError."""
     held: list[ImageParameters] = []

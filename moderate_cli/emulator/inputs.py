@@ -71,6 +71,7 @@ class Post(Struct, frozen=True):
 
     data_id: str
     main: Part
+    callback: Callback | None = None
 
     @property
     def images(self) -> list[ImageParameters]:
@@ -161,7 +162,8 @@ def read_post(parameters: Mapping[str, str]) -> Post:
 
     The vendor's page "Multimodal content moderation" (China site) calls `mainData` an array, but its example and the
     SDK's send an object. It requires a text and images everywhere, but its example has neither in some comments: here a
-    post needs at least one text or one image anywhere.
+    post needs at least one text or one image anywhere. It speaks of the parameter callback, and its tables have none:
+    it is read as that of a task about an image.
     """
     require(parameters, "Service")
     values = read_service_parameters(parameters)
@@ -169,7 +171,7 @@ def read_post(parameters: Mapping[str, str]) -> Post:
     check_data_id(data_id, _MAX_DATA_ID_LENGTH)
     if values.get("mainData") is None:
         raise BodyError(400, "mainData is empty")
-    post = Post(data_id, _main(values))
+    post = Post(data_id, _main(values), _callback(values))
     _check_totals(post)
     return post
 

@@ -76,22 +76,27 @@ def check_file(file: BufferedReader, size: int) -> Checked:
     return Checked(found, header.width, header.height, notes_on(header, size))
 
 
-def extents_of(file: BufferedReader, size: int, checked: Checked | None) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
+def extents_of(
+    file: BufferedReader, size: int, checked: Checked | None, *, sampled: bool = False
+) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
     """Return what else a file consists of than the one picture that is judged, and notes on which one that is.
 
-    `size` is in bytes; `checked` is the result of the preflight, None if it was skipped. Raises OSError if the file
-    cannot be read.
+    `size` is in bytes; `checked` is the result of the preflight, None if it was skipped. Where several parts are
+    `sampled`, each of which is billed, a file of unknown format or size may have any number of them. Raises OSError if
+    the file cannot be read.
     """
     from moderate_cli.preflight.parts import count_parts  # not needed for URLs either
 
     found = checked.format if checked else sniff(_head(file))
     if found is None:
-        return (), ()
+        return ((Extent("frames", None),) if sampled else ()), ()
     parts = count_parts(file, size, found)
     if parts is not None:
         return (Extent(parts.kind, parts.total),), (FIRST_ASSUMED,) if found in _UNDOCUMENTED else ()
     width, height = (checked.width, checked.height) if checked else _size(file, size, found)
-    cut_into = slices(width, height) if width and height else 1
+    if not (width and height):
+        return ((Extent("slices", None),) if sampled else ()), ()
+    cut_into = slices(width, height)
     return ((Extent("slices", cut_into),) if cut_into > 1 else ()), ()
 
 

@@ -232,7 +232,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
         """Return what is known of a file once it was checked and hashed."""
         checked = checked_file(file, size) if self.preflight else None
         with _reading():
-            extents, notes = extents_of(file, size, checked)
+            extents, notes = extents_of(file, size, checked, sampled=self.sampling is not None)
         notes = (checked.notes if checked else ()) + (() if self.sampling else notes)
         return replace(known, sha256=sha256(file), notes=notes, extents=self._sampled(extents))
 
@@ -375,8 +375,9 @@ def _is_full(extent: Extent, judged: int) -> bool:
 
 def _is_sampled(extent: Extent, judged: int) -> bool:
     """Tell whether as many frames were judged as the interval asks for, up to the maximum."""
-    if extent.total is None:
-        return extent.most is not None and 1 < judged < extent.most
+    if extent.total is None:  # a single slice is an image that is not long, a single frame may be the first of many
+        least = 0 if extent.kind == "slices" else 1
+        return extent.most is not None and least < judged < extent.most
     # How the service rounds is not documented: where the interval leaves a remainder, either count will do.
     return judged >= max(1, extent.total // (extent.interval or 1))
 

@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from moderate_cli.catalog.prices import post_calls
-from moderate_cli.client import GreenClient
+from moderate_cli.catalog.prices import comments_of, post_calls
+from moderate_cli.client import CallbackOptions, GreenClient
 from moderate_cli.client.client import with_failover
 from moderate_cli.client.parameters import image_fields, post_parameters
 from moderate_cli.client.upload import FileChangedError
@@ -56,9 +56,9 @@ def service_name(name: str) -> str:
     return _SERVICES.get(name, name)
 
 
-def submit_post(client: GreenClient, known: Known, post: Json) -> Submission:
+def submit_post(client: GreenClient, known: Known, post: Json, callback: CallbackOptions | None = None) -> Submission:
     """Queue a post by MultimodalAsyncModeration; raises ModerateError as the client's method does."""
-    return client.multimodal_async_moderation(known.call.services[0], post)
+    return client.multimodal_async_moderation(known.call.services[0], post, callback=callback)
 
 
 class PostJudge(Struct, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
         billed = post_calls(post)
         calls = billed.images + billed.text_units
         if self.only_plans:
-            return Planned(item=known.item, call=known.call, calls=calls)
+            return Planned(item=known.item, call=known.call, notes=known.notes, calls=calls)
         self.budget.take(calls)
         try:
             return answered(known, with_failover(self.clients, partial(self._upload_and_submit, known, post)))
@@ -131,7 +131,7 @@ class PostJudge(Struct, frozen=True, kw_only=True):
         post_parameters(_with_files(post, stand_in))
         found = [self._check_file(path) for path in paths]
         unseen = [extent for image in _images(post) for extent in unseen_extents(image)]
-        notes = dict.fromkeys(note for _, noted in found for note in noted)
+        notes = dict.fromkeys((*_omissions(post), *(note for _, noted in found for note in noted)))
         return (*(extent for extents, _ in found for extent in extents), *unseen), tuple(notes)
 
     def _check_file(self, path: Path) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
@@ -142,6 +142,20 @@ class PostJudge(Struct, frozen=True, kw_only=True):
                 return extents_of(file, size, checked)
         except InputError as error:
             raise _named(error, path) from error
+
+
+def _omissions(post: Json) -> Iterator[str]:
+    """Yield notes on parts that the vendor's page on multimodal moderation requires (read 2026-11) and a post lacks.
+
+    Its own sample sends comments without images, so that no other is missed there than their text.
+    """
+    main = post.get("mainData") or {}
+    absent = [] if (main.get("mainContent") or "").strip() else ["text (mainContent)"]
+    absent += [] if main.get("mainImages") else ["images (mainImages)"]
+    if absent:
+        yield f"without {' or '.join(absent)}, which the API documents as required"
+    if any(not (comment.get("content") or "").strip() for comment in comments_of(post)):
+        yield "a comment without text (content), which the API documents as required"
 
 
 def _images(part: Json) -> Iterator[ImageUrl | OssObject]:

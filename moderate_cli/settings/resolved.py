@@ -108,11 +108,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What a command works with.
 
     `timeout` (of one call) and `reuse` (the maximum age of a result) are in seconds; `reuse` is infinite for any age
-    and None for never. `qps` (calls per second) is None for the documented quota, `max_calls` for no limit, `store` for
-    the default path, `rules` for none, and `region` for the profile `local`. `prices` are the user's own, by service or
-    billing type. `origins` tells for each setting, and for `profile`, where its value came from;
-    `region_is_the_accounts` that nobody chose the region, so that it goes with the keys. `files` tells which files were
-    read, and `policy` has those of the revision that decides what counts, where one does.
+    and None for never. `qps` (calls per second) is None for the documented quota, `max_calls` for no limit,
+    `confirm_above` for no question, `store` for the default path, `rules` for none, and `region` for the profile
+    `local`. `prices` are the user's own, by service or billing type. `origins` tells for each setting, and for
+    `profile`, where its value came from; `region_is_the_accounts` that nobody chose the region, so that it goes with
+    the keys. `files` tells which files were read, and `policy` has those of the revision that decides what counts,
+    where one does.
     """
 
     profile: str | None
@@ -132,6 +133,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     failover: tuple[str, ...]
     reuse: float | None
     max_calls: int | None
+    confirm_above: int | None
     store: Path | None
     rules: Path | None
     fetch_urls: bool

@@ -197,6 +197,13 @@ _ALL = (
         example="500",
     ),
     Setting(
+        name="confirm_above",
+        type=value_types.whole_number(0),
+        default_text="never",
+        help="On a terminal, ask before making more billed calls than this.",
+        example="1000",
+    ),
+    Setting(
         name="store",
         type=value_types.path(),
         default_text="store.db in the platform's state folder",

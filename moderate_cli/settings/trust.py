@@ -62,4 +62,5 @@ _AS_STRICT: Mapping[str, Callable[[Any, Any, Layer], bool]] = {
     "qps": lambda value, other, others: _is_documented_quota(value, others) if other is None else value <= other,
     "jobs": lambda value, other, _: value <= other,
     "max_calls": lambda value, other, _: other is None or value <= other,
+    "confirm_above": lambda value, other, _: other is None or value <= other,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
+from moderate_cli.common.text import shortened
 from moderate_cli.models import BrokenInput, Item, Post
 
 MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
@@ -39,6 +41,10 @@ _LEVELS = {
 }
 _SERVICE = ("service", "Service")
 _PARAMETERS = ("serviceParameters", "ServiceParameters")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d\S*)?", re.ASCII)
+TIME_HINT = "write 2025-06-18 20:20:20, or ISO 8601 such as 2025-06-18T12:20:20Z"
+# The vendor's page shows `2025-06-18 20:20:20` and names no zone. The operation is offered in mainland China alone.
+_VENDORS_ZONE = timezone(timedelta(hours=8))
 _MIN_SIMILARITY = 0.85  # of difflib: a letter too few, too many or in the wrong place
 # Other names for the parts of a post.
 _SYNONYMS = {"text": "content", "body": "content", "replies": "comments"}
@@ -81,9 +87,11 @@ class Posts:
             yield from _in_lines(self._stdin) if name == "-" else _in_file(name)
 
 
-def post_of_flags(title: str | None, text: str | None, images: Sequence[str], comments: Sequence[str]) -> Item:
+def post_of_flags(
+    title: str | None, text: str | None, images: Sequence[str], comments: Sequence[str], time: str | None = None
+) -> Item:
     """Return the post that the options describe; its images are named as in a file, from the working folder."""
-    main = {"mainTitle": title, "mainContent": text, "mainImages": list(images)}
+    main = {"mainTitle": title, "mainContent": text, "mainImages": list(images), "mainPostTime": time}
     given: dict[str, Any] = {"mainData": main}
     if comments:
         given["commentDatas"] = [{"content": comment} for comment in comments]
@@ -226,7 +234,7 @@ class _Shaper(Struct, frozen=True):
             value, place = value[0], (*place, 0)
         main = {"mainContent": "", "mainImages": []} | _part(value, place, "mainData")
         main["mainImages"] = self._images(main["mainImages"], (*place, "mainImages"))
-        return main
+        return main | _time_in(main, "mainPostTime", place)
 
     def _comments(self, value: Any, place: Place, depth: int) -> list[dict[str, Any]]:
         comments = _list(value, place)
@@ -240,7 +248,7 @@ class _Shaper(Struct, frozen=True):
             comment["images"] = self._images(comment["images"], (*place, "images"))
         if "commentDatas" in comment:
             comment["commentDatas"] = self._comments(comment["commentDatas"], (*place, "commentDatas"), depth + 1)
-        return comment
+        return comment | _time_in(comment, "postTime", place)
 
     def _images(self, value: Any, place: Place) -> list[dict[str, Any]]:
         return [self._image(image, (*place, index)) for index, image in enumerate(_list(value, place))]
@@ -346,6 +354,35 @@ def _text(value: Any, place: Place) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise PostError(f"{_written(place)} must be text, not {_type_name(value)}", hint="put it in quotes", path=place)
+
+
+def _time_in(part: Mapping[str, Any], key: str, place: Place) -> dict[str, str]:
+    """Return the time of a part as the service has it, where there is one: the vendor's sample has empty ones too."""
+    text = part.get(key, "").strip()
+    if not text:
+        return {}
+    try:
+        return {key: vendors_time(text)}
+    except ValueError as error:
+        where = (*place, key)
+        raise PostError(f"{_written(where)}: {error}", hint=TIME_HINT, path=where) from error
+
+
+def vendors_time(text: str) -> str:
+    """Return a time as `YYYY-MM-DD HH:mm:ss`; a day alone is its beginning, and fractions of a second are dropped.
+
+    A time with a zone becomes that of China, one without stays as it is. Raises ValueError for anything else, and what
+    is not in the calendar.
+    """
+    problem = f"{shortened(text)!r} is not a time"
+    if not _TIME.fullmatch(text):
+        raise ValueError(problem)
+    try:
+        time = datetime.fromisoformat(text)
+        time = time if time.tzinfo is None else time.astimezone(_VENDORS_ZONE)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(problem) from error
+    return time.replace(tzinfo=None, microsecond=0).isoformat(sep=" ")
 
 
 def _list(value: Any, place: Place) -> list[Any]:

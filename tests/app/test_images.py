@@ -194,21 +194,25 @@ FILE, ADDRESS = LocalFile(Path("a.gif")), ImageUrl("https://example.com/a.gif")
 @pytest.mark.parametrize(
     ("image", "extents", "costs"),
     [
-        # by default, with an interval of 1 (10 frames at most), and with 30 at most
-        (FILE, (), [1, 1, 1]),
-        (FILE, (Extent("frames", 3),), [1, 3, 3]),
-        (FILE, (Extent("frames", 61),), [1, 10, 30]),
-        (FILE, (Extent("slices", 5),), [1, 5, 5]),
-        (FILE, (Extent("frames", None),), [1, 10, 30]),  # nobody has counted them
-        (ADDRESS, (), [1, 10, 30]),
-        (ADDRESS, (Extent("frames", None),), [1, 10, 30]),
+        # by default, with an interval of 1 (10 frames at most), with 30 at most, and of those each second or 50th
+        (FILE, (), [1, 1, 1, 1, 1]),
+        (FILE, (Extent("frames", 3),), [1, 3, 3, 2, 1]),
+        (FILE, (Extent("frames", 50),), [1, 10, 30, 25, 1]),
+        (FILE, (Extent("frames", 61),), [1, 10, 30, 30, 2]),
+        (FILE, (Extent("slices", 5),), [1, 5, 5, 5, 5]),
+        (FILE, (Extent("pages", 5),), [1, 5, 5, 5, 5]),
+        (FILE, (Extent("frames", None),), [1, 10, 30, 30, 30]),  # nobody has counted them
+        (FILE, (Extent("slices", None),), [1, 10, 30, 30, 30]),
+        (ADDRESS, (), [1, 10, 30, 30, 30]),
+        (ADDRESS, (Extent("frames", None),), [1, 10, 30, 30, 30]),
     ],
 )
 def test_an_animation_costs_as_many_frames_as_are_looked_at_most(
     image: LocalFile | ImageUrl, extents: tuple[Extent, ...], costs: list[int]
 ) -> None:
     known = Known(item=item(image=image), call=call(), extents=extents)
-    options = [AsyncOptions(), AsyncOptions(interval=1), AsyncOptions(interval=1, max_frames=30)]
+    options = [AsyncOptions(), AsyncOptions(interval=1)]
+    options += [AsyncOptions(interval=interval, max_frames=30) for interval in (1, 2, 50)]
     assert [async_cost(each)(known) for each in options] == costs
 
 
@@ -218,6 +222,23 @@ def test_a_dry_run_counts_the_frames_of_an_animation(moderate: Callable, tmp_pat
     arguments = ["async-submit", tmp_path / "a.gif", "--interval", "1", "--max-frames", "50", "-n"]
     result = moderate(*arguments, "--max-calls", "10")
     assert (result.code, [plan["calls"] for plan in result.records]) == (0, [3])
+    (plan,) = moderate(*arguments, "--interval", "2").records
+    assert plan["calls"] == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--no-preflight"]])
+def test_a_dry_run_of_what_nobody_can_count_names_the_maximum(
+    moderate: Callable, tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>')
+    picture = Image.new("RGB", (300, 300))
+    picture.save(tmp_path / "b.gif", save_all=True, append_images=[Image.new("RGB", (300, 300), "red")])
+    with (tmp_path / "b.gif").open("r+b") as file:
+        file.truncate(file.seek(0, 2) - 20)  # within the second frame
+    sources = [tmp_path / "a.svg", tmp_path / "b.gif", "oss://bucket/a.png", "https://example.com/a"]
+    asked = ["async-submit", *sources, "--interval", "1", "--max-frames", "50", "-n", *options]
+    assert [plan["calls"] for plan in moderate(*asked).records] == [50, 50, 50, 50]
+    assert [plan["calls"] for plan in moderate("async-submit", *sources, "-n", *options).records] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ def test_every_price_has_a_source_and_a_date() -> None:
     origin = data_origin("prices.json")
     assert origin.source
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", origin.date)
-    for entry in load_data("prices.json")["prices"]:
+    for entry in [*load_data("prices.json")["prices"], *load_data("prices.json")["packages"]]:
         assert entry["source"]
         assert re.fullmatch(r"20\d\d(-\d\d){0,2}", entry["date"])
+    for entry in load_data("prices.json")["prices"]:
         assert Decimal(entry["amount"]) > 0
         assert entry["per"] in {1000, 10_000}
         assert entry["currency"] == ("CNY" if entry["mainland"] else "USD")
@@ -36,6 +37,7 @@ def test_the_types_and_the_prices_belong_together() -> None:
     assert {entry["service"] for entry in content["billing"]} <= set(services())
     types = {entry.get(unit) for entry in content["billing"] for unit in Unit} - {None}
     assert {entry["of"] for entry in content["prices"]} == types | {"aigcDetector_ultra"}
+    assert {entry["of"] for entry in content["packages"]} == {"image_vl_standard", "text_llm_standard"} <= types
     assert len({(entry["of"], entry["mainland"]) for entry in content["prices"]}) == len(content["prices"])
 
 
@@ -127,7 +129,30 @@ def test_the_vendors_two_examples() -> None:
     text.add(ask, post_calls({"mainData": {"mainContent": "x" * 3500}}))
     assert text.calls == 4
     assert text.sums == {"CNY": Decimal("0.008")}
-    assert text.in_words() == "CNY 0.008 (list prices of 2026-11)"
+    assert text.in_words() == "CNY 0.008 (list prices of 2026-11), or 10.68 calls of a resource package"
+
+
+@pytest.mark.parametrize(
+    ("images", "characters", "service", "region", "taken"),
+    [
+        (1, 0, POST, SHANGHAI, "6"),  # the vendor's two examples: one image, and 900 characters
+        (0, 900, POST, SHANGHAI, "2.67"),
+        (10, 3500, "profile_text_image_detection", "cn-beijing", "70.68"),
+        (1, 900, POST, SINGAPORE, "0"),
+        (1, 900, "baselineCheck", SHANGHAI, "0"),
+        (1, 900, "foo", SHANGHAI, "0"),
+    ],
+)
+def test_a_post_takes_calls_of_a_resource_package(
+    images: int, characters: int, service: str, region: str, taken: str
+) -> None:
+    estimate = Estimate()
+    pictures = [{"imageUrl": "https://a.example/a"}] * images
+    post = {"mainData": {"mainContent": "x" * characters, "mainImages": pictures}}
+    estimate.add(call(services=(service,), region=region), post_calls(post))
+    assert estimate.package_calls == Decimal(taken)
+    said = f"or {taken} calls of a resource package"
+    assert estimate.in_words().endswith(said) == (taken != "0")
 
 
 def test_an_estimate_adds_up_by_currency_and_keeps_the_unknown_apart() -> None:
@@ -143,7 +168,7 @@ def test_an_estimate_adds_up_by_currency_and_keeps_the_unknown_apart() -> None:
     assert estimate.dates == ("2025-12", "2026-11")
     assert estimate.in_words() == (
         "CNY 0.011 + EUR 0.50 + USD 1.20 (list prices of 2025-12 and 2026-11, uncertain for baselineCheck_global), "
-        "unknown for baselineCheck_cb (1000 calls)"
+        "unknown for baselineCheck_cb (1000 calls), or 14.67 calls of a resource package"
     )
 
 

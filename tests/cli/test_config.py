@@ -93,6 +93,7 @@ def test_the_table(moderate: Callable) -> None:
         ["failover", "none", "default"],
         ["reuse", "never", "default"],
         ["max_calls", "unlimited", "default"],
+        ["confirm_above", "never", "default"],
         ["store", "store.db in the platform's state folder", "default"],
         ["rules", "none", "default"],
         ["fetch_urls", "false", "default"],

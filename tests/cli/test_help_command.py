@@ -11,6 +11,7 @@ from golden import check_golden
 from invocation import Result
 
 from moderate_cli.cli.help import topics
+from moderate_cli.settings import SETTINGS
 
 Moderate = Callable[..., Result]
 
@@ -104,3 +105,8 @@ def test_a_pipe_needs_no_rich() -> None:
         "run(['help', 'ci'], Environment()); sys.exit('rich.markdown' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True, timeout=60)
+
+
+def test_the_topic_of_settings_names_them_all() -> None:
+    text = topics()["settings"].text
+    assert [name for name in SETTINGS if f"`{name}`" not in text] == []

@@ -28,13 +28,14 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from moderate_cli import cli
+from moderate_cli.app.receiving import Inbox
+from moderate_cli.app.spec import Request
 from moderate_cli.callback import CallbackServer, checksum
-from moderate_cli.cli.listen import _Desk
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.main import run
 from moderate_cli.models import RiskLevel
-from moderate_cli.records import record_schema, to_outcome
+from moderate_cli.records import record_schema, to_outcome, to_record
 from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.store import NewTask, Store, TaskState
 
@@ -69,7 +70,7 @@ class World:
     uploaded: str = ""
     ran: dict[tuple[str, str, Channel], Ran] = field(default_factory=dict)
     url: str = ""
-    printed: io.StringIO = field(default_factory=io.StringIO)
+    inbox: Inbox = field(init=False)
 
     def reply(self, handler: BaseHTTPRequestHandler) -> Answer:
         """Answer one request of the program: for an upload, or about the image that was uploaded last."""
@@ -155,11 +156,9 @@ class World:
 
     def _pushed(self, shape: Shape) -> Ran:
         req_id = self.queue("listen", shape)
-        self.printed.seek(0)
-        self.printed.truncate()
         pushed = self.push(self.answer.body.decode(), req_id)
-        line = self.printed.getvalue()
-        record = json.loads(line) if line else None
+        arrived = self.inbox.arrived
+        record = None if arrived.empty() else json.loads(json.dumps(to_record(arrived.get())))
         code = ExitCode.INCOMPLETE if record is None else _gated(record)
         return Ran(code, record, "", pushed, self.state(req_id))
 
@@ -190,8 +189,8 @@ def _world(folder: Path) -> Iterator[World]:
         faults(lambda handler: world.reply(handler)) as service,
     ):
         world = World(service, store, folder)
-        desk = _Desk(store, Environment(stdout=world.printed, stderr=io.StringIO(), variables={}), False)
-        with CallbackServer(desk.save, uid=UID, seed=SEED) as listener:
+        world.inbox = Inbox(store, Request("listen", Environment(stderr=io.StringIO(), variables={}), {}))
+        with CallbackServer(world.inbox.save, uid=UID, seed=SEED) as listener:
             world.url = listener.url
             yield world
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from builders import call, item, service_error
 
+from moderate_cli.client import CallbackOptions
 from moderate_cli.client.parameters import Operation
 from moderate_cli.client.upload import FileChangedError
 from moderate_cli.common.errors import ExitCode, InputError, RefusedError
@@ -37,6 +38,12 @@ SERVICE = "post_text_image_detection"
 URL = {"imageUrl": "https://example.com/a.png"}
 
 
+NO_TEXT = "without text (mainContent), which the API documents as required"
+NO_IMAGES = "without images (mainImages), which the API documents as required"
+NEITHER = "without text (mainContent) or images (mainImages), which the API documents as required"
+NO_COMMENT = "a comment without text (content), which the API documents as required"
+
+
 class FakeClient:
     """Remembers what it was asked; fails where it is told to."""
 
@@ -59,7 +66,9 @@ class FakeClient:
         self.uploads.append((file.read(0), extension, sha256))
         return OssObject("bucket", f"key{len(self.uploads)}", self.region)
 
-    def multimodal_async_moderation(self, service: str, post: Json) -> Submission:
+    def multimodal_async_moderation(
+        self, service: str, post: Json, *, callback: CallbackOptions | None = None
+    ) -> Submission:
         self.posts.append((service, post))
         if self.error:
             raise self.error
@@ -104,6 +113,31 @@ def test_a_post_is_queued_as_it_is() -> None:
     assert isinstance(one.image, Post)
     assert client.posts == [(SERVICE, one.image.content)]
     assert client.uploads == []
+
+
+@pytest.mark.parametrize(
+    ("main", "comments", "notes"),
+    [
+        ({"mainContent": "a", "mainImages": [URL]}, [{"content": "c"}, {"content": "d", "images": [URL]}], ()),
+        ({"mainContent": "a", "mainImages": []}, [], (NO_IMAGES,)),
+        ({"mainContent": " ", "mainImages": [URL]}, [], (NO_TEXT,)),
+        ({"mainTitle": "t", "mainContent": "", "mainImages": []}, [], (NEITHER,)),
+        ({"mainContent": "a", "mainImages": [URL]}, [{"content": "", "images": [URL]}], (NO_COMMENT,)),
+        (
+            {"mainContent": "a", "mainImages": [URL]},
+            [{"content": "c", "commentDatas": [{"content": ""}, {"content": ""}]}],
+            (NO_COMMENT,),
+        ),
+    ],
+)
+@pytest.mark.parametrize("only_plans", [False, True])
+def test_what_the_api_requires_and_a_post_lacks_is_noted(
+    main: Json, comments: list[Json], notes: tuple[str, ...], only_plans: bool
+) -> None:
+    client = FakeClient()
+    one = item("post.yaml", image=Post({"mainData": main, "commentDatas": comments}))
+    assert _judge(one, client, only_plans=only_plans).notes == notes
+    assert len(client.posts) == (not only_plans)
 
 
 def test_local_images_are_uploaded_wherever_they_stand(tmp_path: Path) -> None:

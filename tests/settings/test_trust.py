@@ -34,7 +34,7 @@ def _ignored(settings: Settings) -> tuple[str, ...]:
 
 def test_of_a_strangers_file_only_these_keys_may_count() -> None:
     """A new setting belongs to one side or the other: whoever adds it decides here."""
-    may_count = {"info_types", "fail_on", "require_full", "min_level", "qps", "jobs", "max_calls"}
+    may_count = {"info_types", "fail_on", "require_full", "min_level", "qps", "jobs", "max_calls", "confirm_above"}
     ignored = {"region", "endpoint", "vpc", "services", "allow_partial", "retries", "timeout", "failover", "reuse"}
     ignored |= {"store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials"}
     assert may_count | ignored == set(SETTINGS)
@@ -89,10 +89,19 @@ def test_nor_can_it_trust_itself(world: World) -> None:
         ("qps", "2", "50"),
         ("jobs", "2", "20"),
         ("max_calls", "3", "1000"),
+        ("confirm_above", "3", "1000"),
     ],
 )
 def test_what_is_stricter_counts(world: World, key: str, stricter: str, weaker: str) -> None:
-    own = {"fail_on": "medium", "require_full": "true", "min_level": "medium", "qps": 10, "jobs": 10, "max_calls": 10}
+    own = {
+        "fail_on": "medium",
+        "require_full": "true",
+        "min_level": "medium",
+        "qps": 10,
+        "jobs": 10,
+        "max_calls": 10,
+        "confirm_above": 10,
+    }
     world.user(f"{key}: {own[key]}")
     before = world.resolve()
     world.project(f"{key}: {weaker}")

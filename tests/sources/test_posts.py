@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -316,6 +317,57 @@ def test_options_describe_a_post() -> None:
         "commentDatas": [{"content": "nice"}, {"content": "2024"}],
     }
     assert item == Item("the post given by options", Post(expected))
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("2025-06-18 20:20:20", "2025-06-18 20:20:20"),
+        (" 2025-06-18 20:20:20 ", "2025-06-18 20:20:20"),
+        ("2025-06-18T20:20:20", "2025-06-18 20:20:20"),
+        ("2025-06-18T20:20:20.999", "2025-06-18 20:20:20"),
+        ("2025-06-18T20:20", "2025-06-18 20:20:00"),
+        ("2025-06-18", "2025-06-18 00:00:00"),
+        ("2025-06-18T12:20:20Z", "2025-06-18 20:20:20"),
+        ("2025-06-18T20:20:20+08:00", "2025-06-18 20:20:20"),
+        ("2025-06-18 20:20:20-04:30", "2025-06-19 08:50:20"),
+        ("2024-02-29T23:00:00Z", "2024-03-01 07:00:00"),
+        ("", ""),
+    ],
+)
+def test_a_time_is_sent_as_the_service_writes_it(tmp_path: Path, written: str, sent: str) -> None:
+    replies = [{"content": "r", "postTime": written}]
+    comments = [{"content": "c", "postTime": written, "commentDatas": replies}]
+    post = {"mainData": {"mainContent": "a", "mainPostTime": written}, "commentDatas": comments}
+    path = tmp_path / "post.json"
+    path.write_text(json.dumps(post))
+    found = _post(*Posts([str(path)], io.StringIO()))
+    (comment,) = found["commentDatas"]
+    assert found["mainData"]["mainPostTime"] == sent
+    assert (comment["postTime"], comment["commentDatas"][0]["postTime"]) == (sent, sent)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("tomorrow", "18.06.2025", "2025/06/18 20:20:20", "2025-06-31 20:20:20", "2025-06-18 25:00:00"),
+        *("2025-06-18 20:20:20 CST", "2025-06-18x20:20:20", "1750249220", "20:20:20", "2025-W25-3"),
+        *("0001-01-01T00:00:00+14:00", "２０２５-06-18 20:20:20", "2025-06-18T20:20:20+99:00", "now\n2025-06-18"),
+    ],
+)
+@pytest.mark.parametrize("where", ["mainData.mainPostTime", "commentDatas[0].postTime"])
+def test_what_is_no_time_is_not_sent(tmp_path: Path, where: str, written: str) -> None:
+    time = {where.rpartition(".")[2]: written}
+    post: dict[str, Any] = {"mainData": {"mainContent": "a"}, "commentDatas": [{"content": "c"}]}
+    (post["mainData"] if "main" in where else post["commentDatas"][0]).update(time)
+    path = tmp_path / "post.json"
+    path.write_text(json.dumps(post, indent=1))
+    (item,) = Posts([str(path)], io.StringIO())
+    error = _error(item)
+    assert re.match(r"line \d+: ", error.message)
+    assert f"{where}: " in error.message
+    assert error.message.endswith("is not a time")
+    assert "2025-06-18T12:20:20Z" in (error.hint or "")
 
 
 def test_options_may_leave_out_everything_but_one_thing() -> None:
