@@ -26,6 +26,7 @@ from moderate_cli.emulator.engine import pixels
 from moderate_cli.emulator.engine.bounds import ImageTooLargeError, Room, UnreadableImageError
 from moderate_cli.emulator.engine.hash_cache import HashCache, HashedFile
 from moderate_cli.emulator.engine.phash import BITS, grid, phash
+from moderate_cli.sources import Selection
 from moderate_cli.sources.folders import Found, has_image_content, has_image_name, walk
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _MAX_LINE = 64 * 1024  # bytes of a line of JSON
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 _HASHED_AT_ONCE = 64  # files, so that an interrupted run keeps what it has hashed
 _THREADS = 2
+_EVERYTHING = Selection(ignore_files=False)
 _room = Room(pixels.MEMORY)
 
 
@@ -123,7 +125,7 @@ def _images(folder: Path, name: str, scanned: _Scanned) -> list[Found]:
     """Return the images below a folder, with their paths relative to it and their stat, in the order of their names."""
     prefix = os.path.join(folder, "")  # noqa: PTH118 - with the separator at its end
     found: list[Found] = []
-    for chunk in walk(str(folder)):
+    for chunk in walk(str(folder), _EVERYTHING.rules()):
         below = chunk.prefix.removeprefix(prefix).replace(os.sep, "/")
         if chunk.error is not None:
             raise FileError(
