@@ -26,7 +26,7 @@ ARROWS = {
     "store": SHARED | {"records", "results"},
     "scanning": SHARED | {"client", "preflight", "results"},
     "settings": SHARED | {"client"},
-    "emulator": SHARED | {"settings", "sources"},
+    "emulator": SHARED | {"preflight", "settings", "sources"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
     "callback": SHARED | {"client", "records", "results"},
