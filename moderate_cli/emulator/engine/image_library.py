@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.files import FileError
@@ -125,12 +126,13 @@ class _Index:
         self._exact: dict[str, Entry] = {}
         self._hashed = [entry for entry in content.entries if entry.phash is not None]
         self._hashes = [entry.phash for entry in self._hashed if entry.phash is not None]
-        digest = hashlib.sha256()
         for entry in content.entries:
             if entry.sha256 is not None:
                 self._exact.setdefault(entry.sha256, entry)
-            digest.update(f"{entry.id}\0{entry.sha256}\0{entry.phash}\0".encode())
-        self.digest = digest.hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(msgspec.json.encode(self.content.entries)).hexdigest()
 
     def find(self, sha256: str, phash: int | None, threshold: int) -> Hit | None:
         exact = self._exact.get(sha256)
