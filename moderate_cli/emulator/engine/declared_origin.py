@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from moderate_cli.emulator.engine.detectors import Detection, Finding, risk_level
-from moderate_cli.emulator.engine.metadata import Kind, Part, read_metadata
+from moderate_cli.emulator.engine.file_metadata import Kind, Part, read_metadata
 
 LABEL = "risk_aigc"
 """The vendor's label for images made by AI, of the service aigcDetector_ultra, as third parties saw it in 2026.
