@@ -24,7 +24,7 @@ from moderate_cli.rules import FixedVerdict, FlaggedWord, Rules
 from moderate_cli.rules.model import LabelScope, is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from moderate_cli.emulator.inputs import ImageParameters
 
@@ -132,14 +132,14 @@ class Rulings:
         """
         rules = self.rules.service(service)
         for name in rules.exempt or ():
-            if hit := self._known(name, seen, sha256):
+            if hit := self._known(name, seen.exempt, sha256):
                 finding = Finding(EXEMPT, hit.confidence, f"Image of {name} (local engine)", RiskLevel.NONE)
                 return replace(seen, findings=(finding,), ext={"CustomImage": [_custom_image(name, hit)]})
         hits = {
             (label, name): hit
             for label, names in (rules.image_libraries or {}).items()
             for name in names
-            if (hit := self._known(name, seen, sha256))
+            if (hit := self._known(name, seen.known, sha256))
         }
         known = [
             Finding(f"{label}_lib", hit.confidence, f"Image of {name} (local engine)", RiskLevel.HIGH)
@@ -150,8 +150,8 @@ class Rulings:
         ext = ({"CustomImage": images} if images else {}) | text
         return replace(seen, findings=(*known, *words, *self._scoped(seen, service)), ext=ext)
 
-    def _known(self, library: str, seen: Examination, sha256: str) -> Hit | None:
-        return open_library(self.rules.images_of(library)).find(sha256, None, 0) or seen.known.get(library)
+    def _known(self, library: str, seen: Mapping[str, Hit], sha256: str) -> Hit | None:
+        return open_library(self.rules.images_of(library)).find(sha256, None, 0) or seen.get(library)
 
     def _text(self, lines: Sequence[TextLine], service: str) -> tuple[list[Finding], dict[str, Any]]:
         """Return the findings of words in the text of an image, and what an answer says of that text."""

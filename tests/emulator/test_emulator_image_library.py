@@ -352,6 +352,7 @@ def test_the_nearest_of_several_is_found_within_the_threshold(tmp_path):
         ('{"id": 3, "sha256": "' + "0" * 64 + '"}', "Expected `str`, got `int` - at `$.id`"),
         ('{"id": "b", "hash": "x"}', "Object contains unknown field `hash`"),
         ('{"id": " ", "sha256": "' + "0" * 64 + '"}', "the id is empty"),
+        ('{"id": "\\ud800", "sha256": "' + "0" * 64 + '"}', "JSON is malformed: unexpected end of"),
         ('{"id": "b"}', "neither sha256 nor phash"),
         ('{"id": "b", "sha256": "abc"}', "sha256 must be 64 hexadecimal digits, not 'abc'"),
         ('{"id": "b", "phash": "' + "x" * 64 + '"}', "phash must be 64 hexadecimal digits, not 'xxxx"),

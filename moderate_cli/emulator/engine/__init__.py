@@ -89,8 +89,8 @@ class NotChecked(Struct, frozen=True):
 class Examination(Struct, frozen=True):
     """What the engine found in one image, and what it checked.
 
-    What it saw is what user's rules judge by: the `lines` of text, and the `known` images that it looks like, by their
-    library. `ext` is what answers say of these.
+    What it saw is what user's rules judge by: the `lines` of text, and by library the `known` images that it looks
+    like, and the `exempt` ones that it is. `ext` is what answers say of these.
     """
 
     findings: tuple[Finding, ...]
@@ -98,6 +98,7 @@ class Examination(Struct, frozen=True):
     not_checked: tuple[NotChecked, ...]
     lines: tuple[TextLine, ...] = ()
     known: Mapping[str, Hit] = {}
+    exempt: Mapping[str, Hit] = {}
     ext: Mapping[str, Any] = {}
 
     @property
@@ -181,6 +182,7 @@ class LocalEngine:
         not_checked: list[NotChecked] = []
         lines: tuple[TextLine, ...] = ()
         known: dict[str, Hit] = {}
+        exempt: dict[str, Hit] = {}
         for detector in self._detectors:
             lacking = missing(detector.requirements)
             if lacking:
@@ -194,10 +196,11 @@ class LocalEngine:
             findings += detection.findings
             lines += detection.lines
             known |= detection.known
+            exempt |= detection.exempt
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
         if checks:  # it reads a few bytes alone: without another check nothing was looked at
             checks.append(Check(self._origin.name, with_version(self._origin.package), origin.details))
-        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), lines, known)
+        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), lines, known, exempt)
 
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:

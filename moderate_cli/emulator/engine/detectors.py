@@ -66,14 +66,15 @@ class TextLine(Struct, frozen=True):
 class Detection(Struct, frozen=True):
     """The outcome of one detector on one image; the details are shown even if nothing was found.
 
-    What user's rules decide about are the `lines` of text that it read, and the `known` images that it looks like, by
-    library.
+    What user's rules decide about are the `lines` of text that it read, and the images of libraries: `known` ones that
+    it looks like, and those of `exempt` ones that it is, by library.
     """
 
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[TextLine, ...] = ()
     known: Mapping[str, Hit] = field(default_factory=dict)
+    exempt: Mapping[str, Hit] = field(default_factory=dict)
 
 
 class DetectorUnavailableError(Exception):

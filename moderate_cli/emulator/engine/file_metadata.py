@@ -54,7 +54,8 @@ class _TooMuchError(Exception):
 def read_metadata(content: bytes) -> Iterator[Part]:
     """Yield the parts of the metadata of a JPEG, PNG, WebP, GIF, TIFF, HEIC or AVIF, as far as they can be read.
 
-    It never raises, and reads only what stands outside of the pixels: of 20 MB it takes 50 ms at most.
+    It never raises, and reads only what stands outside of the pixels. Of the files of 20 MB that were made to take long
+    in tests, each took half a second at most (November 2026).
     """
     found = sniff(content[:HEAD_SIZE])
     if found in _READERS:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from moderate_cli.common.files import FileError, atomic_write, read_bytes
 from moderate_cli.emulator.engine.phash import VERSION
 
-_MAX_BYTES = 512 * 1024 * 1024  # of a cache: 100,000 images take 11 MB, and a path may have 4,096 bytes
+_MAX_BYTES = 64 * 1024 * 1024  # of a cache: 100,000 images take 11 MB
 _MAGIC = b"moderate image hashes\n"
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _OWNER_ONLY = 0o600

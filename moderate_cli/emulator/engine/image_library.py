@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.files import FileError
@@ -132,15 +133,15 @@ class KnownImages:
         self._flagging = flagging
 
     def detect(self, image: Image) -> Detection:
-        """Return the nearest image of each library that has one near enough, by the library's name.
-
-        One that exempts as well as flags must be the same for both.
-        """
+        """Return the nearest image of each library that has one near enough, by the library's name."""
         hashed = phash(image)
         flagging = {name: library.find("", hashed, FLAG_DISTANCE) for name, library in self._flagging.items()}
         exempt = {name: library.find_exempt("", image, hashed) for name, library in self._exempt.items()}
-        known = {name: hit for name, hit in (flagging | exempt).items() if hit is not None}
-        return Detection(details={"Libraries": len(flagging | exempt)}, known=known)
+        return Detection(
+            details={"Libraries": len({*flagging, *exempt})},
+            known={name: hit for name, hit in flagging.items() if hit is not None},
+            exempt={name: hit for name, hit in exempt.items() if hit is not None},
+        )
 
 
 class _Index:
@@ -151,12 +152,13 @@ class _Index:
         self._exact: dict[str, Entry] = {}
         self._hashed = [entry for entry in content.entries if entry.phash is not None]
         self._hashes = [entry.phash for entry in self._hashed if entry.phash is not None]
-        digest = hashlib.sha256()
         for entry in content.entries:
             if entry.sha256 is not None:
                 self._exact.setdefault(entry.sha256, entry)
-            digest.update(f"{entry.id}\0{entry.sha256}\0{entry.phash}\0".encode())
-        self.digest = digest.hexdigest()
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(msgspec.json.encode(self.content.entries)).hexdigest()
 
     def find(self, sha256: str, phash: int | None, threshold: int) -> Hit | None:
         exact = self._exact.get(sha256)
