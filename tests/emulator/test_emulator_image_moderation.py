@@ -132,6 +132,7 @@ def test_packages_that_cannot_be_loaded_judge_nothing(caller, draw, monkeypatch)
     class Broken:
         name = "broken"
         package = "Pillow"
+        extra = "local"
         requirements: ClassVar = {"PIL": "Pillow"}
 
         def detect(self, image):

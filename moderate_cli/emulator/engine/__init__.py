@@ -26,6 +26,7 @@ from moderate_cli.emulator.engine.bounds import (
     UnreadableImageError,
 )
 from moderate_cli.emulator.engine.detectors import (
+    EXTRA,
     AdultContentDetector,
     Detector,
     DetectorUnavailableError,
@@ -54,9 +55,6 @@ __all__ = [
     "merge",
     "strongest",
 ]
-
-EXTRA = "local"
-"""The extra that installs the detectors."""
 
 _AT_ONCE = 2
 """Images examined at once; large ones also wait for memory."""
@@ -171,7 +169,7 @@ class LocalEngine:
             try:
                 detection = detector.detect(image)
             except DetectorUnavailableError as error:
-                not_checked.append(NotChecked(detector.name, str(error), install_command(EXTRA)))
+                not_checked.append(NotChecked(detector.name, str(error), install_command(detector.extra)))
                 continue
             findings += detection.findings
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
@@ -180,7 +178,7 @@ class LocalEngine:
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:
     """Return that a package of a detector is not installed."""
-    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
+    return NotChecked(detector.name, f"{package} is not installed", install_command(detector.extra))
 
 
 def merge(examinations: Iterable[Examination]) -> Examination:

