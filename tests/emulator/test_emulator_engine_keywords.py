@@ -249,8 +249,9 @@ def of_words(most):
 
 
 def is_word(text):
-    """Tell whether a text is a word: what begins with a mark would belong to the letter before it."""
-    return plainly_folded(text)[:1] not in ("", *MARKS)
+    """Tell whether a text is a word with something to see, and each of its marks on a character."""
+    folded = plainly_folded(text)
+    return bool(folded) and not re.search(f"(^| )[{MARKS}]", folded)
 
 
 @st.composite
