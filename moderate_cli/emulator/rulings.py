@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
-from platformdirs import user_cache_path
 
 from moderate_cli.common.globs import Matcher, compile_glob
 from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked, strongest
 from moderate_cli.emulator.engine.detectors import FINDING_FROM, Detector, TextLine
+from moderate_cli.emulator.engine.hash_cache import user_cache
 from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary, KnownImages
 from moderate_cli.emulator.engine.keywords import KeywordMatcher
 from moderate_cli.emulator.engine.ocr import LibraryHit, confidence, joined, text_in_image
@@ -194,7 +194,7 @@ def _custom_image(library: str, hit: Hit) -> dict[str, Any]:
 @cache
 def open_library(path: Path) -> ImageLibrary:
     """Return the image library of a folder or a file, the same for all that ask in this process."""
-    return ImageLibrary(path, cache=user_cache_path("moderate", appauthor=False) / "image-libraries")
+    return ImageLibrary(path, cache=user_cache())
 
 
 def key_of(rules: Rules) -> str:

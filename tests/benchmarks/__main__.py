@@ -25,6 +25,7 @@ BENCHMARKS = {
     "uploads": (13,),
     "local_engine": (14,),
     "keywords": (),
+    "keywords": (),
     "image_library": (),
     "house": (),
 }

@@ -89,6 +89,7 @@ def test_what_is_the_edge_of_a_word(word, text, marked):
         ("ヤクザ", "親ヤクザ団 ﾔｸｻﾞ", ["ヤクザ", "ﾔｸｻﾞ"]),
         ("ยาบ้า", "ขายยาบ้าถูก ยา บ้า", ["ยาบ้า", "ยา บ้า"]),
         ("ยา", "ขายยาถูก", ["ยา"]),
+        ("ass", "ass \u0e48 加 \u0301ass", ["ass", "ass"]),  # a mark on white space joins nothing
         ("ส", "สี", []),  # another vowel: another syllable
         ("ຢາ", "ຂາຍຢາບ້າ", ["ຢາ"]),
         ("ថ្នាំ", "លក់ថ្នាំញៀន", ["ថ្នាំ"]),
@@ -209,7 +210,7 @@ def plainly_folded(text):
     text = re.sub(f"[{HIDDEN}]", "", text).replace("’", "'")
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = re.sub(r"\s+", " ", text).strip()
-    return re.sub(f"(?<=[{UNSPACED}\u0e48]) | (?=[{UNSPACED}\u0e48])", "", text)
+    return re.sub(f"(?<=[{UNSPACED}\u0e48]) (?![{MARKS}])| (?=[{UNSPACED}])", "", text)
 
 
 def kind(character):
@@ -249,8 +250,9 @@ def of_words(most):
 
 
 def is_word(text):
-    """Tell whether a text is a word: what begins with a mark would belong to the letter before it."""
-    return plainly_folded(text)[:1] not in ("", *MARKS)
+    """Tell whether a text is a word with something to see, and each of its marks on a character."""
+    folded = plainly_folded(text)
+    return bool(folded) and not re.search(f"(^| )[{MARKS}]", folded)
 
 
 @st.composite

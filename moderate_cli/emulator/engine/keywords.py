@@ -34,7 +34,6 @@ _UNSPACED = (
     "\ua000-\ua4cf"  # Yi
 )
 _IN_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_NEEDLESS_SPACE = re.compile(f"(?<=[{_UNSPACED}]) | (?=[{_UNSPACED}])")
 
 # Unicode 16, DerivedCoreProperties.txt: Default_Ignorable_Code_Point. Zero-width characters break up words for filters
 # only, and variation selectors choose between two pictures of one emoji.
@@ -123,7 +122,15 @@ def fold(text: str) -> str:
     """Return a text in the form in which texts and words are compared."""
     if text.isascii():
         return " ".join(text.lower().split())
-    return _NEEDLESS_SPACE.sub("", " ".join(_fold_characters(text).split()))
+    folded = ""
+    for piece in _fold_characters(text).split():
+        folded += f" {piece}" if folded and _is_space_kept(folded[-1], piece[0]) else piece
+    return folded
+
+
+def _is_space_kept(left: str, right: str) -> bool:
+    """Tell whether white space between two characters counts; a mark behind it stands on it."""
+    return _is_mark(right) or not (_IN_UNSPACED.match(left) or _IN_UNSPACED.match(right))
 
 
 def _fold_characters(text: str) -> str:
@@ -147,17 +154,17 @@ class _Text:
     def places(self) -> list[tuple[int, int]]:
         """Where each character of the folded text comes from: from which character to before which."""
         places: list[tuple[int, int]] = []
-        last = space = ""
-        gap = (0, 0)
+        last = ""
+        gap: tuple[int, int] | None = None
         for start, end in _segments(self._original):
             for character in _fold_segment(self._original[start:end]):
                 if character.isspace():
-                    gap, space = (start, end), character
+                    gap = (start, end)
                     continue
-                if space and last and not (_IN_UNSPACED.match(last) or _IN_UNSPACED.match(character)):
+                if gap and last and _is_space_kept(last, character):
                     places.append(gap)
                 places.append((start, end))
-                last, space = character, ""
+                last, gap = character, None
         return places
 
     def is_edge(self, at: int) -> bool:
