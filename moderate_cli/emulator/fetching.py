@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from moderate_cli.emulator.callbacks import opener
-from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.messages import NOTHING_CHECKED, BodyError
 
 if TYPE_CHECKING:
     from moderate_cli.emulator.inputs import ImageParameters
@@ -46,7 +46,7 @@ def read_image(parameters: ImageParameters, objects: ObjectStore, fetch: Fetch) 
         _check_size(len(content))
         return content
     if fetch is Fetch.NONE:
-        raise BodyError(404, "image download failed: the local engine fetches no addresses without --fetch-urls")
+        raise BodyError(NOTHING_CHECKED, "the local engine fetches addresses of the internet with --fetch-urls only")
     return _download(parameters.image_url, parameters.referer, fetch)
 
 

@@ -27,12 +27,9 @@ from moderate_cli.emulator.engine import (
 )
 from moderate_cli.emulator.engine.detectors import highest
 from moderate_cli.emulator.inputs import AsyncParameters, ImageParameters, Part, Post
-from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.messages import NOTHING_CHECKED, BodyError
 from moderate_cli.emulator.rulings import Rulings, finding_of
 from moderate_cli.rules import FlaggedWord
-
-NOTHING_CHECKED = 490
-"""A code of our own for what no check could look at; the vendor's codes end at 480, by its pages of March 2026."""
 
 _NO_KEYWORDS = NotChecked("keywords", "no keywords are given: texts are not checked")
 _ALWAYS_SAID = (

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import atomic_write
-from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.messages import NOTHING_CHECKED, BodyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_NOT_RECORDED = 490  # as where nothing could be checked: another attempt would not help
 
 
 class Tape:
@@ -51,7 +49,7 @@ class Tape:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["data"]
         except FileNotFoundError:
-            raise BodyError(_NOT_RECORDED, f"nothing is recorded for this call: {path.name}") from None
+            raise BodyError(NOTHING_CHECKED, f"nothing is recorded for this call: {path.name}") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BodyError(500, f"the recorded file {path.name} cannot be read: {error}") from error
         return content

@@ -25,7 +25,6 @@ BENCHMARKS = {
     "uploads": (13,),
     "local_engine": (14,),
     "keywords": (),
-    "keywords": (),
     "image_library": (),
     "house": (),
 }
