@@ -8,18 +8,22 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.settings import resolve
-from moderate_cli.store import Store, default_path
+from moderate_cli.store import Store, default_path, is_read_only
 
 
-def open_store(path: Path | None, environment: Environment) -> Store:
+def open_store(path: Path | None, environment: Environment, *, writes: bool = False) -> Store:
     """Open the store, or the usual one; raises UsageError where one that is named does not exist.
 
-    Asking makes no store: a name with a mistake in it would be an empty past.
+    Asking makes no store: a name with a mistake in it would be an empty past. One that may only be read is asked all
+    the same, unless the command `writes`.
     """
     path = named_store(path, environment)
     if path is not None and not path.exists():
         raise UsageError(f"no such store: {path}", code="no_store", hint="judging commands create it")
-    store = Store.open(path or default_path(), clock=environment.clock)
+    path = path or default_path()
+    if not writes and path.exists() and is_read_only(path):
+        return Store.open_read_only(path, clock=environment.clock)
+    store = Store.open(path, clock=environment.clock)
     say_dropped(store, environment)
     return store
 
