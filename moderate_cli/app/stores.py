@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
@@ -31,6 +32,13 @@ def open_store(path: Path | None, environment: Environment, *, writes: bool = Fa
 def named_store(path: Path | None, environment: Environment) -> Path | None:
     """Return the store that the option, or else the setting, names; None for the usual one."""
     return path or resolve({}, environment, with_account=False).store
+
+
+def store_state(path: Path) -> Literal["there", "read-only", "missing"]:
+    """Return whether there is a store, and whether results can be kept in it."""
+    if not path.exists():
+        return "missing"
+    return "read-only" if is_read_only(path) else "there"
 
 
 def say_dropped(store: Store, environment: Environment) -> None:

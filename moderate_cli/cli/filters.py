@@ -1,12 +1,15 @@
-"""Which results of the past are meant? The options that filter them, and what they may say."""
+"""Which results of the past are meant, and where are they shown? The options of the commands about the past."""
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -14,13 +17,17 @@ from msgspec import Struct
 
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
+from moderate_cli.cli.options import ColorChoice, Debug, OutputFile, StoreFile
 from moderate_cli.cli.reference import nearest
+from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import NO_FINDING, RiskLevel
 from moderate_cli.settings.value_types import age
 from moderate_cli.store import FeedbackVerdict, Filters
 
 _DAY = 86_400.0  # seconds; those of UTC are all as long
+_MAX_TEXT = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def filter_option(text: str, *flags: str, **more: Any) -> Any:
@@ -29,6 +36,20 @@ def filter_option(text: str, *flags: str, **more: Any) -> Any:
     It has no variable: MODERATE_SERVICE, which says what to ask, shall not hide a part of the past.
     """
     return typer.Option(*flags, help=text, rich_help_panel="Filters", **more)
+
+
+class PastOutputOptions(Struct, frozen=True):
+    """What is asked, and where and how the answer is shown."""
+
+    output: OutputFile = None
+    store: StoreFile = None
+    color: ColorChoice = Color.AUTO
+    debug: Debug = False
+
+
+NoPager = Annotated[
+    bool, typer.Option("--no-pager", help="Do not use a pager ($MODERATE_PAGER, $PAGER).", rich_help_panel="Output")
+]
 
 
 class SpanOptions(Struct, frozen=True):
@@ -130,14 +151,34 @@ class FilterOptions(Struct, frozen=True):
         str | None,
         filter_option("Source as given on the command line; * matches slashes too.", metavar="GLOB"),
     ] = None
+    text: Annotated[
+        str | None,
+        filter_option(
+            "Part of the text in the image, or of a keyword that matched; case does not matter.", metavar="WORD"
+        ),
+    ] = None
+    sha256: Annotated[
+        str | None, filter_option("SHA-256 of the image, or an image file.", "--sha256", metavar="HASH|FILE")
+    ] = None
     request_id: Annotated[str | None, filter_option("Request ID of the service.", metavar="ID")] = None
     data_id: Annotated[str | None, filter_option("Your own ID of the input.", metavar="ID")] = None
     status: Annotated[Status | None, filter_option("Status of the input.")] = None
     feedback: Annotated[FeedbackFilter | None, filter_option("Latest `moderate feedback`.")] = None
-    limit: Annotated[int | None, filter_option("At most N results, newest first.", min=0, metavar="N")] = None
+    runs: Annotated[bool, filter_option("Each result, not only the latest of each image and service.", "--runs")] = (
+        False
+    )
+    limit: Annotated[
+        int | None,
+        filter_option(
+            "At most N results, newest first.", min=0, metavar="N", show_default="50 on a terminal, else all"
+        ),
+    ] = None
+    everything: Annotated[bool, filter_option("No limit on a terminal either.", "--all")] = False
 
     def meant(self, now: float) -> Filters:
         """Return the filters of the store; raises UsageError."""
+        if self.everything and self.limit is not None:
+            raise UsageError("--all and --limit contradict each other")
         wanted, unwanted = _labels(self.label or ())
         since, until = self.span.begin_and_end(now)
         return Filters(
@@ -145,15 +186,52 @@ class FilterOptions(Struct, frozen=True):
             without_labels=unwanted,
             risk_levels=_levels(several("--risk", self.risk)),
             services=several("--service", self.service),
-            source=self.source,
-            request_id=self.request_id,
-            data_id=self.data_id,
+            source=_word("--source", self.source),
+            text=_text(self.text),
+            sha256=_sha256(self.sha256),
+            request_id=_word("--request-id", self.request_id),
+            data_id=_word("--data-id", self.data_id),
             since=since,
             until=until,
             status=self.status,
             feedback=self.feedback.meant if self.feedback else None,
+            latest=self.is_latest,
             limit=self.limit,
         )
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether only the latest result of each image is meant: not where a certain one is, or what was said of it."""
+        return not self.runs and self.request_id is None and self.feedback is None
+
+
+def _word(name: str, text: str | None) -> str | None:
+    """Return what an option was given; raises UsageError for nothing, as a variable that is not set in a script."""
+    if text is not None and not text.strip():
+        raise UsageError(f"{name} is empty")
+    return text
+
+
+def _text(text: str | None) -> str | None:
+    if _word("--text", text) is not None and len(str(text)) > _MAX_TEXT:
+        raise UsageError(f"--text takes {_MAX_TEXT} characters at most")
+    return text
+
+
+def _sha256(text: str | None) -> str | None:
+    """Return the hash that is given, or that of the file; raises UsageError."""
+    if _word("--sha256", text) is None or text is None:
+        return None
+    if _HASH.fullmatch(text):
+        return text.lower()
+    try:
+        with Path(text).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"--sha256 takes 64 hexadecimal digits or a file, and {text!r} is neither: {reason}"
+        ) from error
 
 
 def unknown_names(asked_labels: Sequence[str], asked_services: Sequence[str]) -> Iterator[str]:
@@ -182,10 +260,9 @@ def _labels(values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _levels(words: Sequence[str]) -> tuple[str, ...]:
-    known = [level.value for level in reversed(RiskLevel)]
-    for word in words:
-        if word not in known:
-            raise UsageError(f"--risk {word!r} is not a risk level", hint=f"they are {', '.join(known)}")
-    return tuple(words)
-
-
+    levels = [(word, RiskLevel.parse(word)) for word in words]
+    for word, level in levels:
+        if level is None:
+            known = ", ".join(reversed(RiskLevel))
+            raise UsageError(f"--risk {word!r} is not a risk level", hint=f"they are {known}")
+    return tuple(level.value for _, level in levels if level is not None)
