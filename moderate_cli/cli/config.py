@@ -20,8 +20,8 @@ from moderate_cli.cli.options import (
     with_default,
 )
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import ModerateError
-from moderate_cli.common.text import echo, safe_json, safe_text
+from moderate_cli.common.errors import ModerateError, UsageError
+from moderate_cli.common.text import echo, safe_json, safe_text, with_hint
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
 from moderate_cli.settings.load import DEFAULT_ORIGIN, locations, open_policy
 from moderate_cli.settings.locate import PROJECT_FILE, nearest, user_file
@@ -102,22 +102,33 @@ def path(
 
     The states are `read`, `missing` and `refused`, and for the store `there`, `read-only` and `missing`.
     """
-    for name, state, what in _places(ctx):
-        if kind is None:
-            ctx.obj.stdout.write(f"{safe_text(name)}\t{state}\t{what}\n")
-        elif what == kind:
+    places = {PathKind.SETTINGS: _settings_files, PathKind.STORE: _store}
+    if kind is not None:
+        for name, _ in places[kind](ctx):
             ctx.obj.stdout.write(f"{safe_text(name)}\n")
+        return
+    for each, found in places.items():
+        try:
+            for name, state in found(ctx):
+                ctx.obj.stdout.write(f"{safe_text(name)}\t{state}\t{each}\n")
+        except UsageError as error:  # a wrong settings file, which may name the store; where it is has been said
+            echo(ctx.obj, with_hint(error))
 
 
-def _places(ctx: typer.Context) -> Iterator[tuple[str, str, PathKind]]:
+def _settings_files(ctx: typer.Context) -> Iterator[tuple[str, str]]:
+    """Yield the settings files, the first to count first, each with its state."""
     given = given_settings(ctx)
     for location in locations(given, ctx.obj, open_policy(given, ctx.obj)):
         state = "read" if location.exists else "refused" if location.is_refused else "missing"
-        yield str(location.path if location.revision is None else location.name), state, PathKind.SETTINGS
+        yield str(location.path if location.revision is None else location.name), state
         for line in location.refused:
             echo(ctx.obj, line)
-    store = (resolve(given, ctx.obj, with_account=False).store or default_path()).absolute()
-    yield str(store), store_state(store), PathKind.STORE
+
+
+def _store(ctx: typer.Context) -> Iterator[tuple[str, str]]:
+    """Yield the store and its state; raises UsageError for wrong settings."""
+    store = resolve(given_settings(ctx), ctx.obj, with_account=False).store or default_path()
+    yield str(store.absolute()), store_state(store)
 
 
 @app.command(cls=PlainCommand)
