@@ -22,7 +22,7 @@ def open_store(path: Path | None, environment: Environment, *, writes: bool = Fa
     if path is not None and not path.exists():
         raise UsageError(f"no such store: {path}", code="no_store", hint="judging commands create it")
     path = path or default_path()
-    if not writes and path.exists() and is_read_only(path):
+    if not writes and is_read_only(path):
         return Store.open_read_only(path, clock=environment.clock)
     store = Store.open(path, clock=environment.clock)
     say_dropped(store, environment)

@@ -389,8 +389,8 @@ def is_read_only(path: Path) -> bool:
 
     The mode counts for the superuser too, who could write anyway.
     """
-    real = path.resolve()
     try:
+        real = path.resolve(strict=True)
         return not all(os.access(each, os.W_OK) and each.stat().st_mode & _WRITABLE for each in (real, real.parent))
     except (OSError, ValueError):
         return False  # what is wrong with it is said when it is opened
