@@ -171,7 +171,9 @@ def test_the_text_of_services_and_frames_is_found_and_filters_hold(store: Store)
     assert _found(store, text="second") == [2]
 
 
-@pytest.mark.parametrize("ext", [None, [], {"text_in_image": "x"}, {"text_in_image": {"ocr_result": [None, 1, "word"]}}])
+@pytest.mark.parametrize(
+    "ext", [None, [], {"text_in_image": "x"}, {"text_in_image": {"ocr_result": [None, 1, "word"]}}]
+)
 def test_undocumented_shapes_break_nothing(ext: Any) -> None:
     assert contains({"ext": ext, "frames": None, "per_service": [1]}, "word") == ("word" in str(ext))
 

@@ -1,4 +1,4 @@
-"""A store that may only be read: by its mode, on a file system that is mounted read-only, and what cannot be read so."""
+"""A store that may only be read, by its mode or on a file system that is mounted read-only."""
 
 from __future__ import annotations
 
