@@ -24,6 +24,7 @@ BENCHMARKS = {
     "dispatch": (12,),
     "uploads": (13,),
     "local_engine": (14,),
+    "past": (),
     "house": (),
 }
 
