@@ -34,6 +34,7 @@ from moderate_cli.common.text import echo, with_hint
 from moderate_cli.models import Failed, Item, Known, Outcome, QueuedTask
 from moderate_cli.records import to_record
 from moderate_cli.render.json import dump
+from moderate_cli.render.output import check_open
 from moderate_cli.results import verdict_of
 from moderate_cli.scanning.image_judge import judged, open_file, without_verdict
 from moderate_cli.scanning.polling import call_about, is_final, sent_data_id
@@ -83,6 +84,7 @@ def listen(
     seed = seed_of(seed) or ""
     if not uid.strip() or not seed.strip():
         raise UsageError("--uid and --seed must not be empty: anyone could forge the checksum")
+    check_open(environment.stdout)
     if verify_file is not None:
         environment.stdout.write(dump(to_record(_verified(verify_file, uid, seed))) + "\n")
         raise typer.Exit(ExitCode.OK)
