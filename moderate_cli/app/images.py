@@ -46,7 +46,8 @@ from moderate_cli.scanning import (
     plan,
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
-from moderate_cli.sources import Selection, Sources, is_oss
+from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources.addresses import is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -105,7 +106,7 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
             check_region(session.settings, question.operation)
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources)
+            return show_plan(session, run.spec.output, scan, sources, allow_empty=run.spec.gate.allow_empty)
         return run.reported(session, sources).execute(scan)
 
 
@@ -217,7 +218,7 @@ class ImageRun(Struct, frozen=True):
     @contextmanager
     def open_session(self) -> Iterator[Session]:
         """Check the sources and the id, and open the session of this run; raises UsageError."""
-        if not (self.names or self.spec.sources.files_from or self.spec.sources.files_from0):
+        if not (self.names or self.spec.sources.lists or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
@@ -366,6 +367,7 @@ def show_plan(
     sources: Sources | None = None,
     *,
     noun: str = "image",
+    allow_empty: bool = False,
 ) -> ExitCode:
     """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
     environment = session.environment
@@ -385,7 +387,7 @@ def show_plan(
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
             echo(environment, line)
-    return summary.exit_code(allow_empty=False)
+    return summary.exit_code(allow_empty=allow_empty)
 
 
 class Count:

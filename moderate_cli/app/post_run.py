@@ -45,7 +45,8 @@ def judge_posts(
             only_plans=cost.dry_run,
         )
         if cost.dry_run:
-            return show_plan(session, output, Executor(items, judge, jobs=session.jobs), noun="post")
+            scan = Executor(items, judge, jobs=session.jobs)
+            return show_plan(session, output, scan, noun="post", allow_empty=gate_options.allow_empty)
         executor = Executor(items, _kept(session.recorder, judge), jobs=session.jobs, wants_more=session.has_room)
         run = session.run(gate_options, output)
         run.noun = "post"

@@ -133,6 +133,6 @@ def async_submit(
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:
-            raise typer.Exit(show_plan(session, spec.output, scan, found))
+            raise typer.Exit(show_plan(session, spec.output, scan, found, allow_empty=spec.gate.allow_empty))
         code = run_submission(session, run.reported(session, found), scan, wait)
     raise typer.Exit(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,20 @@ from moderate_cli.common.errors import InputError, ModerateError
 from moderate_cli.common.globs import Glob, is_glob
 from moderate_cli.common.masking import mask_address
 from moderate_cli.models import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
+from moderate_cli.sources.addresses import (
+    bucket_and_key,
+    check_address,
+    check_scheme,
+    is_address,
+    is_file_uri,
+    is_oss,
+    is_prefix,
+    is_text,
+    is_web,
+    path_of,
+    shown,
+    split_region,
+)
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
@@ -25,9 +38,6 @@ __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
 
-_WEB = ("http://", "https://")
-_SCHEME = "oss://"
-_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
 _MAX_UNMATCHED = 20  # globs without a match that are remembered
 _ALL = Selection()
 
@@ -99,7 +109,7 @@ class Sources:
         for name in self._names:
             if name == STANDARD_INPUT:
                 yield from self._listed(SourceList(name))
-            elif is_glob(name) and not _is_remote(name) and not os.path.lexists(name):
+            elif is_glob(name) and not is_address(name) and not os.path.lexists(name):
                 yield from self._matches(name)
             else:
                 yield from self._items([(name, None, None)], select=self._is_forced)
@@ -120,6 +130,12 @@ class Sources:
                 yield entry
                 continue
             source, data_id, referer = entry
+            if is_file_uri(source):
+                try:
+                    source = path_of(source)
+                except InputError as error:
+                    yield Item(source, BrokenInput(error))
+                    continue
             image = _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
                 self.ignored += 1
@@ -127,7 +143,7 @@ class Sources:
                     self.ignored_by[by] += 1
                 continue
             if image is not None:
-                yield Item(mask_address(source), image, data_id, referer)
+                yield Item(mask_address(shown(source)), image, data_id, referer)
                 continue
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
@@ -237,57 +253,38 @@ class Sources:
             yield Item(source, BrokenInput(error))
 
 
-def is_oss(source: str) -> bool:
-    """Tell whether a source is in OSS."""
-    return source[: len(_SCHEME)].lower() == _SCHEME
-
-
-def bucket_and_key(source: str) -> tuple[str, str]:
-    """Return the bucket and the key, or the prefix."""
-    bucket, _, key = source[len(_SCHEME) :].partition("/")
-    return bucket, key
-
-
-def split_region(source: str) -> tuple[str, str | None]:
-    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
-    found = _REGION.search(source) if is_oss(source) else None
-    return (source[: found.start()], found[1]) if found else (source, None)
-
-
-def is_prefix(key: str) -> bool:
-    """Tell whether a key stands for all objects below it."""
-    return not key or key.endswith("/")
-
-
 def _names(files: Iterable[Found]) -> list[str]:
     return [file[0] for file in files]
 
 
-def _is_remote(source: str) -> bool:
-    return source[:8].lower().startswith(_WEB) or is_oss(source)
-
-
 def _one_image(source: str) -> Image | BrokenInput | None:
     """Return the image that a source is, or why it is not one; None where it stands for many."""
+    try:
+        return _image_of(source)
+    except InputError as error:
+        return BrokenInput(error)
+
+
+def _image_of(source: str) -> Image | None:
+    """Return the image that a source is, None where it stands for many; raises InputError."""
     if not source:
-        return _broken("the name is empty", "check the variable or the list that it comes from")
-    if source[:8].lower().startswith(_WEB):
-        return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
+        raise _invalid("the name is empty", "check the variable or the list that it comes from")
+    if is_web(source):
+        check_address(source)
+        return ImageUrl(source)
     if not is_oss(source):
-        return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
+        if os.path.isdir(source):  # noqa: PTH112 - it never raises
+            return None
+        check_scheme(source)
+        return LocalFile(Path(source))
     source, region = split_region(source)
     bucket, key = bucket_and_key(source)
     if not bucket:
-        return _broken("no bucket is named", "write oss://BUCKET/KEY")
-    if not _is_text(source):
-        return _broken("not UTF-8 text", "write the key in UTF-8")
+        raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
+    if not is_text(source):
+        raise _invalid("not UTF-8 text", "write the key in UTF-8")
     return None if is_prefix(key) else OssObject(bucket, key, region)
 
 
-def _is_text(source: str) -> bool:
-    """Tell whether a source can be sent: bytes that are not UTF-8 are lone surrogates here."""
-    return source.isascii() or not any("\ud800" <= character <= "\udfff" for character in source)
-
-
-def _broken(message: str, hint: str) -> BrokenInput:
-    return BrokenInput(InputError(message, code="source_invalid", hint=hint))
+def _invalid(message: str, hint: str) -> InputError:
+    return InputError(message, code="source_invalid", hint=hint)
