@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
-from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, unmatched
+from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, count_left_out, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
 from moderate_cli.catalog.prices import Estimate, image_calls
@@ -48,7 +48,7 @@ from moderate_cli.scanning import (
 from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.addresses import is_oss
-from moderate_cli.sources.lists import STANDARD_INPUT
+from moderate_cli.sources.lists import check_list
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _FORMATS = (Format.TABLE, Format.JSONL)
@@ -222,7 +222,7 @@ class ImageRun(Struct, frozen=True):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
-            _check_list(listing.name)
+            check_list(listing)
         with open_session(
             self.request, self.spec.output, subject=self.subject, dry_run=self.spec.cost.dry_run
         ) as session:
@@ -235,18 +235,6 @@ def _selection(asked: Selection, settings: Settings) -> Selection:
     if policy is not None:
         read = partial(policy.read_ignore_file, otherwise=read)
     return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
-
-
-def _check_list(name: str) -> None:
-    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
-    if name == STANDARD_INPUT:
-        return
-    try:
-        with Path(name).open("rb"):
-            return
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read the list {name!r}: {reason}", hint="check its name") from error
 
 
 def _in_region(item: Item, region: str) -> Item:
@@ -383,7 +371,7 @@ def show_plan(
             estimate.add(outcome.call, billed(outcome))
             show(outcome)
     if sources is not None:
-        summary.non_images, summary.ignored = sources.non_images, sources.ignored
+        count_left_out(summary, sources)
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
             echo(environment, line)

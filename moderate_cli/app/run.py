@@ -23,6 +23,7 @@ from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
 from moderate_cli.models import (
     Failed,
+    InlineImage,
     Json,
     Judged,
     Known,
@@ -160,8 +161,7 @@ class Run(Struct, kw_only=True):
         finally:
             self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
             if self.sources is not None:
-                self.summary.non_images, self.summary.ignored = self.sources.non_images, self.sources.ignored
-                self.summary.links, self.summary.ignored_by = self.sources.links, self.sources.ignored_by
+                count_left_out(self.summary, self.sources)
                 hidden = self.settings.min_level is not RiskLevel.NONE
                 self.summary.add_clean(self.sources.unchanged, local=self.settings.local, hidden=hidden)
             self.summary.suppressed_by = self.gate.suppressed
@@ -257,6 +257,12 @@ class Run(Struct, kw_only=True):
 
     def _say(self, text: str) -> None:
         echo(self.environment, text)
+
+
+def count_left_out(summary: RunSummary, sources: Sources) -> None:
+    """Count in a summary what was below the sources and is no input."""
+    summary.non_images, summary.camera_raw = sources.non_images, sources.camera_raw
+    summary.links, summary.ignored, summary.ignored_by = sources.links, sources.ignored, sources.ignored_by
 
 
 def unmatched(sources: Sources | None) -> list[str]:
@@ -434,7 +440,7 @@ def billed(outcome: Outcome) -> Billed:
 
 def _parts(known: Known) -> int | None:
     """Return of how many frames or slices an image consists, or None where nobody has counted them."""
-    if not isinstance(known.item.image, LocalFile):
+    if not isinstance(known.item.image, LocalFile | InlineImage):
         return None
     return known.extents[0].total if known.extents else 1
 

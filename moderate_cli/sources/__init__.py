@@ -15,6 +15,7 @@ from moderate_cli.common.errors import InputError, ModerateError
 from moderate_cli.common.globs import Glob, is_glob
 from moderate_cli.common.masking import mask_address
 from moderate_cli.models import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
+from moderate_cli.preflight import Format, is_raw_name
 from moderate_cli.sources.addresses import (
     bucket_and_key,
     check_address,
@@ -29,7 +30,7 @@ from moderate_cli.sources.addresses import (
     shown,
     split_region,
 )
-from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
+from moderate_cli.sources.folders import Chunk, Found, content_format, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 
@@ -70,12 +71,12 @@ class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
 
     `non_images` counts the files that are not images: by name and content in a folder, and by name alone in OSS, where
-    reading the content would take a download. `ignored` counts the files and folders that the
-    selection left out, and `links` the links that lead out of a folder and were not followed. Of the clean files that
-    an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as
-    `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or left to an earlier run,
-    and of its files the selection leaves out only those that a list names, unless it is forced on all. Raises
-    UsageError for a selection with an invalid pattern.
+    reading the content would take a download. `camera_raw` counts those that the service would refuse. `ignored` counts
+    the files and folders that the selection left out, and `links` the links that lead out of a folder and were not
+    followed. Of the clean files that an earlier run knows, the first `clean_wanted` are items, or all with None; the
+    rest is only counted as `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or
+    left to an earlier run, and of its files the selection leaves out only those that a list names, unless it is forced
+    on all. Raises UsageError for a selection with an invalid pattern.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Sources:
         self._recall = recall
         self._clean_wanted = clean_wanted
         self.non_images = 0
+        self.camera_raw = 0
         self.ignored = 0
         self.ignored_by: Counter[str] = Counter()
         self.links = 0
@@ -108,7 +110,7 @@ class Sources:
     def __iter__(self) -> Iterator[Item]:
         for name in self._names:
             if name == STANDARD_INPUT:
-                yield from self._listed(SourceList(name))
+                yield from self._listed(SourceList(name, may_be_image=True))
             elif is_glob(name) and not is_address(name) and not os.path.lexists(name):
                 yield from self._matches(name)
             else:
@@ -188,10 +190,15 @@ class Sources:
             seen = known.get(name)
             if seen is not None and seen[:4] == file:
                 sha256 = seen[4]
-            elif not has_image_name(name) and not has_image_content(path):
-                self.non_images += 1
+            elif not has_image_name(name) and self._is_passed_over(content_format(path)):
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
+
+    def _is_passed_over(self, found: Format | None) -> bool:
+        """Tell whether a file is no image that can be judged, by its format, and count it."""
+        self.non_images += found is None
+        self.camera_raw += found is Format.RAW
+        return found is None or found is Format.RAW
 
     def _without_unchanged(self, chunk: Chunk) -> list[Found]:
         """Return the files that are not known to be clean, and of the clean ones those that are wanted.
@@ -248,7 +255,7 @@ class Sources:
                 elif has_image_name(found.key.rpartition("/")[2]):
                     yield Item(f"oss://{name}/{found.key}", found)
                 else:
-                    self.non_images += 1
+                    self._is_passed_over(Format.RAW if is_raw_name(found.key) else None)
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
 

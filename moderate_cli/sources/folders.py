@@ -11,7 +11,7 @@ from stat import S_ISDIR, S_ISREG
 from msgspec import Struct, field
 
 from moderate_cli.common.globs import Glob, Places
-from moderate_cli.preflight import HEAD_SIZE, sniff
+from moderate_cli.preflight import HEAD_SIZE, Format, format_of
 from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, Rules, with_separator
 
 Found = tuple[str, int, int, int]
@@ -238,15 +238,15 @@ def has_image_name(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
 
 
-def has_image_content(path: str) -> bool:
-    """Tell whether a regular file can be read and starts like an image."""
+def content_format(path: str) -> Format | None:
+    """Return the format of a regular file that can be read and is an image, else None."""
     try:
         descriptor = os.open(path, _READING)
     except OSError:
-        return False
+        return None
     try:
-        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
+        return format_of(os.read(descriptor, HEAD_SIZE), path)
     except OSError:
-        return False
+        return None
     finally:
         os.close(descriptor)
