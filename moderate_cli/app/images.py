@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -50,6 +50,9 @@ from moderate_cli.sources import Selection, Sources
 from moderate_cli.sources.addresses import is_oss
 from moderate_cli.sources.lists import check_list
 
+if TYPE_CHECKING:
+    from moderate_cli.sources.changes import Changes
+
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _FORMATS = (Format.TABLE, Format.JSONL)
 
@@ -79,7 +82,7 @@ def scan(
         raise UsageError(f"scan() has no use for {', '.join(unused)}", hint="it yields all outcomes and writes nothing")
     given = spec.settings() | {name: Sourced(value, f"{name}=") for name, value in settings.items()}
     all_records = replace(spec, output=replace(spec.output, format=Format.JSONL))
-    run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
+    run = image_run(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
     with run.open_session() as session:
         question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
         if not spec.cost.dry_run:
@@ -106,7 +109,7 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
             check_region(session.settings, question.operation)
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources, allow_empty=run.spec.gate.allow_empty)
+            return show_plan(session, run.spec.output, scan, sources, noun=run.noun, allow_empty=run.may_be_empty)
         return run.reported(session, sources).execute(scan)
 
 
@@ -137,6 +140,17 @@ class ImageRun(Struct, frozen=True):
     request: Request
     names: Sequence[str]
     spec: ScanSpec
+    changes: Changes | None = None
+
+    @property
+    def noun(self) -> str:
+        """What the inputs are."""
+        return "image" if self.changes is None else "changed image"
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it is fine that no input matches: a change need not have images, nor need anything have failed."""
+        return self.spec.gate.allow_empty or self.spec.reuse.retry_failed or self.changes is not None
 
     def _clean_wanted(self, session: Session) -> int | None:
         """Return how many of the clean files that an earlier run knows are wanted as images; None wants all.
@@ -161,6 +175,7 @@ class ImageRun(Struct, frozen=True):
         """A key of what the run is asked to judge; names are relative to the working folder."""
         options = self.spec.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
+        lists += [] if options.changed_since is None else [options.changed_since]
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
@@ -175,6 +190,7 @@ class ImageRun(Struct, frozen=True):
             open_bucket=session.open_bucket,
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
+            changes=self.changes,
         )
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
@@ -206,10 +222,8 @@ class ImageRun(Struct, frozen=True):
 
     def reported(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate_options = self.spec.gate
-        if self.spec.reuse.retry_failed:
-            gate_options = replace(gate_options, allow_empty=True)
-        run = session.run(gate_options, self.spec.output)
+        run = session.run(replace(self.spec.gate, allow_empty=self.may_be_empty), self.spec.output)
+        run.noun = self.noun
         run.sources = sources
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))
@@ -218,7 +232,7 @@ class ImageRun(Struct, frozen=True):
     @contextmanager
     def open_session(self) -> Iterator[Session]:
         """Check the sources and the id, and open the session of this run; raises UsageError."""
-        if not (self.names or self.spec.sources.lists or self.spec.gate.allow_empty):
+        if not (self.names or self.spec.sources.lists or self.changes or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
@@ -227,6 +241,18 @@ class ImageRun(Struct, frozen=True):
             self.request, self.spec.output, subject=self.subject, dry_run=self.spec.cost.dry_run
         ) as session:
             yield session
+
+
+def image_run(request: Request, names: Sequence[str], spec: ScanSpec) -> ImageRun:
+    """Return a run over images; raises UsageError where git cannot tell which ones were changed."""
+    since = spec.sources.changed_since
+    if since is None:
+        return ImageRun(request, names, spec)
+    from moderate_cli.sources.changes import OPTION, changed_since  # it starts processes, which nothing else here does
+
+    if spec.sources.lists:
+        raise UsageError(f"{OPTION} takes no list", hint="name files, folders or globs, or nothing")
+    return ImageRun(request, names, spec, changed_since(since, names))
 
 
 def _selection(asked: Selection, settings: Settings) -> Selection:

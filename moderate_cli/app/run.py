@@ -19,6 +19,7 @@ from moderate_cli.client import AsyncOptions
 from moderate_cli.client.limits import Stop
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
+from moderate_cli.common.globs import is_glob
 from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
 from moderate_cli.models import (
@@ -266,8 +267,9 @@ def count_left_out(summary: RunSummary, sources: Sources) -> None:
 
 
 def unmatched(sources: Sources | None) -> list[str]:
-    """Return which globs matched nothing, in words."""
-    return [f"no file matches {name}" for name in sources.unmatched] if sources else []
+    """Return which globs matched nothing, and which folders are empty, in words."""
+    names = sources.unmatched if sources else []
+    return [f"no file {'matches' if is_glob(name) else 'in'} {name}" for name in names]
 
 
 @contextmanager

@@ -33,7 +33,11 @@ class Git:
 
     def top(self) -> Path:
         """Return the folder at the top of the working tree; raises UsageError outside of a repository."""
-        return Path(os.path.realpath(os.fsdecode(self.run("rev-parse", "--show-toplevel")).removesuffix("\n")))
+        top = Path(os.path.realpath(os.fsdecode(self.run("rev-parse", "--show-toplevel")).removesuffix("\n")))
+        if not (os.path.lexists(top / ".git") or os.environ.get("GIT_DIR") or os.environ.get("GIT_WORK_TREE")):
+            # Its configuration, core.worktree, could name any folder of this machine.
+            raise UsageError(f"{self._option}: the repository's working tree is not where the repository is")
+        return top
 
     def commit(self, revision: str) -> str:
         """Return the id of the commit that a revision names; raises UsageError for one that does not exist."""

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from msgspec.structs import replace
 
@@ -34,12 +34,15 @@ from moderate_cli.sources.folders import Chunk, Found, content_format, has_image
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 
+if TYPE_CHECKING:
+    from moderate_cli.sources.changes import Changes
+
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
 
-_MAX_UNMATCHED = 20  # globs without a match that are remembered
+_MAX_UNMATCHED = 20  # globs and folders without a file that are remembered
 _ALL = Selection()
 
 
@@ -74,9 +77,10 @@ class Sources:
     reading the content would take a download. `camera_raw` counts those that the service would refuse. `ignored` counts
     the files and folders that the selection left out, and `links` the links that lead out of a folder and were not
     followed. Of the clean files that an earlier run knows, the first `clean_wanted` are items, or all with None; the
-    rest is only counted as `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or
-    left to an earlier run, and of its files the selection leaves out only those that a list names, unless it is forced
-    on all. Raises UsageError for a selection with an invalid pattern.
+    rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
+    `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
+    the selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
+    with an invalid pattern.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Sources:
         open_bucket: OpenBucket | None = None,
         recall: Recall | None = None,
         clean_wanted: int | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._names = names
         self._rules = selection.rules()
@@ -99,6 +104,7 @@ class Sources:
         self._open_bucket = open_bucket
         self._recall = recall
         self._clean_wanted = clean_wanted
+        self._changes = changes
         self.non_images = 0
         self.camera_raw = 0
         self.ignored = 0
@@ -108,6 +114,9 @@ class Sources:
         self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
+        return self._named_items() if self._changes is None else self._changed(self._changes)
+
+    def _named_items(self) -> Iterator[Item]:
         for name in self._names:
             if name == STANDARD_INPUT:
                 yield from self._listed(SourceList(name, may_be_image=True))
@@ -117,6 +126,25 @@ class Sources:
                 yield from self._items([(name, None, None)], select=self._is_forced)
         for listing in self._lists:
             yield from self._listed(listing)
+
+    def _changed(self, changes: Changes) -> Iterator[Item]:
+        """Yield the images among changed files, as they would be found in the folder of the repository."""
+        rules = self._rules.at(changes.top)
+        for path in changes.paths:
+            name = path.rpartition(os.sep)[2]
+            if os.path.islink(path) and rules.leads_out(path):  # noqa: PTH114 - it never raises
+                self.links += 1
+            elif os.path.isdir(path):  # noqa: PTH112 - a link to a folder, whose files have changes of their own
+                continue
+            elif by := self._named.left_out_by(path, is_folder=False):
+                self._count_ignored(by if has_image_name(name) else EXCLUDED)
+            elif has_image_name(name) or not self._is_passed_over(content_format(path)):
+                yield Item(path, LocalFile(Path(path)))
+
+    def _count_ignored(self, by: str) -> None:
+        self.ignored += 1
+        if by != EXCLUDED:
+            self.ignored_by[by] += 1
 
     def _listed(self, listing: SourceList) -> Iterator[Item]:
         stdin = sys.stdin if self._stdin is None else self._stdin
@@ -140,9 +168,7 @@ class Sources:
                     continue
             image = _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
-                self.ignored += 1
-                if by != EXCLUDED:
-                    self.ignored_by[by] += 1
+                self._count_ignored(by)
                 continue
             if image is not None:
                 yield Item(mask_address(shown(source)), image, data_id, referer)
@@ -159,8 +185,12 @@ class Sources:
         return None
 
     def _below(self, folder: str) -> Iterator[Item]:
+        is_empty = True
         for chunk in walk(folder, self._rules):
+            is_empty &= chunk.is_empty
             yield from self._images(chunk)
+        if is_empty:
+            self._note_unmatched(folder)
 
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
@@ -168,9 +198,13 @@ class Sources:
         for chunk in walk(folder, self._rules, glob):
             if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
                 break
-            is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.links or chunk.error)
+            is_matched |= not chunk.is_empty
             yield from self._images(chunk)
-        if not is_matched and len(self.unmatched) < _MAX_UNMATCHED:
+        if not is_matched:
+            self._note_unmatched(name)
+
+    def _note_unmatched(self, name: str) -> None:
+        if len(self.unmatched) < _MAX_UNMATCHED:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
@@ -247,7 +281,9 @@ class Sources:
         try:
             if self._open_bucket is None:
                 raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
+            is_empty = True
             for found in self._open_bucket(name).objects(prefix):
+                is_empty = False
                 if is_prefix(found.key):  # the console marks a folder by an object of its name
                     continue
                 if self._rules.is_unselected(found.key.removeprefix(prefix)):
@@ -256,6 +292,8 @@ class Sources:
                     yield Item(f"oss://{name}/{found.key}", found)
                 else:
                     self._is_passed_over(Format.RAW if is_raw_name(found.key) else None)
+            if is_empty:
+                self._note_unmatched(source)
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
 

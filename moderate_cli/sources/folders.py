@@ -51,6 +51,11 @@ class Chunk(Struct):
     links: int = 0
     error: OSError | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that could be told of."""
+        return not (self.files or self.odd or self.ignored or self.links or self.error)
+
 
 def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
     """Yield what is below a folder, the files of each folder before its subfolders; "" is the working folder.
