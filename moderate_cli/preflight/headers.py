@@ -80,8 +80,7 @@ class Window:
         Raises DamagedError if the file ends before that, and UnknownSizeError if too much was read already.
         """
         end = offset + length
-        if end > self.size:
-            raise DamagedError("the file ends within its header")
+        self.check(end)
         if end <= len(self.head):
             return self.head[offset:end]
         if not self._at <= offset <= end <= self._at + len(self._block):
@@ -92,6 +91,11 @@ class Window:
         if len(found) < length:
             raise DamagedError("the file became shorter while it was read")
         return found
+
+    def check(self, end: int) -> None:
+        """Raise DamagedError if the file ends before an offset."""
+        if end > self.size:
+            raise DamagedError("the file ends within its header")
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         """Return the numbers at `offset` by a `layout` of the module struct; raises as `read` does."""
@@ -269,16 +273,17 @@ def read_jpeg(window: Window) -> Header:
 
 def _find_jpeg_pixels(window: Window, at: int) -> None:
     """Look behind the tables for the first scan."""
-    at += max(2, *window.unpack(">H", at))
-    while at < window.size:
+    marker = 0
+    while marker != _SCAN:
+        if marker not in _ALONE:
+            at += max(2, *window.unpack(">H", at))
+            window.check(at)
+        if at == window.size:
+            return
         marker, at = _next_marker(window, at)
         if marker == _END:
             raise DamagedError("it has no pixels")
-        if marker not in _ALONE:
-            at += max(2, *window.unpack(">H", at))
-        if marker == _SCAN:
-            window.read(at, 1)
-            return
+    window.read(at + window.unpack(">H", at)[0], 1)
 
 
 def _next_marker(window: Window, at: int) -> tuple[int, int]:
@@ -494,7 +499,9 @@ def _find_webp_pixels(window: Window, at: int) -> None:
         if kind in _PICTURES:
             window.read(at + 8, 1)
             return
-        at += 8 + size + size % 2
+        at += 8 + size
+        window.check(at)
+        at += size % 2
 
 
 READERS: Mapping[Format, Callable[[Window], Header]] = {
