@@ -532,7 +532,7 @@ def find_pixels(found: Format, window: Window, header: Header) -> None:
     Raises DamagedError if the file ends within what describes them, and UnknownSizeError if they are not within reach.
     A file that ends between two parts of its header is not cut off there for certain.
     """
-    if 0 < header.rest < window.size and found in _FINDERS:
+    if header.rest not in {0, window.size} and found in _FINDERS:
         _FINDERS[found](window, header.rest)
 
 

@@ -15,7 +15,7 @@ from moderate_cli.common.errors import InputError, ModerateError
 from moderate_cli.common.globs import Glob, is_glob
 from moderate_cli.common.masking import mask_address
 from moderate_cli.models import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
-from moderate_cli.preflight import Format, is_raw_name
+from moderate_cli.preflight import is_raw_name
 from moderate_cli.sources.addresses import (
     bucket_and_key,
     check_address,
@@ -30,7 +30,7 @@ from moderate_cli.sources.addresses import (
     shown,
     split_region,
 )
-from moderate_cli.sources.folders import Chunk, Found, content_format, has_image_name, walk
+from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 
@@ -138,8 +138,10 @@ class Sources:
                 continue
             elif by := self._named.left_out_by(path, is_folder=False):
                 self._count_ignored(by if has_image_name(name) else EXCLUDED)
-            elif has_image_name(name) or not self._is_passed_over(content_format(path)):
+            elif has_image_name(name) or has_image_content(path):
                 yield Item(path, LocalFile(Path(path)))
+            else:
+                self._pass_over(name)
 
     def _count_ignored(self, by: str) -> None:
         self.ignored += 1
@@ -224,15 +226,16 @@ class Sources:
             seen = known.get(name)
             if seen is not None and seen[:4] == file:
                 sha256 = seen[4]
-            elif not has_image_name(name) and self._is_passed_over(content_format(path)):
+            elif not has_image_name(name) and not has_image_content(path):
+                self._pass_over(name)
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
 
-    def _is_passed_over(self, found: Format | None) -> bool:
-        """Tell whether a file is no image that can be judged, by its format, and count it."""
-        self.non_images += found is None
-        self.camera_raw += found is Format.RAW
-        return found is None or found is Format.RAW
+    def _pass_over(self, name: str) -> None:
+        """Count a file that is no image that could be judged."""
+        is_raw = is_raw_name(name)
+        self.camera_raw += is_raw
+        self.non_images += not is_raw
 
     def _without_unchanged(self, chunk: Chunk) -> list[Found]:
         """Return the files that are not known to be clean, and of the clean ones those that are wanted.
@@ -291,7 +294,7 @@ class Sources:
                 elif has_image_name(found.key.rpartition("/")[2]):
                     yield Item(f"oss://{name}/{found.key}", found)
                 else:
-                    self._is_passed_over(Format.RAW if is_raw_name(found.key) else None)
+                    self._pass_over(found.key)
             if is_empty:
                 self._note_unmatched(source)
         except ModerateError as error:

@@ -243,15 +243,15 @@ def has_image_name(name: str) -> bool:
     return dot > 0 and name[dot:].lower() in IMAGE_SUFFIXES
 
 
-def content_format(path: str) -> Format | None:
-    """Return the format of a regular file that can be read and is an image, else None."""
+def has_image_content(path: str) -> bool:
+    """Tell whether a regular file can be read and starts like an image, and not like camera raw."""
     try:
         descriptor = os.open(path, _READING)
     except OSError:
-        return None
+        return False
     try:
-        return format_of(os.read(descriptor, HEAD_SIZE), path)
+        return format_of(os.read(descriptor, HEAD_SIZE), path) not in {None, Format.RAW}
     except OSError:
-        return None
+        return False
     finally:
         os.close(descriptor)

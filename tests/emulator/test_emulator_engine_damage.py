@@ -195,8 +195,10 @@ def test_the_note_is_in_the_record_and_the_summary(moderate: Callable, tmp_path:
     assert f"1 image: {DAMAGED}" in result.stderr
     batch = moderate("batch", tmp_path / "a.jpg", "-s", "a,b", "-p", "local")
     assert batch.records[0]["notes"] == [DAMAGED]
-    queued = moderate("async-submit", tmp_path / "a.jpg", "--interval", "1", "--wait", "-p", "local")
-    assert queued.records[0]["notes"] == [DAMAGED]
+    (tmp_path / "a.png").write_bytes(_png_with(BAD_TEXT))
+    for name in ("a.jpg", "a.png"):
+        queued = moderate("async-submit", tmp_path / name, "--interval", "1", "--wait", "-p", "local")
+        assert queued.records[0]["notes"] == [DAMAGED]
 
 
 def test_what_is_damaged_is_said_once(moderate: Callable, tmp_path: Path) -> None:

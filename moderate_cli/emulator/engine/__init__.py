@@ -164,7 +164,10 @@ class LocalEngine:
 
         Every `interval`-th one is examined, up to `max_frames`. Raises as `examine` does.
         """
-        captured = capture(content, interval, max_frames)
+        try:
+            captured = capture(content, interval, max_frames)
+        except DamagedImageError:
+            return  # its frames cannot be told apart; `examine` shows what it is
         if captured is None:
             return
         with self._room.hold(captured.memory), closing(captured.image):
