@@ -23,6 +23,7 @@ from moderate_cli.emulator.callbacks import Background, Callback
 from moderate_cli.emulator.engine import (
     EXTRA,
     Check,
+    DamagedImageError,
     Examination,
     Finding,
     FrameExamination,
@@ -354,13 +355,13 @@ def _whole(examinations: list[Examination], keywords: Sequence[Keyword], main: _
     """Return what was checked in the whole post."""
     images = merge(examinations)
     if not keywords:
-        return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID))
+        return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID), images.notes)
     details: dict[str, Any] = {"Words": len(keywords)}
     hits = [_hit(word, judged.part) for judged in main.walk() for word in judged.keywords]
     if hits:
         details["Hits"] = hits
     check = Check("keywords", "local rules", details)
-    return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID))
+    return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID), images.notes)
 
 
 def _hit(keyword: Keyword, part: Part) -> Mapping[str, str]:
@@ -420,8 +421,10 @@ def _as_body_errors() -> Iterator[None]:
         raise BodyError(406, f"image is too large for the local engine: {error}") from error
     except ImageTooLargeError as error:
         raise BodyError(406, f"image is too large: {error}") from error
+    except DamagedImageError as error:
+        raise BodyError(407, f"image is damaged: {error}") from error
     except UnreadableImageError as error:
-        raise BodyError(407, f"image format is not supported: {error}") from error
+        raise BodyError(407, str(error)) from error
 
 
 def _checked(examination: Examination) -> Examination:

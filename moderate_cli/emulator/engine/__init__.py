@@ -15,11 +15,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.prices import slices
 from moderate_cli.common.installation import install_command
 from moderate_cli.emulator.engine import pixels
 from moderate_cli.emulator.engine.bounds import (
+    DamagedImageError,
     ImageTooLargeError,
     Room,
     TooLargeForEngineError,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXTRA",
     "Check",
+    "DamagedImageError",
     "Examination",
     "Finding",
     "FrameExamination",
@@ -57,6 +60,9 @@ __all__ = [
 
 EXTRA = "local"
 """The extra that installs the detectors."""
+
+DAMAGED = "damaged: judged as far as it can be decoded"
+"""The note on an image of which only a part may have been decoded."""
 
 _AT_ONCE = 2
 """Images examined at once; large ones also wait for memory."""
@@ -88,6 +94,7 @@ class Examination(Struct, frozen=True):
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     not_checked: tuple[NotChecked, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def risk_level(self) -> RiskLevel:
@@ -131,8 +138,20 @@ class LocalEngine:
     def examine(self, content: bytes) -> Examination:
         """Decode an image and examine its pixels.
 
-        Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
+        Of a damaged one that is what viewers show of it, with a note. Raises ImageTooLargeError or UnreadableImageError
+        where it cannot be decoded within the limits.
         """
+        try:
+            return self._decoded(content)
+        except DamagedImageError as error:
+            with pixels.lenient():
+                try:
+                    found = self._decoded(content)
+                except DamagedImageError:
+                    raise error from None
+            return replace(found, notes=(DAMAGED,))
+
+    def _decoded(self, content: bytes) -> Examination:
         image = open_image(content)
         with decoding_errors():
             memory = pixels.memory_to_decode(image)
@@ -145,7 +164,10 @@ class LocalEngine:
 
         Every `interval`-th one is examined, up to `max_frames`. Raises as `examine` does.
         """
-        captured = capture(content, interval, max_frames)
+        try:
+            captured = capture(content, interval, max_frames)
+        except DamagedImageError:
+            return  # its frames cannot be told apart; `examine` shows what it is
         if captured is None:
             return
         with self._room.hold(captured.memory), closing(captured.image):
@@ -195,6 +217,7 @@ def merge(examinations: Iterable[Examination]) -> Examination:
         strongest(finding for part in parts for finding in part.findings),
         tuple(checks.values()),
         tuple(dict.fromkeys(missing for part in parts for missing in part.not_checked)),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 
