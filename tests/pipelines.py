@@ -1,4 +1,4 @@
-"""The pipelines of the sample configurations, run word for word as their runners do, but without installing anything."""
+"""The pipelines of the sample configurations, run word for word as their runners do; nothing is installed."""
 
 from __future__ import annotations
 

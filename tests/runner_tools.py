@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 MODERATE = Path(sys.executable).with_name("moderate")
-_INSTALL = '#!/bin/sh\necho "$0 $*" >>"{log}"\n'
+_INSTALL = '#!/bin/sh\necho "${{0##*/}} $*" >>"{log}"\n'
 # `python3 -I -m venv FOLDER` makes a folder with what stands in for its programs; all else is done by Python itself.
 _PYTHON = """#!/bin/sh
 for folder; do :; done
@@ -35,8 +35,7 @@ class RunnerTools:
 
     @property
     def installs(self) -> list[str]:
-        lines = self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
-        return [line.rpartition("/")[2] for line in lines if "apt-get" not in line.split()[0]]
+        return self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
 
     def _write(self, name: str, script: str) -> None:
         path = self.folder / name

@@ -16,8 +16,9 @@ from pipelines import yaml_of
 from repositories import Repository
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.emulator import AccessKey, Emulator
-from moderate_cli.emulator.rules import Finding, ImageRule
+from moderate_cli.emulator import AccessKey, Emulator, ImageRule
+from moderate_cli.emulator.engine import Finding
+from moderate_cli.sources.folders import IMAGE_SUFFIXES
 
 SECRETS = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAICanary",
@@ -61,7 +62,7 @@ def _image(text: str) -> bytes:
 @pytest.fixture
 def service() -> Iterator[Emulator]:
     """A service that knows the runner's key, finds something in images of one name, and looks at no pixels."""
-    found = (Finding("violent_explosion", 90.0, "high"),)
+    found = (Finding("violent_explosion", 90.0, "an explosion", "high"),)
     rules = [ImageRule("bad", found, name="bad-*"), ImageRule("good", (), name="*")]
     with Emulator(image_rules=rules) as emulator:
         emulator.add_key(AccessKey(*SECRETS.values()))
@@ -121,6 +122,15 @@ def test_twelve_of_five_thousand_are_twelve_calls_and_the_next_push_makes_none(
     third = _only(runner.run(workflow, "pull_request", _pull_request(base)))
     assert third.code == ExitCode.OK, third.stderr
     assert _calls(service) == 1
+
+
+def test_every_name_of_an_image_is_one(repository: Repository, runner: GithubRunner, service: Emulator) -> None:
+    """No list of globs can fall behind what the program knows."""
+    base = repository.commit(**{"assets/old.png": _image("old")})
+    repository.commit(**{f"assets/a name{suffix.upper()}": _image(suffix) for suffix in IMAGE_SUFFIXES})
+    done = _only(runner.run(WORKFLOW, "pull_request", _pull_request(base)))
+    assert done.code == ExitCode.OK, done.stderr
+    assert _calls(service) == len(IMAGE_SUFFIXES)
 
 
 @each_workflow
@@ -206,7 +216,7 @@ def test_the_action_takes_names_for_names(repository: Repository, runner: Github
 def test_its_inputs_say_what_is_installed_and_what_fails(repository: Repository, runner: GithubRunner) -> None:
     repository.commit(**{"bad-1.png": _image("bad")})
     done = _only(runner.run(_with(**{"fail-on": "never", "sarif": "out.sarif", "install-from": "a.whl"}), "push", {}))
-    assert (done.code, done.outputs["exit-code"]) == (ExitCode.OK, "0"), done.stderr
+    assert (done.code, done.outputs) == (ExitCode.OK, {"exit-code": "0"}), done.stderr
     assert {path.name for path in repository.folder.glob("*.sarif")} == {"out.sarif", "out-frames.sarif"}
     runner.run(_with(), "push", {})
     local = _only(runner.run(_with(profile="local"), "push", {}))
