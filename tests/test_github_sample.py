@@ -18,6 +18,7 @@ from repositories import Repository
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import AccessKey, Emulator, ImageRule
 from moderate_cli.emulator.engine import Finding
+from moderate_cli.models import RiskLevel
 from moderate_cli.sources.folders import IMAGE_SUFFIXES
 
 SECRETS = {
@@ -62,7 +63,7 @@ def _image(text: str) -> bytes:
 @pytest.fixture
 def service() -> Iterator[Emulator]:
     """A service that knows the runner's key, finds something in images of one name, and looks at no pixels."""
-    found = (Finding("violent_explosion", 90.0, "an explosion", "high"),)
+    found = (Finding("violent_explosion", 90.0, "an explosion", RiskLevel.HIGH),)
     rules = [ImageRule("bad", found, name="bad-*"), ImageRule("good", (), name="*")]
     with Emulator(image_rules=rules) as emulator:
         emulator.add_key(AccessKey(*SECRETS.values()))
@@ -127,10 +128,11 @@ def test_twelve_of_five_thousand_are_twelve_calls_and_the_next_push_makes_none(
 def test_every_name_of_an_image_is_one(repository: Repository, runner: GithubRunner, service: Emulator) -> None:
     """No list of globs can fall behind what the program knows."""
     base = repository.commit(**{"assets/old.png": _image("old")})
-    repository.commit(**{f"assets/a name{suffix.upper()}": _image(suffix) for suffix in IMAGE_SUFFIXES})
+    suffixes = {*IMAGE_SUFFIXES, ".jfif", ".jpe", ".apng", ".jxl", ".svgz", ""}
+    repository.commit(**{f"assets/a name{suffix.upper()}": _image(suffix) for suffix in suffixes})
     done = _only(runner.run(WORKFLOW, "pull_request", _pull_request(base)))
     assert done.code == ExitCode.OK, done.stderr
-    assert _calls(service) == len(IMAGE_SUFFIXES)
+    assert _calls(service) == len(suffixes)
 
 
 @each_workflow
@@ -156,7 +158,7 @@ def test_what_a_failed_job_paid_for_is_kept(
     first = _only(runner.run(workflow, "pull_request", _pull_request(base)))
     assert first.code == ExitCode.FOUND, first.stderr
     assert first.stdout.startswith("::error file=assets/bad-1.png,")
-    assert "violent_explosion" in first.summary
+    assert "2 inputs: 1 high, 1 none." in first.summary
     assert first.summary.count("## ") == 1  # and none that tells that no frames were asked for
     assert _calls(service) == 2
     second = _only(runner.run(workflow, "pull_request", _pull_request(base)))
