@@ -196,6 +196,8 @@ def test_secrets_that_are_missing_elsewhere_fail_the_job(repository: Repository,
     repository.commit(**{"assets/new.png": _image("new")})
     done = _only(runner.run(WORKFLOW, "pull_request", _pull_request(base), is_fork=True))
     assert done.code == ExitCode.FATAL, done.stderr
+    short = _only(runner.run(SHORT, "pull_request", _pull_request(base), is_fork=True))
+    assert (short.code, short.outputs) == (ExitCode.FATAL, {"exit-code": "4"})
 
 
 # --------------------------------------------------------------------------------------------------------- the action
@@ -221,6 +223,7 @@ def test_its_inputs_say_what_is_installed_and_what_fails(repository: Repository,
     assert (done.code, done.outputs) == (ExitCode.OK, {"exit-code": "0"}), done.stderr
     assert {path.name for path in repository.folder.glob("*.sarif")} == {"out.sarif", "out-frames.sarif"}
     runner.run(_with(), "push", {})
+    runner.variables = {}  # an endpoint is not for the local engine
     local = _only(runner.run(_with(profile="local"), "push", {}))
     assert local.code == ExitCode.OK, local.stderr  # the local engine has no rules
     assert runner.tools.installs[0] == "pip install --quiet a.whl"
