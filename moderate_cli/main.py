@@ -61,10 +61,13 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Give a stream that was closed (`>&-`) the null device, or the store would get its number, and others' words."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    """Give a stream that was closed (`>&-`) the null device, or the store would get its number, and others' words.
+
+    Standard output gets it for reading: data that nobody can have must not look as if it had been written.
+    """
+    for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole run
+            setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:
@@ -102,6 +105,10 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # Typer leaves by itself on a closed pipe
             _silence(sys.stdout)
             return ExitCode.BROKEN_PIPE
+        case OSError(errno=errno.EBADF):
+            _silence(sys.stdout)
+            _say("cannot write: standard output is closed (leave it open, or write elsewhere)", environment)
+            return ExitCode.FATAL
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):  # what a file refuses has been told by then
             _silence(sys.stdout)
             _say(f"cannot write: {error.strerror} (make room, or write elsewhere)", environment)

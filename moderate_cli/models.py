@@ -67,6 +67,15 @@ class LocalFile(Struct, frozen=True):
     sha256: str | None = None
 
 
+class InlineImage(Struct, frozen=True):
+    """An image that came in bytes, from standard input, to be uploaded before it is judged."""
+
+    content: bytes
+
+    def __repr__(self) -> str:
+        return repr_without(self, "content")
+
+
 class ImageUrl(Struct, frozen=True):
     """An image that the service downloads."""
 
@@ -111,7 +120,7 @@ class Extent(Struct, frozen=True):
 
 
 RemoteImage = ImageUrl | OssObject
-Image = LocalFile | RemoteImage
+Image = LocalFile | InlineImage | RemoteImage
 TaskKind = Literal["image", "multimodal"]
 
 

@@ -84,10 +84,11 @@ class MissingCheck(TypedDict):
 
 
 class LocalEngine(TypedDict):
-    """The checks that the local engine made, and those that it did not make."""
+    """The checks that the local engine made, those that it did not make, and remarks about the image."""
 
     checks: list[EngineCheck]
     not_checked: list[MissingCheck]
+    notes: NotRequired[list[str]]
 
 
 class Ext(TypedDict):

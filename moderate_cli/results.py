@@ -215,9 +215,10 @@ class RunSummary(Struct):
     without a verdict, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would
     send (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
 
-    Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images, `links`
-    those outside of their folder, and `unwritten` the reports that could not be written. `suppressed_by` counts the
-    suppressed findings and `ignored_by` the ignored arguments, each by the file that excludes them.
+    Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images,
+    `camera_raw` those that are camera raw, `links` those outside of their folder, and `unwritten` the reports that
+    could not be written. `suppressed_by` counts the suppressed findings and `ignored_by` the ignored arguments, each by
+    the file that excludes them.
 
     `policy` decides which inputs fail. `awaited` says that pending tasks were polled, not only submitted.
     """
@@ -241,6 +242,7 @@ class RunSummary(Struct):
     unwritten: int = 0
     awaited: bool = False
     non_images: int = 0
+    camera_raw: int = 0
     ignored: int = 0
     links: int = 0
     unlisted: int = 0

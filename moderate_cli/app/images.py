@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from moderate_cli.app.cache import Plan, ResultCache, since
 from moderate_cli.app.confirm import confirm, read_once
-from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, unmatched
+from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, count_left_out, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
 from moderate_cli.app.spec import DataIdFrom, OutputOptions, Request, ScanSpec
 from moderate_cli.catalog.prices import Estimate, image_calls
@@ -47,8 +47,12 @@ from moderate_cli.scanning import (
     plan,
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
-from moderate_cli.sources import Selection, Sources, is_oss
-from moderate_cli.sources.lists import STANDARD_INPUT
+from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources.addresses import is_oss
+from moderate_cli.sources.lists import STANDARD_INPUT, check_list
+
+if TYPE_CHECKING:
+    from moderate_cli.sources.changes import Changes
 
 if TYPE_CHECKING:
     from moderate_cli.rules import Rules
@@ -85,7 +89,7 @@ def scan(
     given = spec.settings() | {name: Sourced(value, f"{name}=") for name, value in settings.items()}
     # Standard input is the program's, so that nobody is asked.
     all_records = replace(spec, output=replace(spec.output, format=Format.JSONL), cost=replace(spec.cost, yes=True))
-    run = ImageRun(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
+    run = image_run(Request("scan", environment or Environment(), given), [str(name) for name in names], all_records)
     with run.open_session() as session:
         question = (batch_question if len(session.settings.services) > 1 else sync_question)(session.settings)
         if not spec.cost.dry_run:
@@ -112,7 +116,7 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
             check_region(session.settings, question.operation)
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources)
+            return show_plan(session, run.spec.output, scan, sources, noun=run.noun, allow_empty=run.may_be_empty)
         return run.reported(session, sources).execute(scan)
 
 
@@ -154,6 +158,17 @@ class ImageRun(Struct, frozen=True):
     request: Request
     names: Sequence[str]
     spec: ScanSpec
+    changes: Changes | None = None
+
+    @property
+    def noun(self) -> str:
+        """What the inputs are."""
+        return "image" if self.changes is None else "changed image"
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether it is fine that no input matches: a change need not have images, nor need anything have failed."""
+        return self.spec.gate.allow_empty or self.spec.reuse.retry_failed or self.changes is not None
 
     def _clean_wanted(self, session: Session) -> int | None:
         """Return how many of the clean files that an earlier run knows are wanted as images; None wants all.
@@ -183,6 +198,7 @@ class ImageRun(Struct, frozen=True):
         """A key of what the run is asked to judge; names are relative to the working folder."""
         options = self.spec.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
+        lists += [] if options.changed_since is None else [options.changed_since]
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
@@ -197,6 +213,7 @@ class ImageRun(Struct, frozen=True):
             open_bucket=session.open_bucket,
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
+            changes=self.changes,
         )
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
@@ -228,10 +245,8 @@ class ImageRun(Struct, frozen=True):
 
     def reported(self, session: Session, sources: Sources) -> Run:
         """Return what shows and counts the outcomes."""
-        gate_options = self.spec.gate
-        if self.spec.reuse.retry_failed:
-            gate_options = replace(gate_options, allow_empty=True)
-        run = session.run(gate_options, self.spec.output)
+        run = session.run(replace(self.spec.gate, allow_empty=self.may_be_empty), self.spec.output)
+        run.noun = self.noun
         run.sources = sources
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))
@@ -240,13 +255,25 @@ class ImageRun(Struct, frozen=True):
     @contextmanager
     def open_session(self) -> Iterator[Session]:
         """Check the sources and the id, and open the session of this run; raises UsageError."""
-        if not (self.names or self.spec.sources.files_from or self.spec.sources.files_from0):
+        if not (self.names or self.spec.sources.lists or self.changes or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
-            _check_list(listing.name)
+            check_list(listing)
         with open_session(self.request, self.spec.output, dry_run=self.spec.cost.dry_run) as session:
             yield session
+
+
+def image_run(request: Request, names: Sequence[str], spec: ScanSpec) -> ImageRun:
+    """Return a run over images; raises UsageError where git cannot tell which ones were changed."""
+    since = spec.sources.changed_since
+    if since is None:
+        return ImageRun(request, names, spec)
+    from moderate_cli.sources.changes import OPTION, changed_since  # it starts processes, which nothing else here does
+
+    if spec.sources.lists:
+        raise UsageError(f"{OPTION} takes no list", hint="name files, folders or globs, or nothing")
+    return ImageRun(request, names, spec, changed_since(since, names))
 
 
 def _selection(asked: Selection, settings: Settings) -> Selection:
@@ -255,18 +282,6 @@ def _selection(asked: Selection, settings: Settings) -> Selection:
     if policy is not None:
         read = partial(policy.read_ignore_file, otherwise=read)
     return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
-
-
-def _check_list(name: str) -> None:
-    """Refuse a list that cannot be read, before anything is sent; raises UsageError."""
-    if name == STANDARD_INPUT:
-        return
-    try:
-        with Path(name).open("rb"):
-            return
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read the list {name!r}: {reason}", hint="check its name") from error
 
 
 def _in_region(item: Item, region: str) -> Item:
@@ -388,6 +403,7 @@ def show_plan(
     sources: Sources | None = None,
     *,
     noun: str = "image",
+    allow_empty: bool = False,
 ) -> ExitCode:
     """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
     environment = session.environment
@@ -403,11 +419,11 @@ def show_plan(
             estimate.add(outcome.call, billed(outcome))
             show(outcome)
     if sources is not None:
-        summary.non_images, summary.ignored = sources.non_images, sources.ignored
+        count_left_out(summary, sources)
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
             echo(environment, line)
-    return summary.exit_code(allow_empty=False)
+    return summary.exit_code(allow_empty=allow_empty)
 
 
 class Count:

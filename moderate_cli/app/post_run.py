@@ -49,7 +49,7 @@ def judge_posts(
             return Executor(posts(stdin), PostJudge(clients=(), call=call, only_plans=True), jobs=session.jobs)
 
         if cost.dry_run:
-            return show_plan(session, output, planned(), noun="post")
+            return show_plan(session, output, planned(), noun="post", allow_empty=gate_options.allow_empty)
         confirm(session, cost, read_once(names), planned)
         session.recorder.begin()
         judge = PostJudge(

@@ -19,10 +19,12 @@ from moderate_cli.client import AsyncOptions
 from moderate_cli.client.limits import Stop
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
+from moderate_cli.common.globs import is_glob
 from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
 from moderate_cli.models import (
     Failed,
+    InlineImage,
     Json,
     Judged,
     Known,
@@ -162,8 +164,7 @@ class Run(Struct, kw_only=True):
         finally:
             self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
             if self.sources is not None:
-                self.summary.non_images, self.summary.ignored = self.sources.non_images, self.sources.ignored
-                self.summary.links, self.summary.ignored_by = self.sources.links, self.sources.ignored_by
+                count_left_out(self.summary, self.sources)
                 hidden = self.settings.min_level is not RiskLevel.NONE
                 self.summary.add_clean(self.sources.unchanged, local=self.settings.local, hidden=hidden)
             self.summary.suppressed_by = self.gate.suppressed
@@ -261,9 +262,16 @@ class Run(Struct, kw_only=True):
         echo(self.environment, text)
 
 
+def count_left_out(summary: RunSummary, sources: Sources) -> None:
+    """Count in a summary what was below the sources and is no input."""
+    summary.non_images, summary.camera_raw = sources.non_images, sources.camera_raw
+    summary.links, summary.ignored, summary.ignored_by = sources.links, sources.ignored, sources.ignored_by
+
+
 def unmatched(sources: Sources | None) -> list[str]:
-    """Return which globs matched nothing, in words."""
-    return [f"no file matches {name}" for name in sources.unmatched] if sources else []
+    """Return which globs matched nothing, and which folders are empty, in words."""
+    names = sources.unmatched if sources else []
+    return [f"no file {'matches' if is_glob(name) else 'in'} {name}" for name in names]
 
 
 @contextmanager
@@ -440,7 +448,7 @@ def _taken(known: Known, interval: int) -> int | None:
     A rest of frames counts as an interval, because no page says how the service rounds, nor what an interval means for
     slices (the vendor's page of the async operation).
     """
-    if not isinstance(known.item.image, LocalFile):
+    if not isinstance(known.item.image, LocalFile | InlineImage):
         return None
     if not known.extents:
         return 1

@@ -54,6 +54,7 @@ class SourceOptions(Struct, frozen=True):
 
     files_from: str | None = None
     files_from0: str | None = None
+    changed_since: str | None = None
     include: list[str] | None = None
     exclude: list[str] | None = None
     no_ignore: bool = False

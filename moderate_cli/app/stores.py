@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.settings import resolve
-from moderate_cli.store import Store, default_path
+from moderate_cli.store import Store, default_path, is_read_only
 
 
-def open_store(path: Path | None, environment: Environment) -> Store:
+def open_store(path: Path | None, environment: Environment, *, writes: bool = False) -> Store:
     """Open the store, or the usual one; raises UsageError where one that is named does not exist.
 
-    Asking makes no store: a name with a mistake in it would be an empty past.
+    Asking makes no store: a name with a mistake in it would be an empty past. One that may only be read is asked all
+    the same, unless the command `writes`.
     """
     path = named_store(path, environment)
     if path is not None and not path.exists():
         raise UsageError(f"no such store: {path}", code="no_store", hint="judging commands create it")
-    store = Store.open(path or default_path(), clock=environment.clock)
+    path = path or default_path()
+    if not writes and is_read_only(path):
+        return Store.open_read_only(path, clock=environment.clock)
+    store = Store.open(path, clock=environment.clock)
     say_dropped(store, environment)
     return store
 
@@ -27,6 +32,13 @@ def open_store(path: Path | None, environment: Environment) -> Store:
 def named_store(path: Path | None, environment: Environment) -> Path | None:
     """Return the store that the option, or else the setting, names; None for the usual one."""
     return path or resolve({}, environment, with_account=False).store
+
+
+def store_state(path: Path) -> Literal["there", "read-only", "missing"]:
+    """Return whether there is a store, and whether results can be kept in it."""
+    if not path.exists():
+        return "missing"
+    return "read-only" if is_read_only(path) else "there"
 
 
 def say_dropped(store: Store, environment: Environment) -> None:

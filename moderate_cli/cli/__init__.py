@@ -54,8 +54,9 @@ COMMANDS = (
     ),
     CommandEntry("allow", "allow", "Suppress a finding in an image, so that it no longer fails the run.", _JUDGE),
     CommandEntry("history", "history", "Find what was judged, newest first, in every format.", _KNOW),
+    CommandEntry("show", "show", "Show everything that is known of one result.", _KNOW),
     CommandEntry("stats", "stats", "Count calls and findings by day, month, service or label.", _KNOW),
-    CommandEntry("feedback", "history", "Say that a verdict is wrong: a false positive, or something missed.", _KNOW),
+    CommandEntry("feedback", "feedback", "Note on this machine that a verdict is wrong.", _KNOW),
     CommandEntry("labels", "reference", "List the risk labels and what they mean.", _KNOW, function="list_labels"),
     CommandEntry(
         "services",

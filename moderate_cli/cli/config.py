@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from moderate_cli.app.stores import store_state
 from moderate_cli.cli.help_screen import PlainCommand, PlainGroup
 from moderate_cli.cli.options import (
     ConfigFile,
@@ -18,12 +20,13 @@ from moderate_cli.cli.options import (
     with_default,
 )
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import ModerateError
-from moderate_cli.common.text import echo, safe_json, safe_text
+from moderate_cli.common.errors import ModerateError, UsageError
+from moderate_cli.common.text import echo, safe_json, safe_text, with_hint
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
 from moderate_cli.settings.load import DEFAULT_ORIGIN, locations, open_policy
 from moderate_cli.settings.locate import PROJECT_FILE, nearest, user_file
 from moderate_cli.settings.notices import words_about
+from moderate_cli.store import default_path
 
 app = typer.Typer(name="config", cls=PlainGroup, add_completion=False, rich_markup_mode=None)
 
@@ -78,16 +81,54 @@ def init(
     ctx.obj.stderr.write(f"moderate: wrote {safe_text(str(path))}\n")
 
 
+class PathKind(StrEnum):
+    """What `config path` prints the places of."""
+
+    SETTINGS = "settings"
+    STORE = "store"
+
+
 @app.command(cls=PlainCommand)
-def path(ctx: typer.Context, config: ConfigFile = None, policy_from: PolicyFrom = None) -> None:
-    """Print the settings files, the first to count first, each with `read`, `missing` or `refused`."""
+def path(
+    ctx: typer.Context,
+    kind: Annotated[
+        PathKind | None,
+        typer.Argument(metavar="[settings|store]", help="Print only these paths, one a line, and nothing else."),
+    ] = None,
+    config: ConfigFile = None,
+    policy_from: PolicyFrom = None,
+) -> None:
+    """Print where the settings files are, the first to count first, and the store; each with its state and what it is.
+
+    The states are `read`, `missing` and `refused`, and for the store `there`, `read-only` and `missing`.
+    """
+    places = {PathKind.SETTINGS: _settings_files, PathKind.STORE: _store}
+    if kind is not None:
+        for name, _ in places[kind](ctx):
+            ctx.obj.stdout.write(f"{safe_text(name)}\n")
+        return
+    for each, found in places.items():
+        try:
+            for name, state in found(ctx):
+                ctx.obj.stdout.write(f"{safe_text(name)}\t{state}\t{each}\n")
+        except UsageError as error:  # a wrong settings file, which may name the store; where it is has been said
+            echo(ctx.obj, with_hint(error))
+
+
+def _settings_files(ctx: typer.Context) -> Iterator[tuple[str, str]]:
+    """Yield the settings files, the first to count first, each with its state."""
     given = given_settings(ctx)
     for location in locations(given, ctx.obj, open_policy(given, ctx.obj)):
         state = "read" if location.exists else "refused" if location.is_refused else "missing"
-        name = location.path if location.revision is None else location.name
-        ctx.obj.stdout.write(f"{safe_text(str(name))}\t{state}\n")
+        yield str(location.path if location.revision is None else location.name), state
         for line in location.refused:
             echo(ctx.obj, line)
+
+
+def _store(ctx: typer.Context) -> Iterator[tuple[str, str]]:
+    """Yield the store and its state; raises UsageError for wrong settings."""
+    store = resolve(given_settings(ctx), ctx.obj, with_account=False).store or default_path()
+    yield str(store.absolute()), store_state(store)
 
 
 @app.command(cls=PlainCommand)

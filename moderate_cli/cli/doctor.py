@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from moderate_cli.app.session import connect, show_log
 from moderate_cli.app.spec import ServiceOptions
+from moderate_cli.app.stores import store_state
 from moderate_cli.cli.options import (
     PolicyFrom,
     given_settings,
@@ -21,6 +23,7 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.render.json import dump
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.settings.notices import words_about
+from moderate_cli.store import default_path
 
 # Plain escape codes, because Rich would take longer than most checks.
 _COLORS = {"ok": 32, "failed": 31, "skipped": 35}
@@ -73,6 +76,7 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     origin = f" (the region of {settings.origins['region']})" if settings.region_is_the_accounts else ""
     yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
     yield from _check_files(settings)
+    yield _check_store((settings.store or default_path()).absolute())
     if settings.local:
         yield Check("credentials", "ok", "the local engine's own")
     else:
@@ -96,6 +100,17 @@ def _check_files(settings: Settings) -> Iterator[Check]:
         yield Check("project file", "ok", f"{files.project.name} ({words_about(files.project)})")
     if settings.refused:
         yield Check("refused", "skipped", "; ".join(settings.refused))
+
+
+def _check_store(path: Path) -> Check:
+    """Say where results are kept, and whether they can be."""
+    match store_state(path):
+        case "missing":
+            return Check("store", "ok", f"{path} (the first run creates it)")
+        case "read-only":
+            return Check("store", "skipped", f"{path} is read-only: it can be asked, and no result is kept")
+        case _:
+            return Check("store", "ok", f"{path} ({path.stat().st_size / 1_000_000:,.1f} MB)")
 
 
 def _as_json(check: Check) -> dict[str, Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TextIO
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Protocol, TextIO
 
 import typer
 from msgspec import Struct, field
@@ -16,35 +13,26 @@ from msgspec.structs import asdict, replace
 
 from moderate_cli.app.signals import interruptible
 from moderate_cli.app.stores import open_store
-from moderate_cli.catalog.labels import label_meaning, labels
-from moderate_cli.catalog.services import find_service, services
-from moderate_cli.cli.options import (
-    ColorChoice,
-    Debug,
-    FormatChoice,
-    OutputFile,
-    StoreFile,
-    with_default,
+from moderate_cli.cli.feedback import feedback_words, suppressions_by
+from moderate_cli.cli.filters import (
+    FilterOptions,
+    NoPager,
+    PastOutputOptions,
+    SpanOptions,
+    read_age,
+    unknown_names,
 )
-from moderate_cli.cli.reference import nearest
-from moderate_cli.common.environment import Color, Environment
+from moderate_cli.cli.options import FormatChoice
+from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.text import echo, safe_text
-from moderate_cli.models import NO_FINDING, Outcome, RiskLevel
+from moderate_cli.models import Outcome
 from moderate_cli.records import to_outcome
 from moderate_cli.render import Format, Renderer, choose_format, renderer
 from moderate_cli.render.output import open_output
-from moderate_cli.results import RunSummary, Suppression, all_labels, verdict_of
-from moderate_cli.settings.value_types import age
-from moderate_cli.store import (
-    UNREADABLE,
-    Entry,
-    Feedback,
-    FeedbackVerdict,
-    Filters,
-    Pruned,
-    Store,
-)
+from moderate_cli.render.pager import paged
+from moderate_cli.results import RunSummary
+from moderate_cli.store import UNREADABLE, Entry, Filters, Pruned, Store
 
 if TYPE_CHECKING:
     from moderate_cli.render.table import HistoryTable
@@ -83,213 +71,8 @@ def _counts(pruned: Pruned) -> Iterator[str]:
         yield f"{count:,} {_WORDS[name][count != 1]}"
 
 
-_DAY = 86_400.0  # seconds; those of UTC are all as long
-
-
-def filter_option(text: str, *flags: str, **more: Any) -> Any:
-    """Return an option that says what is meant, with its help.
-
-    It has no variable: MODERATE_SERVICE, which says what to ask, shall not hide a part of the past.
-    """
-    return typer.Option(*flags, help=text, rich_help_panel="Filters", **more)
-
-
-class SpanOptions(Struct, frozen=True):
-    """A span of time."""
-
-    since: Annotated[
-        str | None,
-        filter_option(
-            "From TIME on: a day (2026-11-01), a time (2026-11-01T09) or an age (7d), in UTC.",
-            metavar="TIME",
-        ),
-    ] = None
-    until: Annotated[str | None, filter_option("Up to the end of a day, a time or an age.", metavar="TIME")] = None
-
-    def begin_and_end(self, now: float) -> tuple[float | None, float | None]:
-        """Return the first moment of the span and the first after it (Unix seconds); raises UsageError."""
-        since = _read_time("--since", self.since, now) if self.since is not None else None
-        until = _read_time("--until", self.until, now, after_day=True) if self.until is not None else None
-        if since is not None and until is not None and since >= until:
-            raise UsageError(f"--since {self.since} is not before --until {self.until}")
-        return since, until
-
-
-class PastOutputOptions(Struct, frozen=True):
-    """What is asked, and where and how the answer is shown."""
-
-    output: OutputFile = None
-    store: StoreFile = None
-    color: ColorChoice = Color.AUTO
-    debug: Debug = False
-
-
-def several(name: str, values: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the words of an option that may be given again and takes commas; raises UsageError for one without any."""
-    words = [[word.strip() for word in value.split(",") if word.strip()] for value in values or ()]
-    if not all(words):
-        raise UsageError(f"{name} is empty")
-    return tuple(dict.fromkeys(word for part in words for word in part))
-
-
-def read_age(name: str, text: str) -> float:
-    """Return an age in seconds; raises UsageError."""
-    with suppress(ValueError):
-        seconds = age().check(text)
-        if seconds is not None and math.isfinite(seconds):
-            return float(seconds)
-    raise UsageError(f"{name} must be an age such as 30m, 12h or 90d, not {text!r}")
-
-
-def _read_time(name: str, text: str, now: float, *, after_day: bool = False) -> float:
-    """Return a time in Unix seconds; a day is its first moment in UTC, or the first after it."""
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        begin = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
-        return begin + _DAY if after_day else begin
-    with suppress(ValueError):
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    with suppress(UsageError):
-        return now - read_age(name, text)
-    raise UsageError(f"{name} must be a date, a date with a time, or an age such as 7d, not {text!r}")
-
-
-def feedback(
-    ctx: typer.Context,
-    request_id: Annotated[
-        str,
-        typer.Argument(metavar="REQUEST_ID", help="Request ID of the result (see `moderate history`)."),
-    ],
-    verdict: Annotated[
-        FeedbackVerdict,
-        typer.Argument(metavar="VERDICT", help="false-positive: nothing to find; missed: something was not found."),
-    ],
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, kept with the result.")] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="MODERATE_STORE",
-            help=with_default("Where runs, results and tasks are kept.", "store.db in the platform's folder for state"),
-        ),
-    ] = None,
-) -> None:
-    """Say that a verdict is wrong: a false positive, or something missed."""
-    with open_store(store, ctx.obj) as opened:
-        opened.add_feedback(request_id, verdict, " ".join((note or "").split()) or None)
-        sources = [entry.record.get("source") for entry in opened.history(Filters(request_id=request_id, limit=1))]
-    echo(ctx.obj, f"noted as {verdict}: {', '.join(map(str, sources))}")
-
-
-_NOT = "!="  # before a list of labels, as in the vendor's console
-
-
-class Status(StrEnum):
-    """What became of an input."""
-
-    JUDGED = "judged"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-class FeedbackFilter(StrEnum):
-    """What people said last of a verdict."""
-
-    ANY = "any"
-    FALSE_POSITIVE = FeedbackVerdict.FALSE_POSITIVE.value
-    MISSED = FeedbackVerdict.MISSED.value
-
-    @property
-    def meant(self) -> FeedbackVerdict | Literal["any"]:
-        """The same as the store takes it."""
-        return "any" if self is FeedbackFilter.ANY else FeedbackVerdict(self.value)
-
-
-class FilterOptions(Struct, frozen=True):
-    """Which results are meant: each option that is given must hold."""
-
-    span: SpanOptions
-    label: Annotated[
-        list[str] | None,
-        filter_option(
-            "Any of these labels; '!=A,B' for none of them, '!=nonLabel' for any finding (repeatable).",
-            metavar="NAME,...",
-        ),
-    ] = None
-    risk: Annotated[
-        list[str] | None,
-        filter_option("Any of these risk levels: high, medium, low, none (repeatable).", metavar="LEVEL,..."),
-    ] = None
-    service: Annotated[
-        list[str] | None,
-        filter_option("Any of these services (repeatable).", "-s", "--service", metavar="NAME,..."),
-    ] = None
-    source: Annotated[
-        str | None,
-        filter_option("Source as given on the command line; * matches slashes too.", metavar="GLOB"),
-    ] = None
-    request_id: Annotated[str | None, filter_option("Request ID of the service.", metavar="ID")] = None
-    data_id: Annotated[str | None, filter_option("Your own ID of the input.", metavar="ID")] = None
-    status: Annotated[Status | None, filter_option("Status of the input.")] = None
-    feedback: Annotated[FeedbackFilter | None, filter_option("Latest `moderate feedback`.")] = None
-    limit: Annotated[int | None, filter_option("At most N results, newest first.", min=0, metavar="N")] = None
-
-    def meant(self, now: float) -> Filters:
-        """Return the filters of the store; raises UsageError."""
-        wanted, unwanted = _labels(self.label or ())
-        since, until = self.span.begin_and_end(now)
-        return Filters(
-            labels=wanted,
-            without_labels=unwanted,
-            risk_levels=_levels(several("--risk", self.risk)),
-            services=several("--service", self.service),
-            source=self.source,
-            request_id=self.request_id,
-            data_id=self.data_id,
-            since=since,
-            until=until,
-            status=self.status,
-            feedback=self.feedback.meant if self.feedback else None,
-            limit=self.limit,
-        )
-
-
-def unknown_names(asked_labels: Sequence[str], asked_services: Sequence[str]) -> Iterator[str]:
-    """Yield what to say of each label and service that is not known here, where nothing was found.
-
-    They are no errors: the vendor adds new ones before this program knows them.
-    """
-    for label in asked_labels:
-        if label != NO_FINDING and label_meaning(label) is None:
-            hint = nearest(label, "labels", {known.label for known in labels()})
-            yield f"unknown label {label} ({hint})"
-    for service in asked_services:
-        if find_service(service) is None:
-            yield f"unknown service {service} ({nearest(service, 'services', services())})"
-
-
-def _labels(values: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the labels that are asked for, and those that are refused."""
-    texts = [value.strip() for value in values]
-    wanted = several("--label", [text for text in texts if not text.startswith(_NOT)])
-    unwanted = several("--label", [text.removeprefix(_NOT) for text in texts if text.startswith(_NOT)])
-    for label in (*wanted, *unwanted):
-        if label.startswith("!"):
-            raise UsageError(f"--label {label!r} is not a label", hint=f"{_NOT} stands once, before the whole list")
-    return wanted, unwanted
-
-
-def _levels(words: Sequence[str]) -> tuple[str, ...]:
-    known = [level.value for level in reversed(RiskLevel)]
-    for word in words:
-        if word not in known:
-            raise UsageError(f"--risk {word!r} is not a risk level", hint=f"they are {', '.join(known)}")
-    return tuple(words)
-
-
-MAX_LISTED = 1_000
-"""How many results a table lists where no limit is given."""
+SCREENFUL = 50
+"""How many results go to a terminal where no limit is given."""
 
 _FORGETTING = "Forgetting"
 
@@ -299,6 +82,7 @@ def history(
     filters: FilterOptions,
     output: PastOutputOptions,
     format: FormatChoice = Format.AUTO,  # noqa: A002 - the option's name
+    no_pager: NoPager = False,
     prune: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Delete results older than AGE, such as 90d.", rich_help_panel=_FORGETTING),
@@ -311,112 +95,143 @@ def history(
     environment: Environment = ctx.obj
     meant = filters.meant(environment.clock())
     older_than = None if prune is None else read_age("--prune", prune)
-    if older_than is not None and meant != Filters():
+    if older_than is not None and filters != FilterOptions(SpanOptions()):
         raise UsageError("--prune takes no filters", hint="it deletes everything older than AGE")
-    with open_store(output.store, environment) as store:
+    with open_store(output.store, environment, writes=older_than is not None) as store:
         if older_than is not None:
             prune_store(store, environment, older_than=older_than, agreed=yes)
             return
-        choice = choose_format(format, to_terminal=output.output is None and environment.stdout.isatty())
-        cut = choice is Format.TABLE and meant.limit is None
-        entries = store.history(replace(meant, limit=MAX_LISTED + 1) if cut else meant)
-        with open_output(output.output, environment.stdout) as stream:
-            report = _open_report(choice, stream, environment, output.color, most=MAX_LISTED if cut else None)
-            code = _show(entries, report, environment)
-    if not report.summary.inputs and code is ExitCode.OK:
-        for line in ("no result found", *unknown_names(meant.labels, meant.services)):
+        shown = _show(store, meant, environment, output, format, everything=filters.everything, no_pager=no_pager)
+    for line in shown.notes:
+        echo(environment, line)
+    if not shown.summary.inputs and shown.code is ExitCode.OK:
+        for line in ("no result found", *_reasons(meant)):
             echo(environment, line)
-    raise typer.Exit(code)
+    raise typer.Exit(shown.code)
+
+
+def _reasons(meant: Filters) -> Iterator[str]:
+    """Yield why nothing may have been found."""
+    yield from unknown_names(meant.labels, meant.services)
+    if meant.source is not None and not set("*?[") & set(meant.source):
+        yield f"--source takes a whole name, or a GLOB such as '*{meant.source}*'"
+
+
+class _Shown(Struct):
+    """What was shown: its counts, what is to be said after it, and the exit code."""
+
+    summary: RunSummary = field(default_factory=RunSummary)
+    code: ExitCode = ExitCode.OK
+    notes: list[str] = field(default_factory=list)
+    is_cut: bool = False
+    has_older: bool = False
+    unreadable: int = 0
+
+
+def _show(
+    store: Store,
+    meant: Filters,
+    environment: Environment,
+    output: PastOutputOptions,
+    chosen: Format,
+    *,
+    everything: bool,
+    no_pager: bool,
+) -> _Shown:
+    """Show the results that are meant, on a terminal a screenful of them and through a pager."""
+    to_terminal = output.output is None and environment.stdout.isatty()
+    choice = choose_format(chosen, to_terminal=to_terminal)
+    most = SCREENFUL if to_terminal and meant.limit is None and not everything else None
+    entries = store.history(meant if most is None else replace(meant, limit=most + 1))
+    shown = _Shown()
+    pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
+    with pages as stdout, open_output(output.output, stdout) as stream:
+        report = _open_report(choice, stream, environment, output.color, shown.summary)
+        with interruptible(shown.summary):
+            _add(entries, report, shown, most)
+        report.finish([*_notes(shown, meant)])
+    if choice is not Format.TABLE:
+        shown.notes += _notes(shown, meant)
+    if shown.unreadable:
+        shown.notes.append(f"{shown.unreadable:,} results of another version cannot be read and were skipped")
+        shown.code = ExitCode.INCOMPLETE
+    shown.code = shown.summary.stopped_by or shown.code
+    return shown
+
+
+def _add(entries: Iterator[Entry], report: _Report, shown: _Shown, most: int | None) -> None:
+    """Give results to a report until there is none left, there are enough, or somebody asks to stop."""
+    for entry in entries:
+        if shown.summary.stopped_by is not None:
+            return
+        try:
+            outcome = to_outcome(entry.record)
+        except UNREADABLE:
+            shown.unreadable += 1
+            continue
+        if shown.summary.inputs == most:
+            shown.is_cut = True
+            return
+        shown.has_older |= entry.has_older
+        report.add(entry, outcome)
+
+
+def _notes(shown: _Shown, meant: Filters) -> Iterator[str]:
+    """Yield what is not listed, and how to see it."""
+    if shown.is_cut:
+        yield f"only the newest {SCREENFUL} are listed; --limit N lists more, --all lists all"
+    if shown.has_older and meant.latest:
+        yield "only the latest result of each image is listed; --runs lists each"
 
 
 class _Report(Protocol):
     """Shows results of the past, and counts them."""
 
-    summary: RunSummary
-
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one."""
 
-    def finish(self) -> None:
-        """Show what is left."""
+    def finish(self, notes: Sequence[str]) -> None:
+        """Show what is left, to people with notes; the report is a whole document then."""
 
 
-def _show(entries: Iterator[Entry], report: _Report, environment: Environment) -> ExitCode:
-    """Show results until there is none left or somebody asks to stop; either way the report is a whole document."""
-    unreadable = 0
-    with interruptible(report.summary):
-        for entry in entries:
-            if report.summary.stopped_by is not None:
-                break
-            try:
-                outcome = to_outcome(entry.record)
-            except UNREADABLE:
-                unreadable += 1
-            else:
-                report.add(entry, outcome)
-    report.finish()
-    if unreadable:
-        echo(environment, f"{unreadable:,} results of another version cannot be read and were skipped")
-    return report.summary.stopped_by or (ExitCode.INCOMPLETE if unreadable else ExitCode.OK)
-
-
-def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, *, most: int | None) -> _Report:
+def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, summary: RunSummary) -> _Report:
     if choice is not Format.TABLE:
-        return _AsRun(renderer(choice, stream, environment, color=color, raw=False, show_suppressed=True))
+        return _AsRun(renderer(choice, stream, environment, color=color, raw=False, show_suppressed=True), summary)
     from moderate_cli.render.table import HistoryTable  # Rich takes longer than most queries
 
     width, has_color = environment.width(), environment.wants_color(color, stream)
-    return _AsTable(HistoryTable(stream, width=width, color=has_color), most)
+    return _AsTable(HistoryTable(stream, width=width, color=has_color), summary)
 
 
 class _AsRun(Struct):
     """Shows results as a run would that brought them; a false positive is suppressed."""
 
     renderer: Renderer
-    summary: RunSummary = field(default_factory=RunSummary)
+    summary: RunSummary
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
-        suppressions = _found_falsely(entry.feedback, outcome)
+        suppressions = suppressions_by(entry.feedback, outcome)
         self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 
-    def finish(self) -> None:
-        """Show what is left."""
+    def finish(self, notes: Sequence[str]) -> None:
+        """Show what is left; notes are no part of a document."""
         self.renderer.finish(self.summary)
 
 
 class _AsTable(Struct):
-    """Shows results with their times, request ids and feedback, at most so many."""
+    """Shows results with their times, request ids and feedback."""
 
     table: HistoryTable
-    most: int | None
-    summary: RunSummary = field(default_factory=RunSummary)
-    is_cut: bool = False
+    summary: RunSummary
 
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
-        if self.summary.inputs == self.most:
-            self.is_cut = True
-            return
         self.summary.add(outcome)
-        remarks = [_remark(said) for said in entry.feedback]
+        remarks = [feedback_words(said) for said in entry.feedback]
         self.table.add(outcome, at=entry.judged_at, request_id=entry.record["request_id"], remarks=remarks)
 
-    def finish(self) -> None:
-        """Say whether there are more."""
-        self.table.finish("older results not listed; --limit N lists more, -f jsonl all" if self.is_cut else None)
-
-
-def _found_falsely(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:
-    """Return what suppresses each finding of a verdict of which somebody said last that it is a false positive."""
-    verdict = verdict_of(outcome)
-    if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or verdict is None:
-        return []
-    reason, labels = feedback[-1].note or "no note", all_labels(verdict)
-    return [Suppression(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
-
-
-def _remark(said: Feedback) -> str:
-    day = datetime.fromtimestamp(said.at, UTC).strftime("%Y-%m-%d")
-    return f"{said.verdict} ({day})" + (f": {said.note}" if said.note else "")
+    def finish(self, notes: Sequence[str]) -> None:
+        """Say what is not listed."""
+        self.table.finish("\n".join(notes) or None)

@@ -227,6 +227,12 @@ describe(
     files_from0=option(
         _SOURCES, "FILES_FROM0", "The same, with a NUL after each source.", "--files-from0", metavar="FILE"
     ),
+    changed_since=option(
+        _SOURCES,
+        "CHANGED_SINCE",
+        "Only images that git says were added or changed since REF, below each SOURCE or in the whole repository.",
+        metavar="REF",
+    ),
     include=setting_option("include", panel=_SOURCES, metavar="GLOB"),
     exclude=setting_option("exclude", panel=_SOURCES, metavar="GLOB"),
     no_ignore=option(_SOURCES, "NO_IGNORE", "Do not apply .moderateignore and .gitignore.", "--no-ignore"),

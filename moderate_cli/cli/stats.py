@@ -12,13 +12,7 @@ import typer
 from msgspec import Struct
 
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.history import (
-    PastOutputOptions,
-    SpanOptions,
-    filter_option,
-    several,
-    unknown_names,
-)
+from moderate_cli.cli.filters import PastOutputOptions, SpanOptions, filter_option, several, unknown_names
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo

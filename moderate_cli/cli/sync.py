@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from moderate_cli.app.images import ImageRun, batch_question, judge_images, sync_question
+from moderate_cli.app.images import batch_question, image_run, judge_images, sync_question
 from moderate_cli.app.spec import ScanSpec
 from moderate_cli.cli.options import SourceNames, request_of
 
@@ -15,7 +15,7 @@ def batch(
     names: SourceNames = None,
 ) -> None:
     """Judge images with several services (-s A,B) in one call each."""
-    raise typer.Exit(judge_images(ImageRun(request_of(ctx), names or (), spec), batch_question))
+    raise typer.Exit(judge_images(image_run(request_of(ctx), names or (), spec), batch_question))
 
 
 def sync(
@@ -24,4 +24,4 @@ def sync(
     names: SourceNames = None,
 ) -> None:
     """Judge images now: files, folders and URLs."""
-    raise typer.Exit(judge_images(ImageRun(request_of(ctx), names or (), spec), sync_question))
+    raise typer.Exit(judge_images(image_run(request_of(ctx), names or (), spec), sync_question))

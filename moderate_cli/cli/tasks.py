@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from moderate_cli.app.collect import NamedTasks, ask_after, pending_tasks, prepare, run_submission, warn_of_tasks
-from moderate_cli.app.images import ImageRun, async_question, checked, open_scan, show_plan
+from moderate_cli.app.images import async_question, checked, image_run, open_scan, show_plan
 from moderate_cli.app.session import open_session
 from moderate_cli.app.spec import GateOptions, OutputOptions, ScanSpec, ServiceOptions, WaitOptions
 from moderate_cli.catalog.prices import DEFAULT_FRAMES
@@ -125,7 +125,7 @@ def async_submit(
     crypt_type: CryptType = None,
 ) -> None:
     """Queue images, long images and animations."""
-    run = ImageRun(request_of(ctx), names or (), spec)
+    run = image_run(request_of(ctx), names or (), spec)
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
     further = checked(AsyncOptions(callback, seed_of(seed), crypt_type, interval=interval, max_frames=max_frames))
@@ -134,6 +134,7 @@ def async_submit(
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:
-            raise typer.Exit(show_plan(session, spec.output, scan, found))
+            plan = show_plan(session, spec.output, scan, found, noun=run.noun, allow_empty=run.may_be_empty)
+            raise typer.Exit(plan)
         code = run_submission(session, run.reported(session, found), scan, wait)
     raise typer.Exit(code)

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from moderate_cli.common.errors import RefusedError, UsageError
 from moderate_cli.common.loopback import is_loopback
 from moderate_cli.common.masking import repr_without
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import shortened, unsendable_in
 from moderate_cli.models import ImageUrl, Json, RemoteImage
 
 MAX_DATA_ID = 64  # characters, as all up to MAX_SEED
@@ -283,8 +283,11 @@ def check_data_id(value: str, longest: int) -> None:
 
 
 def check_url(name: str, value: str) -> None:
-    """Raise RefusedError for a URL that is too long, contains Chinese characters, or is not http or https."""
+    """Raise RefusedError for a URL that is too long, has spaces or Chinese characters, or is not http or https."""
     _check_length(name, value, MAX_URL)
+    unsendable = unsendable_in(value)
+    if unsendable:
+        raise _invalid(f"{name} contains {unsendable}; percent-encode it")
     found = None if value.isascii() else _chinese().search(value)
     if found:
         raise _invalid(f"{name} contains the Chinese character {found[0]!r} at {found.start() + 1}; percent-encode it")

@@ -74,6 +74,18 @@ class CodeFacts(Struct, frozen=True, kw_only=True):
     max_attempts: int | None = None
 
 
+# The vendor's service has one code for both; our own engine says which it is.
+_UNSUPPORTED = 407
+_SAYS_DAMAGED = ": image is damaged"
+_DAMAGED = CodeFacts(
+    name="damaged",
+    meaning="the image is damaged",
+    remedy="open it in a viewer and save it again, or download it again",
+    retryable=False,
+    fatal=False,
+)
+
+
 @cache
 def body_code(code: int) -> CodeFacts:
     """Return what a code inside a body means; an unknown code is retryable from 500 up."""
@@ -211,9 +223,11 @@ def _text(value: object) -> str | None:
 
 
 def _body_error(code: int, body: dict[str, Any], response: Response) -> ServiceError:
-    facts = body_code(code)
+    facts, message = body_code(code), _message(field_of(body, "Msg", "Message"))
+    if code == _UNSUPPORTED and message.startswith(_SAYS_DAMAGED):
+        facts, message = _DAMAGED, message.removeprefix(_SAYS_DAMAGED)
     return ServiceError(
-        f"{facts.meaning} (code {code}{_message(field_of(body, 'Msg', 'Message'))})",
+        f"{facts.meaning} (code {code}{message})",
         code=facts.name,
         hint=facts.remedy,
         api_code=code,

@@ -142,6 +142,8 @@ class _Reader(Struct):
         if data_id and own_id and own_id != data_id:
             self.problems.append(f"it is about another object: its DataId is {quoted(own_id)}")
         is_local = _is_local(self.call, ext, [one for _, one in services])
+        if is_local:
+            self.notes |= dict.fromkeys(_engine_notes(ext, *(one.ext for _, one in services)))
         weight = weighed(whole, inner)
         level = self._level_of_all(whole, weight)
         is_read = whole.is_read and not any(part.misread for part in (whole, *inner))
@@ -483,6 +485,14 @@ def _is_local(call: Call, ext: Json, per_service: Iterable[ServiceVerdict]) -> b
     if call.endpoint.endswith(_VENDOR_HOSTS):
         return False
     return "local_engine" in ext or any("local_engine" in part.ext for part in per_service)
+
+
+def _engine_notes(*exts: Json) -> Iterator[str]:
+    """Yield the remarks of the local engine about an image."""
+    for ext in exts:
+        engine = ext.get("local_engine")
+        notes = engine.get("notes") if isinstance(engine, Mapping) else None
+        yield from (note for note in _as_list(notes) if isinstance(note, str))
 
 
 def _is_library_hit(ext: Json) -> bool:

@@ -31,6 +31,18 @@ def safe_json(text: str) -> str:
     return "".join(_json_escape(ord(c)) if _is_unsafe(c) else c for c in text)
 
 
+def unsendable_in(address: str) -> str | None:
+    """Return, in words, which white space or invisible character stands first in an address, or None."""
+    if address.isascii() and address.isprintable() and " " not in address:
+        return None
+    for number, character in enumerate(address, start=1):
+        if character == " ":
+            return f"a space at character {number}"
+        if character.isspace() or not character.isprintable():
+            return f"the character {character!r} at {number}"
+    return None
+
+
 def _is_unsafe(character: str) -> bool:
     return unicodedata.category(character) in _UNSAFE_CATEGORIES or character in _INVISIBLE
 

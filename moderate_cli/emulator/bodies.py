@@ -114,7 +114,7 @@ def local_engine(examination: Examination) -> dict[str, Any]:
     return {
         "Checks": [_check(check) for check in examination.checks],
         "NotChecked": [_not_checked(check) for check in examination.not_checked],
-    }
+    } | ({"Notes": list(examination.notes)} if examination.notes else {})
 
 
 def no_auxiliary_information(info_types: Collection[str]) -> dict[str, Any]:

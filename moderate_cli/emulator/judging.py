@@ -15,6 +15,7 @@ from moderate_cli.emulator.bodies import local_engine, plain_results
 from moderate_cli.emulator.engine import (
     EXTRA,
     Check,
+    DamagedImageError,
     Examination,
     Finding,
     ImageTooLargeError,
@@ -115,13 +116,13 @@ class Judge(Struct, frozen=True):
         """Return what was checked in the whole post."""
         images = merge(examination for part in parts for examination in part.images)
         if not self.rulings.has_words(self.service):
-            return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID))
+            return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID), images.notes)
         details: dict[str, Any] = {"Words": self.rulings.word_count(self.service)}
         hits = [_described(hit, part.part) for part in parts for hit in part.hits]
         if hits:
             details["Hits"] = hits
         check = Check("keywords", "local rules", details)
-        return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID))
+        return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID), images.notes)
 
 
 class _JudgedPart(Struct):
@@ -175,8 +176,10 @@ def _as_body_errors() -> Iterator[None]:
         raise BodyError(406, f"image is too large for the local engine: {error}") from error
     except ImageTooLargeError as error:
         raise BodyError(406, f"image is too large: {error}") from error
+    except DamagedImageError as error:
+        raise BodyError(407, f"image is damaged: {error}") from error
     except UnreadableImageError as error:
-        raise BodyError(407, f"image format is not supported: {error}") from error
+        raise BodyError(407, str(error)) from error
 
 
 def _checked(examination: Examination) -> Examination:

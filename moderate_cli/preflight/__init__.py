@@ -20,7 +20,11 @@ from moderate_cli.preflight.formats import (
     Format,
     check_bytes,
     check_pixels,
+    format_of,
+    is_raw_name,
+    may_begin_image,
     sniff,
+    too_large,
 )
 
 __all__ = [
@@ -32,7 +36,11 @@ __all__ = [
     "Format",
     "check_file",
     "extents_of",
+    "format_of",
+    "is_raw_name",
+    "may_begin_image",
     "sniff",
+    "too_large",
 ]
 
 FIRST_ASSUMED = "no page says which of several frames or pages of a PNG, TIFF or WEBP is judged; the first is assumed"
@@ -60,19 +68,34 @@ def check_file(file: BufferedReader, size: int) -> Checked:
     cannot be read.
     """
     # Imported here because many runs read no header: all their images are URLs, or known already.
-    from moderate_cli.preflight.headers import DamagedError, UnknownSizeError, notes_on, opened_window, read_header
+    from moderate_cli.preflight.headers import (
+        CameraRawError,
+        DamagedError,
+        UnknownSizeError,
+        find_pixels,
+        notes_on,
+        opened_window,
+        read_header,
+    )
 
     check_bytes(size)
     with opened_window(file, size) as window:
-        found = _accepted(window.head)
+        found = _accepted(window.head, str(getattr(file, "name", "")))
         try:
             header = read_header(found, window)
+        except CameraRawError as error:
+            raise _camera_raw() from error
         except UnknownSizeError:
             return Checked(found, None, None)
         except DamagedError as error:
-            hint = "open it in a viewer and save it again, or download it again"
-            raise RefusedError(f"a damaged {found}: {error}", code="damaged", api_code=407, hint=hint) from error
-    check_pixels(found, header.width, header.height)
+            raise _damaged(found, error) from error
+        check_pixels(found, header.width, header.height)
+        try:
+            find_pixels(found, window, header)
+        except UnknownSizeError:
+            pass  # they begin out of reach, and may be there
+        except DamagedError as error:
+            raise _damaged(found, error) from error
     return Checked(found, header.width, header.height, notes_on(header, size))
 
 
@@ -122,12 +145,24 @@ def _size(file: BufferedReader, size: int, found: Format) -> tuple[int | None, i
     return header.width, header.height
 
 
-def _accepted(head: bytes) -> Format:
-    found = sniff(head)
+def _accepted(head: bytes, name: str) -> Format:
+    found = format_of(head, name)
     if found is None:
         hint = "the content decides, not the name: give a PNG, JPEG, WEBP, BMP, TIFF, GIF, SVG, HEIC or ICO"
         raise RefusedError("the content is not an image", code="not_an_image", api_code=407, hint=hint)
+    if found is Format.RAW:
+        raise _camera_raw()
     if found not in ACCEPTED:
         message = f"the service does not accept {found}"
         raise RefusedError(message, code="format_unsupported", api_code=407, hint="convert it to PNG, JPEG or WEBP")
     return found
+
+
+def _damaged(found: Format, error: Exception) -> RefusedError:
+    hint = "open it in a viewer and save it again, or download it again"
+    return RefusedError(f"a damaged {found}: {error}", code="damaged", api_code=407, hint=hint)
+
+
+def _camera_raw() -> RefusedError:
+    message = "a camera raw file, which the service does not accept"
+    return RefusedError(message, code="camera_raw", api_code=407, hint="export it as JPEG, PNG or TIFF")

@@ -27,7 +27,10 @@ from moderate_cli.preflight.formats import (
     svg_root,
 )
 
-__all__ = ["BUDGET", "READERS", "DamagedError", "Header", "UnknownSizeError", "Window", "opened_window", "read_header"]
+__all__ = [
+    *("BUDGET", "READERS", "CameraRawError", "DamagedError", "Header", "UnknownSizeError", "Window"),
+    *("find_pixels", "opened_window", "read_header"),
+]
 
 BUDGET = 64 * 1024  # bytes that are read of one file, its head included
 _BLOCK = 256  # bytes that are read at least: what follows a field is often needed next
@@ -41,12 +44,20 @@ class UnknownSizeError(Exception):
     """The image may be fine, but its header does not tell the size, or not within reach."""
 
 
+class CameraRawError(UnknownSizeError):
+    """A TIFF is camera raw: what its header describes is a preview, or what a sensor saw."""
+
+
 class Header(Struct, frozen=True):
-    """What a header says: the size in pixels, and at which offset in bytes the image ends (0: not told)."""
+    """What a header says: the size in pixels, and at which offset in bytes the image ends (0: not told).
+
+    The pixels begin at the offset `rest`, or behind what else describes them there.
+    """
 
     width: int
     height: int
     end: int = 0
+    rest: int = 0
 
 
 class Window:
@@ -69,8 +80,7 @@ class Window:
         Raises DamagedError if the file ends before that, and UnknownSizeError if too much was read already.
         """
         end = offset + length
-        if end > self.size:
-            raise DamagedError("the file ends within its header")
+        self.check(end)
         if end <= len(self.head):
             return self.head[offset:end]
         if not self._at <= offset <= end <= self._at + len(self._block):
@@ -81,6 +91,11 @@ class Window:
         if len(found) < length:
             raise DamagedError("the file became shorter while it was read")
         return found
+
+    def check(self, end: int) -> None:
+        """Raise DamagedError if the file ends before an offset."""
+        if end > self.size:
+            raise DamagedError("the file ends within its header")
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         """Return the numbers at `offset` by a `layout` of the module struct; raises as `read` does."""
@@ -121,7 +136,7 @@ def read_bmp(window: Window) -> Header:
     if width < 0:
         raise DamagedError("its width is negative")
     row = (width * depth + 31) // 32 * 4
-    return Header(width, abs(height), pixels + row * abs(height) if compression in _UNCOMPRESSED else 0)
+    return Header(width, abs(height), pixels + row * abs(height) if compression in _UNCOMPRESSED else 0, pixels)
 
 
 def read_gif(window: Window) -> Header:
@@ -133,7 +148,12 @@ def read_gif(window: Window) -> Header:
             raise DamagedError("it has no frame")
         at = _after_blocks(window, at + 2) if kind == GIF_EXTENSION else at + 1
     left, top, frame_width, frame_height = window.unpack("<4H", at + 1)
-    return Header(max(width, left + frame_width), max(height, top + frame_height))
+    return Header(max(width, left + frame_width), max(height, top + frame_height), rest=at + 9)
+
+
+def _find_gif_pixels(window: Window, at: int) -> None:
+    """Look behind the palette of the first frame, for the size of its codes and its first block."""
+    window.read(at + 1 + gif_palette_size(*window.unpack("B", at)), 2)
 
 
 def _after_blocks(window: Window, at: int) -> int:
@@ -231,7 +251,8 @@ def _boxes(window: Window, at: int, end: int) -> Iterator[Box]:
 # JPEG: ISO/IEC 10918-1, annex B.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the three left out mean other things
 _ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}  # restart markers, SOI and TEM have no length
-_ENDS = frozenset({0xD9, 0xDA})  # the end of the image, and the start of its pixels
+_END, _SCAN = 0xD9, 0xDA
+_ENDS = frozenset({_END, _SCAN})  # the end of the image, and the start of its pixels
 
 
 def read_jpeg(window: Window) -> Header:
@@ -247,7 +268,22 @@ def read_jpeg(window: Window) -> Header:
     height, width = window.unpack(">HH", at + 3)
     if height == 0:  # told after the pixels, by a DNL segment
         raise UnknownSizeError
-    return Header(width, height)
+    return Header(width, height, rest=at)
+
+
+def _find_jpeg_pixels(window: Window, at: int) -> None:
+    """Look behind the tables for the first scan."""
+    marker = 0
+    while marker != _SCAN:
+        if marker not in _ALONE:
+            at += max(2, *window.unpack(">H", at))
+            window.check(at)
+        if at == window.size:
+            return
+        marker, at = _next_marker(window, at)
+        if marker == _END:
+            raise DamagedError("it has no pixels")
+    window.read(at + window.unpack(">H", at)[0], 1)
 
 
 def _next_marker(window: Window, at: int) -> tuple[int, int]:
@@ -274,7 +310,20 @@ def read_png(window: Window, start: int = 0) -> Header:
         raise DamagedError("its first chunk is not the header")
     if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:], "big"):
         raise DamagedError("the checksum of its header is wrong")
-    return Header(int.from_bytes(chunk[8:12], "big"), int.from_bytes(chunk[12:16], "big"))
+    width, height = struct.unpack_from(">II", chunk, 8)
+    return Header(width, height, rest=at + len(chunk))
+
+
+def _find_png_pixels(window: Window, at: int) -> None:
+    """Look behind all other chunks for the first with pixels."""
+    while at + 12 <= window.size:
+        (length,), kind = window.unpack(">I", at), window.read(at + 4, 4)
+        if kind == b"IDAT":
+            window.read(at + 8, min(length, 1))
+        if kind == b"IDAT" or not kind.isalpha():
+            return
+        window.read(at + 8 + length, 4)
+        at += 12 + length
 
 
 # ICO: a directory of bitmaps and PNGs.
@@ -365,7 +414,9 @@ def _rounded(pixels: float) -> int:
 
 
 # TIFF: revision 6.0, and BigTIFF.
-_WIDTH, _HEIGHT = 256, 257  # tags
+_SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _SUBIFDS = 254, 256, 257, 262, 330  # tags
+_DNG_VERSION = 50706
+_SENSOR = frozenset({32803, 34892})  # values of the photometric tag, both of Adobe's DNG: CFA and linear raw
 
 
 class _Layout(Struct, frozen=True):
@@ -385,21 +436,32 @@ _BIG = _Layout(8, "Q", "Q", 8, 20, 12, {3: "H", 4: "I", 16: "Q"})
 
 
 def read_tiff(window: Window) -> Header:
-    """Read the first directory, that of the first page."""
+    """Read the first directory, that of the first page; raises CameraRawError for one that no picture has."""
     order = "<" if window.read(0, 1) == b"I" else ">"
     layout = _BIG if b"+" in window.read(2, 2) else _CLASSIC
     (directory,) = window.unpack(order + layout.offset, layout.directory_at)
     (count,) = window.unpack(order + layout.count, directory)
-    found: dict[int, int] = {}
+    entries: dict[int, tuple[int, int]] = {}
     at = directory + layout.count_size
-    for _ in range(count):
-        tag, kind = window.unpack(order + "HH", at)
-        if tag in {_WIDTH, _HEIGHT}:
-            found[tag] = _value(window, order, layout, kind, at)
-        if len(found) == 2:
-            return Header(found[_WIDTH], found[_HEIGHT])
-        at += layout.entry_size
-    raise DamagedError("its first directory has no size")
+    try:
+        for _ in range(count):
+            tag, kind = window.unpack(order + "HH", at)
+            entries.setdefault(tag, (kind, at))
+            at += layout.entry_size
+    except UnknownSizeError:
+        if not {_WIDTH, _HEIGHT} <= entries.keys():
+            raise
+    found = {
+        tag: _value(window, order, layout, *entries[tag])
+        for tag in (_WIDTH, _HEIGHT, _SUBFILE, _PHOTOMETRIC)
+        if tag in entries
+    }
+    is_preview = found.get(_SUBFILE, 0) & 1 and _SUBIFDS in entries
+    if _DNG_VERSION in entries or found.get(_PHOTOMETRIC) in _SENSOR or is_preview:
+        raise CameraRawError
+    if not {_WIDTH, _HEIGHT} <= found.keys():
+        raise DamagedError("its first directory has no size")
+    return Header(found[_WIDTH], found[_HEIGHT])
 
 
 def _value(window: Window, order: str, layout: _Layout, kind: int, entry: int) -> int:
@@ -411,6 +473,7 @@ def _value(window: Window, order: str, layout: _Layout, kind: int, entry: int) -
 # WEBP: RFC 9649, and RFC 6386 for the lossy key frame.
 _START_CODE = b"\x9d\x01\x2a"
 _LOSSLESS_SIGNATURE = b"\x2f"
+_PICTURES = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 
 
 def read_webp(window: Window) -> Header:
@@ -419,7 +482,7 @@ def read_webp(window: Window) -> Header:
     end = 8 + window.unpack("<I", 4)[0]
     if kind == b"VP8X":
         canvas = window.read(24, 6)
-        return Header(int.from_bytes(canvas[:3], "little") + 1, int.from_bytes(canvas[3:], "little") + 1, end)
+        return Header(int.from_bytes(canvas[:3], "little") + 1, int.from_bytes(canvas[3:], "little") + 1, end, 30)
     if kind == b"VP8L" and window.read(20, 1) == _LOSSLESS_SIGNATURE:
         (bits,) = window.unpack("<I", 21)
         return Header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, end)
@@ -427,6 +490,18 @@ def read_webp(window: Window) -> Header:
         width, height = window.unpack("<HH", 26)
         return Header(width & 0x3FFF, height & 0x3FFF, end)
     raise DamagedError("its first chunk is no picture")
+
+
+def _find_webp_pixels(window: Window, at: int) -> None:
+    """Look behind the profile, or whatever else an extended file begins with, for its first picture."""
+    while at < window.size:
+        kind, (size,) = window.read(at, 4), window.unpack("<I", at + 4)
+        if kind in _PICTURES:
+            window.read(at + 8, 1)
+            return
+        at += 8 + size
+        window.check(at)
+        at += size % 2
 
 
 READERS: Mapping[Format, Callable[[Window], Header]] = {
@@ -440,6 +515,25 @@ READERS: Mapping[Format, Callable[[Window], Header]] = {
     Format.HEIC: read_heif,
     Format.SVG: read_svg,
 }
+
+
+_FINDERS: Mapping[Format, Callable[[Window, int], object]] = {
+    Format.PNG: _find_png_pixels,
+    Format.JPEG: _find_jpeg_pixels,
+    Format.GIF: _find_gif_pixels,
+    Format.BMP: lambda window, at: window.read(at, 1),
+    Format.WEBP: _find_webp_pixels,
+}
+
+
+def find_pixels(found: Format, window: Window, header: Header) -> None:
+    """Look where the pixels of an image begin.
+
+    Raises DamagedError if the file ends within what describes them, and UnknownSizeError if they are not within reach.
+    A file that ends between two parts of its header is not cut off there for certain.
+    """
+    if header.rest not in {0, window.size} and found in _FINDERS:
+        _FINDERS[found](window, header.rest)
 
 
 def read_header(found: Format, window: Window) -> Header:

@@ -69,7 +69,7 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
         "at_least": summary.at_least,
         "cut_off": summary.is_cut_off,
         "incomplete": summary.incomplete,
-        "passed_over": summary.non_images,
+        "passed_over": summary.non_images + summary.camera_raw,
         "by_level": dict(summary.levels),
         "by_label": dict(summary.labels.most_common()),
         "coverage": {

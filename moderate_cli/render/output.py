@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,10 +40,11 @@ def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None
 
     The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
     it is, and so is, at the end and with a `note`, a file whose place cannot be taken. What was written before an error
-    is kept, because verdicts were paid for. Raises UsageError at once where the file cannot be written, and OutputError
-    where it can no longer be written; then an older file stays as it was.
+    is kept, because verdicts were paid for. Raises UsageError at once where the file cannot be written, OSError where
+    standard output is closed, and OutputError where a file can no longer be written; then an older one stays as it was.
     """
     if path is None:
+        check_open(stdout)
         yield stdout
         return
     if str(path) == "-":
@@ -64,6 +67,15 @@ def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None
             file.discard()
         raise
     file.keep(note)
+
+
+def check_open(stdout: TextIO) -> None:
+    """Raise OSError for a standard output that is closed, before anything is paid for that nobody could read."""
+    try:
+        os.write(stdout.fileno(), b"")
+    except OSError as error:  # a stream of a program's own has no number; other errors may pass, and are told later
+        if error.errno == errno.EBADF:
+            raise
 
 
 class _Report(AtomicFile):

@@ -101,7 +101,8 @@ def _left_out(summary: RunSummary) -> str:
     non_images = f", {counted(summary.non_images, 'non-image file')} skipped" if summary.non_images else ""
     ignored = f", {counted(summary.ignored, 'file')} ignored" if summary.ignored else ""
     links = f", {counted(summary.links, 'link')} leaving the tree not followed" if summary.links else ""
-    return non_images + ignored + links
+    raw = f", {counted(summary.camera_raw, 'camera raw file')} skipped" if summary.camera_raw else ""
+    return non_images + raw + ignored + links
 
 
 def plan_renderer(stream: TextIO, *, as_json: bool) -> Callable[[Outcome], None]:

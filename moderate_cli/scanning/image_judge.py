@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -41,6 +42,7 @@ from moderate_cli.models import (
     Failed,
     FileStat,
     ImageUrl,
+    InlineImage,
     Item,
     Judged,
     Known,
@@ -273,8 +275,8 @@ class Sender(Struct, frozen=True, kw_only=True):
 
     def _upload_and_ask(self, known: Known, file: BufferedReader | None, client: GreenClient) -> Verdict | Submission:
         image = known.item.image
-        if file is not None and isinstance(image, LocalFile):
-            uploaded = client.upload(file, extension=image.path.suffix.lower(), sha256=known.sha256)
+        if file is not None:
+            uploaded = client.upload(file, extension=_extension(image), sha256=known.sha256)
             return self.ask(client, known, uploaded)
         if isinstance(image, ImageUrl):
             return self.ask(client, known, image)
@@ -292,6 +294,11 @@ class Sender(Struct, frozen=True, kw_only=True):
                     "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
                 )
             raise
+
+
+def _extension(image: object) -> str:
+    """Return the extension under which a file is uploaded; the content decides what it is, here and there."""
+    return image.path.suffix.lower() if isinstance(image, LocalFile) else ""
 
 
 class ImageCall(Struct, frozen=True):
@@ -442,8 +449,15 @@ def _opened(image: object) -> Iterator[BufferedReader | None]:
     """Yield the open file of a local image, and None for one that the service fetches itself; raises InputError."""
     if isinstance(image, BrokenInput):
         raise image.error
-    with open_file(image.path) if isinstance(image, LocalFile) else nullcontext() as file:
-        yield file
+    if isinstance(image, InlineImage):
+        with TemporaryFile() as held:  # what has a number can be sent like any other file
+            held.write(image.content)
+            held.seek(0)
+            with open(held.fileno(), "rb", closefd=False) as file:
+                yield file
+        return
+    with open_file(image.path) if isinstance(image, LocalFile) else nullcontext() as opened:
+        yield opened
 
 
 def unseen_extents(image: object) -> tuple[Extent, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,20 +13,14 @@ from msgspec.structs import replace
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_bytes, upward
+from moderate_cli.common.git import Git, check_revision
 from moderate_cli.settings.locate import Location, why_superseded
 
 IGNORE_FILES = (".gitignore", ".moderateignore")
-_TIMEOUT = 60.0  # seconds for one command of git, which may have to fetch in a partial clone
+_OPTION = "--policy-from"
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHOWN_DIGITS = 12  # of a hash, in messages
 _MAX_NAMED = 20  # files of the working tree in messages
-# What git reads here is objects, by plumbing commands: they run no hook, filter, pager or file system monitor. The
-# repository must not be a bare one inside of the working tree, whose config a change could bring along; git knows
-# `safe.bareRepository` from 2.38 on. Objects are taken as they are, without refs/replace.
-_SAFE = (
-    *("--no-replace-objects", "--literal-pathspecs"),
-    *("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false"),
-)
 _ENTRY = re.compile(rb"(?P<mode>\d+) (?P<kind>\w+) (?P<hash>[0-9a-f]+)\t(?P<path>[^\0]+)\0")
 _FILE_MODES = frozenset({b"100644", b"100755"})
 
@@ -48,6 +40,7 @@ class Policy:
 
     def __init__(self, revision: str, commit: str, top: Path) -> None:
         self.revision = revision[:_SHOWN_DIGITS] if _HASH.fullmatch(revision) else revision
+        self._git = Git(_OPTION)
         self._commit = commit
         self._top = top
         self._overridden: list[str] = []
@@ -56,14 +49,10 @@ class Policy:
     @classmethod
     def open(cls, revision: str) -> Policy:
         """Find a revision in the repository around the working folder; raises UsageError where it does not exist."""
-        if not revision.strip() or revision.startswith("-") or "\0" in revision:
-            raise UsageError(f"--policy-from: {revision!r} is not a revision", hint="name a commit, a branch or a tag")
-        top = os.fsdecode(_git("rev-parse", "--show-toplevel")).removesuffix("\n")
-        commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", may_fail=True).decode().strip()
-        if not commit:
-            hint = "fetch it first: a shallow clone holds only its tip; fetch-depth: 0 or GIT_DEPTH: 0 fetch the rest"
-            raise UsageError(f"--policy-from: unknown revision {revision!r}", hint=hint)
-        return cls(revision, commit, Path(os.path.realpath(top)))
+        git = Git(_OPTION)
+        check_revision(_OPTION, revision)
+        top = git.top()
+        return cls(revision, git.commit(revision), top)
 
     @property
     def overridden(self) -> Sequence[str]:
@@ -173,12 +162,12 @@ class Policy:
     def _tree(self, *what: str) -> Iterator[tuple[bytes, _Entry]]:
         """Yield the files of the revision: all with -r, else those at the paths behind --."""
         options = [word for word in what[:1] if word == "-r"]
-        listed = _git("ls-tree", "-z", "--full-tree", *options, self._commit, *what[len(options) :])
+        listed = self._git.run("ls-tree", "-z", "--full-tree", *options, self._commit, *what[len(options) :])
         for found in _ENTRY.finditer(listed):
             yield found["path"], _Entry(found["hash"].decode(), found["mode"] in _FILE_MODES)
 
     def _blob(self, name: str) -> bytes:
-        return _git("cat-file", "blob", name)
+        return self._git.run("cat-file", "blob", name)
 
 
 @lru_cache(maxsize=4096)
@@ -202,25 +191,3 @@ def _is_same(path: Path, content: bytes) -> bool:
 
 def _with_newlines(content: bytes) -> bytes:
     return content.replace(b"\r\n", b"\n")
-
-
-def _git(*arguments: str, may_fail: bool = False) -> bytes:
-    """Return the output of a git command; raises UsageError with its message where it fails."""
-    program = shutil.which("git")
-    if program is None or not Path(program).is_absolute():  # on Windows that may be one in the working folder
-        raise UsageError("--policy-from needs git", hint="install it")
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, and a revision is never an option
-            [program, *_SAFE, *arguments],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"--policy-from: git cannot be run: {error}") from error
-    if done.returncode and not may_fail:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UsageError(f"--policy-from: git failed: {words[-1]!r}", hint="run it in the repository, as its owner")
-    return done.stdout

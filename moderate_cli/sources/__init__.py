@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from msgspec.structs import replace
 
@@ -16,19 +15,34 @@ from moderate_cli.common.errors import InputError, ModerateError
 from moderate_cli.common.globs import Glob, is_glob
 from moderate_cli.common.masking import mask_address
 from moderate_cli.models import BrokenInput, FileStat, Image, ImageUrl, Item, LocalFile, OssObject
+from moderate_cli.preflight import is_raw_name
+from moderate_cli.sources.addresses import (
+    bucket_and_key,
+    check_address,
+    check_scheme,
+    is_address,
+    is_file_uri,
+    is_oss,
+    is_prefix,
+    is_text,
+    is_web,
+    path_of,
+    shown,
+    split_region,
+)
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
+
+if TYPE_CHECKING:
+    from moderate_cli.sources.changes import Changes
 
 __all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
 
-_WEB = ("http://", "https://")
-_SCHEME = "oss://"
-_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
-_MAX_UNMATCHED = 20  # globs without a match that are remembered
+_MAX_UNMATCHED = 20  # globs and folders without a file that are remembered
 _ALL = Selection()
 
 
@@ -60,12 +74,13 @@ class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
 
     `non_images` counts the files that are not images: by name and content in a folder, and by name alone in OSS, where
-    reading the content would take a download. `ignored` counts the files and folders that the
-    selection left out, and `links` the links that lead out of a folder and were not followed. Of the clean files that
-    an earlier run knows, the first `clean_wanted` are items, or all with None; the rest is only counted as
-    `unchanged`. `unmatched` are globs that matched nothing. What was named is never skipped or left to an earlier run,
-    and of its files the selection leaves out only those that a list names, unless it is forced on all. Raises
-    UsageError for a selection with an invalid pattern.
+    reading the content would take a download. `camera_raw` counts those that the service would refuse. `ignored` counts
+    the files and folders that the selection left out, and `links` the links that lead out of a folder and were not
+    followed. Of the clean files that an earlier run knows, the first `clean_wanted` are items, or all with None; the
+    rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
+    `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
+    the selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
+    with an invalid pattern.
     """
 
     def __init__(
@@ -78,6 +93,7 @@ class Sources:
         open_bucket: OpenBucket | None = None,
         recall: Recall | None = None,
         clean_wanted: int | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._names = names
         self._rules = selection.rules()
@@ -88,7 +104,9 @@ class Sources:
         self._open_bucket = open_bucket
         self._recall = recall
         self._clean_wanted = clean_wanted
+        self._changes = changes
         self.non_images = 0
+        self.camera_raw = 0
         self.ignored = 0
         self.ignored_by: Counter[str] = Counter()
         self.links = 0
@@ -96,15 +114,39 @@ class Sources:
         self.unmatched: list[str] = []
 
     def __iter__(self) -> Iterator[Item]:
+        return self._named_items() if self._changes is None else self._changed(self._changes)
+
+    def _named_items(self) -> Iterator[Item]:
         for name in self._names:
             if name == STANDARD_INPUT:
-                yield from self._listed(SourceList(name))
-            elif is_glob(name) and not _is_remote(name) and not os.path.lexists(name):
+                yield from self._listed(SourceList(name, may_be_image=True))
+            elif is_glob(name) and not is_address(name) and not os.path.lexists(name):
                 yield from self._matches(name)
             else:
                 yield from self._items([(name, None, None)], select=self._is_forced)
         for listing in self._lists:
             yield from self._listed(listing)
+
+    def _changed(self, changes: Changes) -> Iterator[Item]:
+        """Yield the images among changed files, as they would be found in the folder of the repository."""
+        rules = self._rules.at(changes.top)
+        for path in changes.paths:
+            name = path.rpartition(os.sep)[2]
+            if os.path.islink(path) and rules.leads_out(path):  # noqa: PTH114 - it never raises
+                self.links += 1
+            elif os.path.isdir(path):  # noqa: PTH112 - a link to a folder, whose files have changes of their own
+                continue
+            elif by := self._named.left_out_by(path, is_folder=False):
+                self._count_ignored(by if has_image_name(name) else EXCLUDED)
+            elif has_image_name(name) or has_image_content(path):
+                yield Item(path, LocalFile(Path(path)))
+            else:
+                self._pass_over(name)
+
+    def _count_ignored(self, by: str) -> None:
+        self.ignored += 1
+        if by != EXCLUDED:
+            self.ignored_by[by] += 1
 
     def _listed(self, listing: SourceList) -> Iterator[Item]:
         stdin = sys.stdin if self._stdin is None else self._stdin
@@ -120,14 +162,18 @@ class Sources:
                 yield entry
                 continue
             source, data_id, referer = entry
+            if is_file_uri(source):
+                try:
+                    source = path_of(source)
+                except InputError as error:
+                    yield Item(source, BrokenInput(error))
+                    continue
             image = _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
-                self.ignored += 1
-                if by != EXCLUDED:
-                    self.ignored_by[by] += 1
+                self._count_ignored(by)
                 continue
             if image is not None:
-                yield Item(mask_address(source), image, data_id, referer)
+                yield Item(mask_address(shown(source)), image, data_id, referer)
                 continue
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
@@ -141,8 +187,12 @@ class Sources:
         return None
 
     def _below(self, folder: str) -> Iterator[Item]:
+        is_empty = True
         for chunk in walk(folder, self._rules):
+            is_empty &= chunk.is_empty
             yield from self._images(chunk)
+        if is_empty:
+            self._note_unmatched(folder)
 
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
@@ -150,9 +200,13 @@ class Sources:
         for chunk in walk(folder, self._rules, glob):
             if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
                 break
-            is_matched |= bool(chunk.files or chunk.odd or chunk.ignored or chunk.links or chunk.error)
+            is_matched |= not chunk.is_empty
             yield from self._images(chunk)
-        if not is_matched and len(self.unmatched) < _MAX_UNMATCHED:
+        if not is_matched:
+            self._note_unmatched(name)
+
+    def _note_unmatched(self, name: str) -> None:
+        if len(self.unmatched) < _MAX_UNMATCHED:
             self.unmatched.append(name)
 
     def _images(self, chunk: Chunk) -> Iterator[Item]:
@@ -173,9 +227,15 @@ class Sources:
             if seen is not None and seen[:4] == file:
                 sha256 = seen[4]
             elif not has_image_name(name) and not has_image_content(path):
-                self.non_images += 1
+                self._pass_over(name)
                 continue
             yield Item(path, LocalFile(Path(path), FileStat(*file[1:]), sha256))
+
+    def _pass_over(self, name: str) -> None:
+        """Count a file that is no image that could be judged."""
+        is_raw = is_raw_name(name)
+        self.camera_raw += is_raw
+        self.non_images += not is_raw
 
     def _without_unchanged(self, chunk: Chunk) -> list[Found]:
         """Return the files that are not known to be clean, and of the clean ones those that are wanted.
@@ -224,7 +284,9 @@ class Sources:
         try:
             if self._open_bucket is None:
                 raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
+            is_empty = True
             for found in self._open_bucket(name).objects(prefix):
+                is_empty = False
                 if is_prefix(found.key):  # the console marks a folder by an object of its name
                     continue
                 if self._rules.is_unselected(found.key.removeprefix(prefix)):
@@ -232,62 +294,45 @@ class Sources:
                 elif has_image_name(found.key.rpartition("/")[2]):
                     yield Item(f"oss://{name}/{found.key}", found)
                 else:
-                    self.non_images += 1
+                    self._pass_over(found.key)
+            if is_empty:
+                self._note_unmatched(source)
         except ModerateError as error:
             yield Item(source, BrokenInput(error))
-
-
-def is_oss(source: str) -> bool:
-    """Tell whether a source is in OSS."""
-    return source[: len(_SCHEME)].lower() == _SCHEME
-
-
-def bucket_and_key(source: str) -> tuple[str, str]:
-    """Return the bucket and the key, or the prefix."""
-    bucket, _, key = source[len(_SCHEME) :].partition("/")
-    return bucket, key
-
-
-def split_region(source: str) -> tuple[str, str | None]:
-    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
-    found = _REGION.search(source) if is_oss(source) else None
-    return (source[: found.start()], found[1]) if found else (source, None)
-
-
-def is_prefix(key: str) -> bool:
-    """Tell whether a key stands for all objects below it."""
-    return not key or key.endswith("/")
 
 
 def _names(files: Iterable[Found]) -> list[str]:
     return [file[0] for file in files]
 
 
-def _is_remote(source: str) -> bool:
-    return source[:8].lower().startswith(_WEB) or is_oss(source)
-
-
 def _one_image(source: str) -> Image | BrokenInput | None:
     """Return the image that a source is, or why it is not one; None where it stands for many."""
+    try:
+        return _image_of(source)
+    except InputError as error:
+        return BrokenInput(error)
+
+
+def _image_of(source: str) -> Image | None:
+    """Return the image that a source is, None where it stands for many; raises InputError."""
     if not source:
-        return _broken("the name is empty", "check the variable or the list that it comes from")
-    if source[:8].lower().startswith(_WEB):
-        return ImageUrl(source) if _is_text(source) else _broken("not UTF-8 text", "write the address in UTF-8")
+        raise _invalid("the name is empty", "check the variable or the list that it comes from")
+    if is_web(source):
+        check_address(source)
+        return ImageUrl(source)
     if not is_oss(source):
-        return None if os.path.isdir(source) else LocalFile(Path(source))  # noqa: PTH112 - it never raises
+        if os.path.isdir(source):  # noqa: PTH112 - it never raises
+            return None
+        check_scheme(source)
+        return LocalFile(Path(source))
     source, region = split_region(source)
     bucket, key = bucket_and_key(source)
     if not bucket:
-        return _broken("no bucket is named", "write oss://BUCKET/KEY")
-    if not _is_text(source):
-        return _broken("not UTF-8 text", "write the key in UTF-8")
+        raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
+    if not is_text(source):
+        raise _invalid("not UTF-8 text", "write the key in UTF-8")
     return None if is_prefix(key) else OssObject(bucket, key, region)
 
 
-def _is_text(source: str) -> bool:
-    """Tell whether a source can be sent: bytes that are not UTF-8 are lone surrogates here."""
-    return source.isascii() or not any("\ud800" <= character <= "\udfff" for character in source)
-
-
-def _broken(message: str, hint: str) -> BrokenInput:
-    return BrokenInput(InputError(message, code="source_invalid", hint=hint))
+def _invalid(message: str, hint: str) -> InputError:
+    return InputError(message, code="source_invalid", hint=hint)

@@ -11,7 +11,7 @@ from stat import S_ISDIR, S_ISREG
 from msgspec import Struct, field
 
 from moderate_cli.common.globs import Glob, Places
-from moderate_cli.preflight import HEAD_SIZE, sniff
+from moderate_cli.preflight import HEAD_SIZE, Format, format_of
 from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, Rules, with_separator
 
 Found = tuple[str, int, int, int]
@@ -50,6 +50,11 @@ class Chunk(Struct):
     ignored: int = 0
     links: int = 0
     error: OSError | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that could be told of."""
+        return not (self.files or self.odd or self.ignored or self.links or self.error)
 
 
 def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
@@ -239,13 +244,13 @@ def has_image_name(name: str) -> bool:
 
 
 def has_image_content(path: str) -> bool:
-    """Tell whether a regular file can be read and starts like an image."""
+    """Tell whether a regular file can be read and starts like an image, and not like camera raw."""
     try:
         descriptor = os.open(path, _READING)
     except OSError:
         return False
     try:
-        return sniff(os.read(descriptor, HEAD_SIZE)) is not None
+        return format_of(os.read(descriptor, HEAD_SIZE), path) not in {None, Format.RAW}
     except OSError:
         return False
     finally:

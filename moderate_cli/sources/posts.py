@@ -18,6 +18,16 @@ from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
 from moderate_cli.common.text import shortened
 from moderate_cli.models import BrokenInput, Item, Post
+from moderate_cli.sources.addresses import (
+    bucket_and_key,
+    check_address,
+    check_scheme,
+    is_file_uri,
+    is_oss,
+    is_web,
+    path_of,
+    shown,
+)
 
 MAX_BYTES = 1024 * 1024  # of a file, and of a line: a post has 5,000 characters and 30 images at most
 MAX_DEPTH = 10  # levels of comments that are read; those that the service does not document are refused later
@@ -255,7 +265,7 @@ class _Shaper(Struct, frozen=True):
 
     def _image(self, value: Any, place: Place) -> dict[str, Any]:
         if isinstance(value, str):
-            value = _named(value, place)
+            value = _named(value, place, self.folder)
         image = {key: part for key, part in _part(value, place, "an image").items() if part != ""}
         is_object = "ossBucketName" in image and "ossObjectName" in image
         ways = ("imageUrl" in image) + ("file" in image) + is_object
@@ -335,14 +345,20 @@ def _forms(name: str) -> Iterator[str]:
         yield folded.removeprefix("main")
 
 
-def _named(text: str, place: Place) -> dict[str, str]:
+def _named(text: str, place: Place, folder: Path) -> dict[str, str]:
     """Return the mapping for an image that is given by its name alone."""
-    scheme = text.partition("://")[0].lower()
-    if scheme in {"http", "https"}:
-        return {"imageUrl": text}
-    if scheme != "oss" or "://" not in text:
-        return {"file": text}
-    bucket, _, key = text[len("oss://") :].partition("/")
+    try:
+        if is_web(text):
+            check_address(text)
+            return {"imageUrl": text}
+        if is_file_uri(text):
+            return {"file": path_of(text)}
+        if not is_oss(text):
+            check_scheme(text, str(folder))
+            return {"file": text}
+    except InputError as error:
+        raise PostError(f"{_written(place)}: {shown(text)!r}: {error.message}", hint=error.hint, path=place) from error
+    bucket, key = bucket_and_key(text)
     if not bucket or not key:
         raise PostError(f"{_written(place)}: {text!r} names no object", hint="write oss://BUCKET/KEY", path=place)
     return {"ossBucketName": bucket, "ossObjectName": key}

@@ -5,21 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from moderate_cli.models import TaskKind
 from moderate_cli.records import UNREADABLE
-from moderate_cli.store.database import StoreError, default_path
+from moderate_cli.store.database import StoreError, default_path, is_read_only
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
-    from moderate_cli.store.queries import (
-        Entry,
-        Feedback,
-        FeedbackVerdict,
-        Filters,
-        LabelCount,
-        Period,
-        Pruned,
-        Usage,
-    )
+    from moderate_cli.store.details import StoredRun
+    from moderate_cli.store.pruning import Pruned
+    from moderate_cli.store.queries import Entry, Feedback, FeedbackVerdict, Filters
+    from moderate_cli.store.statistics import LabelCount, Period, Usage
     from moderate_cli.store.store import Untold
 
 __all__ = [
@@ -39,12 +33,14 @@ __all__ = [
     "SeenFile",
     "Store",
     "StoreError",
+    "StoredRun",
     "Task",
     "TaskKind",
     "TaskState",
     "Untold",
     "Usage",
     "default_path",
+    "is_read_only",
 ]
 
 _LAZY = {
@@ -52,11 +48,12 @@ _LAZY = {
     "Feedback": "queries",
     "FeedbackVerdict": "queries",
     "Filters": "queries",
-    "LabelCount": "queries",
-    "Period": "queries",
-    "Pruned": "queries",
+    "LabelCount": "statistics",
+    "Period": "statistics",
+    "Pruned": "pruning",
+    "StoredRun": "details",
     "Untold": "store",
-    "Usage": "queries",
+    "Usage": "statistics",
 }
 
 

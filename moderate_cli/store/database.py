@@ -252,7 +252,25 @@ _LOOKS_AGAIN = Migration(
     "looks again", (_forgets("INSERT", "NEW"), _forgets("UPDATE", "OLD"), _forgets("DELETE", "OLD"))
 )
 
-MIGRATIONS = (_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY, _LOOKS, _SCHEMA_2, _NO_LOOKS, _LOOKS_AGAIN)
+# The columns of `results_by_image` are those that say of what a result is the latest, so that the older ones are passed
+# over without a look at their rows. All entries of `results_with_text` are alike, and so in the order of the rows'
+# numbers; its expression is repeated in queries.py.
+_LATEST = Migration(
+    "latest",
+    (
+        "DROP INDEX results_by_source",
+        "CREATE INDEX results_by_image ON results (source, services, operation, sha256, status)",
+        """
+        CREATE INDEX results_with_text ON results (instr(record, '"text_in_image":{') > 0)
+        WHERE instr(record, '"text_in_image":{') > 0
+        """,
+    ),
+)
+
+MIGRATIONS = (
+    *(_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY),
+    *(_LOOKS, _SCHEMA_2, _NO_LOOKS, _LOOKS_AGAIN, _LATEST),
+)
 
 
 _ELSEWHERE = "name another place with --store or MODERATE_STORE"
@@ -275,6 +293,12 @@ def not_a_database(path: Path) -> StoreError:
     return StoreError(message, code="store_not_a_database", hint=hint, exit_code=ExitCode.USAGE)
 
 
+def not_a_store(path: Path) -> StoreError:
+    """Return the error for a file that holds nothing, and can only be read."""
+    message = f"the read-only file {path} is empty, and no store"
+    return StoreError(message, code="store_empty", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
+
+
 def not_ours(path: Path) -> StoreError:
     """Return the error for a database of another program."""
     message = f"{path} is a database of another program"
@@ -294,6 +318,13 @@ def unwritable(path: Path, reason: str) -> StoreError:
     return StoreError(message, code="store_unwritable", hint=_ELSEWHERE, exit_code=ExitCode.USAGE)
 
 
+def unreadable(path: Path, reason: str) -> StoreError:
+    """Return the error for a store that may only be read, and cannot be read as it is."""
+    message = f"cannot read the read-only store {path}: {reason}"
+    hint = "copy it, with the files beside it that begin with its name, to where you can write, and name the copy"
+    return StoreError(message, code="store_unreadable", hint=hint, exit_code=ExitCode.USAGE)
+
+
 def unknown_request(request_id: str) -> StoreError:
     """Return the error for feedback on an unknown request id."""
     message = f"the store has no result with the request id {request_id}"
@@ -301,7 +332,7 @@ def unknown_request(request_id: str) -> StoreError:
     return StoreError(message, code="unknown_request", hint=hint, exit_code=ExitCode.USAGE)
 
 
-def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
+def explained(error: sqlite3.Error, path: Path, patience: float, *, read_only: bool) -> StoreError:
     """Return the error to show for one of SQLite; `patience` is in seconds."""
     match primary_code(error):
         case sqlite3.SQLITE_NOTADB:
@@ -314,6 +345,8 @@ def explained(error: sqlite3.Error, path: Path, patience: float) -> StoreError:
                 f"no space is left for the store {path}", code="store_full", hint="make room on that disk"
             )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            if read_only:
+                return unreadable(path, str(error))
             return unwritable(path, str(error))
         case sqlite3.SQLITE_CORRUPT:
             hint = f"move it away, or {_ELSEWHERE}; `sqlite3 FILE .recover` saves what can be read"
@@ -333,6 +366,37 @@ def primary_code(error: sqlite3.Error) -> int | None:
     return None if code is None else int(code) & 0xFF
 
 
+def read_only_uri(path: Path) -> str:
+    """Return the URI with which SQLite opens a store without writing anything, not even beside it.
+
+    Where a process has it open, or was killed, the log's index is there, and SQLite reads what is in the log. Else it
+    is told that nothing changes, or it would make that index. Raises StoreError for changes that are not yet in the
+    file, and could not be read: the file alone may be half of an old state and half of a new one.
+    """
+    real = path.resolve()
+    uri = f"{real.as_uri()}?mode=ro"
+    if real.with_name(f"{real.name}-shm").exists():
+        return uri
+    for suffix in ("-wal", "-journal"):
+        beside = real.with_name(real.name + suffix)
+        if beside.exists() and beside.stat().st_size:
+            raise unreadable(path, f"it has changes that are still in {beside.name}")
+    return f"{uri}&immutable=1"
+
+
+def is_read_only(path: Path) -> bool:
+    """Return whether an existing store may only be read here: its file or its folder says so, or its file system.
+
+    The mode counts for the superuser too, who could write anyway.
+    """
+    try:
+        real = path.resolve(strict=True)
+        return not all(os.access(each, os.W_OK) and each.stat().st_mode & _WRITABLE for each in (real, real.parent))
+    except (OSError, ValueError):
+        return False  # what is wrong with it is said when it is opened
+
+
+_WRITABLE = 0o222
 _OWNER_ONLY = 0o600
 _SMALLEST_DATABASE = 512  # bytes, one page; SQLite takes a file of one byte for an empty one and overwrites it
 _COMPANIONS = ("", "-wal", "-shm", "-journal")  # the files that SQLite keeps beside a database
@@ -375,7 +439,7 @@ def protect(path: Path) -> None:
         file = path.with_name(path.name + companion)
         try:
             if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & ~_OWNER_ONLY:
-                file.chmod(_OWNER_ONLY)
+                file.chmod(stat.S_IMODE(file.stat().st_mode) & _OWNER_ONLY)
         except FileNotFoundError:
             continue  # there is none, or another process has just closed the store and removed it
         except OSError as error:
@@ -431,14 +495,21 @@ class Database:
     would wait in the file's lock, which is not fair, instead of in ours, and each would have to be found and closed.
     """
 
-    def __init__(self, path: Path, *, patience: float) -> None:
+    def __init__(self, path: Path, *, patience: float, read_only: bool = False) -> None:
+        """Open a file, with `read_only` so that nothing is written; raises StoreError."""
         self.path = path
         self._patience = patience
+        self._read_only = read_only
         self._lock = threading.RLock()
+        name = read_only_uri(path) if read_only else str(path)
         with self._explaining():
             # Without an isolation level the module begins no transaction by itself.
             self._connection = sqlite3.connect(
-                path, timeout=min(patience, _WAIT_IN_SQLITE), isolation_level=None, check_same_thread=False
+                name,
+                timeout=min(patience, _WAIT_IN_SQLITE),
+                isolation_level=None,
+                check_same_thread=False,
+                uri=read_only,
             )
         self._connection.row_factory = sqlite3.Row
 
@@ -518,7 +589,7 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise explained(error, self.path, self._patience) from error
+            raise explained(error, self.path, self._patience, read_only=self._read_only) from error
 
 
 _RECORDS = """
@@ -541,8 +612,6 @@ def migrate(database: Database, now: float) -> int:
     `now` is in Unix seconds. Raises StoreError for a store with unknown migrations.
     """
     version = _version(database)
-    if version > len(MIGRATIONS):
-        raise too_new(database.path, version, len(MIGRATIONS))
     dropped = 0
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         with database.write() as connection:
@@ -550,10 +619,23 @@ def migrate(database: Database, now: float) -> int:
     return dropped
 
 
+def check_is_current(database: Database) -> None:
+    """Raise StoreError for a store that lacks migrations, where none can be applied, or has unknown ones."""
+    version = _version(database)
+    if not version:
+        raise not_a_store(database.path)
+    if version < len(MIGRATIONS):
+        raise unreadable(database.path, "it was written by an older moderate, and cannot be brought up to date")
+
+
 def _version(database: Database) -> int:
+    """Return how many migrations were applied; raises StoreError for unknown ones."""
     if not database.read("SELECT 1 FROM sqlite_master WHERE name = 'migrations'"):
         return 0
-    return int(database.read("SELECT coalesce(max(number), 0) FROM migrations")[0][0])
+    version = int(database.read("SELECT coalesce(max(number), 0) FROM migrations")[0][0])
+    if version > len(MIGRATIONS):
+        raise too_new(database.path, version, len(MIGRATIONS))
+    return version
 
 
 def _apply(connection: sqlite3.Connection, number: int, migration: Migration, now: float) -> int:

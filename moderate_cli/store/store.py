@@ -18,6 +18,7 @@ from moderate_cli.records import to_json
 from moderate_cli.store import reuse
 from moderate_cli.store.database import (
     Database,
+    check_is_current,
     check_owner,
     from_column,
     migrate,
@@ -29,15 +30,10 @@ from moderate_cli.store.database import (
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 
 if TYPE_CHECKING:
-    from moderate_cli.store.queries import (
-        Entry,
-        FeedbackVerdict,
-        Filters,
-        LabelCount,
-        Period,
-        Pruned,
-        Usage,
-    )
+    from moderate_cli.store.details import StoredRun
+    from moderate_cli.store.pruning import Pruned
+    from moderate_cli.store.queries import Entry, FeedbackVerdict, Filters
+    from moderate_cli.store.statistics import LabelCount, Period, Usage
 
 _TEXTS = (
     "status",
@@ -260,6 +256,21 @@ class Store:
             raise
         return cls(database, clock, dropped)
 
+    @classmethod
+    def open_read_only(cls, path: Path, *, clock: Callable[[], float] = time.time, patience: float = PATIENCE) -> Self:
+        """Open an existing store for questions only; nothing is written, not even beside it.
+
+        Raises StoreError like `open`, and for a store of an older version, which would have to be written.
+        """
+        database = Database(path.absolute(), patience=patience, read_only=True)
+        try:
+            check_owner(database)
+            check_is_current(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
     def close(self) -> None:
         """Close the store; closing it again does nothing."""
         self._database.close()
@@ -477,6 +488,24 @@ class Store:
 
         return history(self._database, filters)
 
+    def find_results(self, name: str, *, limit: int) -> list[Entry]:
+        """Return the newest results with a request id; else with a task id, a SHA-256 or a source, in this order."""
+        from moderate_cli.store.details import find_results
+
+        return find_results(self._database, name, limit)
+
+    def find_run(self, number: int) -> StoredRun | None:
+        """Return a run, or None if it is pruned."""
+        from moderate_cli.store.details import find_run
+
+        return find_run(self._database, number)
+
+    def places_of(self, sha256: str, *, limit: int) -> list[tuple[str, str]]:
+        """Return where files with a content were seen: their folders, as absolute paths, and names."""
+        from moderate_cli.store.details import places_of
+
+        return places_of(self._database, sha256, limit)
+
     def usage(
         self,
         by: Period | None,
@@ -489,7 +518,7 @@ class Store:
 
         `since` is inclusive and `until` exclusive.
         """
-        from moderate_cli.store.queries import usage
+        from moderate_cli.store.statistics import usage
 
         return usage(self._database, by, since, until, engine)
 
@@ -497,7 +526,7 @@ class Store:
         self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
     ) -> list[LabelCount]:
         """Return the number of calls by label and service, the most frequent first; see `usage` for the span."""
-        from moderate_cli.store.queries import label_counts
+        from moderate_cli.store.statistics import label_counts
 
         return label_counts(self._database, since, until, engine)
 
@@ -517,7 +546,7 @@ class Store:
         The feedback on the results and the finished runs without other results are deleted too. Other processes can
         write meanwhile.
         """
-        from moderate_cli.store.queries import prune
+        from moderate_cli.store.pruning import prune
 
         return prune(self._database, self._clock() - older_than)
 

@@ -372,6 +372,16 @@ def test_sources_are_needed(moderate: Callable, account: dict[str, str]) -> None
     assert "no source given" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["sync", "batch", "async-submit"])
+def test_no_source_at_all_is_an_empty_run_where_that_is_allowed(
+    moderate: Callable, account: dict[str, str], command: str
+) -> None:
+    for more in ((), ("--dry-run",)):
+        result = moderate(command, "--allow-empty", *more, variables=account | {"MODERATE_REGION": "ap-southeast-1"})
+        assert (result.code, result.stdout) == (ExitCode.OK, "")
+        assert "no image found" in result.stderr
+
+
 def test_one_run_writes_several_reports(
     moderate: Callable, account: dict[str, str], folder: Path, tmp_path: Path
 ) -> None:

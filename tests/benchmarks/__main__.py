@@ -26,6 +26,7 @@ BENCHMARKS = {
     "local_engine": (14,),
     "keywords": (),
     "image_library": (),
+    "past": (),
     "house": (),
 }
 

@@ -19,6 +19,7 @@ from moderate_cli.cli.flatten import flatten_options
 from moderate_cli.cli.options import SettingsCommand, given_settings
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.settings import SETTINGS
+from moderate_cli.store import Store, default_path
 
 DATA = Path(__file__).parents[1] / "data"
 KEY = "zQ7canaryCANARY"
@@ -206,14 +207,42 @@ def test_path_tells_which_files_are_read(moderate: Callable, folder: Path, tmp_p
         assert (result.code, result.stderr) == (ExitCode.OK, "")
         return [line.split("\t") for line in result.stdout.splitlines()]
 
-    (project, no), (user, neither) = paths()
+    (project, no, _), (user, neither, _), last = paths()
     assert (project, no, neither) == (str(folder / "moderate.yaml"), "missing", "missing")
+    assert last == [str(default_path()), "missing", "store"]
     moderate("config", "init")
     moderate("config", "init", "--user")
-    assert paths() == [[project, "read"], [user, "read"]]
-    (tmp_path / "other.yaml").write_text("regoin: x")
-    assert paths("--config", tmp_path / "other.yaml")[0] == [str(tmp_path / "other.yaml"), "read"]
-    assert paths("--config", "no.yaml")[0] == ["no.yaml", "missing"]
+    assert paths() == [[project, "read", "settings"], [user, "read", "settings"], last]
+    assert paths("settings") == [[project], [user]]
+    (tmp_path / "other.yaml").write_text("retries: 3")
+    assert paths("--config", tmp_path / "other.yaml")[0] == [str(tmp_path / "other.yaml"), "read", "settings"]
+
+
+def test_path_tells_where_the_store_is(moderate: Callable, folder: Path) -> None:
+    variables = {"MODERATE_STORE": "state/store.db"}
+    path = folder / "state" / "store.db"
+
+    def lines(*arguments: str) -> list[str]:
+        return moderate("config", "path", *arguments, variables=variables).stdout.splitlines()
+
+    assert lines("store") == [str(path)]
+    assert lines()[-1] == f"{path}\tmissing\tstore"
+    Store.open(path).close()
+    assert lines()[-1] == f"{path}\tthere\tstore"
+    path.chmod(0o400)
+    assert lines()[-1] == f"{path}\tread-only\tstore"
+    checks = json.loads(moderate("doctor", "-p", "local", "-f", "json", variables=variables).stdout)["checks"]
+    [check] = [check for check in checks if check["name"] == "store"]
+    assert (check["status"], check["detail"].split(" is ")[0]) == ("skipped", str(path))
+
+
+def test_path_tells_what_it_can_where_the_settings_are_wrong(moderate: Callable, folder: Path) -> None:
+    done = moderate("config", "path", "--config", "no.yaml")
+    assert (done.code, done.stdout.splitlines()[0]) == (ExitCode.OK, "no.yaml\tmissing\tsettings")
+    assert "there is no settings file no.yaml" in done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    done = moderate("config", "path", "store", "--config", "no.yaml")
+    assert (done.code, done.stdout) == (ExitCode.USAGE, "")
 
 
 def test_a_group_needs_one_of_its_commands(moderate: Callable) -> None:
@@ -401,8 +430,8 @@ def test_what_is_refused_is_shown_with_its_reason(moderate: Callable, folder: Pa
     reason = "moderate.yaml is ignored: its folder is world-writable"
     assert _shown(moderate("config", "show", "-f", "json"))["refused"] == (None, reason)
     paths = moderate("config", "path")
-    assert paths.stderr == f"moderate: {reason}\n"
-    assert paths.stdout.splitlines()[0] == f"{folder / 'moderate.yaml'}\trefused"
+    assert f"moderate: {reason}\n" in paths.stderr
+    assert paths.stdout.splitlines()[0] == f"{folder / 'moderate.yaml'}\trefused\tsettings"
     doctor = json.loads(moderate("doctor", "-p", "local", "-f", "json").stdout)
     assert [check["detail"] for check in doctor["checks"] if check["name"] == "refused"] == [reason]
 

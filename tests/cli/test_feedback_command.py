@@ -13,6 +13,8 @@ from past_builders import sources, write_past, writing
 
 from moderate_cli.common.errors import ExitCode
 
+KEPT = "(kept on this machine, until it is sent: the vendor is not told)"
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
@@ -23,7 +25,7 @@ def test_it_is_kept_with_its_note_and_found_again(moderate: Callable, store: Pat
     note = "  a bread\n knife \x1b[31m"
     done = moderate("feedback", "R-photos/gun.png", "false-positive", "--note", note, "--store", store)
     assert (done.code, done.stdout) == (ExitCode.OK, "")
-    assert done.stderr == "moderate: noted as false-positive: photos/gun.png\n"
+    assert done.stderr == f"moderate: noted as false-positive: photos/gun.png {KEPT}\n"
     shown = moderate("history", "--feedback", "false-positive", "-f", "table", "--store", store).stdout
     assert "photos/gun.png" in shown
     assert r"): a bread knife \x1b[31m" in shown
@@ -91,4 +93,4 @@ def test_a_name_from_outside_is_harmless(moderate: Callable, tmp_path: Path) -> 
     with writing(tmp_path / "store.db") as writer:
         writer.add("2025-12-01", "\x1b[31mred.png", request_id="R1")
     done = moderate("feedback", "R1", "missed", "--store", tmp_path / "store.db")
-    assert done.stderr == "moderate: noted as missed: \\x1b[31mred.png\n"
+    assert done.stderr == f"moderate: noted as missed: \\x1b[31mred.png {KEPT}\n"

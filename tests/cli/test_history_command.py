@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import call, item, service_error, verdict
+from builders import NO_EXT, call, item, service_error, verdict
 from formats import FORMATS
 from jsonschema import Draft202012Validator
 from past_builders import asked, at, sources, write_past, writing
@@ -54,6 +55,7 @@ def store(tmp_path: Path) -> Path:
         (["--label", "violent_gun", "--label", "!=contraband_drug"], ["other/batch.png", "photos/gun.png"]),
         (["--label", "!=nonLabel,contraband_drug"], ["other/batch.png", "photos/gun.png"]),
         (["--risk", "high,low"], ["photos/both.png", "photos/gun.png"]),
+        (["--risk", "HIGH, Low"], ["photos/both.png", "photos/gun.png"]),
         (["--risk", "high", "--risk", "medium"], ["other/batch.png", "photos/gun.png"]),
         (["-s", "tonalityImprove"], ["other/batch.png"]),
         (["--source", "photos/*"], ["photos/both.png", "photos/clean.png", "photos/gun.png"]),
@@ -229,13 +231,78 @@ def test_colour_is_for_terminals(moderate: Callable, store: Path) -> None:
     assert "\x1b[" not in moderate("history", "--store", store, "-f", "table").stdout
 
 
-def test_a_table_is_cut_and_says_so(moderate: Callable, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "MAX_LISTED", 2)
-    shown = moderate("history", "-f", "table", "--store", store).stdout
-    assert "other/batch.png" not in shown
-    assert shown.endswith("older results not listed; --limit N lists more, -f jsonl all\n")
-    assert "photos/gun.png" in moderate("history", "-f", "table", "--limit", "9", "--store", store).stdout
-    assert len(moderate("history", "--store", store).records) == len(ALL)
+CUT = "only the newest 2 are listed; --limit N lists more, --all lists all"
+
+
+@pytest.mark.parametrize("choice", ["table", "jsonl", "csv"])
+def test_a_terminal_gets_a_screenful_and_is_told(
+    moderate: Callable, store: Path, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    monkeypatch.setattr(command, "SCREENFUL", 2)
+
+    def shown(*arguments: str, terminal: bool = True) -> str:
+        done = moderate("history", "-f", choice, *arguments, "--store", store, "--color", "never", terminal=terminal)
+        assert done.code == ExitCode.OK
+        return done.stdout if choice == "table" else done.stdout + done.stderr
+
+    assert "other/batch.png" not in shown()
+    assert shown().endswith(f"{CUT}\n")
+    for text in (shown("--all"), shown("--limit", "9"), shown(terminal=False)):
+        assert "photos/gun.png" in text
+        assert CUT not in text
+    assert CUT not in shown("--limit", "1")
+
+
+@pytest.fixture
+def again(store: Path) -> Path:
+    """The past, of which one image was judged again, and found clean."""
+    with writing(store) as writer:
+        writer.add("2025-12-03", "photos/gun.png", request_id="R-again")
+    return store
+
+
+def test_the_latest_result_of_an_image_is_listed_and_each_on_request(moderate: Callable, again: Path) -> None:
+    note = "only the latest result of each image is listed; --runs lists each"
+    done = moderate("history", "--store", again)
+    assert (sources(done.records), done.stderr) == (["photos/gun.png", *ALL[:-1]], f"moderate: {note}\n")
+    assert sources(moderate("history", "--risk", "high", "--store", again).records) == []
+    assert moderate("history", "-f", "table", "--store", again).stdout.endswith(f"\n{note}\n")
+    done = moderate("history", "--runs", "--store", again)
+    assert (sources(done.records), done.stderr) == (["photos/gun.png", *ALL], "")
+
+
+def test_a_certain_result_is_found_though_it_is_not_the_latest(moderate: Callable, again: Path) -> None:
+    assert len(moderate("history", "--request-id", "R-photos/gun.png", "--store", again).records) == 1
+    moderate("feedback", "R-photos/gun.png", "missed", "--store", again)
+    assert len(moderate("history", "--feedback", "missed", "--store", again).records) == 1
+    assert len(moderate("history", "--until", "2025-11-30", "--store", again).records) == 1
+
+
+def test_an_image_is_found_by_its_hash_or_its_file(moderate: Callable, tmp_path: Path) -> None:
+    file = tmp_path / "copy.bin"
+    file.write_bytes(b"the image")
+    known = hashlib.sha256(b"the image").hexdigest()
+    with writing(tmp_path / "store.db") as writer:
+        writer.add("2025-12-01", "a.png", sha256=known)
+        writer.add("2025-12-01", "b.png", sha256="0" * 64)
+    for name in (known, known.upper(), str(file)):
+        assert sources(moderate("history", "--sha256", name, "--store", tmp_path / "store.db").records) == ["a.png"]
+
+
+def test_an_image_is_found_by_its_text(moderate: Callable, tmp_path: Path) -> None:
+    text = {"ocr_result": [{"text": "澳门赌博"}], "risk_word": [], "custom_text": [{"key_words": "Casino"}]}
+    with writing(tmp_path / "store.db") as writer:
+        writer.add("2025-12-01", "a.png", ext={**NO_EXT, "text_in_image": text})
+        writer.add("2025-12-01", "b.png")
+    for word in ("赌博", "casino"):
+        assert sources(moderate("history", "--text", word, "--store", tmp_path / "store.db").records) == ["a.png"]
+    done = moderate("history", "--text", "nothing", "--store", tmp_path / "store.db")
+    assert (done.stdout, done.stderr) == ("", "moderate: no result found\n")
+
+
+def test_a_source_without_a_star_is_a_whole_name(moderate: Callable, store: Path) -> None:
+    done = moderate("history", "--source", "photos", "--store", store)
+    assert done.stderr.splitlines()[1] == "moderate: --source takes a whole name, or a GLOB such as '*photos*'"
 
 
 @pytest.mark.parametrize(
@@ -251,6 +318,14 @@ def test_a_table_is_cut_and_says_so(moderate: Callable, store: Path, monkeypatch
         (["-s", " , "], "--service is empty"),
         (["--limit", "-1"], "Invalid value for '--limit'"),
         (["--status", "pending"], "Invalid value for '--status'"),
+        (["--limit", "3", "--all"], "--all and --limit contradict each other"),
+        (["--text", " "], "--text is empty"),
+        (["--text", "x" * 1001], "--text takes 1000 characters at most"),
+        (["--request-id", ""], "--request-id is empty"),
+        (["--source", ""], "--source is empty"),
+        (["--sha256", "abc"], "--sha256 takes 64 hexadecimal digits or a file, and 'abc' is neither: No such file"),
+        (["--sha256", "a\0b"], "--sha256 takes 64 hexadecimal digits or a file"),
+        (["--prune", "1d", "--runs"], "--prune takes no filters"),
         (["--prune", "soon"], "--prune must be an age such as 30m, 12h or 90d, not 'soon'"),
         (["--prune", "90d", "--label", "a"], "--prune takes no filters"),
         (["--prune", "90d"], "--prune needs --yes when stdin is not a terminal"),

@@ -14,7 +14,7 @@ from faults import Answer, body, faults, gateway
 
 from moderate_cli.common.errors import ExitCode
 
-NAMES = ["settings", "credentials", "dns", "tls", "clock", "signature", "permission", "oss"]
+NAMES = ["settings", "store", "credentials", "dns", "tls", "clock", "signature", "permission", "oss"]
 
 
 def _checks(result: Any) -> dict[str, dict[str, Any]]:
@@ -42,7 +42,7 @@ def test_the_local_engine_is_well(moderate: Callable) -> None:
 def test_no_credentials(moderate: Callable) -> None:
     result = moderate("doctor")
     assert result.code == ExitCode.FATAL
-    assert result.stdout.splitlines()[1].startswith("failed  credentials  no credentials: ")
+    assert result.stdout.splitlines()[2].startswith("failed  credentials  no credentials: ")
     assert "--profile local" in result.stdout
     assert "Traceback" not in result.stderr
 
@@ -60,7 +60,7 @@ def test_a_signature_that_is_refused(
 ) -> None:
     result = moderate("doctor", "-f", "json", variables={**account, **variables})
     assert result.code == ExitCode.FATAL
-    assert _statuses(result) == ["ok"] * 5 + ["failed", "skipped", "skipped"]
+    assert _statuses(result) == ["ok"] * 6 + ["failed", "skipped", "skipped"]
     assert words in _checks(result)["signature"]["detail"]
     assert _checks(result)["signature"]["hint"]
     assert "CANARY" not in result.stdout + result.stderr
@@ -71,7 +71,7 @@ def test_a_permission_that_is_missing(moderate: Callable, account: dict[str, str
     with faults(Answer(404, b""), answer) as server:
         result = moderate("doctor", "-f", "json", variables={**account, "MODERATE_ENDPOINT": server.endpoint})
     assert result.code == ExitCode.FATAL
-    assert _statuses(result) == ["ok", "ok", "ok", "ok", "skipped", "ok", "failed", "skipped"]
+    assert _statuses(result) == ["ok", "ok", "ok", "ok", "ok", "skipped", "ok", "failed", "skipped"]
     assert "AliyunYundunGreenWebFullAccess" in _checks(result)["permission"]["hint"]
 
 
@@ -90,7 +90,7 @@ def test_nobody_answers(moderate: Callable, account: dict[str, str]) -> None:
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
         result = moderate("doctor", "-f", "json", variables={**account, "MODERATE_ENDPOINT": endpoint})
     assert result.code == ExitCode.FATAL
-    assert _statuses(result) == ["ok", "ok", "ok", "failed", "skipped", "skipped", "skipped", "skipped"]
+    assert _statuses(result) == ["ok", "ok", "ok", "ok", "failed", "skipped", "skipped", "skipped", "skipped"]
 
 
 def test_an_upload_address_that_cannot_be_reached(moderate: Callable, account: dict[str, str]) -> None:

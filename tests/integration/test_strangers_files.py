@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from faults import JUDGED, FaultServer, faults
-from pipelines import Pipeline, github, gitlab, jenkins
+from pipelines import Pipeline, azure, github, gitlab, jenkins
 from repositories import Repository
 from rule_builders import laying_down
 
@@ -125,10 +125,13 @@ def _files(attempt: str, service: Service, evil: FaultServer) -> dict[str, str |
 def _pipeline(name: str, repository: Repository, base: str) -> Pipeline:
     """Return the pipeline of a change request for the branch that ends with a commit."""
     repository.git("update-ref", "refs/remotes/origin/main", base)
-    return jenkins("main") if name == "jenkins" else {"github": github, "gitlab": gitlab}[name](base)
+    if name in _BY_BRANCH:
+        return _BY_BRANCH[name]("main")
+    return {"github": github, "gitlab": gitlab}[name](base)
 
 
-each_pipeline = pytest.mark.parametrize("pipeline", ["github", "gitlab", "jenkins"])
+_BY_BRANCH = {"jenkins": jenkins, "azure": azure}
+each_pipeline = pytest.mark.parametrize("pipeline", ["github", "gitlab", "jenkins", "azure"])
 
 
 @each_pipeline
@@ -144,7 +147,7 @@ def test_a_pull_request_cannot_suppress_its_own_findings(
     assert evil.requests == []
     for name in TRIES[attempt]:
         if name != "clean.db":
-            place = "origin/main" if pipeline == "jenkins" else base[:12]
+            place = "origin/main" if pipeline in _BY_BRANCH else base[:12]
             assert f"the working tree's {name} is ignored: policy from {place}" in done.stderr
     assert not [name for name in repository.git("status", "--porcelain").splitlines() if "moderate.db" in name]
 
@@ -208,7 +211,7 @@ def test_a_projects_own_settings_count_in_its_pipelines(settled: Repository, pip
     done = _pipeline(pipeline, settled, base).run(settled, **_keys())
     assert done.returncode == ExitCode.OK, done.stderr
     assert "does not count" not in done.stderr
-    place = "origin/main" if pipeline == "jenkins" else base[:12]
+    place = "origin/main" if pipeline in _BY_BRANCH else base[:12]
     assert f"moderate: settings from {place}:moderate.yaml (policy from {place}) and ~" in done.stderr or (
         f"moderate: settings from {place}:moderate.yaml (policy from {place}) and {user_file()}" in done.stderr
     )

@@ -124,5 +124,5 @@ def test_the_sample_pictures_are_recognised(name: str, expected: Format) -> None
         assert sniff(file.read(HEAD_SIZE)) is expected
 
 
-def test_avif_is_the_only_known_format_that_is_not_accepted() -> None:
-    assert set(Format) - ACCEPTED == {Format.AVIF}
+def test_only_avif_and_camera_raw_are_known_and_not_accepted() -> None:
+    assert set(Format) - ACCEPTED == {Format.AVIF, Format.RAW}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+import struct
 import warnings
 
 import imagesize
@@ -186,3 +188,39 @@ def test_no_text_takes_long(content: bytes) -> None:
         assert check(content).width is None
     except RefusedError as error:
         assert error.code in {"damaged", "not_an_image"}
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (saved("PNG", icc_profile=random.Random(1).randbytes(2_000)), 300),
+        (saved("PNG", mode="P"), 300),
+        (saved("JPEG"), 300),
+        (saved("JPEG"), saved("JPEG").index(b"\xff\xda") + 5),
+        (saved("GIF"), 300),
+        (saved("BMP"), 40),
+        (saved("BMP", mode="P"), 300),
+        (saved("WEBP", icc_profile=bytes(range(256)) * 9), 300),
+        (saved("TIFF"), 60),
+        (saved("TIFF", compression="tiff_lzw"), 300),
+    ],
+)
+def test_what_ends_within_its_header_is_damaged(content: bytes, size: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        check(content[:size])
+    assert caught.value.code == "damaged"
+    assert caught.value.message.endswith(": the file ends within its header")
+    assert check(content).width == 301
+
+
+def _tiff_with(tag: int, value: int) -> bytes:
+    """Return a grey TIFF whose tag 259, the compression, is another one instead."""
+    return tiff("<").replace(struct.pack("<HHII", 259, 4, 1, 1), struct.pack("<HHII", tag, 4, 1, value))
+
+
+@pytest.mark.parametrize(("tag", "value"), [(50706, 0x0401), (262, 32803), (262, 34892)])
+def test_a_tiff_of_a_camera_is_no_picture(tag: int, value: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        check(_tiff_with(tag, value))
+    assert caught.value.code == "camera_raw"
+    assert check(_tiff_with(330, 1)).width == 301

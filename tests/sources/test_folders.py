@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from trees import PNG, found, put, stat_of
 
-from moderate_cli.common.errors import InputError
+from moderate_cli.app.run import unmatched
+from moderate_cli.common.errors import InputError, RefusedError
 from moderate_cli.models import BrokenInput, Item, LocalFile
+from moderate_cli.preflight import check_file
 from moderate_cli.sources import Selection, Sources, folders
 from moderate_cli.sources.folders import walk
 
@@ -449,3 +451,44 @@ def test_a_folder_of_25000_files_is_not_read_ahead(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         path.unlink()
     assert sum(1 for _ in items) < 2 * folders.CHUNK  # what the system had read, and the chunk itself
+
+
+CAMERA_RAW = [
+    ("a.cr2", b"II*\0\x10\0\0\0CR\2\0" + bytes(40)),
+    ("a.CR3", b"\0\0\0\x18ftypcrx \0\0\0\1crx isom"),
+    ("a.nef", b"MM\0*" + bytes(60)),
+    ("a.DNG", b"II*\0" + bytes(60)),
+    ("a.arw", b"II*\0" + bytes(60)),
+    ("a.raf", b"FUJIFILMCCD-RAW 0201" + bytes(60)),
+    ("a.rw2", b"IIU\0" + bytes(60)),
+    ("a.orf", b"IIRO" + bytes(60)),
+    ("a.pef", b"nothing that is known"),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), CAMERA_RAW)
+def test_camera_raw_is_passed_over_in_a_folder_and_refused_where_it_is_named(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    put(tmp_path, name, content=content)
+    sources = Sources([str(tmp_path)])
+    assert list(sources) == []
+    assert (sources.camera_raw, sources.non_images) == (1, 0)
+    with (tmp_path / name).open("rb") as file, pytest.raises(RefusedError) as caught:
+        check_file(file, len(content))
+    assert (caught.value.code, caught.value.hint) == ("camera_raw", "export it as JPEG, PNG or TIFF")
+
+
+def test_the_content_decides_what_else_the_name_of_camera_raw_is(tmp_path: Path) -> None:
+    put(tmp_path, "a.nef")
+    assert found(tmp_path) == ["a.nef"]
+
+
+def test_an_empty_folder_is_told_as_a_glob_without_a_match_is(tmp_path: Path) -> None:
+    put(tmp_path, "a/a.png", "text/a.txt", content=PNG)
+    (tmp_path / "empty/below").mkdir(parents=True)
+    names = [str(tmp_path / name) for name in ("a", "empty", "text", "*.gif")]
+    sources = Sources(names)
+    assert len(list(sources)) == 2
+    assert sources.unmatched == [names[1], names[3]]
+    assert unmatched(sources) == [f"no file in {names[1]}", f"no file matches {names[3]}"]

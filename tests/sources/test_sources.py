@@ -13,13 +13,13 @@ from moderate_cli.sources import Sources
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/a.png", "https://example.com/a.png?x=1", "HTTPS://EXAMPLE.COM/A", "https://"]
+    "url", ["http://example.com/a.png", "https://example.com/a.png?x=1", "HTTPS://EXAMPLE.COM/A", "http://[::1]/é"]
 )
 def test_an_address_is_an_image_that_the_service_downloads(url: str) -> None:
     assert list(Sources([url])) == [Item(url, ImageUrl(url))]
 
 
-@pytest.mark.parametrize("name", ["missing.png", "notes.txt", "ftp://example.com/a.png", "http:/one-slash", "a\0b"])
+@pytest.mark.parametrize("name", ["missing.png", "notes.txt", "C:/a.png", "a:b", "a\0b"])
 def test_everything_else_is_a_file_whether_it_is_there_or_not(name: str) -> None:
     assert list(Sources([name])) == [Item(name, LocalFile(Path(name)))]
 

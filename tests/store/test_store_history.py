@@ -234,8 +234,8 @@ def test_the_history_is_streamed(store: Store, filters: dict[str, Any]) -> None:
         ({"data_id": "d1"}, "results USING COVERING INDEX results_by_data_id (data_id=?)"),
         ({"feedback": FeedbackVerdict.MISSED}, "results USING COVERING INDEX results_by_request (request_id=?)"),
         ({"feedback": "any"}, "results USING COVERING INDEX results_by_request (request_id=?)"),
-        ({"source": "photos/*"}, "results USING COVERING INDEX results_by_source (source>? AND source<?)"),
-        ({"source": NOT_UTF_8}, "results USING COVERING INDEX results_by_source (source>? AND source<?)"),
+        ({"source": "photos/*"}, "results USING COVERING INDEX results_by_image (source>? AND source<?)"),
+        ({"source": NOT_UTF_8}, "results USING COVERING INDEX results_by_image (source>? AND source<?)"),
         ({"labels": ("a",)}, "label_hits USING COVERING INDEX label_hits_by_label (label=?)"),
         ({"labels": ("a", "b")}, "label_hits USING COVERING INDEX label_hits_by_label (label=?)"),
         ({"without_labels": ("nonLabel",)}, "SCAN label_hits"),  # all of it, in the order of its primary key

@@ -10,7 +10,7 @@ from builders import SHA256
 from store_builders import Clock, new_task, pending, record, rows
 
 from moderate_cli.models import FileStat
-from moderate_cli.store import FeedbackVerdict, Filters, Pruned, SeenFile, Store, queries
+from moderate_cli.store import FeedbackVerdict, Filters, Pruned, SeenFile, Store, pruning
 from moderate_cli.store.store import insert_result
 
 
@@ -119,13 +119,13 @@ def test_another_process_gets_its_turn(path: Path, store: Store) -> None:
 @pytest.mark.parametrize(
     ("sql", "values", "index"),
     [
-        (queries.RESULTS, (1.0,), "results USING COVERING INDEX results_timeline (judged_at<?)"),
-        (queries.RUNS, (1.0,), "results USING COVERING INDEX results_by_run (run=?)"),
-        (queries.TASKS, (1.0,), "tasks USING INDEX tasks_by_state (state=?)"),
-        (queries.FEEDBACK, (), "results USING COVERING INDEX results_by_request (request_id=?)"),
-        (queries.FILES, (1, 2, 1.0), "files USING PRIMARY KEY (folder>? AND folder<?)"),
-        (queries.FOLDERS, (1, 2), "files USING PRIMARY KEY (folder=?)"),
-        (queries.NEXT_FOLDER, (1,), "folders USING INTEGER PRIMARY KEY (rowid>?)"),
+        (pruning.RESULTS, (1.0,), "results USING COVERING INDEX results_timeline (judged_at<?)"),
+        (pruning.RUNS, (1.0,), "results USING COVERING INDEX results_by_run (run=?)"),
+        (pruning.TASKS, (1.0,), "tasks USING INDEX tasks_by_state (state=?)"),
+        (pruning.FEEDBACK, (), "results USING COVERING INDEX results_by_request (request_id=?)"),
+        (pruning.FILES, (1, 2, 1.0), "files USING PRIMARY KEY (folder>? AND folder<?)"),
+        (pruning.FOLDERS, (1, 2), "files USING PRIMARY KEY (folder=?)"),
+        (pruning.NEXT_FOLDER, (1,), "folders USING INTEGER PRIMARY KEY (rowid>?)"),
     ],
 )
 def test_queries_use_their_index(store: Store, sql: str, values: tuple[object, ...], index: str) -> None:

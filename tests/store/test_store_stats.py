@@ -11,7 +11,7 @@ from store_builders import labelled, record
 
 from moderate_cli.records import to_record
 from moderate_cli.store import LabelCount, Store, Usage
-from moderate_cli.store.queries import HITS_OF_BATCHES, LABELS, USAGE
+from moderate_cli.store.statistics import HITS_OF_BATCHES, LABELS, USAGE
 
 
 def _at(text: str) -> float:

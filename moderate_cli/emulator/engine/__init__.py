@@ -15,11 +15,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.prices import slices
 from moderate_cli.common.installation import install_command
 from moderate_cli.emulator.engine import pixels
 from moderate_cli.emulator.engine.bounds import (
+    DamagedImageError,
     ImageTooLargeError,
     Room,
     TooLargeForEngineError,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXTRA",
     "Check",
+    "DamagedImageError",
     "Examination",
     "Finding",
     "FrameExamination",
@@ -61,6 +64,9 @@ __all__ = [
     "merge",
     "strongest",
 ]
+
+DAMAGED = "damaged: judged as far as it can be decoded"
+"""The note on an image of which only a part may have been decoded."""
 
 _AT_ONCE = 2
 """Images examined at once; large ones also wait for memory."""
@@ -96,6 +102,7 @@ class Examination(Struct, frozen=True):
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     not_checked: tuple[NotChecked, ...]
+    notes: tuple[str, ...] = ()
     lines: tuple[TextLine, ...] = ()
     known: Mapping[str, Hit] = {}
     exempt: Mapping[str, Hit] = {}
@@ -146,8 +153,20 @@ class LocalEngine:
     def examine(self, content: bytes) -> Examination:
         """Decode an image and examine its pixels.
 
-        Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded within the limits.
+        Of a damaged one that is what viewers show of it, with a note. Raises ImageTooLargeError or UnreadableImageError
+        where it cannot be decoded within the limits.
         """
+        try:
+            return self._decoded(content)
+        except DamagedImageError as error:
+            with pixels.lenient():
+                try:
+                    found = self._decoded(content)
+                except DamagedImageError:
+                    raise error from None
+            return replace(found, notes=(DAMAGED,))
+
+    def _decoded(self, content: bytes) -> Examination:
         image = open_image(content)
         with decoding_errors():
             memory = pixels.memory_to_decode(image)
@@ -160,7 +179,10 @@ class LocalEngine:
 
         Every `interval`-th one is examined, up to `max_frames`. Raises as `examine` does.
         """
-        captured = capture(content, interval, max_frames)
+        try:
+            captured = capture(content, interval, max_frames)
+        except DamagedImageError:
+            return  # its frames cannot be told apart; `examine` shows what it is
         if captured is None:
             return
         origin = self._origin.read(content)
@@ -200,7 +222,7 @@ class LocalEngine:
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
         if checks:  # it reads a few bytes alone: without another check nothing was looked at
             checks.append(Check(self._origin.name, with_version(self._origin.package), origin.details))
-        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), lines, known, exempt)
+        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), (), lines, known, exempt)
 
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:
@@ -220,6 +242,7 @@ def merge(examinations: Iterable[Examination]) -> Examination:
         strongest(finding for part in parts for finding in part.findings),
         tuple(checks.values()),
         tuple(dict.fromkeys(missing for part in parts for missing in part.not_checked)),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         ext=_joined([part.ext for part in parts]),
     )
 

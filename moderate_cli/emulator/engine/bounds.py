@@ -27,6 +27,10 @@ class UnreadableImageError(Exception):
     """An image has a format that the local engine cannot decode, or is damaged."""
 
 
+class DamagedImageError(UnreadableImageError):
+    """An image is so damaged that nothing of it can be decoded."""
+
+
 class Room:
     """A number of bytes: who needs more than are left waits until others return theirs.
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import re
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
 from moderate_cli.emulator.engine.bounds import (
     MAX_PIXELS,
     MAX_SIDE,
+    DamagedImageError,
     ImageTooLargeError,
     TooLargeForEngineError,
     UnreadableImageError,
@@ -50,8 +53,11 @@ JPEG = ("JPEG", "MPO")
 # The vendor's formats, without SVG and HEIF, which Pillow cannot decode. Naming them keeps Pillow from trying the
 # others it knows, among them EPS, for which it starts Ghostscript.
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "ICO")
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"RIFF", b"II*\0", b"MM\0*", b"GIF8", b"\0\0\1\0")  # of the same formats
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 # Eight bits each, so that Pillow's pixels are the bytes of the file.
+_SIXTEEN_BITS = (0.0, 65_535.0)
+_SCALED = ("I", "F")
 _RAW_MODES = ("RGB", "RGBA", "LA")
 _BLOCK = 64 * 1024 * 1024
 """Bytes that Pillow asks for at one time: what is larger than 32 MB, the C library of Linux gives back at once, while
@@ -77,6 +83,8 @@ _FRAME_WORK = 10_000  # pixels: what a frame costs however small it is
 # Tags of TIFF (its specification, version 6).
 _BITS, _PHOTOMETRIC, _EXIF_ORIENTATION, _SAMPLES, _ROWS_PER_STRIP = 258, 262, 274, 277, 278
 _PLANAR, _TILE_WIDTH, _TILE_LENGTH = 284, 322, 323
+_SUBFILE, _SUBIFDS, _DNG_VERSION = 254, 330, 50706
+_SENSOR = frozenset({32803, 34892})  # values of the photometric tag, of Adobe's DNG
 _SEPARATE_PLANES = 2
 _YCBCR = 6  # libtiff converts these colours itself
 
@@ -106,24 +114,57 @@ _CHECKSUM = 4  # bytes
 _UNFILTERED = b"\0"
 
 
+class _Leniency(threading.local):
+    """Whether this thread decodes damaged images as far as it can; Pillow asks it for a truth value."""
+
+    is_wanted = False
+
+    def __bool__(self) -> bool:
+        return self.is_wanted
+
+
+_leniency = _Leniency()
+
+
+@contextlib.contextmanager
+def lenient() -> Iterator[None]:
+    """Decode what viewers show of a damaged image, in this thread, and not only what is sound."""
+    _leniency.is_wanted = True
+    try:
+        yield
+    finally:
+        _leniency.is_wanted = False
+
+
 def open_image(content: bytes) -> ImageFile.ImageFile:
     """Open an image whose size is allowed, without decoding its pixels.
 
     Raises ImageTooLargeError or UnreadableImageError.
     """
-    from PIL import Image
+    from PIL import Image, ImageFile
 
+    # Pillow's switch is one for all threads, but it only asks whether it is true.
+    ImageFile.LOAD_TRUNCATED_IMAGES = _leniency  # type: ignore[assignment]
     # Pillow refuses more than twice this number while opening. What it warns about (half the limit, damaged metadata)
     # would go to standard error.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
     Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    with decoding_errors():
+    with decoding_errors(is_known=content.startswith(_MAGIC)):
         image = Image.open(io.BytesIO(_without_icon(content)), formats=_FORMATS)
+        _refuse_camera_raw(image)
         if max(image.size) > MAX_SIDE:
             width, height = image.size
             raise ImageTooLargeError(f"{width} x {height} pixels, a side may have {MAX_SIDE}")
         return image
+
+
+def _refuse_camera_raw(image: ImageFile.ImageFile) -> None:
+    """Raise UnreadableImageError for a TIFF that is camera raw, of which Pillow would decode a preview."""
+    tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    is_preview = tags.get(_SUBFILE, 0) & 1 and _SUBIFDS in tags
+    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR or is_preview:
+        raise UnreadableImageError("the local engine does not decode camera raw")
 
 
 def _without_icon(content: bytes) -> bytes:
@@ -148,8 +189,11 @@ def _without_icon(content: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def decoding_errors() -> Iterator[None]:
-    """Turn every error while an image is read into ImageTooLargeError or UnreadableImageError."""
+def decoding_errors(*, is_known: bool = True) -> Iterator[None]:
+    """Turn every error while an image is read into ImageTooLargeError or UnreadableImageError.
+
+    One whose format `is_known` is damaged.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -160,11 +204,11 @@ def decoding_errors() -> Iterator[None]:
         raise ImageTooLargeError(f"more than {MAX_PIXELS} pixels") from error
     except MemoryError as error:
         raise TooLargeForEngineError("this machine has no memory left for it") from error
-    except UnidentifiedImageError as error:
-        raise UnreadableImageError("the local engine does not know this format") from error
     except Exception as error:
         # Damaged files make Pillow raise almost anything.
-        raise UnreadableImageError(f"the image cannot be decoded ({type(error).__name__})") from error
+        if isinstance(error, UnidentifiedImageError) and not is_known:
+            raise UnreadableImageError("the local engine does not know this format") from error
+        raise DamagedImageError(f"it cannot be decoded ({type(error).__name__})") from error
 
 
 def decode(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
@@ -174,12 +218,26 @@ def decode(image: ImageFile.ImageFile, parts: int = 1) -> Image.Image:
     """
     with decoding_errors():
         picture: Image.Image = image
+        content = content_of(image) if _leniency else b""
         if is_ready(image, parts):
             image.load()
         else:
             picture = _converted(image, reduction(image, parts))
+        if _leniency and not _shows_anything(picture, content):
+            raise DamagedImageError("none of its pixels can be decoded")
         _turn_upright(picture, image)
         return picture
+
+
+def _shows_anything(picture: Image.Image, content: bytes) -> bool:
+    """Tell whether a decoded picture is more than what Pillow puts in the place of pixels that are missing."""
+    if content.startswith(_PNG):
+        unpacker = zlib.decompressobj()
+        return any(unpacker.decompress(packed, 2) for packed in _image_data(content))
+    scans = [end for marker, _, end in _segments(content) if marker == _SCAN]
+    if scans:
+        return any(content[end : end + 1] for end in scans)
+    return any(low != high for low, high in cast("tuple[tuple[int, int], ...]", picture.getextrema()))
 
 
 def is_ready(image: ImageFile.ImageFile, parts: int) -> bool:
@@ -213,10 +271,39 @@ def _converted(image: ImageFile.ImageFile, factor: int) -> Image.Image:
     else:
         image.load()
         strips = _strips(image, factor)
+    span = _span(image)
     picture = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
     for top, strip in strips:
-        picture.paste(to_rgb(strip).reduce(factor), (0, top // factor))
+        picture.paste(to_rgb(strip, span).reduce(factor), (0, top // factor))
     return picture
+
+
+def _span(image: Image.Image) -> tuple[float, float]:
+    """Return from which value to which an image goes from black to white, where its pixels are no bytes.
+
+    No tag says it. Those of 16 bits have all of them, and of others fractions go from 0 to 1; any other image has the
+    span of its own values.
+    """
+    if image.mode not in _SCALED:
+        return _SIXTEEN_BITS
+    low, high = _finite_extrema(image)
+    usual = (0.0, 1.0) if image.mode == "F" else _SIXTEEN_BITS
+    if usual[0] <= low and high <= usual[1]:
+        return usual
+    return (low, high) if low < high else (low - 1, low)
+
+
+def _finite_extrema(image: Image.Image) -> tuple[float, float]:
+    low, high = cast("tuple[float, float]", image.getextrema())
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
+    least, most = math.inf, -math.inf  # what stands for "no data" in maps is no number
+    for _, strip in _strips(image, 1):
+        finite = list(filter(math.isfinite, memoryview(strip.tobytes()).cast("f")))
+        least, most = min([least, *finite]), max([most, *finite])
+    if least > most:
+        raise DamagedImageError("none of its pixels is a number")
+    return least, most
 
 
 def _strips(image: Image.Image, multiple: int) -> Iterator[tuple[int, Image.Image]]:
@@ -226,13 +313,20 @@ def _strips(image: Image.Image, multiple: int) -> Iterator[tuple[int, Image.Imag
         yield top, image.crop((0, top, image.width, min(top + height, image.height)))
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any mode to RGB, as a viewer would show it on a white page."""
+def to_rgb(image: Image.Image, span: tuple[float, float] = _SIXTEEN_BITS) -> Image.Image:
+    """Convert an image of any mode to RGB, as a viewer would show it on a white page.
+
+    Where its pixels are no bytes, they are black to white in a span of values.
+    """
     from PIL import Image
 
     if image.mode in _SIXTEEN_BIT:
-        # Pillow would cut off at 255 and turn nearly every picture white.
-        image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+        image = image.convert("I")
+    if image.mode in _SCALED:
+        # Pillow would cut off at 255, which turns nearly every picture white, or black.
+        low, high = span
+        scale = 255 / (high - low)
+        image = image.point(lambda value: value * scale - low * scale).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
     layer = image.convert("RGBA")
@@ -373,7 +467,12 @@ def _unfiltered(mode: str, width: int, data: bytes, rows: int) -> Image.Image:
     """Return filtered rows as an image."""
     from PIL import Image
 
-    return Image.frombytes(mode, (width, rows), zlib.compress(data, 0), "zip", mode, 0)
+    try:
+        return Image.frombytes(mode, (width, rows), zlib.compress(data, 0), "zip", mode, 0)
+    except ValueError:
+        if not _leniency:
+            raise
+        return Image.new(mode, (width, rows))
 
 
 class _Rows:
@@ -388,9 +487,16 @@ class _Rows:
         data = bytearray()
         while len(data) < size:
             packed = self._unpacker.unconsumed_tail or next(self._chunks, b"")
-            more = self._unpacker.decompress(packed, size - len(data))
+            try:
+                more = self._unpacker.decompress(packed, size - len(data))
+            except zlib.error:
+                if not _leniency:
+                    raise
+                packed, more = b"", b""
             if not more and not packed:
-                raise ValueError("the image is cut off")
+                if not _leniency:
+                    raise ValueError("the image is cut off")
+                more = bytes(size - len(data))  # black, as Pillow's own rows are that it did not decode
             data += more
         return bytes(data)
 
@@ -434,7 +540,7 @@ def read_header(content: bytes) -> Header | None:
     """Read a JPEG up to its first scan; None for one that holds anything else than one segment after the other."""
     kind = 0
     densities: tuple[tuple[int, int], ...] = ()
-    for marker, body in _segments(content):
+    for marker, body, _ in _segments(content):
         if marker == _SCAN:
             return Header(kind, densities, body[0]) if kind and body and _are_plausible(densities) else None
         if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
@@ -444,17 +550,17 @@ def read_header(content: bytes) -> Header | None:
 
 def count_scans(content: bytes) -> int:
     """Return how many scans a JPEG has; a few bytes are enough for one, and each goes over all the pixels."""
-    return sum(marker == _SCAN for marker, _ in _segments(content))
+    return sum(marker == _SCAN for marker, _, _ in _segments(content))
 
 
-def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the body of each segment of a JPEG, as far as it is one."""
+def _segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield the marker, the body and the end of each segment of a JPEG, as far as it is one."""
     if not content.startswith(_START_OF_IMAGE):
         return
     at = len(_START_OF_IMAGE)
     while (head := content[at : at + 4])[:1] == b"\xff" and len(head) == 4 and head[1] != _END_OF_IMAGE:
         end = at + 2 + int.from_bytes(head[2:], "big")
-        yield head[1], content[at + 4 : end]
+        yield head[1], content[at + 4 : end], end
         at = end
         if head[1] == _SCAN:
             following = _MARKER.search(content, end)

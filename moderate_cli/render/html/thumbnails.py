@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moderate_cli.common.files import FileError, read_bytes
-from moderate_cli.models import LocalFile, Outcome, QueuedTask
+from moderate_cli.models import InlineImage, LocalFile, Outcome, QueuedTask
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,6 +71,8 @@ class Thumbnails:
 def _content(outcome: Outcome) -> bytes | None:
     """Return what is in the file that was judged; a file that has changed since is not it."""
     image = outcome.item.image
+    if isinstance(image, InlineImage):
+        return image.content
     if isinstance(image, LocalFile):
         path = image.path
     elif isinstance(image, QueuedTask) and outcome.sha256:

@@ -1,0 +1,60 @@
+"""`moderate feedback`: a person's word on a verdict, which stays in the store on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moderate_cli.app.stores import open_store
+from moderate_cli.cli.options import with_default
+from moderate_cli.common.text import echo
+from moderate_cli.models import Outcome
+from moderate_cli.results import Suppression, all_labels, verdict_of
+from moderate_cli.store import Feedback, FeedbackVerdict, Filters
+
+
+def feedback(
+    ctx: typer.Context,
+    request_id: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST_ID", help="Request ID of the result (see `moderate history`)."),
+    ],
+    verdict: Annotated[
+        FeedbackVerdict,
+        typer.Argument(metavar="VERDICT", help="false-positive: nothing to find; missed: something was not found."),
+    ],
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, kept with the result.")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="MODERATE_STORE",
+            help=with_default("Where runs, results and tasks are kept.", "store.db in the platform's folder for state"),
+        ),
+    ] = None,
+) -> None:
+    """Note on this machine that a verdict is wrong: a false positive, or something missed. The vendor is not told."""
+    with open_store(store, ctx.obj, writes=True) as opened:
+        opened.add_feedback(request_id, verdict, " ".join((note or "").split()) or None)
+        sources = [entry.record.get("source") for entry in opened.history(Filters(request_id=request_id, limit=1))]
+    names = ", ".join(map(str, sources))
+    echo(ctx.obj, f"noted as {verdict}: {names} (kept on this machine, until it is sent: the vendor is not told)")
+
+
+def suppressions_by(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:
+    """Return what suppresses each finding of a verdict of which somebody said last that it is a false positive."""
+    verdict = verdict_of(outcome)
+    if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or verdict is None:
+        return []
+    reason, labels = feedback[-1].note or "no note", all_labels(verdict)
+    return [Suppression(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
+
+
+def feedback_words(said: Feedback) -> str:
+    """Return what somebody said of a verdict, on one line."""
+    day = datetime.fromtimestamp(said.at, UTC).strftime("%Y-%m-%d")
+    return f"{said.verdict} ({day})" + (f": {said.note}" if said.note else "")
