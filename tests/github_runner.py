@@ -6,6 +6,7 @@ the others are only noted down.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -152,14 +153,19 @@ class _Job:
             if Path(given["path"]).exists():
                 shutil.copytree(given["path"], self._runner.folder / "cache" / given["key"])
         elif action == "github/codeql-action/upload-sarif":
-            report = self._runner.repository.folder / given["sarif_file"]
-            assert given["category"] not in self.done.uploads
-            self.done.uploads[given["category"]] = report.read_text(encoding="utf-8")
+            self._upload((self._runner.repository.folder / given["sarif_file"]).read_text(encoding="utf-8"), given)
         elif action == "actions/setup-python":
             path = str(self._runner.tools.folder / "python3")
             self._contexts["steps"][step] = {"outputs": {"python-path": path}}
         else:
             assert action == "actions/checkout"
+
+    def _upload(self, report: str, given: Mapping[str, str]) -> None:
+        """Note a report by the category that the file itself names, and only else by that of the step."""
+        (run,) = json.loads(report)["runs"]
+        category = run.get("automationDetails", {}).get("id", given["category"] + "/").rpartition("/")[0]
+        assert category not in self.done.uploads  # code scanning would put it in the place of the other
+        self.done.uploads[category] = report
 
     def _restore(self, path: Path, keys: list[str]) -> None:
         """Bring back the newest entry whose key begins with the first of some keys that finds one."""
