@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
 _NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV, Format.SARIF})
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 
 ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 

@@ -14,9 +14,9 @@ from typing import TextIO
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import Judged, Outcome, Pending, RiskLevel
+from moderate_cli.render.locations import Locations
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.wording import (
-    Locations,
     TopN,
     cut_off_words,
     finding_words,
