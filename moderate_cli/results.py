@@ -144,7 +144,8 @@ def _finding(group: list[Label], verdict: Verdict) -> Finding:
     return Finding(label, level, frames, tuple(each.service for each in group if each.service))
 
 
-_REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+"""The note on an input whose call was repeated."""
 
 
 def verdict_of(outcome: Outcome) -> Verdict | None:
@@ -155,14 +156,14 @@ def verdict_of(outcome: Outcome) -> Verdict | None:
 def notes(outcome: Outcome) -> tuple[str, ...]:
     """Return the remarks about an input, its submission and its answer, without duplicates."""
     verdict = verdict_of(outcome)
-    repeated = (_REPEATED,) if outcome.call.repeated else ()
+    repeated = (REPEATED,) if outcome.call.repeated else ()
     # One that was reused brings those about its image along.
     return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
 
 
 def is_clean(outcome: Outcome) -> bool:
-    """Return whether an input is clean: judged in full, readable, without risk, labels or notes."""
-    if not isinstance(outcome, Judged):
+    """Return whether an input is clean: judged in full, readable, without risk, labels, notes or a decision."""
+    if not isinstance(outcome, Judged) or outcome.decision is not None:
         return False
     verdict = outcome.verdict
     is_whole = verdict.complete and not verdict.coverage
