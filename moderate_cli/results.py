@@ -38,6 +38,12 @@ class Suppression(Struct, frozen=True):
     source: str
     expires: str | None = None
 
+    @property
+    def file(self) -> str:
+        """The file of the entry, or all of a source that is not FILE:LINE."""
+        file, _, line = self.source.rpartition(":")
+        return file if file and line.isdecimal() else self.source
+
     def covers(self, label: Label) -> bool:
         """Return whether this suppresses a finding; if either has no service, only the label is compared."""
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
@@ -202,10 +208,14 @@ class Looked(Struct):
 
     def add(self, part: Coverage) -> None:
         """Add one input."""
-        self.inputs += 1
-        self.judged += part.judged
-        self.total = None if part.total is None or self.total is None else self.total + part.total
-        self.unanswered += part.unanswered
+        self.include(Looked(1, part.judged, part.total, part.unanswered))
+
+    def include(self, other: Looked) -> None:
+        """Add the inputs of another count."""
+        self.inputs += other.inputs
+        self.judged += other.judged
+        self.total = None if other.total is None or self.total is None else self.total + other.total
+        self.unanswered += other.unanswered
 
 
 class RunSummary(Struct):
@@ -297,6 +307,20 @@ class RunSummary(Struct):
         )
         self.labels.update(dict.fromkeys(counted, 1))
         self.local |= verdict.engine == "local"
+
+    def include(self, other: RunSummary) -> None:
+        """Add the counts of another run, or of a part of this one."""
+        for name in self.__struct_fields__:
+            mine, more = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(more)
+            elif isinstance(mine, bool):
+                setattr(self, name, mine or more)
+            elif isinstance(mine, int):
+                setattr(self, name, mine + more)
+        for kind, looked in other.coverage.items():
+            self.coverage.setdefault(kind, Looked()).include(looked)
+        self.stopped_by = self.stopped_by or other.stopped_by
 
     @property
     def inputs(self) -> int:

@@ -1,7 +1,7 @@
 """GitHub Actions: annotations by workflow commands, and the job summary.
 
 The commands and the summary: GitHub's page "Workflow commands for GitHub Actions". It shows ten annotations of a kind a
-step, and reads a percent sign as the beginning of an escape.
+step and fifty a job, takes 1 MiB of summary a step, and reads a percent sign as the beginning of an escape.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from moderate_cli.render.locations import Locations
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.wording import (
     TopN,
+    counted,
     cut_off_words,
     finding_words,
     left_out_lines,
@@ -40,7 +41,9 @@ _FIRST = (-len(RiskLevel), "")  # sorts before every input
 
 
 class GithubRenderer:
-    """One annotation an input, the worst ten of each kind, and the whole run as Markdown in the job summary.
+    """One annotation an input, the worst of each kind, and the whole run as Markdown in the job summary.
+
+    Where there are more than ten of a kind, the tenth tells of the rest.
 
     High is an error, medium a warning and low a notice; what is at or above the gate, or has no verdict, is an error at
     any level, since the step fails for it. Suppressed findings get no annotation. An answer that leaves out what it was
@@ -76,11 +79,12 @@ class GithubRenderer:
             self._annotations["error"].add(_FIRST, _command("error", title, cut_off))
         for line in left_out_lines(summary):
             self._annotations["notice"].add(_FIRST, _command("notice", "left out", line))
-        for worst in self._annotations.values():
-            self._stream.writelines(worst.in_order())
-        left_out = sum(worst.left_out for worst in self._annotations.values())
-        if left_out:
-            self._stream.write(f"and {left_out:,} more, not annotated; -f jsonl lists all\n")
+        for kind, worst in self._annotations.items():
+            lines = worst.in_order()
+            if worst.left_out:
+                rest = f"and {counted(worst.left_out + 1, f'more {kind}')}, not annotated; -f jsonl lists all"
+                lines[-1] = _command(kind, "not annotated", rest)
+            self._stream.writelines(lines)
         self._stream.flush()
         self._markdown.finish(summary)
         self._append_summary()

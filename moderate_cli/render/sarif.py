@@ -152,10 +152,10 @@ class SarifRenderer:
     def _add_remarks(self, outcome: Outcome) -> None:
         """Keep the remarks on a response."""
         said, verdict = remarks(outcome, self._policy), verdict_of(outcome)
-        if not said or verdict is None:
+        if not said:
             return
-        is_wrong = verdict.is_unanswered or self._policy.is_incomplete(outcome)
-        code = "partial_coverage" if verdict.coverage else "answer_note"
+        is_wrong = verdict is not None and (verdict.is_unanswered or self._policy.is_incomplete(outcome))
+        code = "partial_coverage" if verdict is not None and verdict.coverage else "answer_note"
         self._remarks.add(self._note("warning" if is_wrong else "note", code, "; ".join(said), outcome.item))
 
     def _final_notes(self, summary: RunSummary) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +17,7 @@ from moderate_cli.common.text import safe_text
 from moderate_cli.levels import label_level, stated_level
 from moderate_cli.models import (
     Coverage,
+    Decision,
     Failed,
     Frame,
     Json,
@@ -216,14 +218,23 @@ def _joined(*parts: object) -> str:
 
 
 def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
-    """Return the remarks on a response: what it leaves out, and its notes."""
+    """Return the remarks on a response: what it leaves out, its notes, and what a person decided."""
     verdict = verdict_of(outcome)
+    decided = [decision_words(outcome.decision)] if outcome.decision else []
     if verdict is None:
-        return []
+        return decided
     looked = [coverage_words(part) for part in verdict.coverage]
     if policy.is_incomplete(outcome):
         looked = [f"incomplete: {', '.join(looked)}"]
-    return [*looked, *map(safe_text, verdict.notes)]
+    return [*looked, *map(safe_text, verdict.notes), *decided]
+
+
+def decision_words(decision: Decision) -> str:
+    """Return what a person decided, who and when, and why."""
+    day = None if decision.at is None else datetime.fromtimestamp(decision.at, UTC).strftime("%Y-%m-%d")
+    about = ", ".join(filter(None, [decision.by, day]))
+    said = f"{decision.value} ({about})" if about else decision.value
+    return safe_text(f"decision: {said}: {decision.note}" if decision.note else f"decision: {said}")
 
 
 def coverage_words(part: Coverage) -> str:
@@ -316,7 +327,7 @@ def sort_key(outcome: Outcome) -> SortKey:
         verdict = outcome.verdict
         if rank := verdict.gate_level.rank:
             return -rank, outcome.item.source
-        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
+        has_more = bool(verdict.coverage or verdict.notes or verdict.labels or outcome.decision)
         return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
     return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
 
