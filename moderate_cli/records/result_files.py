@@ -135,7 +135,7 @@ class ResultFile:
         schema = record.get("schema") if isinstance(record, dict) else None
         if type(schema) is not int or schema not in SCHEMAS:
             readable = " and ".join(map(str, SCHEMAS))
-            is_other = isinstance(schema, int)
+            is_other = type(schema) is int  # no boolean
             what = f"a record of schema {schema}, and this version reads {readable}" if is_other else "not a record"
             raise self._error(what, place)
         try:

@@ -32,10 +32,13 @@ class Locations:
         if path is None:
             return None
         whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link inside the repository is named by its own name
-        for root, file in ((self._root, whole), (self._root.resolve(), whole.parent.resolve() / whole.name)):
-            if file.is_relative_to(root):
-                return file.relative_to(root).as_posix()
-        return None
+        if whole.is_relative_to(self._root):
+            return whole.relative_to(self._root).as_posix()
+        try:
+            root, file = self._root.resolve(), whole.parent.resolve() / whole.name
+        except ValueError:  # a name that the file system cannot encode
+            return None
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else None
 
     def uri(self, item: Item) -> Uri:
         """Return the URI of an input, percent-encoded.
@@ -45,10 +48,11 @@ class Locations:
         """
         path = self.path(item)
         if path is not None:
-            return Uri(quote(os.fsencode(path)), is_in_repository=True)
+            return Uri(_encoded(path), is_in_repository=True)
         file = _file(item)
         if file is not None:
-            return Uri(Path(os.path.abspath(file)).as_uri(), is_in_repository=False)  # noqa: PTH100
+            whole = Path(os.path.abspath(file)).as_posix()  # noqa: PTH100
+            return Uri(f"file://{'' if whole.startswith('/') else '/'}{_encoded(whole)}", is_in_repository=False)
         return Uri(_without_scheme(item), is_in_repository=False)
 
     def folder(self, item: Item) -> str:
@@ -80,6 +84,11 @@ def _file(item: Item) -> Path | None:
         return None
     is_post = isinstance(image, Post) or (isinstance(image, QueuedTask) and image.kind == "multimodal")
     return Path(re.sub(r"#\d+$", "", item.source) if is_post else item.source)
+
+
+def _encoded(path: str) -> str:
+    """Return a path percent-encoded, in UTF-8 whatever the file system's encoding is."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def _without_scheme(item: Item) -> str:
