@@ -38,13 +38,14 @@ from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.models import Judged, Pending, RiskLevel
-from moderate_cli.records.result_files import HINT, EarlierResult, ResultFile
+from moderate_cli.records.result_files import EarlierResult, ResultFile
 from moderate_cli.records.summaries import read_policy, read_summary
 from moderate_cli.render import Format
 from moderate_cli.render.summary import summary_lines
 from moderate_cli.results import GatePolicy, RunSummary, counted_level
 from moderate_cli.settings import SETTINGS
 
+_HINT = "give what an earlier run with -f json or -f jsonl wrote"
 _STDIN = "-"
 _POLLED = "Describe"  # how the operations begin that ask for the result of a task
 _IN_MEMORY = 1_000_000  # bytes of what cannot be read twice; more of it waits in a temporary file
@@ -176,7 +177,7 @@ class _Run:
                 self.policy = read_policy(file.summary)
                 read_summary(file.summary, RunSummary())
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise UsageError(f"{self.name}: the summary cannot be read", hint=HINT) from error
+                raise UsageError(f"{self.name}: the summary cannot be read", hint=_HINT) from error
         if file.cut_off_at is not None:
             where = f"{self.name}:{file.cut_off_at}"
             self.notes.append(f"{where}: the end is missing, so the run that wrote it was cut off")
@@ -196,7 +197,7 @@ class _Run:
             raise self._unreadable(error) from error
 
     def _results_in(self, file: IO[bytes]) -> Iterator[EarlierResult]:
-        self._file = ResultFile(file, self.name)
+        self._file = ResultFile(file, self.name, hint=_HINT)
         yield from self._file
 
     @property
@@ -214,7 +215,7 @@ class _Run:
 
     def _unreadable(self, error: OSError | ValueError) -> UsageError:
         reason = getattr(error, "strerror", None) or error
-        return UsageError(f"cannot read {self.name}: {reason}", code="unreadable", hint=HINT)
+        return UsageError(f"cannot read {self.name}: {reason}", code="unreadable", hint=_HINT)
 
 
 class _RecordedGate(Struct):

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Judged, Label, Outcome, Verdict
 from moderate_cli.records import SCHEMA
-from moderate_cli.records.result_files import HINT, EarlierResult, ResultFile
+from moderate_cli.records.result_files import EarlierResult, ResultFile
 from moderate_cli.results import Suppression
 from moderate_cli.settings.locate import Location, nearest
 
 if TYPE_CHECKING:
     from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions
     from moderate_cli.settings.policy import Policy
+
+
+_HINT = "give what an earlier run with -f jsonl wrote"
 
 
 class Baseline:
@@ -68,14 +71,14 @@ def _results(location: Location) -> Iterator[EarlierResult]:
     name = location.name
     try:
         with location.open() as file:
-            results = ResultFile(file, name)
+            results = ResultFile(file, name, hint=_HINT)
             yield from results
     except FileNotFoundError as error:
-        raise UsageError(f"there is no baseline {name}", hint=location.how_to_name or HINT) from error
+        raise UsageError(f"there is no baseline {name}", hint=location.how_to_name or _HINT) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
     if results.cut_off_at:
-        raise UsageError(f"{name}:{results.cut_off_at}: broken JSON", hint=HINT)
+        raise UsageError(f"{name}:{results.cut_off_at}: broken JSON", hint=_HINT)
 
 
 def _keys_of(outcome: Outcome) -> Iterator[bytes]:

@@ -18,8 +18,6 @@ from moderate_cli.results import Suppression
 MAX_BYTES = 256_000_000
 """Of one line, and of a document that is not laid out as moderate writes it; memory is the same for any other."""
 
-HINT = "give what an earlier run wrote with -f jsonl or -f json"
-
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _DOCUMENT = re.compile(rb'\s*\{\s*(?:"schema"\s*:\s*\d+\s*,\s*)?"results"\s*:\s*\[')
@@ -51,9 +49,11 @@ class ResultFile:
     wrote it was killed: `cut_off_at` is then the line that is not whole.
     """
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str, *, hint: str) -> None:
+        """Read a file from where it stands; errors give its `name`, and `hint` as what to do."""
         self._file = file
         self._name = name
+        self._hint = hint
         self._line = 0
         self.summary: Mapping[str, Any] | None = None
         self.cut_off_at: int | None = None
@@ -82,7 +82,7 @@ class ResultFile:
         while line:
             if not line.isspace():
                 record = self._parsed(line)
-                if record is None:
+                if self.cut_off_at is not None:
                     return
                 yield self._result(record)
             line = self._next_line()
@@ -92,12 +92,12 @@ class ResultFile:
         while line := self._next_line():
             if line.startswith(b"]"):
                 end = self._parsed(b'{"results":[' + line, line)
-                self.summary = None if end is None else end.get("summary")
+                self.summary = end.get("summary") if self.cut_off_at is None else None
                 if self._next_line():
                     raise self._error("something follows the document")
                 return
             record = self._parsed(line.rstrip().removesuffix(b","), line)
-            if record is None:
+            if self.cut_off_at is not None:
                 return
             yield self._result(record)
         self.cut_off_at = self._line
@@ -113,14 +113,15 @@ class ResultFile:
         try:
             document = msgspec.json.decode(data, type=_Document)
         except ValueError as error:
-            raise UsageError(f"{self._name}: broken JSON: {error}", hint=HINT) from error
+            self._line = 1
+            raise self._error("broken JSON") from error
         for number, part in enumerate(document.results, start=1):
             self._line = number
             yield self._result(from_json(bytes(part)), f"{self._name}, result {number}")
         self.summary = document.summary
 
     def _parsed(self, text: bytes, line: bytes | None = None) -> Any:
-        """Return the value of a line, or None for a last one that is cut off; raises UsageError for another."""
+        """Return the value of a line; a last one that is cut off sets `cut_off_at`, another raises UsageError."""
         line = text if line is None else line
         try:
             return from_json(text)
@@ -144,4 +145,4 @@ class ResultFile:
             raise self._error("not a whole record", place) from error
 
     def _error(self, what: str, place: str | None = None) -> UsageError:
-        return UsageError(f"{place or f'{self._name}:{self._line}'}: {what}", code="unreadable_record", hint=HINT)
+        return UsageError(f"{place or f'{self._name}:{self._line}'}: {what}", code="unreadable_record", hint=self._hint)

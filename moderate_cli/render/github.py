@@ -18,7 +18,6 @@ from moderate_cli.render.locations import Locations
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.wording import (
     TopN,
-    counted,
     cut_off_words,
     finding_words,
     left_out_lines,
@@ -43,7 +42,7 @@ _FIRST = (-len(RiskLevel), "")  # sorts before every input
 class GithubRenderer:
     """One annotation an input, the worst of each kind, and the whole run as Markdown in the job summary.
 
-    Where there are more than ten of a kind, the tenth tells of the rest.
+    Where some are left out, the last annotation, a notice, tells how many.
 
     High is an error, medium a warning and low a notice; what is at or above the gate, or has no verdict, is an error at
     any level, since the step fails for it. Suppressed findings get no annotation. An answer that leaves out what it was
@@ -79,12 +78,13 @@ class GithubRenderer:
             self._annotations["error"].add(_FIRST, _command("error", title, cut_off))
         for line in left_out_lines(summary):
             self._annotations["notice"].add(_FIRST, _command("notice", "left out", line))
-        for kind, worst in self._annotations.items():
-            lines = worst.in_order()
-            if worst.left_out:
-                rest = f"and {counted(worst.left_out + 1, f'more {kind}')}, not annotated; -f jsonl lists all"
-                lines[-1] = _command(kind, "not annotated", rest)
-            self._stream.writelines(lines)
+        lines = {kind: worst.in_order() for kind, worst in self._annotations.items()}
+        if left_out := sum(worst.left_out for worst in self._annotations.values()):
+            left_out += len(lines["notice"][MAX_ANNOTATIONS - 1 :])  # the last one needs a place
+            rest = f"and {left_out:,} more, not annotated; -f jsonl lists all"
+            lines["notice"][MAX_ANNOTATIONS - 1 :] = [_command("notice", "not annotated", rest)]
+        for each in lines.values():
+            self._stream.writelines(each)
         self._stream.flush()
         self._markdown.finish(summary)
         self._append_summary()

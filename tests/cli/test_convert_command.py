@@ -224,6 +224,7 @@ def test_a_document_without_its_end_is_that_of_a_killed_run() -> None:
         ("{", "not a record on one line"),
         ("nonsense", "broken JSON"),
         ("[]", "not a record"),
+        ("null", "not a record"),
         ('{"schema": 99}', "a record of schema 99, and this version reads 1 and 2"),
         ('{"schema": 2}', "not a whole record"),
         ('{"schema": true}', "not a record"),
