@@ -32,7 +32,7 @@ class RiskLevel(StrEnum):
     @property
     def rank(self) -> int:
         """Position in ascending order, from 0 (`none`) to 3 (`high`), for comparisons."""
-        return list(RiskLevel).index(self)
+        return _RANKS[self]
 
     @classmethod
     def parse(cls, word: str) -> RiskLevel | None:
@@ -42,6 +42,9 @@ class RiskLevel(StrEnum):
             return cls.NONE if known == "safe" else cls(known)
         except ValueError:
             return None
+
+
+_RANKS = {level: rank for rank, level in enumerate(RiskLevel)}  # asked for many times for each input
 
 
 def highest(levels: Iterable[RiskLevel | None]) -> RiskLevel | None:

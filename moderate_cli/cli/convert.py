@@ -128,7 +128,7 @@ def convert(
         started = environment.monotonic()
         summary = _convert(runs, policy, gate, outputs, environment)
     if not quiet:
-        for line in summary_lines(summary, Estimate(), environment.monotonic() - started, "input"):
+        for line in summary_lines(summary, Estimate(), environment.monotonic() - started, "input", is_past=True):
             echo(environment, line)
     raise typer.Exit(summary.exit_code(allow_empty=allow_empty))
 

@@ -20,6 +20,7 @@ MAX_BYTES = 256_000_000
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _DOCUMENT = re.compile(rb'\s*\{\s*(?:"schema"\s*:\s*\d+\s*,\s*)?"results"\s*:\s*\[')
 _FIRST_LINE = re.compile(rb'\{"schema":\d+,"results":\[\r?\n')
 _BEGIN = b'{"schema":'  # of each record
@@ -64,6 +65,8 @@ class ResultFile:
             first = self._next_line()
         if first.startswith(_GZIP):
             raise UsageError(f"{self._name} is compressed", hint="gunzip -c FILE | moderate convert -")
+        if first.startswith(_UTF_16) and len(first) > len(_UTF_16[0]):
+            raise UsageError(f"{self._name} is UTF-16, as PowerShell writes it", hint="let moderate write it: -o FILE")
         if _FIRST_LINE.fullmatch(first):
             yield from self._document()
         elif _DOCUMENT.match(first) or first.strip() == b"{":

@@ -216,6 +216,7 @@ def test_a_document_without_its_end_is_that_of_a_killed_run() -> None:
     done = _convert("-", "-f", "junit", stdin=text[: text.index("\n]")])
     assert done.code == ExitCode.INCOMPLETE
     assert "at least 1 input was not tried" in done.stdout
+    assert "--max-calls" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,11 @@ def test_files_that_cannot_be_opened_are_errors_before_anything_is_written() -> 
 def test_compressed_results_are_told() -> None:
     Path("run.jsonl.gz").write_bytes(b"\x1f\x8b\x08 rest")
     assert "is compressed (gunzip -c FILE | moderate convert -)" in _convert("run.jsonl.gz").stderr
+
+
+def test_results_that_powershell_redirected_are_told() -> None:
+    Path("run.jsonl").write_text(_jsonl(judged()), encoding="utf-16")
+    assert "is UTF-16, as PowerShell writes it (let moderate write it: -o FILE)" in _convert("run.jsonl").stderr
 
 
 def test_nothing_is_no_success() -> None:
