@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, convert
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from moderate_cli.models import (
     Frame,
     Image,
     ImageUrl,
+    InlineImage,
     Item,
     Json,
     Judged,
@@ -45,6 +45,7 @@ from moderate_cli.records.record import SCHEMA, to_record
 from moderate_cli.results import REPEATED, Suppression
 
 _Record = Mapping[str, Any]
+_STDIN = "-"  # the name of an image from standard input
 _MULTIMODAL = "Multimodal"  # what the operations about posts have in their names
 # The fields that differ between schema 1 and 2.
 _UPGRADED = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
@@ -274,11 +275,10 @@ def _image(record: _Record) -> Image | Post | QueuedTask:
         )
     if kind == "multimodal":
         return Post({})
-    scheme = source[:8].lower()
-    if scheme.startswith(("http://", "https://")):
+    if source == _STDIN:
+        return InlineImage(b"")
+    if source.lower().startswith(("http://", "https://")):
         return ImageUrl(source)
-    if scheme.startswith("file:"):
-        return LocalFile(Path(unquote(urlsplit(source).path)))
     return OssObject.named(source) or LocalFile(Path(source))
 
 

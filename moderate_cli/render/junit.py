@@ -114,7 +114,7 @@ class JunitRenderer:
 
     def _attachment(self, outcome: Outcome) -> Iterator[str]:
         """Yield the line that attaches the image, if it could be read and its path can be named."""
-        is_read = isinstance(outcome.item.image, LocalFile) and (isinstance(outcome, Judged) or outcome.sha256)
+        is_read = outcome.sha256 or (isinstance(outcome.item.image, LocalFile) and isinstance(outcome, Judged))
         path = self._locations.path(outcome.item) if is_read else None
         if path is not None and not _NO_ATTACHMENT.search(path) and path == _legal(safe_text(path)):
             yield f"{_MARK}ATTACHMENT|{path}]]"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from moderate_cli.common.files import nearest
-from moderate_cli.models import Item, LocalFile, OssObject, Post, QueuedTask
+from moderate_cli.models import InlineImage, Item, LocalFile, OssObject, Post, QueuedTask
 
 _REMOTE = ("http://", "https://", "oss://")
 # What a path may hold as it is (RFC 3986, `pchar`), but for the colon: before the first slash it would end a scheme.
@@ -64,7 +64,7 @@ class Locations:
         return path.rpartition("/")[0]
 
     def is_remote(self, item: Item) -> bool:
-        """Return whether an input is elsewhere than on this machine."""
+        """Return whether an input is in no file here."""
         return _file(item) is None
 
 
@@ -80,7 +80,7 @@ def _file(item: Item) -> Path | None:
     image = item.image
     if isinstance(image, LocalFile):
         return image.path
-    if item.source.lower().startswith(_REMOTE):
+    if isinstance(image, InlineImage) or item.source.lower().startswith(_REMOTE):
         return None
     is_post = isinstance(image, Post) or (isinstance(image, QueuedTask) and image.kind == "multimodal")
     return Path(re.sub(r"#\d+$", "", item.source) if is_post else item.source)
