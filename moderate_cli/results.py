@@ -38,6 +38,12 @@ class Suppression(Struct, frozen=True):
     source: str
     expires: str | None = None
 
+    @property
+    def file(self) -> str:
+        """The file of the entry, or all of a source that is not FILE:LINE."""
+        file, _, line = self.source.rpartition(":")
+        return file if file and line.isdecimal() else self.source
+
     def covers(self, label: Label) -> bool:
         """Return whether this suppresses a finding; if either has no service, only the label is compared."""
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
@@ -144,7 +150,8 @@ def _finding(group: list[Label], verdict: Verdict) -> Finding:
     return Finding(label, level, frames, tuple(each.service for each in group if each.service))
 
 
-_REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+"""The note on an input whose call was repeated."""
 
 
 def verdict_of(outcome: Outcome) -> Verdict | None:
@@ -155,14 +162,14 @@ def verdict_of(outcome: Outcome) -> Verdict | None:
 def notes(outcome: Outcome) -> tuple[str, ...]:
     """Return the remarks about an input, its submission and its answer, without duplicates."""
     verdict = verdict_of(outcome)
-    repeated = (_REPEATED,) if outcome.call.repeated else ()
+    repeated = (REPEATED,) if outcome.call.repeated else ()
     # One that was reused brings those about its image along.
     return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
 
 
 def is_clean(outcome: Outcome) -> bool:
-    """Return whether an input is clean: judged in full, readable, without risk, labels or notes."""
-    if not isinstance(outcome, Judged):
+    """Return whether an input is clean: judged in full, readable, without risk, labels, notes or a decision."""
+    if not isinstance(outcome, Judged) or outcome.decision is not None:
         return False
     verdict = outcome.verdict
     is_whole = verdict.complete and not verdict.coverage
@@ -201,10 +208,14 @@ class Looked(Struct):
 
     def add(self, part: Coverage) -> None:
         """Add one input."""
-        self.inputs += 1
-        self.judged += part.judged
-        self.total = None if part.total is None or self.total is None else self.total + part.total
-        self.unanswered += part.unanswered
+        self.include(Looked(1, part.judged, part.total, part.unanswered))
+
+    def include(self, other: Looked) -> None:
+        """Add the inputs of another count."""
+        self.inputs += other.inputs
+        self.judged += other.judged
+        self.total = None if other.total is None or self.total is None else self.total + other.total
+        self.unanswered += other.unanswered
 
 
 class RunSummary(Struct):
@@ -296,6 +307,20 @@ class RunSummary(Struct):
         )
         self.labels.update(dict.fromkeys(counted, 1))
         self.local |= verdict.engine == "local"
+
+    def include(self, other: RunSummary) -> None:
+        """Add the counts of another run, or of a part of this one."""
+        for name in self.__struct_fields__:
+            mine, more = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(more)
+            elif isinstance(mine, bool):
+                setattr(self, name, mine or more)
+            elif isinstance(mine, int):
+                setattr(self, name, mine + more)
+        for kind, looked in other.coverage.items():
+            self.coverage.setdefault(kind, Looked()).include(looked)
+        self.stopped_by = self.stopped_by or other.stopped_by
 
     @property
     def inputs(self) -> int:

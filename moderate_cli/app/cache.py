@@ -36,7 +36,7 @@ from moderate_cli.models import (
     QueuedTask,
     TaskKind,
 )
-from moderate_cli.records import read_verdict, to_outcome, to_record
+from moderate_cli.records import notes_on_input, read_verdict, to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import covered
 from moderate_cli.store import (
@@ -400,7 +400,7 @@ def _reused(known: Known, answer: Answer) -> Judged:
         call=call,
         sha256=known.sha256,
         size=known.size,
-        notes=known.notes,
+        notes=tuple(dict.fromkeys((*known.notes, *notes_on_input(answer.record)))),
         verdict=verdict,
         reused=True,
     )

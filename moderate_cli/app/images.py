@@ -404,11 +404,11 @@ def show_plan(
     """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
     environment = session.environment
     summary, estimate = RunSummary(), Estimate(session.settings.prices)
-    with open_output(output.output, environment.stdout) as stream:
-        to_terminal = output.output is None and stream.isatty()
-        choice = choose_format(output.format, to_terminal=to_terminal)
-        if choice not in _FORMATS:
-            raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
+    to_terminal = output.output is None and environment.stdout.isatty()
+    choice = choose_format(output.format, to_terminal=to_terminal)
+    if choice not in _FORMATS:
+        raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
+    with open_output(output.output, environment.stdout, for_people=choice is Format.TABLE) as stream:
         show = plan_renderer(stream, as_json=choice is Format.JSONL)
         for outcome in outcomes:
             summary.add(outcome)

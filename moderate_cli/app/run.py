@@ -287,7 +287,7 @@ def open_reports(
     reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
     try:
         for choice, path in ((main, output.output), *further.items()):
-            reports.open(path, _maker(choice, environment, policy, gate_options, output))
+            reports.open(choice, path, _maker(choice, environment, policy, gate_options, output))
         yield reports
     except BaseException as error:
         reports.close(error)
@@ -320,6 +320,7 @@ def _maker(
             raw=output.raw,
             policy=policy,
             show_suppressed=gate_options.show_suppressed,
+            csv_bom=output.csv_bom,
         )
 
     return make
@@ -356,9 +357,10 @@ class Reports:
         """Whether lines appear on the terminal while the run goes on, where a bar would stand in their way."""
         return self._to_terminal and writes_at_once(self.main)
 
-    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
-        """Add a place; raises UsageError where it cannot be written."""
-        opened = open_output(path, self._environment.stdout, note=self._say)
+    def open(self, choice: Format, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
+        """Add a place for a format; raises UsageError where it cannot be written."""
+        for_people = choice is Format.TABLE
+        opened = open_output(path, self._environment.stdout, for_people=for_people, note=self._say)
         self._reports.append(_Report(opened, make))
 
     def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:

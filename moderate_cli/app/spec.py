@@ -135,6 +135,7 @@ class OutputOptions(Struct, frozen=True):
     verbose: int = 0
     color: Color = Color.AUTO
     debug: bool = False
+    csv_bom: bool = False
     csv_output: Path | None = None
     html_output: Path | None = None
     json_output: Path | None = None

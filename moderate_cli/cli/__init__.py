@@ -72,6 +72,7 @@ COMMANDS = (
         _KNOW,
         function="list_regions",
     ),
+    CommandEntry("convert", "convert", "Write the results of earlier runs in another format, several as one.", _KNOW),
     CommandEntry("config", "config", "Show the settings and where each comes from.", _KNOW),
     CommandEntry(
         "doctor", "doctor", "Check credentials, network, clock, signature and permission.", _KNOW, has_settings=True

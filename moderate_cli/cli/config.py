@@ -22,6 +22,7 @@ from moderate_cli.cli.options import (
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError, UsageError
 from moderate_cli.common.text import echo, safe_json, safe_text, with_hint
+from moderate_cli.render.output import as_utf8
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
 from moderate_cli.settings.load import DEFAULT_ORIGIN, locations, open_policy
 from moderate_cli.settings.locate import PROJECT_FILE, nearest, user_file
@@ -64,7 +65,10 @@ def show(
     """Print each setting with its value and its origin, and which files were read; never a secret."""
     settings = resolve(given_settings(ctx), ctx.obj)
     rows = _rows(settings) | {"access key": _access_key(settings, ctx.obj)} | _files(settings)
-    ctx.obj.stdout.write(_json(rows) if format is ShowFormat.JSON else _table(rows))
+    if format is ShowFormat.JSON:
+        as_utf8(ctx.obj.stdout).write(_json(rows))
+    else:
+        ctx.obj.stdout.write(_table(rows))
 
 
 @app.command(cls=PlainCommand)

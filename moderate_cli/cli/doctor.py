@@ -21,6 +21,7 @@ from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.render.json import dump
+from moderate_cli.render.output import as_utf8
 from moderate_cli.settings import Settings, find_credentials, resolve
 from moderate_cli.settings.notices import words_about
 from moderate_cli.store import default_path
@@ -67,7 +68,7 @@ def doctor(
             environment.stdout.write(check_line(check.name, check.status, check.detail, check.hint, color=use_color))
             environment.stdout.flush()
     if format is CheckFormat.JSON:
-        environment.stdout.write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
+        as_utf8(environment.stdout).write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
     raise typer.Exit(ExitCode.FATAL if any(check.status == "failed" for check in checks) else ExitCode.OK)
 
 

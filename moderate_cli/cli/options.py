@@ -146,6 +146,17 @@ def _report(name: str) -> Any:
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
 
 
+Quiet = Annotated[bool, option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet")]
+CsvBom = Annotated[bool, option(_OUTPUT_PANEL, "CSV_BOM", "Begin CSV with a byte order mark, for Excel.", "--csv-bom")]
+CsvFile = Annotated[Path | None, _report("csv")]
+HtmlFile = Annotated[Path | None, _report("html")]
+JsonFile = Annotated[Path | None, _report("json")]
+JsonlFile = Annotated[Path | None, _report("jsonl")]
+JunitFile = Annotated[Path | None, _report("junit")]
+MarkdownFile = Annotated[Path | None, _report("markdown")]
+SarifFile = Annotated[Path | None, _report("sarif")]
+
+
 _SERVICE_PANEL = "Service"
 
 ProfileName = Annotated[
@@ -268,6 +279,11 @@ describe(
     confirm_above=setting_option("confirm_above", panel=_COST, metavar="N"),
     yes=option(_COST, "YES", "Answer yes to the question of --confirm-above.", "-y", "--yes"),
 )
+AllowEmpty = Annotated[
+    bool, option(_GATE_PANEL, "ALLOW_EMPTY", "Exit 0 instead of 6 when no input matches.", "--allow-empty")
+]
+_SHOW_SUPPRESSED = option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings as well.", "--show-suppressed")
+ShowSuppressed = Annotated[bool, _SHOW_SUPPRESSED]
 describe(
     GateOptions,
     fail_on=setting_option("fail_on", panel=_GATE_PANEL),
@@ -292,11 +308,8 @@ describe(
         "Suppress findings of an earlier run (its jsonl output).",
         metavar="FILE",
     ),
-    show_suppressed=[
-        option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings as well.", "--show-suppressed"),
-        FormerName("--show-ignored"),
-    ],
-    allow_empty=option(_GATE_PANEL, "ALLOW_EMPTY", "Exit 0 instead of 6 when no input matches.", "--allow-empty"),
+    show_suppressed=[_SHOW_SUPPRESSED, FormerName("--show-ignored")],
+    allow_empty=AllowEmpty,
 )
 describe(
     OutputOptions,
@@ -305,7 +318,7 @@ describe(
     store=StoreFile,
     min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
     raw=option(_OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
-    quiet=option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet"),
+    quiet=Quiet,
     no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
     verbose=option(
         _OUTPUT_PANEL,
@@ -317,13 +330,14 @@ describe(
     ),
     color=ColorChoice,
     debug=Debug,
-    csv_output=_report("csv"),
-    html_output=_report("html"),
-    json_output=_report("json"),
-    jsonl_output=_report("jsonl"),
-    junit_output=_report("junit"),
-    markdown_output=_report("markdown"),
-    sarif_output=_report("sarif"),
+    csv_bom=CsvBom,
+    csv_output=CsvFile,
+    html_output=HtmlFile,
+    json_output=JsonFile,
+    jsonl_output=JsonlFile,
+    junit_output=JunitFile,
+    markdown_output=MarkdownFile,
+    sarif_output=SarifFile,
 )
 describe(
     WaitOptions,

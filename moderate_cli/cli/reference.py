@@ -38,11 +38,12 @@ from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
 from moderate_cli.render.listing import ListFormat, Listing, Row, write_csv, write_json
+from moderate_cli.render.output import as_utf8
 
 
 def schema(ctx: typer.Context) -> None:
     """Print the JSON Schema of a record."""
-    ctx.obj.stdout.write(record_schema())
+    as_utf8(ctx.obj.stdout).write(record_schema())
 
 
 class ListOptions(Struct, frozen=True):
@@ -106,9 +107,9 @@ def show(listing: Listing, choice: ListFormat, environment: Environment, *, colo
     if choice is ListFormat.AUTO:
         choice = ListFormat.TABLE if stream.isatty() else ListFormat.JSON
     if choice is ListFormat.JSON:
-        write_json(listing, stream)
+        write_json(listing, as_utf8(stream))
     elif choice is ListFormat.CSV:
-        write_csv(listing, stream)
+        write_csv(listing, as_utf8(stream))
     elif listing.rows:
         from moderate_cli.render.listing_table import write_table  # loads Rich
 

@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 _NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
 _NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV, Format.SARIF})
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 
 ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 
@@ -75,11 +75,12 @@ def renderer(
     raw: bool,
     policy: GatePolicy = NO_GATE,
     show_suppressed: bool = False,
+    csv_bom: bool = False,
 ) -> Renderer:
     """Return the renderer of a format; `color` is auto, always or never.
 
-    `policy` is what makes an input fail, and `show_suppressed` shows people suppressed findings too. Raises ValueError
-    for `auto`, which `choose_format` decides.
+    `policy` is what makes an input fail, `show_suppressed` shows people suppressed findings too, and `csv_bom` begins
+    CSV with a byte order mark. Raises ValueError for `auto`, which `choose_format` decides.
     """
     match choice:
         case Format.TABLE:
@@ -98,7 +99,7 @@ def renderer(
         case Format.CSV:
             from moderate_cli.render.csv import CsvRenderer
 
-            return CsvRenderer(stream, policy=policy)
+            return CsvRenderer(stream, policy=policy, bom=csv_bom)
         case Format.AUTO:
             raise ValueError("resolve auto with choose_format first")
         case _:

@@ -22,10 +22,13 @@ _MAX_NOTES = 10
 _MANY = 10  # inputs; the rate of fewer means little
 
 
-def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
+def summary_lines(
+    summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image", *, is_past: bool = False
+) -> Iterator[str]:
     """Yield what was judged and what was not, how long that took, what was found, and what it costs.
 
-    `seconds` is the duration of the run. A run that was cut off is reported in full, even without inputs.
+    `seconds` is the duration of the run; one that `is_past` is not to be continued. A run that was cut off is reported
+    in full, even without inputs.
     """
     stopped = _STOP_WORDS.get(summary.stopped_by, "") if summary.stopped_by else ""
     yield from _notes(summary, noun)
@@ -39,7 +42,7 @@ def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun:
         yield f"found {_labels(summary)}"
     yield from left_out_lines(summary)
     yield from coverage_lines(summary, noun)
-    if summary.not_tried and summary.stopped_by is None and not summary.fatal:
+    if summary.not_tried and summary.stopped_by is None and not summary.fatal and not is_past:
         yield "call limit reached: raise --max-calls, or continue with --reuse"
     if estimate.calls:
         least = "at least " if summary.pending else ""  # the frames of what is pending are counted by its result
