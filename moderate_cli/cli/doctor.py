@@ -33,7 +33,8 @@ def check_line(name: str, status: str, detail: str, hint: str | None, *, color: 
     """Return a line with the check's name, its outcome and what was found, and a second one that says what to do."""
     word = f"\x1b[{_COLORS[status]}m{status:<8}\x1b[0m" if color else f"{status:<8}"
     line = f"{word}{name:<13}{safe_text(detail)}\n"
-    return line + (f"{'':<21}{safe_text(hint)}\n" if hint and status == "failed" else "")
+    advice = (hint or "").splitlines() if status == "failed" else []
+    return line + "".join(f"{'':<21}{safe_text(each)}\n" for each in advice)
 
 
 class CheckFormat(StrEnum):

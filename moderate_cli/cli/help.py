@@ -79,7 +79,7 @@ def _find(name: str, pages: dict[str, Topic]) -> Topic:
     if wanted in pages:
         return pages[wanted]
     if wanted in {entry.name for entry in COMMANDS}:
-        hint = f"`moderate {wanted} --help` lists the options of that command"
+        hint = f"did you mean `moderate {wanted} --help`?"
     elif near := get_close_matches(wanted, pages, n=1):
         hint = f"did you mean {near[0]}?"
     else:

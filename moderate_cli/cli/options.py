@@ -127,7 +127,13 @@ _REPORTS = "Further reports"
 
 FormatChoice = Annotated[
     Format,
-    option(_OUTPUT_PANEL, "FORMAT", "auto: table on a terminal, jsonl in a pipe or file.", "-f", "--format"),
+    option(
+        _OUTPUT_PANEL,
+        "FORMAT",
+        "Format of the results; auto is a table on a terminal, jsonl in a pipe or file.",
+        "-f",
+        "--format",
+    ),
 ]
 OutputFile = Annotated[
     Path | None,
@@ -155,7 +161,7 @@ ProfileName = Annotated[
         "--profile",
         metavar="NAME",
         envvar=PROFILE_VARIABLE,
-        help="Settings profile; local uses the local engine and needs no account.",
+        help="Profile, or local, which needs no account: the local engine.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
@@ -170,16 +176,18 @@ ConfigFile = Annotated[
 ]
 
 
+_SOURCES = "Sources"
+
 SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE...]",
         help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/; - for stdin.",
         show_default=False,
+        rich_help_panel=_SOURCES,
     ),
 ]
 
-_SOURCES = "Sources"
 _IMAGES = "Images"
 _COST = "Reuse and cost"
 
@@ -298,6 +306,9 @@ describe(
     output=OutputFile,
     store=StoreFile,
     min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
+    show_clean=option(
+        _OUTPUT_PANEL, "SHOW_CLEAN", "Name clean images in a table too (as --min-level none).", "--show-clean"
+    ),
     raw=option(_OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
     quiet=option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet"),
     no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
