@@ -26,6 +26,7 @@ from moderate_cli.client import AsyncOptions, CallbackOptions, GreenClient, Subm
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
+from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine, ImageUrl, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
@@ -162,7 +163,7 @@ class ImageRun(Struct, frozen=True):
             return None
         if settings.min_level is not RiskLevel.NONE:
             return 0
-        return clean_wanted(chosen_formats(session.environment, spec.output))
+        return clean_wanted(chosen_formats(session.environment, spec.output), show_clean=settings.show_clean)
 
     @property
     def read_once(self) -> list[str]:
@@ -230,6 +231,7 @@ class ImageRun(Struct, frozen=True):
             gate_options = replace(gate_options, allow_empty=True)
         run = session.run(gate_options, self.spec.output)
         run.sources = sources
+        run.names = frozenset(map(mask_address, self.names))
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))
         return run

@@ -41,7 +41,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
-from moderate_cli.models import Call
+from moderate_cli.models import Call, RiskLevel
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.settings import Settings, find_credentials, resolve
@@ -193,6 +193,10 @@ def open_session(
     settings = resolve(request.given, environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
+    if output.show_clean:
+        settings = replace(
+            settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
+        )
     tell_of_settings(settings, environment, quiet=output.quiet)
     with ExitStack() as stack:
         connection = None if dry_run else stack.enter_context(connect(settings, environment))

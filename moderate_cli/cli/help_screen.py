@@ -29,8 +29,7 @@ _PIECES = r"[^|/]+[|/]?"  # a term is broken between its choices
 _MAX_SHORT_TERM = 30  # columns
 _HANGING = " " * 6
 _GOES_ON = " \\\n    "
-YES_OR_NO = frozenset({"true", "false", "yes", "no", "on", "off"})
-"""Words that some programs take behind an option that has no value here."""
+_YES_OR_NO = frozenset({"true", "false", "yes", "no", "on", "off"})  # which some programs take behind an option
 
 
 class PlainCommand(TyperCommand):
@@ -38,10 +37,10 @@ class PlainCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line; raises UsageError where an option that takes no value is given one."""
-        if not ctx.resilient_parsing and any(word.isdecimal() or word.lower() in YES_OR_NO for word in args):
+        if not ctx.resilient_parsing and any(word.isdecimal() or word.lower() in _YES_OR_NO for word in args):
             from moderate_cli.cli.mistakes import check_flags
 
-            check_flags(args, self.params)
+            check_flags(args, self.params, _YES_OR_NO)
         try:
             return super().parse_args(ctx, args)
         except TyperException as error:

@@ -12,7 +12,6 @@ from typing import Any
 
 from typer.exceptions import TyperException
 
-from moderate_cli.cli.help_screen import YES_OR_NO
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import any_of, shortened, suggestion
 
@@ -120,8 +119,8 @@ def _is_source(word: str) -> bool:
     return not word.startswith("-") and (bool(_SOURCE.search(word)) or os.path.lexists(word))
 
 
-def check_flags(words: Sequence[str], parameters: Sequence[Any]) -> None:
-    """Refuse a value behind an option that takes none: it would be a source.
+def check_flags(words: Sequence[str], parameters: Sequence[Any], values: Collection[str]) -> None:
+    """Refuse a number, or one of some `values`, behind an option that takes none: it would be a source.
 
     Raises UsageError with what was meant.
     """
@@ -134,7 +133,7 @@ def check_flags(words: Sequence[str], parameters: Sequence[Any]) -> None:
     for flag, value in _pairs(words):
         option = flags.get(flag)
         is_number = value.isdecimal() and len(value) <= _MAX_DIGITS
-        if option is None or not (is_number or value.lower() in YES_OR_NO) or os.path.lexists(value):
+        if option is None or not (is_number or value.lower() in values) or os.path.lexists(value):
             continue
         raise UsageError(
             f"{flag} takes no value, and {value} is no file", hint=_without_value(option, flag, value, parameters)

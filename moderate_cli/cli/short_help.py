@@ -63,7 +63,7 @@ SHORT_HELP = {
     "doctor": ShortHelp(
         ("", "--region cn-shanghai", "-p local"),
         (
-            *("format", "color", "verbose", "profile", "config"),
+            *("format", "color", "verbose", "profile", "service"),
             *("region", "endpoint", "vpc", "timeout", "retries"),
         ),
     ),

@@ -56,8 +56,8 @@ def poll(
             warn_of_tasks(session)
         run.summary.awaited = True
         run.shares_tasks = not ids
-        run.noun = "pending task"
-        code = run.execute(ask_after(session, tasks, wait))
+        run.noun = "task"
+        code = run.execute(ask_after(session, tasks, wait, run.on_wait))
     raise typer.Exit(code)
 
 
