@@ -21,6 +21,7 @@ from moderate_cli.app.spec import WaitOptions
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.common.files import atomic_write
+from moderate_cli.common.text import with_hint
 from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask, TaskKind
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Executor
@@ -231,7 +232,9 @@ class _FrameSaver(Struct, frozen=True):
     def _save(self, client: GreenClient, address: str, path: Path) -> None:
         try:
             atomic_write(path, client.download(address))
-        except (ModerateError, OSError) as error:
+        except ModerateError as error:
+            self.session.recorder.echo(f"{path.name} was not saved: {with_hint(error)}")
+        except OSError as error:
             self.session.recorder.echo(f"{path.name} was not saved: {error}")
 
 

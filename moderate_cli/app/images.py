@@ -110,7 +110,7 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
             check_region(session.settings, question.operation)
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources)
+            return show_plan(session, run.spec.output, scan, sources, nothing=run.nothing_to_retry(session))
         return run.reported(session, sources).execute(scan)
 
 
@@ -220,6 +220,15 @@ class ImageRun(Struct, frozen=True):
             if recorder.failed_in(run, item.source):
                 yield item
 
+    def nothing_to_retry(self, session: Session) -> str | None:
+        """Return what to say where nothing is left of what failed before, and None where all is judged anyway."""
+        if not self.spec.reuse.retry_failed:
+            return None
+        run = session.recorder.last_run(self.subject)
+        if run is not None and session.recorder.failed_in(run):
+            return "what failed in the last run is no longer there"
+        return "nothing failed in the last run"
+
     def sender(self, session: Session, ask: Ask) -> Sender:
         """Return what sends images, as many as the options allow."""
         return Sender(clients=session.clients, ask=ask, budget=CallBudget(session.settings.max_calls))
@@ -230,6 +239,7 @@ class ImageRun(Struct, frozen=True):
         if self.spec.reuse.retry_failed:
             gate_options = replace(gate_options, allow_empty=True)
         run = session.run(gate_options, self.spec.output)
+        run.nothing = self.nothing_to_retry(session)
         run.sources = sources
         run.names = frozenset(map(mask_address, self.names))
         if self.can_be_counted:
@@ -386,8 +396,12 @@ def show_plan(
     sources: Sources | None = None,
     *,
     noun: str = "image",
+    nothing: str | None = None,
 ) -> ExitCode:
-    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
+    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent.
+
+    `nothing` is said where there is no input, which is then no error.
+    """
     environment = session.environment
     summary, estimate = RunSummary(), Estimate(session.settings.prices)
     with open_output(output.output, environment.stdout) as stream:
@@ -403,9 +417,9 @@ def show_plan(
     if sources is not None:
         summary.non_images, summary.ignored = sources.non_images, sources.ignored
     if not output.quiet:
-        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
+        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun, nothing)):
             echo(environment, line)
-    return summary.exit_code(allow_empty=False)
+    return summary.exit_code(allow_empty=nothing is not None)
 
 
 class Count:

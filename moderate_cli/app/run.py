@@ -119,9 +119,9 @@ class Run(Struct, kw_only=True):
 
     `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
-    `noun` is what the inputs are, `total` tells their number where it is known, and `names` are those that were named
-    one by one, or None where that makes no difference. SIGTERM is the usual end of what
-    `is_server`, and breaks off any other run.
+    `noun` is what the inputs are, `nothing` is said where there are none, `total` tells their number where it is known,
+    and `names` are those that were named one by one, or None where that makes no difference. SIGTERM is the usual end of
+    what `is_server`, and breaks off any other run.
     """
 
     environment: Environment
@@ -137,6 +137,7 @@ class Run(Struct, kw_only=True):
     untold: Iterable[Outcome] = ()
     noun: str = "image"
     is_server: bool = False
+    nothing: str | None = None
     names: Container[str] | None = None
     summary: RunSummary = field(default_factory=RunSummary)
     worst: Worst = field(default_factory=lambda: Worst())
@@ -296,7 +297,10 @@ class Run(Struct, kw_only=True):
         if not self.output.quiet:
             notes = [*self.gate.notes(complete=self._is_complete), *unmatched(self.sources)]
             told = reports.main is Format.TABLE and reports.to_terminal and self.environment.stderr.isatty()
-            for line in (*notes, *summary_lines(self.summary, self.estimate, seconds, self.noun, is_told=told)):
+            for line in (
+                *notes,
+                *summary_lines(self.summary, self.estimate, seconds, self.noun, self.nothing, is_told=told),
+            ):
                 self._say(line)
         failing = self.summary.failing
         if failing:

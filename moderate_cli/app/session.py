@@ -255,20 +255,21 @@ class Connection(Struct, frozen=True):
 
 
 @contextmanager
-def connect(settings: Settings, environment: Environment) -> Iterator[Connection]:
-    """Yield the clients that settings call for.
+def connect(
+    settings: Settings, environment: Environment, source: CredentialSource | None = None
+) -> Iterator[Connection]:
+    """Yield the clients that settings call for; their credentials are those of a source, if it is given.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
     """
     with ExitStack() as stack:
-        endpoint: str | None
+        endpoint = settings.endpoint
         if settings.local:
             source, endpoint = stack.enter_context(_local_service())
-        else:
+        elif source is None:
             choice = settings.credentials
             source = find_credentials(environment, choice.source, choice.profile)
-            endpoint = settings.endpoint
         stop = Stop()
         limits = RateLimits(sleep=stop.sleep, check=stop.check)
 

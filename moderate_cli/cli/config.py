@@ -11,14 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from moderate_cli.app.stores import store_state
+from moderate_cli.cli.flatten import with_default
 from moderate_cli.cli.help_screen import PlainCommand, PlainGroup
-from moderate_cli.cli.options import (
-    ConfigFile,
-    PolicyFrom,
-    ProfileName,
-    given_settings,
-    with_default,
-)
+from moderate_cli.cli.options import ConfigFile, PolicyFrom, ProfileName, given_settings
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError, UsageError
 from moderate_cli.common.text import echo, safe_json, safe_text, with_hint

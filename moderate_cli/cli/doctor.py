@@ -12,10 +12,12 @@ import typer
 from moderate_cli.app.session import connect, show_log
 from moderate_cli.app.spec import ServiceOptions
 from moderate_cli.app.stores import store_state
+from moderate_cli.cli.flatten import ColorChoice
 from moderate_cli.cli.options import (
     PolicyFrom,
     given_settings,
 )
+from moderate_cli.client import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.diagnose import Check, run_diagnostics
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
@@ -51,9 +53,7 @@ def doctor(
     format: Annotated[  # noqa: A002 - the option's name
         CheckFormat, typer.Option("-f", "--format", help="Text (one line per check) or JSON.")
     ] = CheckFormat.TABLE,
-    color: Annotated[
-        Color, typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured.")
-    ] = Color.AUTO,
+    color: ColorChoice = Color.AUTO,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log each call to stderr.")] = 0,
 ) -> None:
     """Check credentials, network, clock, signature and permission."""
@@ -78,20 +78,25 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
     yield from _check_files(settings)
     yield _check_store((settings.store or default_path()).absolute())
-    if settings.local:
-        yield Check("credentials", "ok", "the local engine's own")
-    else:
-        try:
-            choice = settings.credentials
-            source = find_credentials(environment, choice.source, choice.profile)
-            source.current()
-        except ModerateError as error:
-            yield Check("credentials", "failed", error.message, error.hint)
-            return
-        yield Check("credentials", "ok", source.origin)
-    with connect(settings, environment) as connection:
+    credentials, source = _check_credentials(settings, environment)
+    yield credentials
+    with connect(settings, environment, source) as connection:
         for client in connection.clients:
-            yield from run_diagnostics(client, internal=settings.vpc)
+            yield from run_diagnostics(client, internal=settings.vpc, has_credentials=credentials.status == "ok")
+
+
+def _check_credentials(settings: Settings, environment: Environment) -> tuple[Check, CredentialSource]:
+    """Return whether there are credentials, and their source: what needs none is checked without them too."""
+    source: CredentialSource = FixedCredentials(Credentials("none", "none"), "nowhere")
+    if settings.local:
+        return Check("credentials", "ok", "the local engine's own"), source
+    try:
+        choice = settings.credentials
+        source = find_credentials(environment, choice.source, choice.profile)
+        source.current()
+    except ModerateError as error:
+        return Check("credentials", "failed", error.message, error.hint), source
+    return Check("credentials", "ok", source.origin), source
 
 
 def _check_files(settings: Settings) -> Iterator[Check]:

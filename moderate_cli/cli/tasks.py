@@ -56,7 +56,7 @@ def poll(
             warn_of_tasks(session)
         run.summary.awaited = True
         run.shares_tasks = not ids
-        run.noun = "task"
+        run.noun, run.nothing = "task", "no pending task found"
         code = run.execute(ask_after(session, tasks, wait, run.on_wait))
     raise typer.Exit(code)
 
@@ -134,6 +134,6 @@ def async_submit(
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:
-            raise typer.Exit(show_plan(session, spec.output, scan, found))
+            raise typer.Exit(show_plan(session, spec.output, scan, found, nothing=run.nothing_to_retry(session)))
         code = run_submission(session, run.reported(session, found), scan, wait)
     raise typer.Exit(code)

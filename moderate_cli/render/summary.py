@@ -21,22 +21,27 @@ _STOP_WORDS = {
 _MAX_LABELS = 10
 _MAX_IDS = 3
 _MAX_NOTES = 10
-_OPEN = {"task": "pending task"}  # what there is none of
 _MANY = 10  # inputs; the rate of fewer means little
 
 
 def summary_lines(
-    summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image", *, is_told: bool = False
+    summary: RunSummary,
+    estimate: Estimate,
+    seconds: float,
+    noun: str = "image",
+    nothing: str | None = None,
+    *,
+    is_told: bool = False,
 ) -> Iterator[str]:
     """Yield what was judged and what was not, how long that took, what was found, and what it costs.
 
     `seconds` is the duration of the run. A run that was cut off is reported in full, even without inputs. With
-    `is_told` a table has told the counts by level and by label.
+    `is_told` a table has told the counts by level and by label. `nothing` is said where there is no input.
     """
     stopped = _STOP_WORDS.get(summary.stopped_by, "") if summary.stopped_by else ""
     yield from _notes(summary, noun)
     if not summary.inputs and not summary.is_cut_off:
-        yield f"no {_OPEN.get(noun, noun)} found{_left_out(summary)}"
+        yield f"{nothing or f'no {noun} found'}{_left_out(summary)}"
         yield from left_out_lines(summary)
         return
     engine = ", by the local engine (no cloud verdict)" if summary.local else ""
@@ -54,11 +59,13 @@ def summary_lines(
         yield f"{least}{counted(estimate.calls, 'billed call')}: {estimate.in_words()}"
 
 
-def plan_lines(summary: RunSummary, estimate: Estimate, noun: str = "image") -> Iterator[str]:
+def plan_lines(
+    summary: RunSummary, estimate: Estimate, noun: str = "image", nothing: str | None = None
+) -> Iterator[str]:
     """Yield what a run would send, what that costs at most, and what it would not send."""
     yield from _notes(summary, noun)
     if not summary.inputs:
-        yield f"no {noun} found{_left_out(summary)}"
+        yield f"{nothing or f'no {noun} found'}{_left_out(summary)}"
         return
     others = {
         "duplicate": summary.duplicates,
