@@ -21,10 +21,10 @@ from moderate_cli.client import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.diagnose import Check, run_diagnostics
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.render.json import dump
 from moderate_cli.settings import Settings, find_credentials, resolve
-from moderate_cli.settings.notices import words_about
+from moderate_cli.settings.notices import unknown_services, words_about
 from moderate_cli.store import default_path
 
 # Plain escape codes, because Rich would take longer than most checks.
@@ -60,6 +60,8 @@ def doctor(
     environment = ctx.obj
     show_log(verbose, environment.stderr)
     settings = resolve(given_settings(ctx), environment)
+    for line in unknown_services(settings.services):
+        echo(environment, line)
     use_color = environment.wants_color(color, environment.stdout)
     checks = []
     for check in _checks(settings, environment):

@@ -30,7 +30,8 @@ class Check(Struct, frozen=True):
 def run_diagnostics(client: GreenClient, *, internal: bool = False, has_credentials: bool = True) -> Iterator[Check]:
     """Check name, connection, clock, signature, permission and the connection to OSS, in this order.
 
-    Without credentials the last three are skipped. The signed call is DescribeUploadToken, which is free as far as documented. Raises nothing: an error is a failure.
+    Without credentials the last three are skipped. The signed call is DescribeUploadToken, which is free as far as
+    documented. Raises nothing: an error is a failure.
     """
     yield _check_dns(client)
     connection, skew = _check_connection(client)

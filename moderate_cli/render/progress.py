@@ -85,7 +85,7 @@ class SharedStream(io.TextIOBase):
 
 @contextmanager
 def progress(
-    environment: Environment, *, wanted: bool, total: Total, noun: str, color: str = "auto"
+    environment: Environment, *, wanted: bool, total: Total, noun: str = "image", color: str = "auto"
 ) -> Iterator[Progress]:
     """Show the progress of a run until the end of the `with` block, and erase it then.
 

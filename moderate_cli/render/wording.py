@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -458,10 +459,9 @@ class SuppressionFilter:
 
 
 def _summed_up(labels: Sequence[Label]) -> Iterator[Label]:
-    """Yield a label for those of each part that are suppressed, with their names."""
-    for where in dict.fromkeys(label.where for label in labels):
-        names = dict.fromkeys(label.label for label in labels if label.where == where)
-        yield Label(SUPPRESSED_WORD, None, ", ".join(names), RiskLevel.NONE, where=where)
+    """Yield a label for those of each part that are suppressed, with their number."""
+    for where, number in Counter(label.where for label in labels).items():
+        yield Label(SUPPRESSED_WORD, None, counted(number, "finding"), RiskLevel.NONE, where=where)
 
 
 def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:
