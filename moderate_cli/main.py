@@ -20,11 +20,11 @@ from moderate_cli.common.errors import ExitCode, ModerateError
 
 _HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
 
-_WELCOME = f"""\
-{_HELP}
+_WELCOME = """\
+moderate judges images and posts. To begin, type one of
 
-  moderate sync PATH -p local   judge an image or a folder, without an account
-  moderate doctor               check that your account works
+  moderate sync PATH -p local   judge without an account
+  moderate doctor               check your account
   moderate --help               list all commands
 """
 

@@ -329,7 +329,7 @@ class Run(Struct, kw_only=True):
 
 
 class Worst(Struct):
-    """The first of the worst inputs that fail the gate: its name, a finding of it, and whether `allow` knows it."""
+    """The worst input that fails the gate, by its name: a finding of it, and whether `allow` can name it."""
 
     source: str = ""
     label: str = ""
@@ -341,7 +341,7 @@ class Worst(Struct):
         if not isinstance(outcome, Judged):
             return
         level = counted_level(outcome.verdict, suppressions)
-        if not policy.fails(level) or level.rank <= self.level.rank:
+        if not policy.fails(level) or (-level.rank, outcome.item.source) >= (-self.level.rank, self.source):
             return
         found = (
             each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)

@@ -121,7 +121,7 @@ def wait_line(ids: Sequence[str], profile: str | None) -> str:
     """Return what is waited for, how to leave, and how to collect the results later."""
     named = ids if len(ids) <= _MAX_IDS else ()
     command = ["moderate", "poll", *named, *(["-p", profile] if profile else [])]
-    return f"waiting for {counted(len(ids), 'task')}; Ctrl-C leaves, and later: {shlex.join(command)}"
+    return f"waiting for {counted(len(ids), 'task')}; Ctrl-C leaves, `{shlex.join(command)}` collects later"
 
 
 def _labels(summary: RunSummary) -> str:
