@@ -532,7 +532,7 @@ def test_clean_images_are_listed_where_they_were_named_or_asked_for(moderate: Ca
         assert all(f"00000{number}.jpg" in shown for number in range(5))
         assert "--show-clean" not in shown
     assert "--show-clean" not in moderate("sync", named, "-f", "table", *LOCAL).stdout
-    assert "none        5" in moderate("sync", folder, "-f", "table", *LOCAL).stdout
+    assert "none         5" in moderate("sync", folder, "-f", "table", *LOCAL).stdout
 
 
 def test_show_clean_takes_back_a_level_of_a_settings_file(moderate: Callable, folder: Path, tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def test_a_frame_that_cannot_be_fetched_names_its_host(moderate: Callable, tmp_p
         served.replies["GET"] = Answer(403, b"")
         for address, said in (
             (f"{served.server.endpoint}/x.jpg", "127.0.0.1 answers with HTTP 403"),
-            ("http://127.0.0.9:9/x.jpg", "no connection to 127.0.0.9"),
+            ("http://localhost:9/x.jpg", "no connection to localhost"),
         ):
             served.replies["DescribeImageModerationResult"] = judged(address)
             done = moderate("poll", "R-1", "--kind", "image", "--save-frames", folder, variables=served.variables)
