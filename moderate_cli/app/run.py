@@ -22,7 +22,6 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
 from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
-from moderate_cli.gate.suppressions import ANY_LABEL
 from moderate_cli.models import (
     Failed,
     Item,
@@ -312,9 +311,12 @@ class Run(Struct, kw_only=True):
     def _next_command(self) -> list[str]:
         """Return what accepts the worst finding, or finds all where that cannot be done by a name."""
         if self.worst.is_allowable:
+            from moderate_cli.gate.suppressions import ANY_LABEL  # loads PyYAML
+
+            label = ANY_LABEL if self.worst.label == UNLABELLED else self.worst.label
             file = self.gate_options.suppressions
             more = ["--suppressions", str(file)] if file else []
-            return ["allow", self.worst.source, "--label", self.worst.label, "--reason", "TEXT", *more]
+            return ["allow", self.worst.source, "--label", label, "--reason", "TEXT", *more]
         levels = [level.value for level in reversed(RiskLevel) if self.summary.policy.fails(level)]
         more = ["--store", str(self.output.store)] if self.output.store else []
         return ["history", "--risk", ",".join(levels), "--since", "1h", *more]
@@ -346,9 +348,7 @@ class Worst(Struct):
         found = (
             each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)
         )
-        label = next(found, UNLABELLED)
-        self.source, self.level = outcome.item.source, level
-        self.label = ANY_LABEL if label == UNLABELLED else label
+        self.source, self.level, self.label = outcome.item.source, level, next(found, UNLABELLED)
         is_post = _post(outcome) is not None
         self.is_allowable = not is_post and ("://" in self.source or Path(self.source).is_file())
 

@@ -80,7 +80,7 @@ MaxFrames = Annotated[
     typer.Option(
         metavar="N",
         envvar="MODERATE_MAX_FRAMES",
-        help="Judge at most N frames (1 to 100), each billed; 10 with --interval alone.",
+        help="At most N frames (1 to 100), each billed; 10 with --interval alone.",
         rich_help_panel=_TASKS,
     ),
 ]
