@@ -119,8 +119,8 @@ class Run(Struct, kw_only=True):
     `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
     `noun` is what the inputs are, `nothing` is said where there are none, `total` tells their number where it is known,
-    and `names` are those that were named one by one, or None where that makes no difference. SIGTERM is the usual end of
-    what `is_server`, and breaks off any other run.
+    and `names` are those that were named one by one, or None where that makes no difference. SIGTERM is the usual end
+    of what `is_server`, and breaks off any other run.
     """
 
     environment: Environment

@@ -52,6 +52,10 @@ SHORT_HELP = {
             *("title", "text", "image", "comment", "dry_run"),
         ),
     ),
+    "listen": ShortHelp(
+        ("--uid UID --port 8080", "--uid UID --once 10 --fail-on high", "--uid UID --verify callback.txt"),
+        ("fail_on", "format", "output", "uid", "seed", "host", "port", "path", "once", "verify_file"),
+    ),
     "history": ShortHelp(
         ("--risk high --since 7d", "--label '!=nonLabel' -f csv -o found.csv", "--source '*/a.png'"),
         ("format", *_PAST, "label", "risk", "source", "feedback", "limit"),
