@@ -167,13 +167,18 @@ def notes(outcome: Outcome) -> tuple[str, ...]:
     return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
 
 
-def is_clean(outcome: Outcome) -> bool:
-    """Return whether an input is clean: judged in full, readable, without risk, labels, notes or a decision."""
+def found_nothing(outcome: Outcome) -> bool:
+    """Return whether an input was judged in full, without risk, labels or a decision, whatever its notes say."""
     if not isinstance(outcome, Judged) or outcome.decision is not None:
         return False
     verdict = outcome.verdict
     is_whole = verdict.complete and not verdict.coverage
-    return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels and not notes(outcome)
+    return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels
+
+
+def is_clean(outcome: Outcome) -> bool:
+    """Return whether an input is clean: nothing was found, and there are no notes."""
+    return found_nothing(outcome) and not notes(outcome)
 
 
 Status = Literal["judged", "skipped", "failed", "pending"]
@@ -332,13 +337,17 @@ class RunSummary(Struct):
         return sum(count for found, count in self.levels.items() if found.rank >= level.rank)
 
     @property
+    def failing(self) -> int:
+        """The number of inputs at or above the level of the gate."""
+        return 0 if self.policy.fail_on is None else self.at_or_above(self.policy.fail_on)
+
+    @property
     def is_cut_off(self) -> bool:
         """Whether the run ended before it reached all inputs."""
         return self.stopped_by is not None or self.fatal or self.not_tried > 0
 
     def exit_code(self, *, allow_empty: bool) -> ExitCode:
         """Return the exit code of the run; if several apply, the first in the order below."""
-        fail_on = self.policy.fail_on
         if self.stopped_by is not None:
             return self.stopped_by
         if self.bugs:
@@ -349,7 +358,7 @@ class RunSummary(Struct):
             return ExitCode.INCOMPLETE
         if self.pending and self.awaited:
             return ExitCode.PENDING
-        if fail_on is not None and self.at_or_above(fail_on):
+        if self.failing:
             return ExitCode.FOUND
         if not self.inputs and not allow_empty:
             return ExitCode.NO_INPUT

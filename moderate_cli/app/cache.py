@@ -127,8 +127,8 @@ class RunRecorder:
         """Return the number of the last run of the same command on the same subject."""
         return self.attempt(lambda store: store.last_run(self._command, subject, before=self.run))
 
-    def failed_in(self, run: int, source: str) -> bool:
-        """Tell whether an input failed in a run."""
+    def failed_in(self, run: int, source: str | None = None) -> bool:
+        """Tell whether an input failed in a run, or with None any."""
         return bool(self.attempt(lambda store: store.failed_in(run, source)))
 
     def submit(

@@ -129,6 +129,7 @@ class OutputOptions(Struct, frozen=True):
     output: Path | None = None
     store: Path | None = None
     min_level: str | None = None
+    show_clean: bool = False
     raw: bool = False
     quiet: bool = False
     no_progress: bool = False

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, TextIO
 
 import typer
 from msgspec import Struct
@@ -17,12 +17,11 @@ from moderate_cli.app.run import Reports, open_reports
 from moderate_cli.app.signals import interruptible
 from moderate_cli.app.spec import GateOptions, OutputOptions
 from moderate_cli.catalog.prices import Estimate
+from moderate_cli.cli.flatten import ColorChoice, Debug
 from moderate_cli.cli.options import (
     AllowEmpty,
-    ColorChoice,
     CsvBom,
     CsvFile,
-    Debug,
     FormatChoice,
     HtmlFile,
     JsonFile,
@@ -40,7 +39,7 @@ from moderate_cli.common.text import echo
 from moderate_cli.models import Judged, Pending, RiskLevel
 from moderate_cli.records.result_files import EarlierResult, ResultFile
 from moderate_cli.records.summaries import read_policy, read_summary
-from moderate_cli.render import Format
+from moderate_cli.render import Format, Renderer, renderer
 from moderate_cli.render.summary import summary_lines
 from moderate_cli.results import GatePolicy, RunSummary, counted_level
 from moderate_cli.settings import SETTINGS
@@ -270,7 +269,20 @@ def _convert(
 ) -> RunSummary:
     """Show all results, in their order, and return the summary of all runs."""
     summary = RunSummary(policy=policy)
-    with open_reports(environment, policy, gate, outputs) as reports:
+
+    def make(choice: Format, stream: TextIO) -> Renderer:
+        return renderer(
+            choice,
+            stream,
+            environment,
+            color=outputs.color,
+            raw=outputs.raw,
+            policy=policy,
+            show_suppressed=gate.show_suppressed,
+            csv_bom=outputs.csv_bom,
+        )
+
+    with open_reports(environment, outputs, make) as reports:
         with interruptible(summary):
             for run in runs:
                 counted = RunSummary(policy=policy)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.options import with_default
+from moderate_cli.cli.flatten import with_default
 from moderate_cli.common.text import echo
 from moderate_cli.models import Decision, Outcome
 from moderate_cli.results import Suppression, all_labels, verdict_of

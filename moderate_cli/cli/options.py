@@ -19,9 +19,16 @@ from moderate_cli.app.spec import (
     SourceOptions,
     WaitOptions,
 )
-from moderate_cli.cli.flatten import FormerName, describe
+from moderate_cli.cli.flatten import (
+    OUTPUT_PANEL,
+    ColorChoice,
+    Debug,
+    FormerName,
+    describe,
+    option,
+    with_default,
+)
 from moderate_cli.cli.help_screen import PlainCommand
-from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
 from moderate_cli.common.text import echo
@@ -83,16 +90,6 @@ def setting_option(name: str, *flags: str, panel: str, metavar: str | None = Non
     )
 
 
-def option(panel: str, variable: str, text: str, *flags: str, **more: Any) -> Any:
-    """Return an option that is no setting, with its panel in `--help`, its environment variable, and its help."""
-    return typer.Option(*flags, envvar=f"MODERATE_{variable}", help=text, rich_help_panel=panel, **more)
-
-
-def with_default(text: str, default: str) -> str:
-    """Return a help text with a default in words, which Typer would put in parentheses."""
-    return f"{text} [default: {default}]"
-
-
 def _metavar(kind: SettingType, name: str | None) -> str | None:
     if kind.choices:
         return f"[{'|'.join(kind.choices)}]"
@@ -121,24 +118,27 @@ def request_of(ctx: typer.Context) -> Request:
     return Request(str(ctx.info_name), ctx.obj, given_settings(ctx))
 
 
-_OUTPUT_PANEL = "Output"
 _REPORTS = "Further reports"
 
 
 FormatChoice = Annotated[
     Format,
-    option(_OUTPUT_PANEL, "FORMAT", "auto: table on a terminal, jsonl in a pipe or file.", "-f", "--format"),
+    option(
+        OUTPUT_PANEL,
+        "FORMAT",
+        "Format of the results; auto is a table on a terminal, jsonl in a pipe or file.",
+        "-f",
+        "--format",
+    ),
 ]
 OutputFile = Annotated[
     Path | None,
-    option(_OUTPUT_PANEL, "OUTPUT", "Write to FILE (atomically).", "-o", "--output", metavar="FILE"),
+    option(OUTPUT_PANEL, "OUTPUT", "Write to FILE (atomically).", "-o", "--output", metavar="FILE"),
 ]
 StoreFile = Annotated[
     Path | None,
-    setting_option("store", panel=_OUTPUT_PANEL, metavar="FILE"),
+    setting_option("store", panel=OUTPUT_PANEL, metavar="FILE"),
 ]
-ColorChoice = Annotated[Color, option(_OUTPUT_PANEL, "COLOR", "Colour output; NO_COLOR is honoured.")]
-Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Print the traceback of an error.", "--debug")]
 
 
 def _report(name: str) -> Any:
@@ -146,8 +146,8 @@ def _report(name: str) -> Any:
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
 
 
-Quiet = Annotated[bool, option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet")]
-CsvBom = Annotated[bool, option(_OUTPUT_PANEL, "CSV_BOM", "Begin CSV with a byte order mark, for Excel.", "--csv-bom")]
+Quiet = Annotated[bool, option(OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet")]
+CsvBom = Annotated[bool, option(OUTPUT_PANEL, "CSV_BOM", "Begin CSV with a byte order mark, for Excel.", "--csv-bom")]
 CsvFile = Annotated[Path | None, _report("csv")]
 HtmlFile = Annotated[Path | None, _report("html")]
 JsonFile = Annotated[Path | None, _report("json")]
@@ -166,7 +166,7 @@ ProfileName = Annotated[
         "--profile",
         metavar="NAME",
         envvar=PROFILE_VARIABLE,
-        help="Settings profile; local uses the local engine and needs no account.",
+        help="Profile, or local, which needs no account: the local engine.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
@@ -181,16 +181,18 @@ ConfigFile = Annotated[
 ]
 
 
+_SOURCES = "Sources"
+
 SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE...]",
         help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/; - for stdin.",
         show_default=False,
+        rich_help_panel=_SOURCES,
     ),
 ]
 
-_SOURCES = "Sources"
 _IMAGES = "Images"
 _COST = "Reuse and cost"
 
@@ -316,12 +318,15 @@ describe(
     format=FormatChoice,
     output=OutputFile,
     store=StoreFile,
-    min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
-    raw=option(_OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
+    min_level=setting_option("min_level", panel=OUTPUT_PANEL),
+    show_clean=option(
+        OUTPUT_PANEL, "SHOW_CLEAN", "Name clean images in a table too (as --min-level none).", "--show-clean"
+    ),
+    raw=option(OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
     quiet=Quiet,
-    no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
+    no_progress=option(OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
     verbose=option(
-        _OUTPUT_PANEL,
+        OUTPUT_PANEL,
         "VERBOSE",
         "Log each call to stderr; twice for debug logging.",
         "-v",

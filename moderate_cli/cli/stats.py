@@ -169,7 +169,7 @@ def stats(
         typer.Option(
             "-f",
             "--format",
-            help="auto: table on a terminal, jsonl in a pipe or file.",
+            help="Format; auto is a table on a terminal, jsonl in a pipe or file.",
             rich_help_panel="Output",
         ),
     ] = StatsFormat.AUTO,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -49,6 +50,9 @@ from moderate_cli.results import (
 
 EXEMPT_WORD = "exempt"
 """The word for an image in a library of exemptions."""
+
+SUPPRESSED_WORD = "suppressed"
+"""The word for findings that do not count and are not shown."""
 
 _FRAME = "$.frames["  # the start of a label's path that was found in one frame only
 _MAX_FRAMES = 10  # whose numbers are shown
@@ -400,10 +404,14 @@ def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]
 
 
 class SuppressionFilter:
-    """Removes or marks suppressed findings, and counts those that it removes."""
+    """Removes or marks suppressed findings, and counts those that it removes.
 
-    def __init__(self, *, shown: bool) -> None:
+    With `summed_up` one label that says so is in the place of those that are removed from a part of an input.
+    """
+
+    def __init__(self, *, shown: bool, summed_up: bool = False) -> None:
         self._shown = shown
+        self._summed_up = summed_up
         self._left_out = 0
 
     def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
@@ -444,8 +452,17 @@ class SuppressionFilter:
         return replace(part, labels=self._labels(part.labels, suppressions), risk_level=level)
 
     def _labels(self, labels: Sequence[Label], suppressions: Sequence[Suppression]) -> tuple[Label, ...]:
-        found = ((label, suppression_for(label, suppressions)) for label in labels)
-        return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
+        found = [(label, suppression_for(label, suppressions)) for label in labels]
+        kept = [_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry]
+        if self._summed_up and not self._shown:
+            kept += _summed_up([label for label, entry in found if entry])
+        return tuple(kept)
+
+
+def _summed_up(labels: Sequence[Label]) -> Iterator[Label]:
+    """Yield a label for those of each part that are suppressed, with their number."""
+    for where, number in Counter(label.where for label in labels).items():
+        yield Label(SUPPRESSED_WORD, None, counted(number, "finding"), RiskLevel.NONE, where=where)
 
 
 def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:

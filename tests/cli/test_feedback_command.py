@@ -84,7 +84,7 @@ def test_what_was_missed_suppresses_nothing(moderate: Callable, store: Path) -> 
     [
         (["R-of-nothing", "missed"], "the store has no result with the request id R-of-nothing (`moderate history"),
         (["R\x1b", "missed"], r"the store has no result with the request id R\x1b ("),
-        (["R-photos/gun.png", "wrong"], "Invalid value for 'VERDICT': 'wrong' is not one of"),
+        (["R-photos/gun.png", "wrong"], "VERDICT must be false-positive or missed, not 'wrong'"),
         (["R-photos/gun.png"], "Missing argument"),
     ],
 )
