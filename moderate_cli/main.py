@@ -20,6 +20,14 @@ from moderate_cli.common.errors import ExitCode, ModerateError
 
 _HELP = "Judge images and posts with Alibaba Cloud Content Moderation."
 
+_WELCOME = """\
+moderate judges images and posts. To begin, type one of
+
+  moderate sync PATH -p local   judge without an account
+  moderate doctor               check your account
+  moderate --help               list all commands
+"""
+
 app = typer.Typer(
     cls=LazyGroup,
     help=_HELP,
@@ -39,7 +47,7 @@ def _root(
         ctx.obj.stdout.write(f"moderate {__version__}\n")
         raise typer.Exit(ExitCode.OK)
     if ctx.invoked_subcommand is None:
-        ctx.obj.stderr.write(ctx.get_help() + "\n")
+        ctx.obj.stderr.write(_WELCOME)
         raise typer.Exit(ExitCode.USAGE)
 
 
@@ -71,7 +79,7 @@ def _open_closed_streams() -> None:
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:
-    """Run one command line and return its exit code; every error becomes one line on stderr here."""
+    """Run one command line and return its exit code; here each error becomes a line on stderr, or a few with advice."""
     try:
         command = typer.main.get_command(app)
         code = command.main(list(arguments), prog_name="moderate", standalone_mode=False, obj=environment)
@@ -86,17 +94,18 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
 
 
 def _explain(error: BaseException, environment: Environment) -> ExitCode:
-    """Say in one line what ended the run, and return its code."""
+    """Say what ended the run, and return its code."""
     match error:
         case ModerateError():
-            from moderate_cli.common.text import with_hint
+            from moderate_cli.common.text import error_lines
 
-            _say(with_hint(error), environment)
+            for line in error_lines(error):
+                _say(line, environment)
             return ExitCode(error.exit_code)
         case TyperException():
-            context = getattr(error, "ctx", None)
-            path = context.command_path if context else "moderate"
-            _say(f"{' '.join(error.format_message().split()).rstrip('.')} (see {path} --help)", environment)
+            from moderate_cli.cli.mistakes import parse_error
+
+            _say(parse_error(error), environment)
             return ExitCode.USAGE
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED

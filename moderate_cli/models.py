@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +32,7 @@ class RiskLevel(StrEnum):
     @property
     def rank(self) -> int:
         """Position in ascending order, from 0 (`none`) to 3 (`high`), for comparisons."""
-        return list(RiskLevel).index(self)
+        return _RANKS[self]
 
     @classmethod
     def parse(cls, word: str) -> RiskLevel | None:
@@ -41,6 +42,9 @@ class RiskLevel(StrEnum):
             return cls.NONE if known == "safe" else cls(known)
         except ValueError:
             return None
+
+
+_RANKS = {level: rank for rank, level in enumerate(RiskLevel)}  # asked for many times for each input
 
 
 def highest(levels: Iterable[RiskLevel | None]) -> RiskLevel | None:
@@ -82,6 +86,10 @@ class ImageUrl(Struct, frozen=True):
     url: str
 
 
+_OSS = "oss://"
+_OSS_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
+
+
 class OssObject(Struct, frozen=True):
     """An image in an OSS bucket that the service can read; `etag` changes with its content."""
 
@@ -89,6 +97,15 @@ class OssObject(Struct, frozen=True):
     key: str
     region: str | None = None
     etag: str | None = None
+
+    @classmethod
+    def named(cls, source: str) -> OssObject | None:
+        """Return the object, or the prefix of objects, that a source `oss://BUCKET/KEY?region=ID` names, or None."""
+        if source[: len(_OSS)].lower() != _OSS:
+            return None
+        found = _OSS_REGION.search(source)
+        bucket, _, key = source[len(_OSS) : found.start() if found else None].partition("/")
+        return cls(bucket, key, found[1] if found else None)
 
 
 PartKind = Literal["frames", "pages", "slices", "parts", "services"]
@@ -308,8 +325,19 @@ class Known(Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
+class Decision(Struct, frozen=True):
+    """What a person said of a verdict: a word, who and when (Unix seconds) if known, and maybe a note."""
+
+    value: str
+    by: str | None
+    at: float | None
+    note: str | None
+
+
 class Outcome(Known, frozen=True, kw_only=True):
-    """What became of one item: one of the kinds below."""
+    """What became of one item, one of the kinds below, and the newest `decision` of a person about it."""
+
+    decision: Decision | None = None
 
 
 class Judged(Outcome, frozen=True, kw_only=True):

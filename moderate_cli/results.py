@@ -38,6 +38,12 @@ class Suppression(Struct, frozen=True):
     source: str
     expires: str | None = None
 
+    @property
+    def file(self) -> str:
+        """The file of the entry, or all of a source that is not FILE:LINE."""
+        file, _, line = self.source.rpartition(":")
+        return file if file and line.isdecimal() else self.source
+
     def covers(self, label: Label) -> bool:
         """Return whether this suppresses a finding; if either has no service, only the label is compared."""
         return self.label == label.label and (None in (self.service, label.service) or self.service == label.service)
@@ -144,7 +150,8 @@ def _finding(group: list[Label], verdict: Verdict) -> Finding:
     return Finding(label, level, frames, tuple(each.service for each in group if each.service))
 
 
-_REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+REPEATED = "sent again after its answer was lost, and maybe billed twice; the console's detection results tell"
+"""The note on an input whose call was repeated."""
 
 
 def verdict_of(outcome: Outcome) -> Verdict | None:
@@ -155,18 +162,23 @@ def verdict_of(outcome: Outcome) -> Verdict | None:
 def notes(outcome: Outcome) -> tuple[str, ...]:
     """Return the remarks about an input, its submission and its answer, without duplicates."""
     verdict = verdict_of(outcome)
-    repeated = (_REPEATED,) if outcome.call.repeated else ()
+    repeated = (REPEATED,) if outcome.call.repeated else ()
     # One that was reused brings those about its image along.
     return tuple(dict.fromkeys(outcome.notes + repeated + (verdict.notes if verdict else ())))
 
 
-def is_clean(outcome: Outcome) -> bool:
-    """Return whether an input is clean: judged in full, readable, without risk, labels or notes."""
-    if not isinstance(outcome, Judged):
+def found_nothing(outcome: Outcome) -> bool:
+    """Return whether an input was judged in full, without risk, labels or a decision, whatever its notes say."""
+    if not isinstance(outcome, Judged) or outcome.decision is not None:
         return False
     verdict = outcome.verdict
     is_whole = verdict.complete and not verdict.coverage
-    return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels and not notes(outcome)
+    return is_whole and verdict.gate_level is RiskLevel.NONE and not verdict.labels
+
+
+def is_clean(outcome: Outcome) -> bool:
+    """Return whether an input is clean: nothing was found, and there are no notes."""
+    return found_nothing(outcome) and not notes(outcome)
 
 
 Status = Literal["judged", "skipped", "failed", "pending"]
@@ -201,10 +213,14 @@ class Looked(Struct):
 
     def add(self, part: Coverage) -> None:
         """Add one input."""
-        self.inputs += 1
-        self.judged += part.judged
-        self.total = None if part.total is None or self.total is None else self.total + part.total
-        self.unanswered += part.unanswered
+        self.include(Looked(1, part.judged, part.total, part.unanswered))
+
+    def include(self, other: Looked) -> None:
+        """Add the inputs of another count."""
+        self.inputs += other.inputs
+        self.judged += other.judged
+        self.total = None if other.total is None or self.total is None else self.total + other.total
+        self.unanswered += other.unanswered
 
 
 class RunSummary(Struct):
@@ -297,6 +313,20 @@ class RunSummary(Struct):
         self.labels.update(dict.fromkeys(counted, 1))
         self.local |= verdict.engine == "local"
 
+    def include(self, other: RunSummary) -> None:
+        """Add the counts of another run, or of a part of this one."""
+        for name in self.__struct_fields__:
+            mine, more = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Counter):
+                mine.update(more)
+            elif isinstance(mine, bool):
+                setattr(self, name, mine or more)
+            elif isinstance(mine, int):
+                setattr(self, name, mine + more)
+        for kind, looked in other.coverage.items():
+            self.coverage.setdefault(kind, Looked()).include(looked)
+        self.stopped_by = self.stopped_by or other.stopped_by
+
     @property
     def inputs(self) -> int:
         """The number of inputs with an outcome."""
@@ -307,13 +337,17 @@ class RunSummary(Struct):
         return sum(count for found, count in self.levels.items() if found.rank >= level.rank)
 
     @property
+    def failing(self) -> int:
+        """The number of inputs at or above the level of the gate."""
+        return 0 if self.policy.fail_on is None else self.at_or_above(self.policy.fail_on)
+
+    @property
     def is_cut_off(self) -> bool:
         """Whether the run ended before it reached all inputs."""
         return self.stopped_by is not None or self.fatal or self.not_tried > 0
 
     def exit_code(self, *, allow_empty: bool) -> ExitCode:
         """Return the exit code of the run; if several apply, the first in the order below."""
-        fail_on = self.policy.fail_on
         if self.stopped_by is not None:
             return self.stopped_by
         if self.bugs:
@@ -324,7 +358,7 @@ class RunSummary(Struct):
             return ExitCode.INCOMPLETE
         if self.pending and self.awaited:
             return ExitCode.PENDING
-        if fail_on is not None and self.at_or_above(fail_on):
+        if self.failing:
             return ExitCode.FOUND
         if not self.inputs and not allow_empty:
             return ExitCode.NO_INPUT

@@ -11,7 +11,7 @@ FORMATS = tuple(choice for choice in Format if choice is not Format.AUTO)
 FURTHER = tuple(choice for choice in FORMATS if choice not in {Format.TABLE, Format.GITHUB})
 """Those that `--NAME-output` writes."""
 
-NAMES_NONE = (Format.SARIF, Format.GITHUB, Format.MARKDOWN)
-NAMES_FEW = (Format.TABLE, Format.JUNIT)
+NAMES_NONE = (Format.TABLE, Format.SARIF, Format.GITHUB, Format.MARKDOWN)
+NAMES_FEW = (Format.JUNIT,)
 NAMES_ALL = tuple(choice for choice in FORMATS if choice not in {*NAMES_NONE, *NAMES_FEW})
-"""By which clean inputs they name."""
+"""By which clean inputs of folders they name."""

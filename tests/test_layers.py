@@ -20,7 +20,7 @@ ARROWS = {
     "catalog": {"common", "models"},
     "preflight": SHARED,
     "results": SHARED,
-    "records": SHARED | {"results"},
+    "records": SHARED | {"preflight", "results"},
     "client": SHARED,
     "sources": SHARED | {"preflight"},
     "store": SHARED | {"records", "results"},

@@ -36,7 +36,7 @@ from moderate_cli.models import (
     QueuedTask,
     TaskKind,
 )
-from moderate_cli.records import read_verdict, to_outcome, to_record
+from moderate_cli.records import notes_on_input, read_verdict, to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import covered
 from moderate_cli.store import (
@@ -127,8 +127,8 @@ class RunRecorder:
         """Return the number of the last run of the same command on the same subject."""
         return self.attempt(lambda store: store.last_run(self._command, subject, before=self.run))
 
-    def failed_in(self, run: int, source: str) -> bool:
-        """Tell whether an input failed in a run."""
+    def failed_in(self, run: int, source: str | None = None) -> bool:
+        """Tell whether an input failed in a run, or with None any."""
         return bool(self.attempt(lambda store: store.failed_in(run, source)))
 
     def submit(
@@ -400,7 +400,7 @@ def _reused(known: Known, answer: Answer) -> Judged:
         call=call,
         sha256=known.sha256,
         size=known.size,
-        notes=known.notes,
+        notes=tuple(dict.fromkeys((*known.notes, *notes_on_input(answer.record)))),
         verdict=verdict,
         reused=True,
     )

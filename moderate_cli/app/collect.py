@@ -21,10 +21,11 @@ from moderate_cli.app.spec import WaitOptions
 from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.common.files import atomic_write
+from moderate_cli.common.text import with_hint
 from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask, TaskKind
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Executor
-from moderate_cli.scanning.polling import Polling, PollSchedule, TaskJudge, expired, has_expired
+from moderate_cli.scanning.polling import OnWait, Polling, PollSchedule, TaskJudge, expired, has_expired
 
 _UNSAFE = re.compile(r"^\.|[^A-Za-z0-9_.-]")
 _LOCAL_INTERVAL = 0.2  # seconds: the local engine has no quota and is quick
@@ -116,7 +117,14 @@ def warn_of_tasks(session: Session) -> None:
         )
 
 
-def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions, *, just_submitted: bool = False) -> Polling:
+def ask_after(
+    session: Session,
+    tasks: Iterable[Item],
+    wait: WaitOptions,
+    on_wait: OnWait | None = None,
+    *,
+    just_submitted: bool = False,
+) -> Polling:
     """Return what polls some tasks, each at the endpoint where it was submitted: at once, if not `just_submitted`."""
     interval = _LOCAL_INTERVAL if session.settings.local else wait.poll_interval
     first = interval if just_submitted else 0.0
@@ -125,7 +133,18 @@ def ask_after(session: Session, tasks: Iterable[Item], wait: WaitOptions, *, jus
     judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
     if wait.save_frames is not None:
         judge = _FrameSaver(judge, session, clients, wait.save_frames)
-    return Polling(map(clients.checked, tasks), judge, jobs=session.jobs, schedule=schedule)
+    return Polling(
+        map(clients.checked, tasks),
+        judge,
+        jobs=session.jobs,
+        schedule=schedule,
+        on_wait=on_wait or _nobody_waits,
+        monotonic=session.environment.monotonic,
+    )
+
+
+def _nobody_waits(pending: Sequence[Item], due: float) -> None:
+    """No-op."""
 
 
 def prepare(wait: WaitOptions) -> None:
@@ -142,10 +161,13 @@ def prepare(wait: WaitOptions) -> None:
 def run_submission(session: Session, run: Run, scan: Executor, wait: WaitOptions) -> ExitCode:
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
     run.summary.awaited = wait.wait
-    work = (
-        SubmitAndWait(scan, lambda tasks: ask_after(session, tasks, wait, just_submitted=True)) if wait.wait else scan
+    if not wait.wait:
+        return run.execute(scan)
+    return run.execute(
+        SubmitAndWait(
+            scan, lambda tasks: ask_after(session, tasks, wait, run.on_wait, just_submitted=True), run.on_submitted
+        )
     )
-    return run.execute(work)
 
 
 class _Clients:
@@ -210,15 +232,23 @@ class _FrameSaver(Struct, frozen=True):
     def _save(self, client: GreenClient, address: str, path: Path) -> None:
         try:
             atomic_write(path, client.download(address))
-        except (ModerateError, OSError) as error:
+        except ModerateError as error:
+            self.session.recorder.echo(f"{path.name} was not saved: {with_hint(error)}")
+        except OSError as error:
             self.session.recorder.echo(f"{path.name} was not saved: {error}")
 
 
 class SubmitAndWait:
     """Submits tasks, and then asks after them; whatever happens, no id is kept back."""
 
-    def __init__(self, scan: Executor, follow_up: Callable[[Iterable[Item]], Polling]) -> None:
+    def __init__(
+        self,
+        scan: Executor,
+        follow_up: Callable[[Iterable[Item]], Polling],
+        on_submitted: Callable[[Pending], None],
+    ) -> None:
         self._scan = scan
+        self._on_submitted = on_submitted
         self._follow_up = follow_up
         self._polling: Polling | None = None
         self._stopping = False
@@ -245,6 +275,7 @@ class SubmitAndWait:
         for outcome in self._scan:
             if isinstance(outcome, Pending):
                 left.setdefault(outcome.req_id, []).append(outcome)
+                self._on_submitted(outcome)
             else:
                 yield outcome
         if left and not self._stopping:

@@ -26,6 +26,7 @@ from moderate_cli.client import AsyncOptions, CallbackOptions, GreenClient, Subm
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
+from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine, ImageUrl, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
@@ -116,7 +117,10 @@ def judge_images(run: ImageRun, ask: Callable[[Settings], Question]) -> ExitCode
             check_region(session.settings, question.operation)
         scan, sources = open_scan(run, session, question)
         if run.spec.cost.dry_run:
-            return show_plan(session, run.spec.output, scan, sources, noun=run.noun, allow_empty=run.may_be_empty)
+            nothing = run.nothing_to_retry(session)
+            return show_plan(
+                session, run.spec.output, scan, sources, noun=run.noun, allow_empty=run.may_be_empty, nothing=nothing
+            )
         return run.reported(session, sources).execute(scan)
 
 
@@ -180,7 +184,10 @@ class ImageRun(Struct, frozen=True):
             return None
         if settings.min_level is not RiskLevel.NONE:
             return 0
-        return clean_wanted(chosen_formats(session.environment, spec.output))
+        formats = chosen_formats(session.environment, spec.output)
+        wanted = clean_wanted(formats, show_clean=settings.show_clean)
+        # A table tells what the local engine checked, which any image knows.
+        return 1 if wanted == 0 and settings.local and Format.TABLE in formats else wanted
 
     @property
     def read_once(self) -> list[str]:
@@ -239,6 +246,15 @@ class ImageRun(Struct, frozen=True):
             if recorder.failed_in(run, item.source):
                 yield item
 
+    def nothing_to_retry(self, session: Session) -> str | None:
+        """Return what to say where nothing is left of what failed before, and None where all is judged anyway."""
+        if not self.spec.reuse.retry_failed:
+            return None
+        run = session.recorder.last_run(self.subject)
+        if run is not None and session.recorder.failed_in(run):
+            return "what failed in the last run is no longer there"
+        return "nothing failed in the last run"
+
     def sender(self, session: Session, ask: Ask) -> Sender:
         """Return what sends images, as many as the options allow."""
         return Sender(clients=session.clients, ask=ask, budget=CallBudget(session.settings.max_calls))
@@ -247,7 +263,9 @@ class ImageRun(Struct, frozen=True):
         """Return what shows and counts the outcomes."""
         run = session.run(replace(self.spec.gate, allow_empty=self.may_be_empty), self.spec.output)
         run.noun = self.noun
+        run.nothing = self.nothing_to_retry(session)
         run.sources = sources
+        run.names = frozenset(map(mask_address, self.names))
         if self.can_be_counted:
             run.total = Count(lambda: self.open_sources(session))
         return run
@@ -404,15 +422,19 @@ def show_plan(
     *,
     noun: str = "image",
     allow_empty: bool = False,
+    nothing: str | None = None,
 ) -> ExitCode:
-    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent."""
+    """Show what a run would do, one line an input, and return the exit code: 3 where some input cannot be sent.
+
+    `nothing` is said where there is no input, which is then no error.
+    """
     environment = session.environment
     summary, estimate = RunSummary(), Estimate(session.settings.prices)
-    with open_output(output.output, environment.stdout) as stream:
-        to_terminal = output.output is None and stream.isatty()
-        choice = choose_format(output.format, to_terminal=to_terminal)
-        if choice not in _FORMATS:
-            raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
+    to_terminal = output.output is None and environment.stdout.isatty()
+    choice = choose_format(output.format, to_terminal=to_terminal)
+    if choice not in _FORMATS:
+        raise UsageError(f"--dry-run does not support -f {choice.value}", hint="-f table or -f jsonl")
+    with open_output(output.output, environment.stdout, for_people=choice is Format.TABLE) as stream:
         show = plan_renderer(stream, as_json=choice is Format.JSONL)
         for outcome in outcomes:
             summary.add(outcome)
@@ -421,7 +443,7 @@ def show_plan(
     if sources is not None:
         count_left_out(summary, sources)
     if not output.quiet:
-        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun)):
+        for line in (*unmatched(sources), *plan_lines(summary, estimate, noun, nothing)):
             echo(environment, line)
     return summary.exit_code(allow_empty=allow_empty)
 

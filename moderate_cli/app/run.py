@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -25,6 +26,7 @@ from moderate_cli.gate import Gate
 from moderate_cli.models import (
     Failed,
     InlineImage,
+    Item,
     Json,
     Judged,
     Known,
@@ -40,15 +42,24 @@ from moderate_cli.models import (
 )
 from moderate_cli.render import Format, Renderer, choose_format, renderer, writes_at_once
 from moderate_cli.render.output import OutputError, open_output
-from moderate_cli.render.progress import Progress, Total, progress
-from moderate_cli.render.summary import summary_lines
-from moderate_cli.results import GatePolicy, RunSummary, Suppression, counted_level
+from moderate_cli.render.progress import NO_PROGRESS, Progress, Total, progress
+from moderate_cli.render.summary import gate_line, summary_lines, wait_line
+from moderate_cli.results import (
+    UNLABELLED,
+    GatePolicy,
+    RunSummary,
+    Suppression,
+    counted_level,
+    findings,
+    suppression_for,
+)
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
 _NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
+_MAX_IDS = 10  # tasks that are told of as they are submitted
 _NOTHING = Billed()
 _Show = Callable[[Renderer], None]
 
@@ -109,8 +120,9 @@ class Run(Struct, kw_only=True):
 
     `gate` tells which of the findings count, and `estimate` what the calls cost. With `shares_tasks`, a result that
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
-    `noun` is what the inputs are, `total` tells their number where it is known. SIGTERM is the usual end of what
-    `is_server`, and breaks off any other run.
+    `noun` is what the inputs are, `nothing` is said where there are none, `total` tells their number where it is known,
+    and `names` are those that were named one by one, or None where that makes no difference. SIGTERM is the usual end
+    of what `is_server`, and breaks off any other run.
     """
 
     environment: Environment
@@ -126,15 +138,21 @@ class Run(Struct, kw_only=True):
     untold: Iterable[Outcome] = ()
     noun: str = "image"
     is_server: bool = False
+    nothing: str | None = None
+    names: Container[str] | None = None
     summary: RunSummary = field(default_factory=RunSummary)
+    worst: Worst = field(default_factory=lambda: Worst())
+    shown: Progress = NO_PROGRESS
     problems: list[str] = field(default_factory=list)
     is_first_told: bool = False
+    submitted: int = 0
+    has_waited: bool = False
     unreachable: Unreachable = field(default_factory=Unreachable)
     stop: Stop = field(default_factory=Stop)
 
     def execute(self, work: OutcomeStream) -> ExitCode:
         """Take each outcome, keep and show it, and return the exit code."""
-        with open_reports(self.environment, self.summary.policy, self.gate_options, self.output) as reports:
+        with open_reports(self.environment, self.output, self._renderer) as reports:
             started = self.environment.monotonic()
             try:
                 with interruptible(self.summary, lambda: self._end(work), is_server=self.is_server):
@@ -151,6 +169,38 @@ class Run(Struct, kw_only=True):
         self.recorder.finish(self.summary, code)
         return code
 
+    def on_submitted(self, task: Pending) -> None:
+        """Tell of a task at once under which id it can be found, whatever becomes of this run."""
+        self.submitted += 1
+        if self.output.quiet or self.submitted > _MAX_IDS:
+            return
+        self._say(f"{task.item.source}: submitted as {task.req_id}")
+        if self.submitted == _MAX_IDS:
+            self._say("further ids are in the store: `moderate poll` asks after all of them")
+
+    def on_wait(self, pending: Sequence[Item], due: float) -> None:
+        """Show how many tasks are pending and asked after again at a time of the monotonic clock, and how to leave."""
+        is_long = due - self.environment.monotonic() >= 1
+        if not self.has_waited and is_long and not self.output.quiet:
+            ids = [item.image.req_id for item in pending if isinstance(item.image, QueuedTask)]
+            self._say(wait_line(ids, self.settings.profile))
+        self.has_waited = True
+        self.shown.wait(len(pending), due)
+
+    def _renderer(self, choice: Format, stream: TextIO) -> Renderer:
+        return renderer(
+            choice,
+            stream,
+            self.environment,
+            color=self.output.color,
+            raw=self.output.raw,
+            policy=self.summary.policy,
+            show_suppressed=self.gate_options.show_suppressed,
+            csv_bom=self.output.csv_bom,
+            show_clean=self.settings.show_clean,
+            names=self.names,
+        )
+
     def _end(self, work: OutcomeStream) -> None:
         """Begin nothing more, and let nobody wait."""
         self.stop.is_set = True
@@ -159,8 +209,8 @@ class Run(Struct, kw_only=True):
     def _work_off(self, work: OutcomeStream, reports: Reports) -> None:
         """Tell of each outcome, and at the end of all; a run that is cut off leaves valid documents too."""
         try:
-            with self._progress(reports) as shown:
-                self._tell(work, reports, shown)
+            with self._progress(reports) as self.shown:
+                self._tell(work, reports)
         finally:
             self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
             if self.sources is not None:
@@ -171,12 +221,12 @@ class Run(Struct, kw_only=True):
             reports.finish(self.summary)
             self.summary.unwritten = reports.unwritten
 
-    def _tell(self, work: OutcomeStream, reports: Reports, shown: Progress) -> None:
+    def _tell(self, work: OutcomeStream, reports: Reports) -> None:
         closed: BrokenPipeError | None = None
         for outcome in self._new(work):
             suppressions = self.gate.suppressions(outcome)
             self._count(outcome, suppressions, work)
-            shown.update(self.summary)
+            self.shown.update(self.summary)
             if closed is None and self._is_shown(outcome, suppressions):
                 try:
                     reports.add(outcome, suppressions)
@@ -205,11 +255,12 @@ class Run(Struct, kw_only=True):
 
     def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
-        return progress(self.environment, wanted=wanted, total=self.total)
+        return progress(self.environment, wanted=wanted, total=self.total, noun=self.noun, color=self.output.color)
 
     def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: OutcomeStream) -> None:
         self._note_problem(outcome)
         self.summary.add(outcome, suppressions)
+        self.worst.add(outcome, suppressions, self.summary.policy)
         if self.unreachable.is_so_after(outcome):
             self.summary.fatal = True
             work.stop()
@@ -246,12 +297,31 @@ class Run(Struct, kw_only=True):
             self._say(f"stopped: no connection for {_ENOUGH_FAILURES} inputs in a row")
         if not self.output.quiet:
             notes = [*self.gate.notes(complete=self._is_complete), *unmatched(self.sources)]
-            for line in (*notes, *summary_lines(self.summary, self.estimate, seconds, self.noun)):
+            told = reports.main is Format.TABLE and reports.to_terminal and self.environment.stderr.isatty()
+            for line in (
+                *notes,
+                *summary_lines(self.summary, self.estimate, seconds, self.noun, self.nothing, is_told=told),
+            ):
                 self._say(line)
-
+        failing = self.summary.failing
+        if failing:
+            self._say(gate_line(self.summary, self.noun, self._next_command()))
         if self.summary.bugs:
             number = "1 input" if self.summary.bugs == 1 else f"{self.summary.bugs:,} inputs"
             self._say(f"a bug in moderate {__version__}: it cost {number} the verdict (run again with --debug)")
+
+    def _next_command(self) -> list[str]:
+        """Return what accepts the worst finding, or finds all where that cannot be done by a name."""
+        if self.worst.is_allowable:
+            from moderate_cli.gate.suppressions import ANY_LABEL  # loads PyYAML
+
+            label = ANY_LABEL if self.worst.label == UNLABELLED else self.worst.label
+            file = self.gate_options.suppressions
+            more = ["--suppressions", str(file)] if file else []
+            return ["allow", self.worst.source, "--label", label, "--reason", "TEXT", *more]
+        levels = [level.value for level in reversed(RiskLevel) if self.summary.policy.fails(level)]
+        more = ["--store", str(self.output.store)] if self.output.store else []
+        return ["history", "--risk", ",".join(levels), "--since", "1h", *more]
 
     @property
     def _is_complete(self) -> bool:
@@ -268,6 +338,29 @@ def count_left_out(summary: RunSummary, sources: Sources) -> None:
     summary.links, summary.ignored, summary.ignored_by = sources.links, sources.ignored, sources.ignored_by
 
 
+class Worst(Struct):
+    """The worst input that fails the gate, by its name: a finding of it, and whether `allow` can name it."""
+
+    source: str = ""
+    label: str = ""
+    level: RiskLevel = RiskLevel.NONE
+    is_allowable: bool = False
+
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression], policy: GatePolicy) -> None:
+        """Take one outcome."""
+        if not isinstance(outcome, Judged):
+            return
+        level = counted_level(outcome.verdict, suppressions)
+        if not policy.fails(level) or (-level.rank, outcome.item.source) >= (-self.level.rank, self.source):
+            return
+        found = (
+            each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)
+        )
+        self.source, self.level, self.label = outcome.item.source, level, next(found, UNLABELLED)
+        is_post = _post(outcome) is not None
+        self.is_allowable = not is_post and ("://" in self.source or Path(self.source).is_file())
+
+
 def unmatched(sources: Sources | None) -> list[str]:
     """Return which globs matched nothing, and which folders are empty, in words."""
     names = sources.unmatched if sources else []
@@ -276,18 +369,18 @@ def unmatched(sources: Sources | None) -> list[str]:
 
 @contextmanager
 def open_reports(
-    environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
+    environment: Environment, output: OutputOptions, make: Callable[[Format, TextIO], Renderer]
 ) -> Iterator[Reports]:
     """Open all outputs; each file appears under its name, in one piece, at the end of the `with` block.
 
-    Raises UsageError where one of them cannot be written, or two are the same file.
+    `make` returns what shows a format. Raises UsageError where one of them cannot be written, or two are the same file.
     """
     main, further = _main_format(environment, output), _further(output)
     _refuse_same_file([output.output, *further.values()])
     reports = Reports(main, environment, to_terminal=_is_for_terminal(environment, output))
     try:
         for choice, path in ((main, output.output), *further.items()):
-            reports.open(path, _maker(choice, environment, policy, gate_options, output))
+            reports.open(choice, path, partial(make, choice))
         yield reports
     except BaseException as error:
         reports.close(error)
@@ -306,23 +399,6 @@ def _main_format(environment: Environment, output: OutputOptions) -> Format:
 
 def _is_for_terminal(environment: Environment, output: OutputOptions) -> bool:
     return output.output is None and environment.stdout.isatty()
-
-
-def _maker(
-    choice: Format, environment: Environment, policy: GatePolicy, gate_options: GateOptions, output: OutputOptions
-) -> Callable[[TextIO], Renderer]:
-    def make(stream: TextIO) -> Renderer:
-        return renderer(
-            choice,
-            stream,
-            environment,
-            color=output.color,
-            raw=output.raw,
-            policy=policy,
-            show_suppressed=gate_options.show_suppressed,
-        )
-
-    return make
 
 
 def _further(output: OutputOptions) -> dict[Format, Path]:
@@ -348,17 +424,18 @@ class Reports:
         self.main = main
         self.unwritten = 0
         self._environment = environment
-        self._to_terminal = to_terminal
+        self.to_terminal = to_terminal
         self._reports: list[_Report] = []
 
     @property
     def flows_over_terminal(self) -> bool:
         """Whether lines appear on the terminal while the run goes on, where a bar would stand in their way."""
-        return self._to_terminal and writes_at_once(self.main)
+        return self.to_terminal and writes_at_once(self.main)
 
-    def open(self, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
-        """Add a place; raises UsageError where it cannot be written."""
-        opened = open_output(path, self._environment.stdout, note=self._say)
+    def open(self, choice: Format, path: Path | None, make: Callable[[TextIO], Renderer]) -> None:
+        """Add a place for a format; raises UsageError where it cannot be written."""
+        for_people = choice is Format.TABLE
+        opened = open_output(path, self._environment.stdout, for_people=for_people, note=self._say)
         self._reports.append(_Report(opened, make))
 
     def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:

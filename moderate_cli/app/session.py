@@ -41,7 +41,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
-from moderate_cli.models import Call
+from moderate_cli.models import Call, RiskLevel
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.results import GatePolicy, RunSummary
 from moderate_cli.settings import Settings, find_credentials, resolve
@@ -198,6 +198,10 @@ def open_session(
     settings = resolve(request.given, environment)
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
+    if output.show_clean:
+        settings = replace(
+            settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
+        )
     tell_of_settings(settings, environment, quiet=output.quiet)
     with ExitStack() as stack:
         rules = rules_of(settings, environment)
@@ -275,20 +279,27 @@ class Connection(Struct, frozen=True):
 
 
 @contextmanager
-def connect(settings: Settings, environment: Environment, rules: Rules | None = None) -> Iterator[Connection]:
+def connect(
+    settings: Settings,
+    environment: Environment,
+    rules: Rules | None = None,
+    *,
+    source: CredentialSource | None = None,
+) -> Iterator[Connection]:
     """Yield the clients that settings call for; `rules` are those of the local engine.
+
+    The credentials are those of a source, if it is given.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
     """
     with ExitStack() as stack:
-        endpoint: str | None
+        endpoint = settings.endpoint
         if settings.local:
             source, endpoint = stack.enter_context(_local_service(rules, environment, fetch_urls=settings.fetch_urls))
-        else:
+        elif source is None:
             choice = settings.credentials
             source = find_credentials(environment, choice.source, choice.profile)
-            endpoint = settings.endpoint
         stop = Stop()
         limits = RateLimits(sleep=stop.sleep, check=stop.check)
 

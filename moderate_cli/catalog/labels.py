@@ -18,6 +18,7 @@ _FILE = "labels.json"
 _TEXT_SUFFIX = "_tii"  # text in image
 # What a suffix adds to the meaning of the label before it, the outer one first. `_lib`: a hit in a custom library.
 _SUFFIXES = {"_lib": "custom library: ", _TEXT_SUFFIX: "text in image: "}
+_DERIVED = ("_lib", f"{_TEXT_SUFFIX}_lib")
 
 
 class KnownLabel(Struct, frozen=True, kw_only=True):
@@ -64,6 +65,27 @@ def labels(service: str | None = None) -> tuple[KnownLabel, ...]:
         return _all_labels()
     of = service if service in provenance() else copied_service(service)
     return tuple(label for label in _all_labels() if label.service == of)
+
+
+def derived_labels(text: str, service: str | None = None) -> tuple[KnownLabel, ...]:
+    """Return the labels that are not listed, since suffixes make them out of known ones, and end with a text.
+
+    Of `explosion_lib` this is `violent_explosion_lib`, a hit in a custom library.
+    """
+    wanted = text.casefold()
+    found: dict[tuple[str, str], KnownLabel] = {}
+    listed = {(label.service, label.label) for label in _all_labels()}
+    for suffix in _DERIVED:
+        base = wanted.removesuffix(suffix)
+        if base in {"", wanted}:
+            continue
+        for label in labels(service):
+            key = label.service, label.label + suffix
+            if label.service != EVERY_SERVICE and label.label.casefold().endswith(base) and key not in listed:
+                meaning = label_meaning(key[1], label.service) or label.meaning
+                scope = "text" if _TEXT_SUFFIX in suffix else label.scope
+                found[key] = KnownLabel(service=key[0], label=key[1], meaning=meaning, inferred=True, scope=scope)
+    return tuple(found.values())
 
 
 def label_meaning(name: str, service: str | None = None) -> str | None:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from moderate_cli.cli.help_screen import WIDTH, PlainCommand, PlainGroup, write_sections
+from moderate_cli.cli.short_help import SHORT_HELP
 from moderate_cli.common.errors import ExitCode
 
 
@@ -72,6 +73,7 @@ COMMANDS = (
         _KNOW,
         function="list_regions",
     ),
+    CommandEntry("convert", "convert", "Write the results of earlier runs in another format, several as one.", _KNOW),
     CommandEntry("config", "config", "Show the settings and where each comes from.", _KNOW),
     CommandEntry(
         "doctor", "doctor", "Check credentials, network, clock, signature and permission.", _KNOW, has_settings=True
@@ -116,9 +118,11 @@ def load(name: str) -> Any:
     """Import the module of a command and return the command that Typer makes of its function, or of its own `app`."""
     entry = next(entry for entry in COMMANDS if entry.name == name)
     module = import_module(f"moderate_cli.cli.{entry.module}")
-    command = typer.main.get_command(getattr(module, "app", None) or _app_of(entry, module))
+    command: Any = typer.main.get_command(getattr(module, "app", None) or _app_of(entry, module))
     command.name = entry.name
     command.help = entry.help
+    if name in SHORT_HELP:
+        command.shorten(SHORT_HELP[name])
     return command
 
 

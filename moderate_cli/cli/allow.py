@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from moderate_cli.catalog.labels import label_meaning, labels
-from moderate_cli.cli.flatten import FormerName
-from moderate_cli.cli.options import with_default
+from moderate_cli.cli.flatten import FormerName, with_default
 from moderate_cli.cli.reference import nearest
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError

@@ -11,21 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from moderate_cli.app.stores import store_state
+from moderate_cli.cli.flatten import with_default
 from moderate_cli.cli.help_screen import PlainCommand, PlainGroup
-from moderate_cli.cli.options import (
-    ConfigFile,
-    PolicyFrom,
-    ProfileName,
-    given_settings,
-    with_default,
-)
+from moderate_cli.cli.options import ConfigFile, PolicyFrom, ProfileName, given_settings
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError, UsageError
 from moderate_cli.common.text import echo, safe_json, safe_text, with_hint
+from moderate_cli.render.output import as_utf8
 from moderate_cli.settings import SETTINGS, Settings, find_credentials, resolve
-from moderate_cli.settings.load import DEFAULT_ORIGIN, locations, open_policy
+from moderate_cli.settings.load import locations, open_policy
 from moderate_cli.settings.locate import PROJECT_FILE, nearest, user_file
 from moderate_cli.settings.notices import words_about
+from moderate_cli.settings.resolved import DEFAULT_ORIGIN
 from moderate_cli.store import default_path
 
 app = typer.Typer(name="config", cls=PlainGroup, add_completion=False, rich_markup_mode=None)
@@ -64,7 +61,10 @@ def show(
     """Print each setting with its value and its origin, and which files were read; never a secret."""
     settings = resolve(given_settings(ctx), ctx.obj)
     rows = _rows(settings) | {"access key": _access_key(settings, ctx.obj)} | _files(settings)
-    ctx.obj.stdout.write(_json(rows) if format is ShowFormat.JSON else _table(rows))
+    if format is ShowFormat.JSON:
+        as_utf8(ctx.obj.stdout).write(_json(rows))
+    else:
+        ctx.obj.stdout.write(_table(rows))
 
 
 @app.command(cls=PlainCommand)

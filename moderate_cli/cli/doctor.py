@@ -12,17 +12,20 @@ import typer
 from moderate_cli.app.session import connect, show_log
 from moderate_cli.app.spec import ServiceOptions
 from moderate_cli.app.stores import store_state
+from moderate_cli.cli.flatten import ColorChoice
 from moderate_cli.cli.options import (
     PolicyFrom,
     given_settings,
 )
+from moderate_cli.client import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.diagnose import Check, run_diagnostics
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.render.json import dump
+from moderate_cli.render.output import as_utf8
 from moderate_cli.settings import Settings, find_credentials, resolve
-from moderate_cli.settings.notices import words_about
+from moderate_cli.settings.notices import unknown_services, words_about
 from moderate_cli.store import default_path
 
 # Plain escape codes, because Rich would take longer than most checks.
@@ -33,7 +36,8 @@ def check_line(name: str, status: str, detail: str, hint: str | None, *, color: 
     """Return a line with the check's name, its outcome and what was found, and a second one that says what to do."""
     word = f"\x1b[{_COLORS[status]}m{status:<8}\x1b[0m" if color else f"{status:<8}"
     line = f"{word}{name:<13}{safe_text(detail)}\n"
-    return line + (f"{'':<21}{safe_text(hint)}\n" if hint and status == "failed" else "")
+    advice = (hint or "").splitlines() if status == "failed" else []
+    return line + "".join(f"{'':<21}{safe_text(each)}\n" for each in advice)
 
 
 class CheckFormat(StrEnum):
@@ -50,15 +54,15 @@ def doctor(
     format: Annotated[  # noqa: A002 - the option's name
         CheckFormat, typer.Option("-f", "--format", help="Text (one line per check) or JSON.")
     ] = CheckFormat.TABLE,
-    color: Annotated[
-        Color, typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured.")
-    ] = Color.AUTO,
+    color: ColorChoice = Color.AUTO,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log each call to stderr.")] = 0,
 ) -> None:
     """Check credentials, network, clock, signature and permission."""
     environment = ctx.obj
     show_log(verbose, environment.stderr)
     settings = resolve(given_settings(ctx), environment)
+    for line in unknown_services(settings.services):
+        echo(environment, line)
     use_color = environment.wants_color(color, environment.stdout)
     checks = []
     for check in _checks(settings, environment):
@@ -67,7 +71,7 @@ def doctor(
             environment.stdout.write(check_line(check.name, check.status, check.detail, check.hint, color=use_color))
             environment.stdout.flush()
     if format is CheckFormat.JSON:
-        environment.stdout.write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
+        as_utf8(environment.stdout).write(dump({"checks": [_as_json(check) for check in checks]}) + "\n")
     raise typer.Exit(ExitCode.FATAL if any(check.status == "failed" for check in checks) else ExitCode.OK)
 
 
@@ -77,20 +81,25 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
     yield from _check_files(settings)
     yield _check_store((settings.store or default_path()).absolute())
-    if settings.local:
-        yield Check("credentials", "ok", "the local engine's own")
-    else:
-        try:
-            choice = settings.credentials
-            source = find_credentials(environment, choice.source, choice.profile)
-            source.current()
-        except ModerateError as error:
-            yield Check("credentials", "failed", error.message, error.hint)
-            return
-        yield Check("credentials", "ok", source.origin)
-    with connect(settings, environment) as connection:
+    credentials, source = _check_credentials(settings, environment)
+    yield credentials
+    with connect(settings, environment, source=source) as connection:
         for client in connection.clients:
-            yield from run_diagnostics(client, internal=settings.vpc)
+            yield from run_diagnostics(client, internal=settings.vpc, has_credentials=credentials.status == "ok")
+
+
+def _check_credentials(settings: Settings, environment: Environment) -> tuple[Check, CredentialSource]:
+    """Return whether there are credentials, and their source: what needs none is checked without them too."""
+    source: CredentialSource = FixedCredentials(Credentials("none", "none"), "nowhere")
+    if settings.local:
+        return Check("credentials", "ok", "the local engine's own"), source
+    try:
+        choice = settings.credentials
+        source = find_credentials(environment, choice.source, choice.profile)
+        source.current()
+    except ModerateError as error:
+        return Check("credentials", "failed", error.message, error.hint), source
+    return Check("credentials", "ok", source.origin), source
 
 
 def _check_files(settings: Settings) -> Iterator[Check]:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.options import with_default
+from moderate_cli.cli.flatten import with_default
 from moderate_cli.common.text import echo
-from moderate_cli.models import Outcome
+from moderate_cli.models import Decision, Outcome
 from moderate_cli.results import Suppression, all_labels, verdict_of
 from moderate_cli.store import Feedback, FeedbackVerdict, Filters
 
@@ -52,6 +52,14 @@ def suppressions_by(feedback: Sequence[Feedback], outcome: Outcome) -> list[Supp
         return []
     reason, labels = feedback[-1].note or "no note", all_labels(verdict)
     return [Suppression(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
+
+
+def decision_by(feedback: Sequence[Feedback]) -> Decision | None:
+    """Return the newest of what was said of a verdict as a decision, or None."""
+    if not feedback:
+        return None
+    newest = feedback[-1]
+    return Decision(newest.verdict.value, None, newest.at, newest.note)
 
 
 def feedback_words(said: Feedback) -> str:

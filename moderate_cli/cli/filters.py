@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
-from moderate_cli.cli.options import ColorChoice, Debug, OutputFile, StoreFile
+from moderate_cli.cli.flatten import ColorChoice, Debug
+from moderate_cli.cli.options import OutputFile, StoreFile
 from moderate_cli.cli.reference import nearest
 from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError

@@ -1,4 +1,4 @@
-"""Groups of options as types, which several commands share, and the former names of options."""
+"""Options that all commands share, groups of them as types, and the former names of options."""
 
 from __future__ import annotations
 
@@ -11,9 +11,28 @@ from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 import typer
 from msgspec import Struct
 
+from moderate_cli.common.environment import Color
 from moderate_cli.common.text import echo
 
 _NEAREST_FIRST = ("COMMANDLINE", "ENVIRONMENT")
+
+
+OUTPUT_PANEL = "Output"
+"""The section of `--help` about what is shown, where and how."""
+
+
+def option(panel: str, variable: str, text: str, *flags: str, **more: Any) -> Any:
+    """Return an option that is no setting, with its panel in `--help`, its environment variable, and its help."""
+    return typer.Option(*flags, envvar=f"MODERATE_{variable}", help=text, rich_help_panel=panel, **more)
+
+
+def with_default(text: str, default: str) -> str:
+    """Return a help text with a default in words, which Typer would put in parentheses."""
+    return f"{text} [default: {default}]"
+
+
+ColorChoice = Annotated[Color, option(OUTPUT_PANEL, "COLOR", "Colour output; auto honours NO_COLOR and FORCE_COLOR.")]
+Debug = Annotated[bool, option(OUTPUT_PANEL, "DEBUG", "Print the traceback of an error.", "--debug")]
 
 
 class FormerName(NamedTuple):

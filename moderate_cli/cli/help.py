@@ -11,6 +11,7 @@ import typer
 from msgspec import Struct
 
 from moderate_cli.cli import COMMANDS
+from moderate_cli.cli.flatten import ColorChoice
 from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 
@@ -43,21 +44,19 @@ def show_help(
     topic: Annotated[
         str | None, typer.Argument(metavar="[TOPIC]", help="Topic to read; without one, list all topics.")
     ] = None,
-    color: Annotated[Color, typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured.")] = (
-        Color.AUTO
-    ),
+    color: ColorChoice = Color.AUTO,
 ) -> None:
     """Read the manual: list its topics, or show one."""
     environment = ctx.obj
     stream = environment.stdout
     pages = topics()
     page = None if topic is None else _find(topic, pages)
-    if not stream.isatty() and color != Color.ALWAYS:
+    width, colored = environment.width(), environment.wants_color(color, stream)
+    if not stream.isatty() and not colored:
         stream.write(_listed(pages) if page is None else page.text)
         return
     from moderate_cli.render.manual import write_page, write_topics
 
-    width, colored = environment.width(), environment.wants_color(color, stream)
     if page is None:
         summaries = {name: each.summary for name, each in pages.items()}
         write_topics(summaries, stream, width=width, color=colored)
@@ -79,7 +78,7 @@ def _find(name: str, pages: dict[str, Topic]) -> Topic:
     if wanted in pages:
         return pages[wanted]
     if wanted in {entry.name for entry in COMMANDS}:
-        hint = f"`moderate {wanted} --help` lists the options of that command"
+        hint = f"did you mean `moderate {wanted} --help`?"
     elif near := get_close_matches(wanted, pages, n=1):
         hint = f"did you mean {near[0]}?"
     else:

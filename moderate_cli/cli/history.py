@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from moderate_cli.app.signals import interruptible
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.feedback import feedback_words, suppressions_by
+from moderate_cli.cli.feedback import decision_by, feedback_words, suppressions_by
 from moderate_cli.cli.filters import (
     FilterOptions,
     NoPager,
@@ -22,7 +22,7 @@ from moderate_cli.cli.filters import (
     read_age,
     unknown_names,
 )
-from moderate_cli.cli.options import FormatChoice
+from moderate_cli.cli.options import CsvBom, FormatChoice
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.text import echo, safe_text
@@ -83,6 +83,7 @@ def history(
     output: PastOutputOptions,
     format: FormatChoice = Format.AUTO,  # noqa: A002 - the option's name
     no_pager: NoPager = False,
+    csv_bom: CsvBom = False,
     prune: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Delete results older than AGE, such as 90d.", rich_help_panel=_FORGETTING),
@@ -101,7 +102,8 @@ def history(
         if older_than is not None:
             prune_store(store, environment, older_than=older_than, agreed=yes)
             return
-        shown = _show(store, meant, environment, output, format, everything=filters.everything, no_pager=no_pager)
+        options = {"everything": filters.everything, "no_pager": no_pager, "csv_bom": csv_bom}
+        shown = _show(store, meant, environment, output, format, **options)
     for line in shown.notes:
         echo(environment, line)
     if not shown.summary.inputs and shown.code is ExitCode.OK:
@@ -137,6 +139,7 @@ def _show(
     *,
     everything: bool,
     no_pager: bool,
+    csv_bom: bool,
 ) -> _Shown:
     """Show the results that are meant, on a terminal a screenful of them and through a pager."""
     to_terminal = output.output is None and environment.stdout.isatty()
@@ -145,8 +148,13 @@ def _show(
     entries = store.history(meant if most is None else replace(meant, limit=most + 1))
     shown = _Shown()
     pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
-    with pages as stdout, open_output(output.output, stdout) as stream:
-        report = _open_report(choice, stream, environment, output.color, shown.summary)
+    with pages as stdout, open_output(output.output, stdout, for_people=choice is Format.TABLE) as stream:
+        report: _Report
+        if choice is Format.TABLE:
+            report = _AsTable(_table(stream, environment, output.color), shown.summary)
+        else:
+            make = partial(renderer, color=output.color, raw=False, show_suppressed=True, csv_bom=csv_bom)
+            report = _AsRun(make(choice, stream, environment), shown.summary)
         with interruptible(shown.summary):
             _add(entries, report, shown, most)
         report.finish([*_notes(shown, meant)])
@@ -194,13 +202,11 @@ class _Report(Protocol):
         """Show what is left, to people with notes; the report is a whole document then."""
 
 
-def _open_report(choice: Format, stream: TextIO, environment: Environment, color: str, summary: RunSummary) -> _Report:
-    if choice is not Format.TABLE:
-        return _AsRun(renderer(choice, stream, environment, color=color, raw=False, show_suppressed=True), summary)
+def _table(stream: TextIO, environment: Environment, color: str) -> HistoryTable:
     from moderate_cli.render.table import HistoryTable  # Rich takes longer than most queries
 
     width, has_color = environment.width(), environment.wants_color(color, stream)
-    return _AsTable(HistoryTable(stream, width=width, color=has_color), summary)
+    return HistoryTable(stream, width=width, color=has_color)
 
 
 class _AsRun(Struct):
@@ -212,6 +218,7 @@ class _AsRun(Struct):
     def add(self, entry: Entry, outcome: Outcome) -> None:
         """Show one result."""
         suppressions = suppressions_by(entry.feedback, outcome)
+        outcome = replace(outcome, decision=decision_by(entry.feedback))
         self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 

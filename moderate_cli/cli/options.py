@@ -19,9 +19,16 @@ from moderate_cli.app.spec import (
     SourceOptions,
     WaitOptions,
 )
-from moderate_cli.cli.flatten import FormerName, describe
+from moderate_cli.cli.flatten import (
+    OUTPUT_PANEL,
+    ColorChoice,
+    Debug,
+    FormerName,
+    describe,
+    option,
+    with_default,
+)
 from moderate_cli.cli.help_screen import PlainCommand
-from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
 from moderate_cli.common.text import echo
@@ -83,16 +90,6 @@ def setting_option(name: str, *flags: str, panel: str, metavar: str | None = Non
     )
 
 
-def option(panel: str, variable: str, text: str, *flags: str, **more: Any) -> Any:
-    """Return an option that is no setting, with its panel in `--help`, its environment variable, and its help."""
-    return typer.Option(*flags, envvar=f"MODERATE_{variable}", help=text, rich_help_panel=panel, **more)
-
-
-def with_default(text: str, default: str) -> str:
-    """Return a help text with a default in words, which Typer would put in parentheses."""
-    return f"{text} [default: {default}]"
-
-
 def _metavar(kind: SettingType, name: str | None) -> str | None:
     if kind.choices:
         return f"[{'|'.join(kind.choices)}]"
@@ -121,29 +118,43 @@ def request_of(ctx: typer.Context) -> Request:
     return Request(str(ctx.info_name), ctx.obj, given_settings(ctx))
 
 
-_OUTPUT_PANEL = "Output"
 _REPORTS = "Further reports"
 
 
 FormatChoice = Annotated[
     Format,
-    option(_OUTPUT_PANEL, "FORMAT", "auto: table on a terminal, jsonl in a pipe or file.", "-f", "--format"),
+    option(
+        OUTPUT_PANEL,
+        "FORMAT",
+        "Format of the results; auto is a table on a terminal, jsonl in a pipe or file.",
+        "-f",
+        "--format",
+    ),
 ]
 OutputFile = Annotated[
     Path | None,
-    option(_OUTPUT_PANEL, "OUTPUT", "Write to FILE (atomically).", "-o", "--output", metavar="FILE"),
+    option(OUTPUT_PANEL, "OUTPUT", "Write to FILE (atomically).", "-o", "--output", metavar="FILE"),
 ]
 StoreFile = Annotated[
     Path | None,
-    setting_option("store", panel=_OUTPUT_PANEL, metavar="FILE"),
+    setting_option("store", panel=OUTPUT_PANEL, metavar="FILE"),
 ]
-ColorChoice = Annotated[Color, option(_OUTPUT_PANEL, "COLOR", "Colour output; NO_COLOR is honoured.")]
-Debug = Annotated[bool, option(_OUTPUT_PANEL, "DEBUG", "Print the traceback of an error.", "--debug")]
 
 
 def _report(name: str) -> Any:
     text = f"Also write the report in {name} to FILE."
     return option(_REPORTS, f"{name.upper()}_OUTPUT", text, f"--{name}-output", metavar="FILE")
+
+
+Quiet = Annotated[bool, option(OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet")]
+CsvBom = Annotated[bool, option(OUTPUT_PANEL, "CSV_BOM", "Begin CSV with a byte order mark, for Excel.", "--csv-bom")]
+CsvFile = Annotated[Path | None, _report("csv")]
+HtmlFile = Annotated[Path | None, _report("html")]
+JsonFile = Annotated[Path | None, _report("json")]
+JsonlFile = Annotated[Path | None, _report("jsonl")]
+JunitFile = Annotated[Path | None, _report("junit")]
+MarkdownFile = Annotated[Path | None, _report("markdown")]
+SarifFile = Annotated[Path | None, _report("sarif")]
 
 
 _SERVICE_PANEL = "Service"
@@ -155,7 +166,7 @@ ProfileName = Annotated[
         "--profile",
         metavar="NAME",
         envvar=PROFILE_VARIABLE,
-        help="Settings profile; local uses the local engine and needs no account.",
+        help="Profile, or local, which needs no account: the local engine.",
         rich_help_panel=_SERVICE_PANEL,
     ),
 ]
@@ -170,16 +181,18 @@ ConfigFile = Annotated[
 ]
 
 
+_SOURCES = "Sources"
+
 SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE...]",
         help="Files, folders, globs, http(s) URLs, oss://BUCKET/KEY or oss://BUCKET/PREFIX/; - for stdin.",
         show_default=False,
+        rich_help_panel=_SOURCES,
     ),
 ]
 
-_SOURCES = "Sources"
 _IMAGES = "Images"
 _COST = "Reuse and cost"
 
@@ -270,6 +283,11 @@ describe(
     confirm_above=setting_option("confirm_above", panel=_COST, metavar="N"),
     yes=option(_COST, "YES", "Answer yes to the question of --confirm-above.", "-y", "--yes"),
 )
+AllowEmpty = Annotated[
+    bool, option(_GATE_PANEL, "ALLOW_EMPTY", "Exit 0 instead of 6 when no input matches.", "--allow-empty")
+]
+_SHOW_SUPPRESSED = option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings as well.", "--show-suppressed")
+ShowSuppressed = Annotated[bool, _SHOW_SUPPRESSED]
 describe(
     GateOptions,
     fail_on=setting_option("fail_on", panel=_GATE_PANEL),
@@ -294,23 +312,23 @@ describe(
         "Suppress findings of an earlier run (its jsonl output).",
         metavar="FILE",
     ),
-    show_suppressed=[
-        option(_GATE_PANEL, "SHOW_SUPPRESSED", "Show suppressed findings as well.", "--show-suppressed"),
-        FormerName("--show-ignored"),
-    ],
-    allow_empty=option(_GATE_PANEL, "ALLOW_EMPTY", "Exit 0 instead of 6 when no input matches.", "--allow-empty"),
+    show_suppressed=[_SHOW_SUPPRESSED, FormerName("--show-ignored")],
+    allow_empty=AllowEmpty,
 )
 describe(
     OutputOptions,
     format=FormatChoice,
     output=OutputFile,
     store=StoreFile,
-    min_level=setting_option("min_level", panel=_OUTPUT_PANEL),
-    raw=option(_OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
-    quiet=option(_OUTPUT_PANEL, "QUIET", "Print errors only.", "-q", "--quiet"),
-    no_progress=option(_OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
+    min_level=setting_option("min_level", panel=OUTPUT_PANEL),
+    show_clean=option(
+        OUTPUT_PANEL, "SHOW_CLEAN", "Name clean images in a table too (as --min-level none).", "--show-clean"
+    ),
+    raw=option(OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
+    quiet=Quiet,
+    no_progress=option(OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
     verbose=option(
-        _OUTPUT_PANEL,
+        OUTPUT_PANEL,
         "VERBOSE",
         "Log each call to stderr; twice for debug logging.",
         "-v",
@@ -319,13 +337,14 @@ describe(
     ),
     color=ColorChoice,
     debug=Debug,
-    csv_output=_report("csv"),
-    html_output=_report("html"),
-    json_output=_report("json"),
-    jsonl_output=_report("jsonl"),
-    junit_output=_report("junit"),
-    markdown_output=_report("markdown"),
-    sarif_output=_report("sarif"),
+    csv_bom=CsvBom,
+    csv_output=CsvFile,
+    html_output=HtmlFile,
+    json_output=JsonFile,
+    jsonl_output=JsonlFile,
+    junit_output=JunitFile,
+    markdown_output=MarkdownFile,
+    sarif_output=SarifFile,
 )
 describe(
     WaitOptions,

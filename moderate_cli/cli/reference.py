@@ -14,6 +14,7 @@ from moderate_cli.catalog.labels import (
     EVERY_SERVICE,
     KnownLabel,
     Provenance,
+    derived_labels,
     labels,
     labels_origin,
     provenance,
@@ -33,16 +34,18 @@ from moderate_cli.catalog.services import (
     services,
     services_origin,
 )
+from moderate_cli.cli.flatten import OUTPUT_PANEL, ColorChoice, Debug
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
-from moderate_cli.render.listing import ListFormat, Listing, Row, write_csv, write_json
+from moderate_cli.render.listing import ListFormat, Listing, Row, write_csv, write_json, write_jsonl
+from moderate_cli.render.output import as_utf8
 
 
 def schema(ctx: typer.Context) -> None:
     """Print the JSON Schema of a record."""
-    ctx.obj.stdout.write(record_schema())
+    as_utf8(ctx.obj.stdout).write(record_schema())
 
 
 class ListOptions(Struct, frozen=True):
@@ -58,16 +61,15 @@ class ListOptions(Struct, frozen=True):
     ] = None
     format: Annotated[
         ListFormat,
-        typer.Option("-f", "--format", help="auto: table on a terminal, json in a pipe or file."),
+        typer.Option(
+            "-f",
+            "--format",
+            help="Format; auto is a table on a terminal, json in a pipe or file.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
     ] = ListFormat.AUTO
-    color: Annotated[
-        Color,
-        typer.Option(envvar="MODERATE_COLOR", help="Colour output; NO_COLOR is honoured."),
-    ] = Color.AUTO
-    debug: Annotated[
-        bool,
-        typer.Option("--debug", envvar="MODERATE_DEBUG", help="Print the traceback of an error."),
-    ] = False
+    color: ColorChoice = Color.AUTO
+    debug: Debug = False
 
     def matches(self, *texts: str | None) -> bool:
         """Tell whether one of a row's texts holds the text asked for."""
@@ -106,9 +108,11 @@ def show(listing: Listing, choice: ListFormat, environment: Environment, *, colo
     if choice is ListFormat.AUTO:
         choice = ListFormat.TABLE if stream.isatty() else ListFormat.JSON
     if choice is ListFormat.JSON:
-        write_json(listing, stream)
+        write_json(listing, as_utf8(stream))
+    elif choice is ListFormat.JSONL:
+        write_jsonl(listing, as_utf8(stream))
     elif choice is ListFormat.CSV:
-        write_csv(listing, stream)
+        write_csv(listing, as_utf8(stream))
     elif listing.rows:
         from moderate_cli.render.listing_table import write_table  # loads Rich
 
@@ -141,6 +145,7 @@ ServiceName = Annotated[
 def list_labels(ctx: typer.Context, service: ServiceName = None, *, options: ListOptions) -> None:
     """List the risk labels and what they mean."""
     found = [label for label in labels(service) if options.matches(label.label, label.meaning)]
+    found += derived_labels(options.match or "", service)
     listing = _label_listing(found, is_one_service=service is not None)
     note_copy(service, ctx.obj)
     show_or_refuse(listing, options, ctx.obj, hint=_hint(service), service=service)

@@ -89,8 +89,9 @@ def show(
     with open_store(output.store, environment) as store:
         details, older = _find(store, name, environment)
     pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
-    with pages as stdout, open_output(output.output, stdout) as stream:
-        if format is ShowFormat.TABLE or (format is ShowFormat.AUTO and to_terminal):
+    for_people = format is ShowFormat.TABLE or (format is ShowFormat.AUTO and to_terminal)
+    with pages as stdout, open_output(output.output, stdout, for_people=for_people) as stream:
+        if for_people:
             from moderate_cli.render.facts import Fact, write_facts  # loads Rich
 
             facts = [Fact(name, tuple(lines)) for name, lines in _facts(details) if lines]

@@ -169,7 +169,7 @@ def stats(
         typer.Option(
             "-f",
             "--format",
-            help="auto: table on a terminal, jsonl in a pipe or file.",
+            help="Format; auto is a table on a terminal, jsonl in a pipe or file.",
             rich_help_panel="Output",
         ),
     ] = StatsFormat.AUTO,
@@ -188,7 +188,7 @@ def stats(
         local = asked.local_calls(store)
     if export.export and export_as:
         write_usage(export.export, export_as, export_rows(used, export.uid), environment.stdout)
-    with open_output(output.output, environment.stdout) as stream:
+    with open_output(output.output, environment.stdout, for_people=choice is StatsFormat.TABLE) as stream:
         if choice is StatsFormat.HTML:
             stream.write(_page(found, list(usage.words()), environment.clock()))
         elif choice is not StatsFormat.TABLE:

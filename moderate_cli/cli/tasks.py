@@ -56,8 +56,8 @@ def poll(
             warn_of_tasks(session)
         run.summary.awaited = True
         run.shares_tasks = not ids
-        run.noun = "pending task"
-        code = run.execute(ask_after(session, tasks, wait))
+        run.noun, run.nothing = "task", "no pending task found"
+        code = run.execute(ask_after(session, tasks, wait, run.on_wait))
     raise typer.Exit(code)
 
 
@@ -80,7 +80,7 @@ MaxFrames = Annotated[
     typer.Option(
         metavar="N",
         envvar="MODERATE_MAX_FRAMES",
-        help="Judge at most N frames (1 to 100), each billed; 10 with --interval alone.",
+        help="At most N frames (1 to 100), each billed; 10 with --interval alone.",
         rich_help_panel=_TASKS,
     ),
 ]
@@ -134,7 +134,10 @@ def async_submit(
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:
-            plan = show_plan(session, spec.output, scan, found, noun=run.noun, allow_empty=run.may_be_empty)
+            nothing = run.nothing_to_retry(session)
+            plan = show_plan(
+                session, spec.output, scan, found, noun=run.noun, allow_empty=run.may_be_empty, nothing=nothing
+            )
             raise typer.Exit(plan)
         code = run_submission(session, run.reported(session, found), scan, wait)
     raise typer.Exit(code)

@@ -11,6 +11,7 @@ from functools import partial
 from io import BufferedReader
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -43,6 +44,8 @@ LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the do
 
 # The errors of a call that was sent and whose response nobody could read: it may have been judged and billed.
 _RESPONSE_LOST = frozenset({"connection_lost", "read_timeout", "unreadable_answer"})
+
+_FRAME_HINT = "frame URLs expire after five minutes; this host must be reachable from here"
 
 T = TypeVar("T")
 
@@ -225,10 +228,14 @@ class GreenClient:
         """Return the content of a frame by the URL in a verdict; raises ServiceError if it cannot be fetched."""
         from moderate_cli.client.transport import MAX_FRAME
 
-        response = self._caller.transport.get(address, limit=MAX_FRAME)
+        try:
+            response = self._caller.transport.get(address, limit=MAX_FRAME)
+        except ServiceError as error:
+            error.hint = _FRAME_HINT
+            raise
         if response.status != 200:
-            message = f"HTTP {response.status} for its address"
-            raise ServiceError(message, code="frame_failed", http_status=response.status)
+            message = f"{urlsplit(address).hostname} answers with HTTP {response.status}"
+            raise ServiceError(message, code="frame_failed", hint=_FRAME_HINT, http_status=response.status)
         return response.body
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:

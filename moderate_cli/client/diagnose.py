@@ -27,16 +27,18 @@ class Check(Struct, frozen=True):
     hint: str | None = None
 
 
-def run_diagnostics(client: GreenClient, *, internal: bool = False) -> Iterator[Check]:
+def run_diagnostics(client: GreenClient, *, internal: bool = False, has_credentials: bool = True) -> Iterator[Check]:
     """Check name, connection, clock, signature, permission and the connection to OSS, in this order.
 
-    The signed call is DescribeUploadToken, which is free as far as documented. Raises nothing: an error is a failure.
+    Without credentials the last three are skipped. The signed call is DescribeUploadToken, which is free as far as
+    documented. Raises nothing: an error is a failure.
     """
     yield _check_dns(client)
     connection, skew = _check_connection(client)
     yield connection
     yield _check_clock(skew)
-    token, signature, permission = _check_call(client, is_connected=connection.status == "ok")
+    missing = "credentials" if not has_credentials else "a connection" if connection.status != "ok" else None
+    token, signature, permission = _check_call(client, missing)
     yield signature
     yield permission
     yield _check_oss(client, token, internal=internal)
@@ -73,11 +75,11 @@ def _check_clock(skew: float | None) -> Check:
     return Check("clock", "ok", detail)
 
 
-def _check_call(client: GreenClient, *, is_connected: bool) -> tuple[UploadToken | None, Check, Check]:
-    """Make one signed call; if its signature is refused, the permission stays unknown."""
+def _check_call(client: GreenClient, missing: str | None) -> tuple[UploadToken | None, Check, Check]:
+    """Make one signed call, if nothing is missing for it; if its signature is refused, the permission stays unknown."""
     unknown = Check("permission", "skipped", "unknown without an accepted signature")
-    if not is_connected:
-        return None, Check("signature", "skipped", "unknown without a connection"), unknown
+    if missing is not None:
+        return None, Check("signature", "skipped", f"unknown without {missing}"), unknown
     try:
         token = client.describe_upload_token()
     except ServiceError as error:

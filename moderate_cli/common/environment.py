@@ -19,6 +19,9 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+_NO_FORCE = frozenset({None, "0", "false"})  # values of FORCE_COLOR that force nothing
+
+
 class Environment:
     """The streams, environment variables and clocks of a run; `clock` and `monotonic` return seconds.
 
@@ -65,9 +68,16 @@ class Environment:
         return shutil.get_terminal_size().columns
 
     def wants_color(self, choice: str, stream: TextIO) -> bool:
-        """Return whether to colour a stream: by `choice`, else NO_COLOR (no-color.org), else if it is a terminal."""
+        """Return whether to colour a stream: by `choice`, else by what the environment says.
+
+        NO_COLOR comes first, then FORCE_COLOR and CLICOLOR_FORCE, then TERM and CLICOLOR (no-color.org,
+        force-color.org, bixense.com/clicolors); without any of them a terminal has colour.
+        """
         if choice != "auto":
             return choice == "always"
-        if self.variable("NO_COLOR") or self.variable("TERM") == "dumb":
+        if self.variable("NO_COLOR"):
             return False
-        return stream.isatty()
+        forced = [self.variable(name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE")]
+        if any(value not in _NO_FORCE for value in forced):
+            return True
+        return stream.isatty() and self.variable("TERM") != "dumb" and self.variable("CLICOLOR") != "0"

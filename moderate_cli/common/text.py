@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from contextlib import suppress
 
 from moderate_cli.common.environment import Environment
@@ -73,7 +74,29 @@ def echo(environment: Environment, text: str) -> None:
 
 def with_hint(error: ModerateError, more: str = "") -> str:
     """Return the message of an error, followed by `more` and the hint."""
-    return f"{error.message}{more}" + (f" ({error.hint})" if error.hint else "")
+    hint = (error.hint or "").replace("\n", "; ")
+    return f"{error.message}{more}" + (f" ({hint})" if hint else "")
+
+
+def error_lines(error: ModerateError) -> list[str]:
+    """Return the message of an error with its hint behind it, or below it where the hint has several lines."""
+    if error.hint and "\n" in error.hint:
+        return [error.message, *error.hint.splitlines()]
+    return [with_hint(error)]
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Return words as a list that ends in "or"."""
+    *first, last = map(str, words)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return a question about the known word that is nearest to another; empty where none is near."""
+    from difflib import get_close_matches  # only where somebody made a mistake
+
+    near = get_close_matches(word.casefold(), [str(each) for each in known], n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 _MAX_SHOWN = 40

@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime
 from hashlib import blake2b
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Judged, Label, Outcome, Verdict
-from moderate_cli.records import SCHEMA, SCHEMAS, from_json, to_outcome
+from moderate_cli.records import SCHEMA
+from moderate_cli.records.result_files import EarlierResult, ResultFile
 from moderate_cli.results import Suppression
 from moderate_cli.settings.locate import Location, nearest
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from moderate_cli.gate.suppressions import SuppressionEntry, Suppressions
     from moderate_cli.settings.policy import Policy
 
+
 _HINT = "give what an earlier run with -f jsonl wrote"
 
 
 class Baseline:
-    """The findings in a jsonl output of an earlier run, as one short key each.
+    """The findings in the results of an earlier run, as one short key each.
 
     A finding is identified by the image's SHA-256 (or its name, if that is unknown), the label and the service.
     """
@@ -34,9 +36,9 @@ class Baseline:
         self.name = location.name
         self._keys: set[bytes] = set()
         self._has_former_records = False
-        for schema, outcome in _outcomes(location):
-            self._has_former_records |= schema != SCHEMA
-            self._keys.update(_keys_of(outcome))
+        for result in _results(location):
+            self._has_former_records |= result.record["schema"] != SCHEMA
+            self._keys.update(_keys_of(result.outcome))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -64,47 +66,25 @@ def services_by_label(verdict: Verdict) -> dict[str, set[str | None]]:
     return found
 
 
-def _outcomes(location: Location) -> Iterator[tuple[int, Outcome]]:
-    """Yield the outcomes of a file, each with the schema of its record; raises UsageError."""
+def _results(location: Location) -> Iterator[EarlierResult]:
+    """Yield the results in a file; raises UsageError."""
     name = location.name
     try:
         with location.open() as file:
-            for number, line in _lines(file):
-                yield _outcome(line, f"{name}:{number}")
+            results = ResultFile(file, name, hint=_HINT)
+            yield from results
     except FileNotFoundError as error:
         raise UsageError(f"there is no baseline {name}", hint=location.how_to_name or _HINT) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise UsageError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    for number, line in enumerate(file, start=1):
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if text.strip():
-            yield number, text
+    if results.cut_off_at:
+        raise UsageError(f"{name}:{results.cut_off_at}: broken JSON", hint=_HINT)
 
 
 def _keys_of(outcome: Outcome) -> Iterator[bytes]:
     if isinstance(outcome, Judged):
         for label, services in services_by_label(outcome.verdict).items():
             yield from (_key(outcome, label, service) for service in services)
-
-
-def _outcome(line: bytes, where: str) -> tuple[int, Outcome]:
-    try:
-        record = from_json(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{where}: broken JSON", hint=_HINT) from error
-    schema = record.get("schema") if isinstance(record, dict) else None
-    if schema not in SCHEMAS:
-        readable = " and ".join(map(str, SCHEMAS))
-        is_other = isinstance(schema, int)
-        what = f"a record of schema {schema}, and this version reads {readable}" if is_other else "not a record"
-        raise UsageError(f"{where}: {what}", hint=_HINT)
-    try:
-        return schema, to_outcome(record)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{where}: not a whole record", hint=_HINT) from error
 
 
 def _key(outcome: Outcome, label: str, service: str | None) -> bytes:
@@ -152,12 +132,8 @@ class Gate:
         return suppressions
 
     def _file_of(self, suppression: Suppression) -> str:
-        """Return the file of a suppression, by its own source: the baseline, that of FILE:LINE, or else all of it."""
-        source = suppression.source
-        if source == BASELINE and self._baseline:
-            return self._baseline.name
-        file, _, line = source.rpartition(":")
-        return file if file and line.isdecimal() else source
+        """Return the file of a suppression: that of the baseline by its name."""
+        return self._baseline.name if suppression.source == BASELINE and self._baseline else suppression.file
 
     def notes(self, *, complete: bool) -> tuple[str, ...]:
         """Return notes on the files: location, deprecated records, expired entries and, if complete, unused ones."""

@@ -15,6 +15,7 @@ from moderate_cli.common.errors import RefusedError
 from moderate_cli.models import Extent
 from moderate_cli.preflight.formats import (
     ACCEPTED,
+    FIRST_ASSUMED,
     HEAD_SIZE,
     MAX_BYTES,
     Format,
@@ -43,7 +44,6 @@ __all__ = [
     "too_large",
 ]
 
-FIRST_ASSUMED = "no page says which of several frames or pages of a PNG, TIFF or WEBP is judged; the first is assumed"
 # The vendor's page of the sync operation (2026-03-03): of a GIF the first frame, of an ICO the last image.
 _UNDOCUMENTED = frozenset({Format.PNG, Format.TIFF, Format.WEBP})
 

@@ -24,6 +24,9 @@ SMALL_SIDE = 200  # pixels
 
 SMALL = f"smaller than {SMALL_SIDE} x {SMALL_SIDE} pixels, below which the service judges worse"
 CUT_OFF = "cut off: by its header the image is longer than its file"
+FIRST_ASSUMED = "no page says which of several frames or pages of a PNG, TIFF or WEBP is judged; the first is assumed"
+IMAGE_NOTES = frozenset({SMALL, CUT_OFF, FIRST_ASSUMED})
+"""All notes on images."""
 
 _SURE = 32  # bytes: the header of every binary format has a NUL among them
 

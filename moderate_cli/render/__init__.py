@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol, TextIO, assert_never
 
@@ -26,9 +26,9 @@ class Format(StrEnum):
     HTML = "html"
 
 
-_NAMES_NO_CLEAN = frozenset({Format.MARKDOWN, Format.SARIF, Format.GITHUB})
-_NAMES_FEW_CLEAN = frozenset({Format.TABLE, Format.JUNIT})
-_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV, Format.SARIF})
+_NAMES_NO_CLEAN = frozenset({Format.TABLE, Format.MARKDOWN, Format.SARIF, Format.GITHUB})
+_NAMES_FEW_CLEAN = frozenset({Format.JUNIT})
+_AT_ONCE = frozenset({Format.JSONL, Format.JSON, Format.CSV})
 
 ReportFormat = Literal[Format.MARKDOWN, Format.SARIF, Format.JUNIT, Format.GITHUB, Format.HTML]
 
@@ -50,12 +50,14 @@ def choose_format(choice: Format, *, to_terminal: bool) -> Format:
     return Format.TABLE if to_terminal else Format.JSONL
 
 
-def clean_wanted(formats: Iterable[Format]) -> int | None:
-    """Return how many clean inputs these formats need, or None where one of them names all.
+def clean_wanted(formats: Iterable[Format], *, show_clean: bool = False) -> int | None:
+    """Return how many clean inputs of folders these formats need, or None where one of them names all.
 
-    The others are only counted, as `RunSummary.unlisted`.
+    With `show_clean` a table does. The others are only counted, as `RunSummary.unlisted`.
     """
     formats = frozenset(formats)
+    if show_clean and Format.TABLE in formats:
+        return None
     if formats <= _NAMES_NO_CLEAN:
         return 0
     return MAX_CLEAN if formats <= _NAMES_NO_CLEAN | _NAMES_FEW_CLEAN else None
@@ -75,18 +77,30 @@ def renderer(
     raw: bool,
     policy: GatePolicy = NO_GATE,
     show_suppressed: bool = False,
+    csv_bom: bool = False,
+    show_clean: bool = False,
+    names: Container[str] | None = None,
 ) -> Renderer:
     """Return the renderer of a format; `color` is auto, always or never.
 
-    `policy` is what makes an input fail, and `show_suppressed` shows people suppressed findings too. Raises ValueError
-    for `auto`, which `choose_format` decides.
+    `policy` is what makes an input fail, `show_suppressed` shows people suppressed findings too, and `csv_bom` begins
+    CSV with a byte order mark. A table lists the clean ones of `names`, all with `show_clean`, and a few with neither.
+    Raises ValueError for `auto`, which
+    `choose_format` decides.
     """
     match choice:
         case Format.TABLE:
             from moderate_cli.render.table import TableRenderer
 
             width, has_color = environment.width(), environment.wants_color(color, stream)
-            return TableRenderer(stream, width=width, color=has_color, show_suppressed=show_suppressed)
+            return TableRenderer(
+                stream,
+                width=width,
+                color=has_color,
+                show_suppressed=show_suppressed,
+                show_clean=show_clean,
+                names=names,
+            )
         case Format.JSONL:
             from moderate_cli.render.json import JsonlRenderer
 
@@ -98,7 +112,7 @@ def renderer(
         case Format.CSV:
             from moderate_cli.render.csv import CsvRenderer
 
-            return CsvRenderer(stream, policy=policy)
+            return CsvRenderer(stream, policy=policy, bom=csv_bom)
         case Format.AUTO:
             raise ValueError("resolve auto with choose_format first")
         case _:

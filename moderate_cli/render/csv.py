@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, TextIO
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Label, Outcome
+from moderate_cli.models import Json, Label, Outcome, Verdict
 from moderate_cli.records import to_record
 from moderate_cli.render.listing import safe_cell
-from moderate_cli.render.wording import confidence, coverage_words, exempted
+from moderate_cli.render.wording import confidence, coverage_words, details, exempted
 from moderate_cli.results import (
     NO_GATE,
     GatePolicy,
@@ -30,23 +31,37 @@ _LAST = (
 )
 _JOINED = (
     *("gate_passed", "coverage", "notes", "labels", "confidences", "descriptions", "suppressed"),
-    *("services", "error_code", "error_message"),
+    *("services", "error_code", "error_message", "decision", "decision_note"),
 )
+_DETAILS = {
+    "text": "text",
+    "keyword": "keywords",
+    "risk words": "risk_words",
+    "library": "libraries",
+    "figure": "figures",
+    "logo": "logos",
+}
 
-COLUMNS = (*_FIRST, *_JOINED, *_LAST)
+COLUMNS = (*_FIRST, *_JOINED, *_DETAILS.values(), *_LAST)
 """The header. A cell with several values separates them with `; `, and labels, confidences and descriptions are in the
 same order, exemptions last; `suppressed` holds the suppressed labels, each with the reason, and `coverage` tells in
-words what was not judged. Other names are the record's."""
+words what was not judged. From `text` to `logos` stands what is behind the labels, of all services and frames. Other
+names are the record's."""
+
+_BOM = "\ufeff"
 
 
 class CsvRenderer:
     """One row an input, in UTF-8 and as RFC 4180 wants it.
 
-    Every text is quoted, because some spreadsheets take semicolons for separators.
+    Every text is quoted, because some spreadsheets take semicolons for separators. With `bom` a byte order mark comes
+    first, without which Excel takes UTF-8 for another encoding.
     """
 
-    def __init__(self, stream: TextIO, *, policy: GatePolicy = NO_GATE) -> None:
+    def __init__(self, stream: TextIO, *, policy: GatePolicy = NO_GATE, bom: bool = False) -> None:
+        self._stream = stream
         self._policy = policy
+        self._bom = bom
         self._writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
         self._has_header = False
 
@@ -63,6 +78,7 @@ class CsvRenderer:
 
     def _write_header(self) -> None:
         if not self._has_header:
+            self._stream.write(_BOM if self._bom else "")
             self._writer.writerow(COLUMNS)
             self._has_header = True
 
@@ -71,7 +87,7 @@ def _joined(outcome: Outcome, record: dict[str, Any], suppressions: Sequence[Sup
     verdict = verdict_of(outcome)
     labels: list[Label] = [*all_labels(verdict), *exempted(verdict)] if verdict else []
     entries = {label.label: entry for label in labels if (entry := suppression_for(label, suppressions))}
-    error = record["error"] or {}
+    error, decision = record["error"] or {}, record["decision"] or {}
     return {
         "gate_passed": (record["gate"] or {}).get("passed"),
         "coverage": _SEPARATOR.join(map(coverage_words, verdict.coverage if verdict else ())),
@@ -83,7 +99,21 @@ def _joined(outcome: Outcome, record: dict[str, Any], suppressions: Sequence[Sup
         "services": _SEPARATOR.join(record["services"]),
         "error_code": error.get("code"),
         "error_message": error.get("message"),
+        "decision": decision.get("value"),
+        "decision_note": decision.get("note"),
+        **_details(verdict),
     }
+
+
+def _details(verdict: Verdict | None) -> dict[str, str]:
+    """Return what is behind the labels, each once, by column."""
+    found: dict[str, dict[str, None]] = {column: {} for column in _DETAILS.values()}
+    exts: list[Json] = []
+    if verdict:
+        exts = [verdict.ext, *(part.ext for part in verdict.per_service), *(frame.ext for frame in verdict.frames)]
+    for name, text in chain.from_iterable(map(details, exts)):
+        found[_DETAILS[name]][text] = None
+    return {column: _SEPARATOR.join(texts) for column, texts in found.items()}
 
 
 def _cell(value: object) -> str | int | float:

@@ -1,7 +1,7 @@
 """GitHub Actions: annotations by workflow commands, and the job summary.
 
 The commands and the summary: GitHub's page "Workflow commands for GitHub Actions". It shows ten annotations of a kind a
-step, and reads a percent sign as the beginning of an escape.
+step and fifty a job, takes 1 MiB of summary a step, and reads a percent sign as the beginning of an escape.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TextIO
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import Judged, Outcome, Pending, RiskLevel
+from moderate_cli.render.locations import Locations
 from moderate_cli.render.markdown import MarkdownRenderer
 from moderate_cli.render.wording import (
-    Locations,
     TopN,
     cut_off_words,
     finding_words,
@@ -40,7 +40,9 @@ _FIRST = (-len(RiskLevel), "")  # sorts before every input
 
 
 class GithubRenderer:
-    """One annotation an input, the worst ten of each kind, and the whole run as Markdown in the job summary.
+    """One annotation an input, the worst of each kind, and the whole run as Markdown in the job summary.
+
+    Where some are left out, the last annotation, a notice, tells how many.
 
     High is an error, medium a warning and low a notice; what is at or above the gate, or has no verdict, is an error at
     any level, since the step fails for it. Suppressed findings get no annotation. An answer that leaves out what it was
@@ -76,11 +78,13 @@ class GithubRenderer:
             self._annotations["error"].add(_FIRST, _command("error", title, cut_off))
         for line in left_out_lines(summary):
             self._annotations["notice"].add(_FIRST, _command("notice", "left out", line))
-        for worst in self._annotations.values():
-            self._stream.writelines(worst.in_order())
-        left_out = sum(worst.left_out for worst in self._annotations.values())
-        if left_out:
-            self._stream.write(f"and {left_out:,} more, not annotated; -f jsonl lists all\n")
+        lines = {kind: worst.in_order() for kind, worst in self._annotations.items()}
+        if left_out := sum(worst.left_out for worst in self._annotations.values()):
+            left_out += len(lines["notice"][MAX_ANNOTATIONS - 1 :])  # the last one needs a place
+            rest = f"and {left_out:,} more, not annotated; -f jsonl lists all"
+            lines["notice"][MAX_ANNOTATIONS - 1 :] = [_command("notice", "not annotated", rest)]
+        for each in lines.values():
+            self._stream.writelines(each)
         self._stream.flush()
         self._markdown.finish(summary)
         self._append_summary()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
 from moderate_cli.common.text import safe_json
 from moderate_cli.models import Outcome
-from moderate_cli.records import SCHEMA, to_record
+from moderate_cli.records import SCHEMA, to_json, to_record
+from moderate_cli.records.summaries import summary_document
 from moderate_cli.results import NO_GATE, GatePolicy, RunSummary, Suppression
 
 
 def dump(value: Any) -> str:
     """Return a value as JSON on one line that is safe to show on a terminal."""
-    return safe_json(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    return safe_json(to_json(value))
 
 
 class JsonlRenderer:
@@ -55,26 +55,3 @@ class JsonRenderer:
         opening = "" if self._before == "," else self._before
         self._stream.write(f'{opening}\n],"summary":{dump(summary_document(summary))}}}\n')
         self._stream.flush()
-
-
-def summary_document(summary: RunSummary) -> dict[str, Any]:
-    """Return the counts of a run as data; `at_least` says that more inputs may not have been tried."""
-    return {
-        "inputs": summary.inputs,
-        "judged": summary.judged,
-        "skipped": summary.skipped,
-        "failed": summary.failed,
-        "pending": summary.pending,
-        "not_tried": summary.not_tried,
-        "at_least": summary.at_least,
-        "cut_off": summary.is_cut_off,
-        "incomplete": summary.incomplete,
-        "passed_over": summary.non_images + summary.camera_raw,
-        "by_level": dict(summary.levels),
-        "by_label": dict(summary.labels.most_common()),
-        "coverage": {
-            kind: {"inputs": looked.inputs, "judged": looked.judged, "total": looked.total}
-            for kind, looked in summary.coverage.items()
-        },
-        "notes": dict(summary.notes.most_common()),
-    }

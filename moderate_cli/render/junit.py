@@ -1,6 +1,7 @@
 """JUnit XML for test reports: one test case an input.
 
-No standard defines it; this keeps to the schema of Jenkins' xUnit plugin (junit-10.xsd), which GitLab reads as well.
+No standard defines it; this keeps to the schema of Jenkins' xUnit plugin (junit-10.xsd), and names the file and the
+attachment where GitLab (its `lib/gitlab/ci/parsers/test/junit.rb`) and Jenkins' plugin for attachments look for them.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Failed, Judged, Outcome, Pending, Skipped
+from moderate_cli.models import Failed, Judged, LocalFile, Outcome, Pending, Skipped
+from moderate_cli.render.locations import Locations
 from moderate_cli.render.wording import (
     CleanInputs,
     cut_off_words,
@@ -37,21 +39,26 @@ from moderate_cli.results import (
 )
 
 _IN_MEMORY = 1_000_000  # bytes of test cases; with more they wait in a temporary file
+_NAME = "moderate"  # of the suite, and of the class at the root of the repository
+_MARK = "[["
+_NO_ATTACHMENT = re.compile(r"[\[\]|]")  # GitLab finds no end of a path with one of these
 _NO_CHARACTERS = re.compile("[\ufffe\uffff]")  # XML 1.0 has none of these, nor the controls that `safe_text` writes out
 
 
 class JunitRenderer:
     """One suite: at or above the gate is a failure, failed or incomplete is an error, skipped or pending is skipped.
 
-    Without a gate no image fails, as the exit code has it. What was found in an image that passes, what is suppressed,
-    and what was not looked at stands in its output. Clean inputs come last, and are one case where they are many, as
-    all inputs are that a run did not come to; `tests` counts each of the clean ones. The counts come first, so the
-    cases wait until the end.
+    The class of an image is its folder and its file its path, from the root of the repository. Without a gate no image
+    fails, as the exit code has it. What was found in an image that passes, what is suppressed, and what was not looked
+    at stands in its output, and the image is attached where there is something to say about it. Clean inputs come last,
+    and are one case where they are many, as all inputs are that a run did not come to; `tests` counts each of the clean
+    ones. The counts come first, so the cases wait until the end.
     """
 
     def __init__(self, stream: TextIO, *, policy: GatePolicy) -> None:
         self._stream = stream
         self._policy = policy
+        self._locations = Locations()
         self._cases: IO[str] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by finish
             max_size=_IN_MEMORY, mode="w+", encoding="utf-8", newline="\n"
         )
@@ -68,22 +75,25 @@ class JunitRenderer:
             self._clean.add(outcome)
             self._clean_milliseconds += elapsed
         else:
-            self._write_case_of(outcome, self._inside(outcome, suppressions))
+            problem = self._problem(outcome, suppressions)
+            said = [] if problem else _said(outcome, suppressions, self._policy)
+            lines = [line.replace(_MARK, "[ [") for line in said]  # a description attaches nothing
+            self._write_case_of(outcome, problem + _system_out([*lines, *self._attachment(outcome)]))
 
     def finish(self, summary: RunSummary) -> None:
         """Write the counts and the cases."""
         for outcome in self._clean.named(summary):
             self._write_case_of(outcome, "")
         if count := self._clean.unnamed(summary):
-            inside = _element("system-out", {}, f"{count:,} inputs, not listed; -f jsonl lists all")
-            self._write_case("moderate", "clean inputs", inside, self._clean_milliseconds)
+            inside = _system_out([f"{count:,} inputs, not listed; -f jsonl lists all"])
+            self._write_case({"classname": _NAME, "name": "clean inputs"}, inside, self._clean_milliseconds)
             self._counts["tests"] += count - 1
         if cut_off := cut_off_words(summary):
             rest = not_tried_words(summary)
             inside = self._counted("skipped", "skipped", "not_tried" if rest else "cut_off", cut_off)
-            self._write_case("moderate", rest or cut_off, inside)
+            self._write_case({"classname": _NAME, "name": rest or cut_off}, inside)
         counts = {name: str(count) for name, count in self._counts.items()}
-        head = {"name": "moderate", **counts, "time": f"{self._milliseconds / 1000:.3f}"}
+        head = {"name": _NAME, **counts, "time": f"{self._milliseconds / 1000:.3f}"}
         self._stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n  <testsuite{_attributes(head)}>\n')
         with self._cases:
             self._cases.seek(0)
@@ -92,15 +102,25 @@ class JunitRenderer:
         self._stream.flush()
 
     def _write_case_of(self, outcome: Outcome, inside: str) -> None:
-        elapsed = outcome.call.elapsed_ms or 0
-        self._write_case(f"moderate.{outcome.call.operation}", outcome.item.source, inside, elapsed)
+        path = self._locations.path(outcome.item)
+        folder = self._locations.folder(outcome.item).strip("/").replace("/", ".")
+        names = {"classname": f"{_NAME}.{folder}" if folder else _NAME, "name": outcome.item.source}
+        self._write_case(names | ({"file": path} if path is not None else {}), inside, outcome.call.elapsed_ms or 0)
 
-    def _write_case(self, classname: str, name: str, inside: str, milliseconds: int = 0) -> None:
+    def _write_case(self, names: dict[str, str], inside: str, milliseconds: int = 0) -> None:
         self._counts["tests"] += 1
-        names = {"classname": classname, "name": name, "time": f"{milliseconds / 1000:.3f}"}
-        self._cases.write(f"    {_element('testcase', names, inside)}\n")
+        attributes = {**names, "time": f"{milliseconds / 1000:.3f}"}
+        self._cases.write(f"    {_element('testcase', attributes, inside)}\n")
 
-    def _inside(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> str:
+    def _attachment(self, outcome: Outcome) -> Iterator[str]:
+        """Yield the line that attaches the image, if it could be read and its path can be named."""
+        is_read = outcome.sha256 or (isinstance(outcome.item.image, LocalFile) and isinstance(outcome, Judged))
+        path = self._locations.path(outcome.item) if is_read else None
+        if path is not None and not _NO_ATTACHMENT.search(path) and path == _legal(safe_text(path)):
+            yield f"{_MARK}ATTACHMENT|{path}]]"
+
+    def _problem(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> str:
+        """Return the element that makes a case fail or skips it; empty for one that passes."""
         match outcome:
             case Judged():
                 return self._judged(outcome, suppressions)
@@ -114,20 +134,15 @@ class JunitRenderer:
 
     def _judged(self, outcome: Judged, suppressions: Sequence[Suppression]) -> str:
         level = counted_level(outcome.verdict, suppressions)
-        found = findings(outcome.verdict)
-        said = remarks(outcome, self._policy)
-        text = "\n".join([*_lines(found, suppressions), *said])
-        labels = ", ".join(
-            dict.fromkeys(each.label.label for each in found if not suppression_of_finding(each, suppressions))
-        )
+        found = [each for each in findings(outcome.verdict) if not suppression_of_finding(each, suppressions)]
+        labels = ", ".join(dict.fromkeys(each.label.label for each in found))
         risk = f"{level} risk: {labels}" if labels else level
         fails = self._policy.fails(level)
+        said = _said(outcome, suppressions, self._policy)
         if self._policy.is_incomplete(outcome):
-            message = "; ".join([said[0], *([risk] if fails else [])])
-            return self._counted("errors", "error", "partial", message, text)
-        if fails:
-            return self._counted("failures", "failure", level, risk, text)
-        return _element("system-out", {}, escape(_legal(text))) if text else ""
+            message = "; ".join([remarks(outcome, self._policy)[0], *([risk] if fails else [])])
+            return self._counted("errors", "error", "partial", message, "\n".join(said))
+        return self._counted("failures", "failure", level, risk, "\n".join(said)) if fails else ""
 
     def _failed(self, outcome: Failed) -> str:
         """Return the error of an input, and below it what could be read of the answer."""
@@ -142,11 +157,21 @@ class JunitRenderer:
         return _element(name, {"type": kind, "message": message}, escape(_legal(text or message)))
 
 
+def _said(outcome: Outcome, suppressions: Sequence[Suppression], policy: GatePolicy) -> list[str]:
+    """Return what was found in an input, and the remarks on it."""
+    found = findings(outcome.verdict) if isinstance(outcome, Judged) else []
+    return [*_lines(found, suppressions), *remarks(outcome, policy)]
+
+
 def _lines(found: Iterable[Finding], suppressions: Sequence[Suppression]) -> Iterable[str]:
     for finding in found:
         entry = suppression_of_finding(finding, suppressions)
         note = safe_text(f" (suppressed: {entry.reason})") if entry else ""
         yield f"{finding.level}: {finding_words(finding)}{note}"
+
+
+def _system_out(lines: Sequence[str]) -> str:
+    return _element("system-out", {}, escape(_legal("\n".join(lines)))) if lines else ""
 
 
 def _element(name: str, attributes: dict[str, str], inside: str) -> str:

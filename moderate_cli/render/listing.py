@@ -22,6 +22,7 @@ class ListFormat(StrEnum):
     AUTO = "auto"
     TABLE = "table"
     JSON = "json"
+    JSONL = "jsonl"
     CSV = "csv"
 
 
@@ -60,6 +61,11 @@ def write_json(listing: Listing, stream: TextIO) -> None:
     head = {"source": listing.source, "date": listing.date, **listing.facts}
     rows = ",\n".join(dump(row.data) for row in listing.rows)
     stream.write(f'{dump(head)[:-1]},"{listing.name}":[' + (f"\n{rows}\n" if rows else "") + "]}\n")
+
+
+def write_jsonl(listing: Listing, stream: TextIO) -> None:
+    """Write a document a row, and nothing else."""
+    stream.writelines(f"{dump(row.data)}\n" for row in listing.rows)
 
 
 def write_csv(listing: Listing, stream: TextIO) -> None:

@@ -139,7 +139,8 @@ def _has_news(outcome: Outcome) -> bool:
     if not isinstance(outcome, Judged):
         return True
     verdict = outcome.verdict
-    return verdict.gate_level is not RiskLevel.NONE or bool(verdict.coverage or verdict.notes or exempted(verdict))
+    has_more = bool(verdict.coverage or verdict.notes or outcome.decision or exempted(verdict))
+    return verdict.gate_level is not RiskLevel.NONE or has_more
 
 
 def _risk_and_findings(outcome: Outcome) -> tuple[str, list[str]]:

@@ -30,13 +30,25 @@ class OutputError(ModerateError):
         )
 
 
+def as_utf8(stdout: TextIO) -> TextIO:
+    """Return standard output for programs: in UTF-8, with newlines as they are, whatever the locale says.
+
+    What people read keeps the encoding of their terminal.
+    """
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+    return stdout
+
+
 def _ignore(_: str) -> None:
     """No-op."""
 
 
 @contextmanager
-def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None] = _ignore) -> Iterator[TextIO]:
-    """Yield the stream to write to: standard output for None, else a file.
+def open_output(
+    path: Path | None, stdout: TextIO, *, for_people: bool = False, note: Callable[[str], None] = _ignore
+) -> Iterator[TextIO]:
+    """Yield the stream to write to: standard output for None, `for_people` in their own encoding, else a file.
 
     The file takes its name, and the place of an older one, only when all is written; a device or a pipe is written as
     it is, and so is, at the end and with a `note`, a file whose place cannot be taken. What was written before an error
@@ -45,7 +57,7 @@ def open_output(path: Path | None, stdout: TextIO, *, note: Callable[[str], None
     """
     if path is None:
         check_open(stdout)
-        yield stdout
+        yield stdout if for_people else as_utf8(stdout)
         return
     if str(path) == "-":
         hint = "leave the option out for standard output, or write ./- for a file of that name"

@@ -26,6 +26,7 @@ from moderate_cli.models import (
 from moderate_cli.render.styles import STYLES, harmless, level_text
 from moderate_cli.render.wording import (
     EXEMPT_WORD,
+    SUPPRESSED_WORD,
     confidence,
     details,
     exempted,
@@ -76,7 +77,7 @@ def finding_rows(labels: Sequence[Label], ext: Json, level: RiskLevel | None, in
 
 def unlabelled_rows(labels: Iterable[Label], level: RiskLevel | None) -> list[Row]:
     """Return a row for a risk that has no label, and none where there is no risk, or a label for it."""
-    if level in {None, RiskLevel.NONE} or any(label.is_finding for label in labels):
+    if level in {None, RiskLevel.NONE} or any(label.is_finding and label.label != SUPPRESSED_WORD for label in labels):
         return []
     return [Row(Text(UNLABELLED, "bold"), description=Text("a risk level without a label"))]
 

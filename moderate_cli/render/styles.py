@@ -33,6 +33,7 @@ def plain_console(stream: TextIO, *, width: int, color: bool, terminal: bool = F
         width=width,
         force_terminal=color or terminal,
         color_system="standard" if color else None,
+        no_color=not color,  # or Rich would ask the environment once more
         highlight=False,
         markup=False,
         emoji=False,

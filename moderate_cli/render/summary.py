@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
 from moderate_cli.catalog.prices import Estimate
@@ -18,39 +19,55 @@ _STOP_WORDS = {
     ExitCode.INTERRUPTED: "interrupted: ",
 }
 _MAX_LABELS = 10
+_MAX_IDS = 3
 _MAX_NOTES = 10
 _MANY = 10  # inputs; the rate of fewer means little
 
 
-def summary_lines(summary: RunSummary, estimate: Estimate, seconds: float, noun: str = "image") -> Iterator[str]:
+def summary_lines(
+    summary: RunSummary,
+    estimate: Estimate,
+    seconds: float,
+    noun: str = "image",
+    nothing: str | None = None,
+    *,
+    is_told: bool = False,
+    is_past: bool = False,
+) -> Iterator[str]:
     """Yield what was judged and what was not, how long that took, what was found, and what it costs.
 
-    `seconds` is the duration of the run. A run that was cut off is reported in full, even without inputs.
+    `seconds` is the duration of the run; one that `is_past` is not to be continued. A run that was cut off is reported
+    in full, even without inputs. With `is_told` a table has told the counts by level and by label. `nothing` is said
+    where there is no input.
     """
     stopped = _STOP_WORDS.get(summary.stopped_by, "") if summary.stopped_by else ""
     yield from _notes(summary, noun)
     if not summary.inputs and not summary.is_cut_off:
-        yield f"no {noun} found{_left_out(summary)}"
+        yield f"{nothing or f'no {noun} found'}{_left_out(summary)}"
         yield from left_out_lines(summary)
         return
     engine = ", by the local engine (no cloud verdict)" if summary.local else ""
-    yield f"{stopped}{_counts(summary)}{_left_out(summary)} in {seconds:.1f} s{_rate(summary, seconds)}{engine}"
-    if summary.labels and summary.inputs > 1:
+    is_told = is_told and summary.inputs > 1
+    numbers = _number(summary, noun) if is_told else _counts(summary)
+    yield f"{stopped}{numbers}{_left_out(summary)} in {seconds:.1f} s{_rate(summary, seconds)}{engine}"
+    if summary.labels and summary.inputs > 1 and not is_told:
         yield f"found {_labels(summary)}"
     yield from left_out_lines(summary)
     yield from coverage_lines(summary, noun)
-    if summary.not_tried and summary.stopped_by is None and not summary.fatal:
+    if summary.not_tried and summary.stopped_by is None and not summary.fatal and not is_past:
         yield "call limit reached: raise --max-calls, or continue with --reuse"
     if estimate.calls:
         least = "at least " if summary.pending else ""  # the frames of what is pending are counted by its result
         yield f"{least}{counted(estimate.calls, 'billed call')}: {estimate.in_words()}"
 
 
-def plan_lines(summary: RunSummary, estimate: Estimate, noun: str = "image") -> Iterator[str]:
+def plan_lines(
+    summary: RunSummary, estimate: Estimate, noun: str = "image", nothing: str | None = None
+) -> Iterator[str]:
     """Yield what a run would send, what that costs at most, and what it would not send."""
     yield from _notes(summary, noun)
     if not summary.inputs:
-        yield f"no {noun} found{_left_out(summary)}"
+        yield f"{nothing or f'no {noun} found'}{_left_out(summary)}"
         return
     others = {
         "duplicate": summary.duplicates,
@@ -85,6 +102,28 @@ def _counts(summary: RunSummary) -> str:
     if summary.not_tried:
         counts.append(f"{'at least ' if summary.at_least else ''}{summary.not_tried:,} not tried")
     return ", ".join(counts)
+
+
+def _number(summary: RunSummary, noun: str) -> str:
+    others = {"reused": summary.reused, "collected by another process": summary.elsewhere}
+    return ", ".join([counted(summary.inputs, noun), *(f"{count:,} {word}" for word, count in others.items() if count)])
+
+
+def gate_line(summary: RunSummary, noun: str, command: Sequence[str]) -> str:
+    """Return that the gate failed, and the command to type next."""
+    next_ = (
+        f"to accept one: moderate {shlex.join(command)}"
+        if command[0] == "allow"
+        else f"see moderate {shlex.join(command)}"
+    )
+    return f"gate: {counted(summary.failing, noun)} at or above {summary.policy.fail_on}; {next_}"
+
+
+def wait_line(ids: Sequence[str], profile: str | None) -> str:
+    """Return what is waited for, how to leave, and how to collect the results later."""
+    named = ids if len(ids) <= _MAX_IDS else ()
+    command = ["moderate", "poll", *named, *(["-p", profile] if profile else [])]
+    return f"waiting for {counted(len(ids), 'task')}; Ctrl-C leaves, `{shlex.join(command)}` collects later"
 
 
 def _labels(summary: RunSummary) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, zip_longest
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Json, Judged, Outcome, Pending, Usage, Verdict
+from moderate_cli.models import Json, Judged, Outcome, Usage, Verdict
+from moderate_cli.render.blocks import GAP, INDENT, NARROW, RISK, block, heading, row_lines, shown_names
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.rows import outcome_rows
 from moderate_cli.render.styles import harmless, input_word, kind, level_text, plain_console
@@ -27,103 +28,118 @@ from moderate_cli.render.wording import (
     level_word,
     sort_key,
 )
-from moderate_cli.results import RunSummary, Suppression, is_clean, verdict_of
+from moderate_cli.results import RunSummary, Suppression, found_nothing, verdict_of
 
 MAX_ROWS = 1_000
 """Inputs that are listed."""
 
 _MAX_LABELS = 20
-_NARROW = 100  # columns: below, findings stand under the name of their image instead of beside it
-_RISK = len("unknown")
+_MIN_DESCRIPTION = 24  # columns: with less room, findings stand below the name of their image
 _CONFIDENCE = len("Confidence")
-_GAP = 3
-_INDENT = 2
 _HEAD = "Result, newest first; times are in UTC"
 _FRAME_NOTE = "frame URLs expire after five minutes"
+_CLEAN_NOTE = "clean ones are only counted; --show-clean lists them"
 
 
 class TableRenderer:
-    """Keeps the worst outcomes and shows them at the end, the worst first: images in one table, then a tree a post.
+    """Keeps the worst outcomes and shows them at the end, the worst last: images in one table, then a tree a post.
 
-    Clean inputs are listed where they are few.
+    `names` are the inputs that were named one by one: of the clean ones only these are listed. With None, clean inputs
+    are listed where they are few, and with `show_clean` always.
     """
 
-    def __init__(self, stream: TextIO, *, width: int, color: bool, show_suppressed: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        width: int,
+        color: bool,
+        show_suppressed: bool = False,
+        show_clean: bool = False,
+        names: Container[str] | None = None,
+    ) -> None:
         self._console = plain_console(stream, width=width, color=color)
-        self._suppressed = SuppressionFilter(shown=show_suppressed)
+        self._suppressed = SuppressionFilter(shown=show_suppressed, summed_up=True)
         self._top: TopN[Outcome] = TopN(MAX_ROWS)
+        self._show_clean = show_clean
+        self._names = names
         self._clean = CleanInputs()
+        self._unnamed = 0
         self._totals = Totals()
 
     def add(self, outcome: Outcome, *, suppressions: Sequence[Suppression] = ()) -> None:
         """Keep one outcome, if it is among the worst."""
         shown = self._suppressed.shown(outcome, suppressions)
         self._totals.add(shown)
-        if is_clean(outcome):
-            self._clean.add(shown)
-        else:
+        if not found_nothing(outcome) or self._show_clean:
             self._top.add(sort_key(shown), shown)
+        elif self._names is None:
+            self._clean.add(shown)
+        elif shown.item.source in self._names:
+            self._top.add(sort_key(shown), shown)
+        else:
+            self._unnamed += 1
 
     def finish(self, summary: RunSummary) -> None:
         """Show the outcomes, the summary, and the notes, with an empty line between them."""
-        for number, block in enumerate(self._blocks(summary)):
+        for number, block_ in enumerate(self._blocks(summary)):
             if number:
                 self._console.print()
-            self._console.print(block)
+            self._console.print(block_, crop=False)
 
     def _blocks(self, summary: RunSummary) -> Iterator[RenderableType]:
-        outcomes = sorted([*self._top.in_order(), *self._clean.named(summary)], key=_worst_first)
+        outcomes = sorted([*self._top.in_order(), *self._clean.named(summary)], key=_worst_last)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
+        notes = [*self._left_out(summary), *([_FRAME_NOTE] if any(map(_has_frame_address, in_table)) else [])]
+        yield from filter(None, [self._totals.engine_note()])
+        if notes:
+            yield Text("\n".join(notes), style="dim")
         if in_table:
             yield outcome_table(in_table, self._console.width)
-        if any(map(_has_frame_address, in_table)):
-            yield Text(_FRAME_NOTE, style="dim")
         for outcome in outcomes:
             post = known_post(outcome)
             if post is not None and isinstance(outcome, Judged):
                 yield post_tree(outcome, post, self._console.width)
-        yield from (Text(note, style="bold") for note in self._left_out(summary))
-        yield from filter(None, [self._totals.engine_note()])
-        if summary.inputs > 1:
-            yield summary_table(summary, f"{self._totals.noun}s")
+        if summary.inputs > 1 or (summary.inputs and not outcomes):
+            yield summary_table(summary, f"{self._totals.noun}s", self._console.width)
         yield from filter(None, [self._totals.tokens_line()])
+        if words := cut_off_words(summary):
+            yield Text(words, style="bold")
 
     def _left_out(self, summary: RunSummary) -> Iterator[str]:
-        yield from filter(None, [cut_off_words(summary)])
         if self._top.left_out:
             yield f"and {self._top.left_out:,} more, not listed here; -f jsonl lists all"
-        if count := self._clean.unnamed(summary):
-            yield f"{count:,} clean, not listed here; -f jsonl lists all"
+        if self._unnamed or self._clean.unnamed(summary) or (summary.unlisted and self._names is not None):
+            yield _CLEAN_NOTE
         yield from filter(None, [self._suppressed.note()])
 
 
-def _worst_first(outcome: Outcome) -> tuple[int, str]:
-    if isinstance(outcome, Judged):
-        return -outcome.verdict.gate_level.rank, outcome.item.source
-    return 1 if isinstance(outcome, Pending) else 2, outcome.item.source
+def _worst_last(outcome: Outcome) -> tuple[int, str]:
+    return -sort_key(outcome)[0], outcome.item.source
 
 
 def _has_frame_address(outcome: Outcome) -> bool:
     return isinstance(outcome, Judged) and any(frame.url for frame in outcome.verdict.frames)
 
 
-def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:
-    """Return the table of outcomes in the order given."""
-    return _narrow_table(outcomes) if width < _NARROW else _wide_table(outcomes, width)
-
-
-def _wide_table(outcomes: Sequence[Outcome], width: int) -> Table:
-    """Return one row a finding; the widths are set here, since Rich cuts text off where it has to find them."""
+def outcome_table(outcomes: Sequence[Outcome], width: int) -> RenderableType:
+    """Return the table of outcomes in the order given: a row a finding where there is room, else a block an input."""
     rows = [(outcome, outcome_rows(outcome)) for outcome in outcomes]
-    source = _widest((harmless(outcome.item.source) for outcome in outcomes), at_most=width // 4)
-    labels = (Text(" " * _INDENT * row.indent) + row.label for _, found in rows for row in found)
-    label = _widest(labels, at_most=width * 2 // 7)
+    source = _widest(harmless(outcome.item.source) for outcome in outcomes)
+    label = _widest(Text(" " * INDENT * row.indent) + row.label for _, found in rows for row in found)
+    rest = width - source - RISK - label - _CONFIDENCE - 4 * GAP
+    if width < NARROW or rest < _MIN_DESCRIPTION:
+        names = shown_names((outcome.item.source for outcome in outcomes), width)
+        blocks = (
+            block(level_word(outcome), names[outcome.item.source], row_lines(found), width) for outcome, found in rows
+        )
+        return Group(heading(f"{input_word(map(kind, outcomes))} and findings"), *blocks)
     table = plain_table()
-    table.add_column("Source", overflow="fold", width=source)
-    table.add_column("Risk", width=_RISK)
-    table.add_column("Label", overflow="fold", width=label)
+    # The widths are set here, since Rich cuts text off where it has to find them.
+    table.add_column("Source", width=source)
+    table.add_column("Risk", width=RISK)
+    table.add_column("Label", width=label)
     table.add_column("Confidence", justify="right", width=_CONFIDENCE)
-    rest = width - source - _RISK - label - _CONFIDENCE - 4 * _GAP
     table.add_column("Description", overflow="fold", width=rest)
     for outcome, found in rows:
         name, level = harmless(outcome.item.source), level_text(level_word(outcome))
@@ -133,24 +149,13 @@ def _wide_table(outcomes: Sequence[Outcome], width: int) -> Table:
     return table
 
 
-def _narrow_table(outcomes: Sequence[Outcome]) -> Table:
-    """Return one block an input, whose findings stand under its name."""
-    table = plain_table()
-    table.add_column("Risk", no_wrap=True)
-    table.add_column(f"{input_word(map(kind, outcomes))} and findings", overflow="fold")
-    for outcome in outcomes:
-        lines = [_indented(row.line(), row.indent) for row in outcome_rows(outcome)]
-        table.add_row(level_text(level_word(outcome)), Group(harmless(outcome.item.source, "bold"), *lines))
-    return table
-
-
 def _indented(text: Text, steps: int) -> Text | Padding:
     """Return text of which every line is indented, also those that it is folded into."""
-    return Padding(text, (0, 0, 0, _INDENT * steps)) if steps else text
+    return Padding(text, (0, 0, 0, INDENT * steps)) if steps else text
 
 
-def _widest(texts: Iterable[Text], *, at_most: int) -> int:
-    return min(max((text.cell_len for text in texts), default=0), at_most)
+def _widest(texts: Iterable[Text]) -> int:
+    return max((text.cell_len for text in texts), default=0)
 
 
 def plain_table() -> Table:
@@ -158,20 +163,29 @@ def plain_table() -> Table:
     return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
 
 
-def summary_table(summary: RunSummary, noun: str) -> Table:
-    """Return the counts by level beside those by label; `noun` is what is counted."""
-    table = plain_table()
-    table.add_column("Level")
-    table.add_column(noun, justify="right")
-    table.add_column("Label", overflow="fold")
-    table.add_column(noun, justify="right")
-    left = [(level_text(word), Text(str(count))) for word, count in counts(summary)]
-    right = [(harmless(name), Text(str(count))) for name, count in summary.labels.most_common(_MAX_LABELS)]
+def summary_table(summary: RunSummary, noun: str, width: int) -> RenderableType:
+    """Return the counts by level, and by label beside or below them; `noun` is what is counted."""
+    levels = [(level_text(word), Text(str(count))) for word, count in counts(summary)]
+    labels = [(harmless(name), Text(str(count))) for name, count in summary.labels.most_common(_MAX_LABELS)]
     if len(summary.labels) > _MAX_LABELS:
-        right.append((Text(f"and {len(summary.labels) - _MAX_LABELS} more", style="dim"), Text()))
+        labels.append((Text(f"and {len(summary.labels) - _MAX_LABELS} more", style="dim"), Text()))
+    room = width - max(len("Level"), _widest(word for word, _ in levels)) - 2 * len(noun) - 3 * GAP
+    if not labels:
+        return _counts_table([("Level", levels)], noun)
+    if _widest(name for name, _ in labels) > room:
+        return Group(_counts_table([("Level", levels)], noun), Text(), _counts_table([("Label", labels)], noun))
+    return _counts_table([("Level", levels), ("Label", labels)], noun)
+
+
+def _counts_table(columns: Sequence[tuple[str, Sequence[tuple[Text, Text]]]], noun: str) -> Table:
+    """Return lists of words with their counts side by side, each below its title."""
+    table = plain_table()
+    for title, _ in columns:
+        table.add_column(title, overflow="fold")
+        table.add_column(noun, justify="right")
     blank = (Text(), Text())
-    for row in range(max(len(left), len(right))):
-        table.add_row(*(left[row] if row < len(left) else blank), *(right[row] if row < len(right) else blank))
+    for cells in zip_longest(*(rows for _, rows in columns), fillvalue=blank):
+        table.add_row(*chain.from_iterable(cells))
     return table
 
 
@@ -241,7 +255,7 @@ def _listed(engine: Json, name: str) -> Iterator[Json]:
 
 
 class HistoryTable:
-    """One block a result. The widths depend on the terminal alone, so that nothing waits for what comes later."""
+    """One block a result, which waits for none that comes later: a name is shortened without regard to the others."""
 
     def __init__(self, stream: TextIO, *, width: int, color: bool) -> None:
         self._console = plain_console(stream, width=width, color=color)
@@ -250,34 +264,22 @@ class HistoryTable:
     def add(self, outcome: Outcome, *, at: float, request_id: str | None, remarks: Sequence[str]) -> None:
         """Write the block of an outcome that was stored at a time (Unix seconds), and what people remarked on it."""
         if self._is_empty:
-            self._write(Text("Risk", style="bold"), Text(_HEAD, style="bold"))
-            self._console.print(Rule(style=""))
+            self._console.print(heading(_HEAD))
             self._is_empty = False
+        width, source = self._console.width, outcome.item.source
         lines = [
-            *_found(outcome),
+            *row_lines(outcome_rows(outcome)),
             *_known(outcome, at, request_id),
             *(harmless(text, "bold yellow") for text in remarks),
         ]
-        self._write(level_text(level_word(outcome)), Group(*lines))
+        name = shown_names([source], width)[source]
+        self._console.print(block(level_word(outcome), name, lines, width), crop=False)
 
     def finish(self, note: str | None) -> None:
         """Write the final note."""
         if note:
             self._console.print()
             self._console.print(Text(note, style="bold"))
-
-    def _write(self, risk: Text, rest: RenderableType) -> None:
-        row = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-        row.add_column(width=_RISK)
-        row.add_column(width=max(1, self._console.width - _RISK - _GAP), overflow="fold")
-        row.add_row(risk, rest)
-        self._console.print(row)
-
-
-def _found(outcome: Outcome) -> Iterator[Text | Padding]:
-    yield harmless(outcome.item.source, "bold")
-    for row in outcome_rows(outcome):
-        yield Padding(row.line(), (0, 0, 0, _INDENT * row.indent))
 
 
 def _known(outcome: Outcome, at: float, request_id: str | None) -> Iterator[Text]:

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import heapq
-import os
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
-from urllib.parse import quote
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.catalog.labels import label_meaning
 from moderate_cli.common.errors import ModerateError
-from moderate_cli.common.files import nearest
 from moderate_cli.common.text import safe_text
 from moderate_cli.levels import label_level, stated_level
 from moderate_cli.models import (
     Coverage,
+    Decision,
     Failed,
     Frame,
-    Item,
     Json,
     Judged,
     Label,
-    LocalFile,
     Outcome,
     PartKind,
     Pending,
-    Post,
     RiskLevel,
     ServiceVerdict,
     Skipped,
@@ -56,13 +51,14 @@ from moderate_cli.results import (
 EXEMPT_WORD = "exempt"
 """The word for an image in a library of exemptions."""
 
+SUPPRESSED_WORD = "suppressed"
+"""The word for findings that do not count and are not shown."""
+
 _FRAME = "$.frames["  # the start of a label's path that was found in one frame only
 _MAX_FRAMES = 10  # whose numbers are shown
 _ALWAYS_ASKED = frozenset({"parts", "services"})
 _SAMPLED_BY_INTERVAL = frozenset({"frames", "slices"})
 _MORE_HINT = "async-submit --interval judges more"
-_REMOTE = ("http://", "https://", "oss://")
-_RESERVED = "%/:?#[]@!$&'()*+,;=~"  # what RFC 3986 reserves; `%` too, since addresses come encoded
 
 SortKey = tuple[Any, ...]
 T = TypeVar("T")
@@ -226,14 +222,23 @@ def _joined(*parts: object) -> str:
 
 
 def remarks(outcome: Outcome, policy: GatePolicy = NO_GATE) -> list[str]:
-    """Return the remarks on a response: what it leaves out, and its notes."""
+    """Return the remarks on a response: what it leaves out, its notes, and what a person decided."""
     verdict = verdict_of(outcome)
+    decided = [decision_words(outcome.decision)] if outcome.decision else []
     if verdict is None:
-        return []
+        return decided
     looked = [coverage_words(part) for part in verdict.coverage]
     if policy.is_incomplete(outcome):
         looked = [f"incomplete: {', '.join(looked)}"]
-    return [*looked, *map(safe_text, verdict.notes)]
+    return [*looked, *map(safe_text, verdict.notes), *decided]
+
+
+def decision_words(decision: Decision) -> str:
+    """Return what a person decided, who and when, and why."""
+    day = None if decision.at is None else datetime.fromtimestamp(decision.at, UTC).strftime("%Y-%m-%d")
+    about = ", ".join(filter(None, [decision.by, day]))
+    said = f"{decision.value} ({about})" if about else decision.value
+    return safe_text(f"decision: {said}: {decision.note}" if decision.note else f"decision: {said}")
 
 
 def coverage_words(part: Coverage) -> str:
@@ -326,7 +331,7 @@ def sort_key(outcome: Outcome) -> SortKey:
         verdict = outcome.verdict
         if rank := verdict.gate_level.rank:
             return -rank, outcome.item.source
-        has_more = bool(verdict.coverage or verdict.notes or verdict.labels)
+        has_more = bool(verdict.coverage or verdict.notes or verdict.labels or outcome.decision)
         return 0 if verdict.is_unanswered else 2 if has_more else 3, outcome.item.source
     return 1 if isinstance(outcome, Pending) else 0, outcome.item.source
 
@@ -399,10 +404,14 @@ def suppression_of_finding(finding: Finding, suppressions: Sequence[Suppression]
 
 
 class SuppressionFilter:
-    """Removes or marks suppressed findings, and counts those that it removes."""
+    """Removes or marks suppressed findings, and counts those that it removes.
 
-    def __init__(self, *, shown: bool) -> None:
+    With `summed_up` one label that says so is in the place of those that are removed from a part of an input.
+    """
+
+    def __init__(self, *, shown: bool, summed_up: bool = False) -> None:
         self._shown = shown
+        self._summed_up = summed_up
         self._left_out = 0
 
     def shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> Outcome:
@@ -443,8 +452,17 @@ class SuppressionFilter:
         return replace(part, labels=self._labels(part.labels, suppressions), risk_level=level)
 
     def _labels(self, labels: Sequence[Label], suppressions: Sequence[Suppression]) -> tuple[Label, ...]:
-        found = ((label, suppression_for(label, suppressions)) for label in labels)
-        return tuple(_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry)
+        found = [(label, suppression_for(label, suppressions)) for label in labels]
+        kept = [_marked(label, entry) if entry else label for label, entry in found if self._shown or not entry]
+        if self._summed_up and not self._shown:
+            kept += _summed_up([label for label, entry in found if entry])
+        return tuple(kept)
+
+
+def _summed_up(labels: Sequence[Label]) -> Iterator[Label]:
+    """Yield a label for those of each part that are suppressed, with their number."""
+    for where, number in Counter(label.where for label in labels).items():
+        yield Label(SUPPRESSED_WORD, None, counted(number, "finding"), RiskLevel.NONE, where=where)
 
 
 def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLevel]:
@@ -454,49 +472,3 @@ def _levels(labels: Sequence[Label], *around: RiskLevel | None) -> list[RiskLeve
 def _marked(label: Label, entry: Suppression) -> Label:
     reason = f"suppressed: {entry.reason} ({entry.source})"
     return replace(label, risk_level=RiskLevel.NONE, description="; ".join(filter(None, [reason, label.description])))
-
-
-class Locations:
-    """Names inputs relative to the repository: the nearest folder upward with `.git`, else the working folder."""
-
-    @cached_property
-    def _root(self) -> Path:
-        here = Path.cwd()
-        return Path(nearest(".git", str(here)) or here)
-
-    def path(self, item: Item) -> str | None:
-        """Return the path of a file inside the repository, with slashes; None for what is elsewhere."""
-        path = _file(item)
-        if path is None:
-            return None
-        whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link inside the repository is named by its own name
-        for root, file in ((self._root, whole), (self._root.resolve(), whole.parent.resolve() / whole.name)):
-            if file.is_relative_to(root):
-                return file.relative_to(root).as_posix()
-        return None
-
-    def uri(self, item: Item) -> Uri:
-        """Return the URI of an input, percent-encoded: relative inside the repository, and absolute elsewhere."""
-        path = self.path(item)
-        if path is not None:
-            return Uri(quote(os.fsencode(path)), is_relative=True)
-        file = _file(item)
-        if file is not None:
-            return Uri(Path(os.path.abspath(file)).as_uri(), is_relative=False)  # noqa: PTH100
-        return Uri(quote(item.source.encode(errors="surrogateescape"), safe=_RESERVED), is_relative=False)
-
-
-class Uri(NamedTuple):
-    """A reference to an input; `is_relative` means to the root of the repository."""
-
-    text: str
-    is_relative: bool
-
-
-def _file(item: Item) -> Path | None:
-    """Return the file that an item is, or is in: one of several posts in a file is named `FILE#NUMBER`."""
-    if isinstance(item.image, LocalFile):
-        return item.image.path
-    if item.source.lower().startswith(_REMOTE):
-        return None
-    return Path(re.sub(r"#\d+$", "", item.source) if isinstance(item.image, Post) else item.source)

@@ -60,7 +60,7 @@ from moderate_cli.models import (
 from moderate_cli.preflight import Checked, check_file, extents_of
 
 _ANIMATED = (".gif", ".webp", ".apng")  # suffixes of images that can move, and that only the service can open
-_NOT_DOWNLOADED = 404  # the code in a body that says that the service could not fetch the image
+_NOT_DOWNLOADED = frozenset({"download_failed", "download_timeout"})  # the service could not fetch the image
 _QUERY = re.compile("[?#]")
 
 log = logging.getLogger(__name__)
@@ -269,6 +269,9 @@ class Sender(Struct, frozen=True, kw_only=True):
         self.budget.take(calls)
         try:
             return answered(known, with_failover(self.clients, partial(self._upload_and_ask, known, file)))
+        except ServiceError as error:
+            error.hint = _download_hint(known.item.image, error) or error.hint
+            raise
         except FileChangedError:
             self.budget.give_back(calls)  # no call was made
             raise
@@ -281,19 +284,20 @@ class Sender(Struct, frozen=True, kw_only=True):
         if isinstance(image, ImageUrl):
             return self.ask(client, known, image)
         if isinstance(image, OssObject):
-            return self._ask_about_object(known, image, client)
+            # It is the account's own; its region is the client's unless the user gave one.
+            return self.ask(client, known, image if image.region else replace(image, region=client.region))
         raise InputError("not an image", code="not_an_image")
 
-    def _ask_about_object(self, known: Known, image: OssObject, client: GreenClient) -> Verdict | Submission:
-        """Ask about an object of the account's own; its region is the client's unless the user gave one."""
-        try:
-            return self.ask(client, known, image if image.region else replace(image, region=client.region))
-        except ServiceError as error:
-            if error.api_code == _NOT_DOWNLOADED:
-                error.hint = (
-                    "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
-                )
-            raise
+
+def _download_hint(image: object, error: ServiceError) -> str | None:
+    """Return what to do where the service could not fetch an image that has no address of its own; None for others."""
+    if error.code not in _NOT_DOWNLOADED:
+        return None
+    if isinstance(image, LocalFile):
+        return "it was uploaded and could not be read back: try again with --retry-failed, or check --vpc and --region"
+    if isinstance(image, OssObject):
+        return "check the bucket, the key and its region; the service reads it by the role AliyunCIPScanOSSRole"
+    return None
 
 
 def _extension(image: object) -> str:

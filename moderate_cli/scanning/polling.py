@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import cast
 
@@ -46,6 +46,14 @@ class PollSchedule(Struct, frozen=True):
     timeout: float = 0.0
 
 
+OnWait = Callable[[Sequence[Item], float], None]
+"""Is told, as a wait begins, which tasks are pending, and when by the monotonic clock they are polled again."""
+
+
+def _ignore(pending: Sequence[Item], due: float) -> None:
+    """No-op."""
+
+
 class Polling:
     """Yields what became of each task: as soon as it has a verdict or failed, or as pending when the time is up."""
 
@@ -56,6 +64,7 @@ class Polling:
         *,
         jobs: int,
         schedule: PollSchedule,
+        on_wait: OnWait = _ignore,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -63,6 +72,7 @@ class Polling:
         self._judge = judge
         self._jobs = jobs
         self._schedule = schedule
+        self._on_wait = on_wait
         self._monotonic = monotonic
         self._sleep = sleep
         self._stopping = False
@@ -91,8 +101,10 @@ class Polling:
         if first is None:
             return
         tasks: Iterator[Item] = chain([first], source)
-        if self._schedule.timeout:
-            self._wait_until(min(self._monotonic() + self._schedule.first, deadline))
+        if self._schedule.timeout and self._schedule.first:
+            waiting = list(tasks)
+            self._wait_until(min(self._monotonic() + self._schedule.first, deadline), waiting)
+            tasks = iter(waiting)
         while True:
             open_tasks: list[Outcome] = []
             if not self._stopping:
@@ -103,7 +115,7 @@ class Polling:
                 yield from open_tasks
                 return
             waiting = [outcome.item for outcome in open_tasks]
-            self._wait_until(min(self._monotonic() + self._schedule.interval, deadline))
+            self._wait_until(min(self._monotonic() + self._schedule.interval, deadline), waiting)
             tasks = iter(waiting)
 
     def _poll(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
@@ -120,7 +132,8 @@ class Polling:
                 yield outcome
         open_tasks += map(_unpolled, self._round.take_left())
 
-    def _wait_until(self, due: float) -> None:
+    def _wait_until(self, due: float, pending: Sequence[Item]) -> None:
+        self._on_wait(pending, due)
         while not self._stopping and (left := due - self._monotonic()) > 0:
             self._sleep(min(_STEP, left))
 

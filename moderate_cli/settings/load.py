@@ -17,6 +17,7 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import shortened
 from moderate_cli.settings.locate import CONFIG_VARIABLE, PROJECT_FILE, Location, nearest, read, under_home, user_file
 from moderate_cli.settings.resolved import (
+    DEFAULT_ORIGIN,
     LOCAL_PROFILE,
     FilesRead,
     Layer,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 POLICY_VARIABLE = "MODERATE_POLICY_FROM"
 PREFIX = "MODERATE_"
 PROFILE_VARIABLE = "MODERATE_PROFILE"
-DEFAULT_ORIGIN = "default"
 
 # Variables of options that are not settings, and a few without an option. A test compares them with all commands, so
 # that none has to be imported to know them.
@@ -95,6 +95,7 @@ _OPTION_VARIABLES = """
     SARIF_OUTPUT
     SAVE_FRAMES
     SEED
+    SHOW_CLEAN
     SHOW_SUPPRESSED
     SUPPRESSIONS
     UID

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from moderate_cli.settings.policy import Policy
 
 LOCAL_PROFILE = "local"
+DEFAULT_ORIGIN = "default"
+"""The origin of a setting that nobody chose."""
 
 
 class FailOn(StrEnum):
@@ -151,6 +153,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def refused(self) -> tuple[str, ...]:
         """Which settings files were refused, and which files a revision overrides, each in a line."""
         return (*self.files.refused, *(self.policy.overridden if self.policy else ()))
+
+    @property
+    def show_clean(self) -> bool:
+        """Whether somebody asked to be shown clean inputs too."""
+        return self.min_level is RiskLevel.NONE and self.origins["min_level"] != DEFAULT_ORIGIN
 
     @property
     def local(self) -> bool:

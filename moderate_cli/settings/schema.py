@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from moderate_cli.catalog.services import DEFAULT_REGION
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import shortened, suggestion
 from moderate_cli.models import RiskLevel
 from moderate_cli.settings import value_types
 from moderate_cli.settings.resolved import CredentialsChoice, FailOn, ParamsIn
@@ -62,7 +62,8 @@ class Setting(Struct, frozen=True, kw_only=True):
         except UsageError as error:
             raise UsageError(f"{subject}: {error.message}", hint=error.hint) from error
         except ValueError as error:
-            raise UsageError(f"{subject} must be {self.type.expected}, not {written}") from error
+            near = suggestion(str(value), self.type.choices)
+            raise UsageError(f"{subject} must be {self.type.expected}, not {written}{near}") from error
 
 
 def _written(given: object, value: object) -> str:

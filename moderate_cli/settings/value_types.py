@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import any_of, shortened
 from moderate_cli.settings.resolved import CredentialsChoice, CredentialsSource
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def choice(words: type[StrEnum]) -> SettingType:
             raise ValueError  # noqa: TRY004
         return words(value)
 
-    return SettingType(_any_of(words), check, show=str, choices=tuple(words))
+    return SettingType(any_of(words), check, show=str, choices=tuple(words))
 
 
 def names(*, at_least: int) -> SettingType:
@@ -228,7 +228,7 @@ def credentials() -> SettingType:
         source = value.source.value
         return {"source": source, "profile": value.profile} if value.profile else source
 
-    expected = f"{_any_of(CredentialsSource)}, or a mapping with source and profile"
+    expected = f"{any_of(CredentialsSource)}, or a mapping with source and profile"
     return SettingType(expected, check, show=show, keys=("source", "profile"))
 
 
@@ -246,11 +246,6 @@ def is_name(value: object) -> bool:
 def _is_plain(value: object) -> bool:
     """Tell whether a value is text that is not blank and has no control characters."""
     return isinstance(value, str) and bool(value.strip()) and not _CONTROL.search(value)
-
-
-def _any_of(words: Iterable[str]) -> str:
-    *first, last = (str(word) for word in words)
-    return f"{', '.join(first)} or {last}"
 
 
 def _split(value: object) -> tuple[str, ...]:

@@ -28,7 +28,6 @@ from moderate_cli.sources.addresses import (
     is_web,
     path_of,
     shown,
-    split_region,
 )
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
@@ -325,13 +324,12 @@ def _image_of(source: str) -> Image | None:
             return None
         check_scheme(source)
         return LocalFile(Path(source))
-    source, region = split_region(source)
-    bucket, key = bucket_and_key(source)
-    if not bucket:
+    found = OssObject.named(source)
+    if found is None or not found.bucket:
         raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
     if not is_text(source):
         raise _invalid("not UTF-8 text", "write the key in UTF-8")
-    return None if is_prefix(key) else OssObject(bucket, key, region)
+    return None if is_prefix(found.key) else found
 
 
 def _invalid(message: str, hint: str) -> InputError:

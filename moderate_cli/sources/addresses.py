@@ -16,7 +16,6 @@ _FILE = "file:/"
 _READ = ("http", "https", "oss", "file")  # the schemes that are known here
 _CLOUD = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "az", "azure", "abfs", "abfss", "wasb", "wasbs", "cos", "obs"})
 _IS_WINDOWS = os.name == "nt"
-_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
 _HOST = re.compile(r"https?://[^/?#\\]", re.IGNORECASE)
 _DRIVE = re.compile(r"/?[A-Za-z][:|](?=/|\Z)")
 # A scheme has two letters at least: one is a drive of Windows.
@@ -45,12 +44,6 @@ def bucket_and_key(source: str) -> tuple[str, str]:
     """Return the bucket and the key, or the prefix."""
     bucket, _, key = source[len(_OSS) :].partition("/")
     return bucket, key
-
-
-def split_region(source: str) -> tuple[str, str | None]:
-    """Return a source in OSS without the `?region=ID` at its end, and the region that this names."""
-    found = _REGION.search(source) if is_oss(source) else None
-    return (source[: found.start()], found[1]) if found else (source, None)
 
 
 def is_prefix(key: str) -> bool:

@@ -20,6 +20,7 @@ FIND_ANSWER = """
 """
 LAST_RUN = "SELECT max(number) FROM runs WHERE command = ? AND subject = ? AND number < ?"
 FAILED_IN = "SELECT 1 FROM results WHERE run = ? AND source = ? AND status = 'failed' LIMIT 1"
+ANY_FAILED_IN = "SELECT 1 FROM results WHERE run = ? AND status = 'failed' LIMIT 1"
 _IN_FOLDER = "folder = (SELECT number FROM folders WHERE path = ?)"
 CLEAN_IN = f"""
     SELECT name, size, mtime_ns, inode FROM files

@@ -307,8 +307,10 @@ class Store:
         """Return the number of the last run of a command on a subject (the last before a run `before`), or None."""
         return reuse.last_run(self._database, command, subject, before)
 
-    def failed_in(self, run: int, source: str) -> bool:
-        """Return whether an input failed in a run."""
+    def failed_in(self, run: int, source: str | None = None) -> bool:
+        """Return whether an input failed in a run, or with None any."""
+        if source is None:
+            return bool(self._database.read(reuse.ANY_FAILED_IN, (run,)))
         return bool(self._database.read(reuse.FAILED_IN, (run, to_column(source))))
 
     def add_result(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from moderate_cli.client.responses import Response
 from moderate_cli.client.transport import Transport
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import Extent, ImageUrl, Known, LocalFile, Outcome, Planned, Post, QueuedTask, Verdict
+from moderate_cli.render import Format
 from moderate_cli.results import RunSummary
 
 DATA = Path(__file__).parents[1] / "data"
@@ -146,6 +148,20 @@ def test_only_what_failed_in_the_last_run_of_the_same_command_is_sent_again(
     assert [(record["source"], record["status"]) for record in result.records] == [(names[1], "judged")]
     nothing = moderate("sync", *names, "--retry-failed", variables=account)
     assert (nothing.code, nothing.records) == (0, [])
+    assert nothing.stderr == "moderate: nothing failed in the last run\n"
+    planned = moderate("sync", *names, "--retry-failed", "--dry-run", variables=account)
+    assert (planned.code, planned.stderr) == (0, "moderate: nothing failed in the last run\n")
+
+
+def test_what_failed_and_is_gone_is_not_what_did_not_fail(
+    moderate: Callable, account: dict[str, str], folder: Path
+) -> None:
+    (folder / "broken.jpg").symlink_to(folder / "nowhere")
+    assert moderate("sync", folder, variables=account).code == ExitCode.INCOMPLETE
+    (folder / "broken.jpg").unlink()
+    again = moderate("sync", folder, "--retry-failed", variables=account)
+    assert again.code == ExitCode.OK
+    assert "what failed in the last run is no longer there" in again.stderr
 
 
 def test_there_is_nothing_to_retry_without_an_earlier_run(
@@ -493,7 +509,9 @@ def test_a_folder_that_is_known_to_be_clean_stays_counted(
     ("options", "number"),
     [
         *((["-f", choice], 10) for choice in NAMES_FEW),
-        *((["-f", choice], 30) for choice in NAMES_NONE),
+        *((["-f", choice], 29 if choice is Format.TABLE else 30) for choice in NAMES_NONE),
+        (["-f", "table", "--show-clean"], 0),
+        (["-f", "table", "--min-level", "none"], 0),
         *((["-f", choice], 0) for choice in NAMES_ALL),
         ([], 0),  # JSONL, for a pipe
         (["-f", "sarif", "--markdown-output", "{}/a.md"], 30),
@@ -512,6 +530,49 @@ def test_clean_files_are_left_to_the_store_as_far_as_the_formats_bear_it(
     assert again.code == ExitCode.OK, again.stderr
     assert unchanged == [0, number]
     assert "30 judged (30 none), 30 reused" in again.stderr
+
+
+def test_clean_images_are_listed_where_they_were_named_or_asked_for(moderate: Callable, folder: Path) -> None:
+    named = folder / "000001.jpg"
+    shown = moderate("sync", folder, named, "-f", "table", *LOCAL).stdout
+    assert shown.count(".jpg") == shown.count("000001.jpg") == 2  # in the folder, and by its name
+    assert "clean ones are only counted; --show-clean lists them" in shown
+    for option in (["--show-clean"], ["--min-level", "none"]):
+        shown = moderate("sync", folder, "-f", "table", *option, *LOCAL).stdout
+        assert all(f"00000{number}.jpg" in shown for number in range(5))
+        assert "--show-clean" not in shown
+    assert "--show-clean" not in moderate("sync", named, "-f", "table", *LOCAL).stdout
+    assert "none         5" in moderate("sync", folder, "-f", "table", *LOCAL).stdout
+
+
+def test_show_clean_takes_back_a_level_of_a_settings_file(moderate: Callable, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("min_level: high\n")
+    arguments = ["sync", folder, "-f", "jsonl", "--config", tmp_path / "my.yaml", *LOCAL]
+    assert moderate(*arguments).records == []
+    assert len(moderate(*arguments, "--show-clean").records) == 5
+
+
+@pytest.mark.parametrize("quiet", [["-q"], []])
+@pytest.mark.parametrize("choice", ["table", "jsonl", "sarif", "github"])
+def test_a_failed_gate_names_what_to_type_next(moderate: Callable, folder: Path, choice: str, quiet: list[str]) -> None:
+    for name in ("b c.png", "a.png"):
+        (folder / name).write_bytes((DATA / "poster-qr.png").read_bytes() + name.encode())
+    failed_gate = moderate("sync", folder, "--fail-on", "high", "-f", choice, *quiet, *LOCAL)
+    assert failed_gate.code == ExitCode.FOUND
+    next_ = f"to accept one: moderate allow {folder / 'a.png'} --label QRCode --reason TEXT"
+    assert failed_gate.stderr.splitlines()[-1] == f"moderate: gate: 2 images at or above high; {next_}"
+    passed = moderate("sync", JPEG, "--fail-on", "high", "-f", choice, *quiet, *LOCAL)
+    assert (passed.code, "gate" in passed.stderr) == (ExitCode.OK, False)
+
+
+def test_the_command_to_type_next_works(moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a b.png").write_bytes((DATA / "poster-qr.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    arguments = ["sync", ".", "--fail-on", "low", *LOCAL]
+    line = moderate(*arguments).stderr.splitlines()[-1]
+    _, _, command = line.partition("moderate allow ")
+    assert moderate("allow", *shlex.split(command)).code == ExitCode.OK
+    assert moderate(*arguments).code == ExitCode.OK
 
 
 def test_junit_counts_each_image_whether_it_was_judged_now_or_before(moderate: Callable, many: Path) -> None:

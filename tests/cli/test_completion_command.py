@@ -63,7 +63,7 @@ def test_commands(completed: Completed) -> None:
 
 def test_help_stands_beside_a_candidate(moderate: Callable) -> None:
     lines = moderate("completion", "fish", "--", "sync", "--prof").stdout.splitlines()
-    assert lines == ["--profile\tSettings profile; local uses the local engine and needs no account."]
+    assert lines == ["--profile\tProfile, or local, which needs no account: the local engine."]
     lines = moderate("completion", "zsh", "--", "sync", "--region", "eu-c").stdout.splitlines()
     assert lines == ["eu-central-1\tGermany (Frankfurt)"]
 

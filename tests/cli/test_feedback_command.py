@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from formats import FORMATS
 from past_builders import sources, write_past, writing
 
 from moderate_cli.common.errors import ExitCode
+from moderate_cli.render import Format
 
 KEPT = "(kept on this machine, until it is sent: the vendor is not told)"
 
@@ -50,12 +52,24 @@ def test_a_false_positive_is_suppressed_in_reports_and_the_record_is_as_it_was(m
     assert [label.pop("suppressed") for label in both["labels"]] == [suppressed] * 2
     for label in both["labels"]:
         label["suppressed"] = None
+    decision = both["decision"]
+    assert (decision["value"], decision["by"], decision["note"]) == ("false-positive", None, "toys")
+    assert decision["at"].endswith("Z")
+    both["decision"] = None
     assert after == before
     text = moderate("history", "--source", "photos/both.png", "-f", "csv", "--store", store).stdout
     [row] = csv.DictReader(io.StringIO(text, newline=""))
     assert row["suppressed"] == "violent_gun: toys; contraband_drug: toys"
     log = json.loads(moderate("history", "--feedback", "any", "-f", "sarif", "--store", store).stdout)
     assert [result["suppressions"][0]["justification"] for result in log["runs"][0]["results"]] == ["toys", "toys"]
+
+
+@pytest.mark.parametrize("choice", [each for each in FORMATS if each is not Format.TABLE])
+def test_every_format_says_what_was_said_of_a_verdict(moderate: Callable, store: Path, choice: Format) -> None:
+    moderate("feedback", "R-photos/both.png", "missed", "--note", "look again", "--store", store)
+    text = moderate("history", "--feedback", "any", "-f", choice, "--store", store).stdout
+    assert "missed" in text
+    assert "look again" in text
 
 
 def test_what_was_missed_suppresses_nothing(moderate: Callable, store: Path) -> None:
@@ -70,7 +84,7 @@ def test_what_was_missed_suppresses_nothing(moderate: Callable, store: Path) -> 
     [
         (["R-of-nothing", "missed"], "the store has no result with the request id R-of-nothing (`moderate history"),
         (["R\x1b", "missed"], r"the store has no result with the request id R\x1b ("),
-        (["R-photos/gun.png", "wrong"], "Invalid value for 'VERDICT': 'wrong' is not one of"),
+        (["R-photos/gun.png", "wrong"], "VERDICT must be false-positive or missed, not 'wrong'"),
         (["R-photos/gun.png"], "Missing argument"),
     ],
 )

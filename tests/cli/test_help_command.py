@@ -75,7 +75,7 @@ def test_a_page_reads_well_on_a_narrow_terminal(moderate: Moderate, topic: str) 
     [
         ("exitcodes", "did you mean exit-codes?"),
         ("setings", "did you mean settings?"),
-        ("sync", "`moderate sync --help` lists the options of that command"),
+        ("sync", "did you mean `moderate sync --help`?"),
         ("xyzzy", "`moderate help` lists the topics"),
     ],
 )

@@ -104,6 +104,37 @@ def test_nothing_matched_is_6_and_one_line_that_names_the_filter(
     assert moderate("labels", *arguments, terminal=True).stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "label", "meaning"),
+    [
+        ("violent_explosion_lib", "violent_explosion_lib", "custom library: smoke or fire"),
+        ("explosion_LIB", "violent_explosion_lib", "custom library: smoke or fire"),
+        ("contraband_drug_tii_lib", "contraband_drug_tii_lib", "custom library: text in image: illegal drugs"),
+        ("violent_gun_tii_lib", "violent_gun_tii_lib", "custom library: text in image: guns"),
+    ],
+)
+def test_a_label_that_a_suffix_makes_is_known(moderate: Moderate, text: str, label: str, meaning: str) -> None:
+    done = moderate("labels", "-s", "baselineCheck_global", "--match", text)
+    assert done.code == 0
+    [found] = json.loads(done.stdout)["labels"]
+    assert (found["label"], found["meaning"], found["inferred"]) == (label, meaning, True)
+
+
+def test_a_suffix_alone_makes_none(moderate: Moderate) -> None:
+    assert [label["label"] for label in json.loads(moderate("labels", "--match", "_lib").stdout)["labels"]] == [
+        "nonLabel_lib"
+    ]
+    assert moderate("labels", "--match", "zebra_lib").code == 6
+
+
+@pytest.mark.parametrize(("command", "key"), [("labels", "label"), ("services", "service"), ("regions", "region")])
+def test_jsonl_is_a_row_a_line(moderate: Moderate, command: str, key: str) -> None:
+    lines = [json.loads(line) for line in moderate(command, "-f", "jsonl").stdout.splitlines()]
+    assert lines == json.loads(moderate(command, "-f", "json").stdout)[command]
+    assert all(line[key] for line in lines)
+    assert moderate(command, "--match", "zebra", "-f", "jsonl").stdout == ""
+
+
 def test_nothing_heavy_is_imported() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "moderate_cli", "labels", "-f", "csv"]
     environment = {"PATH": "", "COVERAGE_PROCESS_START": ""}

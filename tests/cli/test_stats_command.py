@@ -240,9 +240,9 @@ def test_the_account_comes_from_its_variable_too(moderate: Callable, store: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--by", "week"], "Invalid value for '--by'"),
-        (["-f", "sarif"], "Invalid value for '-f' / '--format'"),
-        (["--engine", "both"], "Invalid value for '--engine'"),
+        (["--by", "week"], "--by must be day, month, service or label, not 'week'"),
+        (["-f", "sarif"], "--format must be auto, table, "),
+        (["--engine", "both"], "--engine must be cloud or local, not 'both'"),
         (["--since", "2025-02-30"], "--since must be a date"),
         (["-s", ","], "--service is empty"),
         (["--export", "usage.ods"], "--export must end with .csv or .xlsx, not 'usage.ods'"),

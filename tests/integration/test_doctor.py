@@ -40,11 +40,25 @@ def test_the_local_engine_is_well(moderate: Callable) -> None:
 
 
 def test_no_credentials(moderate: Callable) -> None:
-    result = moderate("doctor")
+    result = moderate("doctor", variables={"MODERATE_ENDPOINT": "http://127.0.0.1:9"})
     assert result.code == ExitCode.FATAL
     assert result.stdout.splitlines()[2].startswith("failed  credentials  no credentials: ")
     assert "--profile local" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_without_credentials_the_rest_is_checked(moderate: Callable) -> None:
+    with faults(Answer(404, b"", {"Date": formatdate(usegmt=True)})) as server:
+        result = moderate("doctor", "-f", "json", variables={"MODERATE_ENDPOINT": server.endpoint})
+        assert {method for method, _, _ in server.requests} == {"GET"}
+    assert result.code == ExitCode.FATAL
+    assert _statuses(result) == ["ok", "failed", "ok", "ok", "ok", "skipped", "skipped", "skipped"]
+    assert _checks(result)["signature"]["detail"] == "unknown without credentials"
+
+
+def test_a_service_that_is_mistyped(moderate: Callable) -> None:
+    done = moderate("doctor", "-p", "local", "-s", "baselinecheck_globl")
+    assert "unknown service baselinecheck_globl, did you mean baselineCheck_global?" in done.stderr
 
 
 @pytest.mark.parametrize(

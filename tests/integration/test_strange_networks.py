@@ -347,6 +347,39 @@ def test_an_object_is_in_the_region_that_is_said(moderate: Callable[..., Result]
     assert "AliyunCIPScanOSSRole" in result.records[0]["error"]["hint"]
 
 
+@pytest.mark.parametrize("code", [404, 405])
+def test_a_hint_fits_the_image_that_could_not_be_fetched(moderate: Callable, code: int) -> None:
+    with service(ImageModeration=body(code)) as served:
+        arguments = ["--retries", "0", "-q"]
+        local = moderate("sync", DATA / "landscape.jpg", *arguments, variables=served.variables).records[0]["error"][
+            "hint"
+        ]
+        remote = moderate("sync", "https://example.com/a.png", *arguments, variables=served.variables)
+    assert "it was uploaded and could not be read back" in local
+    assert "file" not in local
+    assert "as a file" in remote.records[0]["error"]["hint"]
+
+
+def test_a_frame_that_cannot_be_fetched_names_its_host(moderate: Callable, tmp_path: Path) -> None:
+    def judged(address: str) -> Answer:
+        clean = {"RiskLevel": "none", "Result": [{"Label": "nonLabel"}]}
+        frames = [{"Offset": number, "TempUrl": address, **clean} for number in range(2)]
+        return body(200, {**clean, "FrameNum": 2, "Frame": json.dumps(frames)})
+
+    folder = tmp_path / "frames"
+    with service() as served:
+        served.replies["GET"] = Answer(403, b"")
+        for address, said in (
+            (f"{served.server.endpoint}/x.jpg", "127.0.0.1 answers with HTTP 403"),
+            ("http://localhost:9/x.jpg", "no connection to localhost"),
+        ):
+            served.replies["DescribeImageModerationResult"] = judged(address)
+            done = moderate("poll", "R-1", "--kind", "image", "--save-frames", folder, variables=served.variables)
+            assert f"was not saved: {said}" in done.stderr
+            assert "five minutes" in done.stderr
+            assert "--endpoint" not in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--files-from", "--files-from0"])
 def test_a_list_that_cannot_be_read_is_told_before_any_call(
     option: str, moderate: Callable[..., Result], tmp_path: Path

@@ -174,8 +174,11 @@ def _refused(result: object, code: ExitCode, *words: str) -> None:
 
 def test_no_credentials(moderate: Callable) -> None:
     result = moderate("sync", DATA)
-    _refused(result, ExitCode.FATAL, "ALIBABA_CLOUD_ACCESS_KEY_ID", "_SECRET", "SECURITY_TOKEN", "--profile local")
-    assert result.stdout == ""
+    assert (result.code, result.stdout) == (ExitCode.FATAL, "")
+    first, second, third = result.stderr.splitlines()
+    assert first.startswith("moderate: no credentials: ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    assert second == "moderate: without an account: add --profile local"
+    assert "moderate help credentials" in third
 
 
 def test_a_wrong_key(moderate: Callable, account: dict[str, str]) -> None:

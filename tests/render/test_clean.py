@@ -27,6 +27,11 @@ def test_the_most_demanding_format_decides(formats: list[Format], wanted: int | 
     assert clean_wanted(formats) == wanted
 
 
+def test_a_table_names_all_where_somebody_asks_for_them() -> None:
+    assert clean_wanted([Format.TABLE, Format.SARIF], show_clean=True) is None
+    assert clean_wanted([Format.SARIF], show_clean=True) == 0
+
+
 def test_each_format_is_in_exactly_one_list() -> None:
     assert sorted([*NAMES_NONE, *NAMES_FEW, *NAMES_ALL]) == sorted(FORMATS)
 
@@ -35,7 +40,7 @@ def test_each_format_is_in_exactly_one_list() -> None:
 @pytest.mark.parametrize("number", [MAX_CLEAN, MAX_CLEAN + 1])
 def test_as_many_are_named_as_the_list_says(choice: Format, number: int) -> None:
     names = [f"picture{index:02}.png" for index in range(number)]
-    text = shown(choice, [judged("none", source=name) for name in names])
+    text = shown(choice, [judged("none", source=name) for name in names], names=frozenset())
     wanted = clean_wanted([choice])
     assert sum(name in text for name in names) == (number if wanted is None or number <= wanted else 0)
 
@@ -47,4 +52,6 @@ def test_a_report_is_the_same_whether_clean_inputs_were_shown_to_it_or_only_coun
     counted = RunSummary()
     wanted = clean_wanted([choice]) or 0
     counted.add_clean(50 - wanted, local=False)
-    assert shown(choice, [*outcomes[:wanted], found], summary=counted) == shown(choice, [*outcomes, found])
+    assert shown(choice, [*outcomes[:wanted], found], summary=counted, names=()) == shown(
+        choice, [*outcomes, found], names=()
+    )

@@ -7,11 +7,12 @@ import io
 
 import pytest
 from builders import failed, judged, skipped
+from msgspec.structs import replace
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import async_outcome
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Label, Outcome
+from moderate_cli.models import Decision, Label, Outcome, ServiceVerdict
 from moderate_cli.records import to_record
 from moderate_cli.render import Format
 from moderate_cli.render.csv import COLUMNS
@@ -90,3 +91,38 @@ def test_a_run_without_inputs_is_a_header() -> None:
 
 def test_numbers_are_numbers() -> None:
     assert shown(Format.CSV, [judged("none")]).rstrip().endswith(',"","","",0,1,312')
+
+
+def test_what_is_behind_the_labels_has_columns_of_its_own() -> None:
+    ext = {
+        "custom_image": [{"lib_name": "ours", "lib_id": "L1", "image_id": "7"}],
+        "text_in_image": {
+            "ocr_result": [{"text": "=1+1"}, {"text": "second"}],
+            "risk_word": ["gamble"],
+            "custom_text": [{"lib_name": "words", "key_words": "casino"}],
+        },
+        "public_figure": [{"figure_name": "somebody"}],
+        "logo_data": [{"logo": [{"name": "brand", "label": "tv", "confidence": 91}]}],
+    }
+    part = ServiceVerdict("s", None, (), {"public_figure": [{"figure_name": "somebody"}, {"figure_id": "F2"}]})
+    [row] = _rows(judged("high", "x", ext=ext, per_service=(part,)))
+    assert {name: row[name] for name in ("text", "keywords", "risk_words", "libraries", "figures", "logos")} == {
+        "text": "'=1+1 / second",
+        "keywords": "casino, in words",
+        "risk_words": "gamble",
+        "libraries": "ours (L1), image 7",
+        "figures": "somebody; F2",
+        "logos": "brand, tv, 91.00",
+    }
+
+
+def test_a_decision_is_told_and_calculates_nothing() -> None:
+    [row] = _rows(replace(judged("high", "x"), decision=Decision("missed", None, None, "=1+1")))
+    assert (row["decision"], row["decision_note"]) == ("missed", "'=1+1")
+
+
+def test_a_mark_for_excel_comes_once_before_all() -> None:
+    text = shown(Format.CSV, [judged(), judged()], csv_bom=True)
+    assert text.startswith('\ufeff"source"')
+    assert text.count("\ufeff") == 1
+    assert shown(Format.CSV, [], csv_bom=True).startswith("\ufeff")

@@ -97,7 +97,7 @@ def test_the_worst_ten_of_each_kind_stand_first_and_the_others_are_counted() -> 
     assert text.count("::error ") == text.count("::notice ") == 10
     assert text.count("high-") == 9 * 2
     assert text.index("::error") < text.index("::notice")
-    assert text.endswith("and 11 more, not annotated; -f jsonl lists all\n")
+    assert text.endswith("::notice title=not annotated::and 12 more, not annotated; -f jsonl lists all\n")
 
 
 @pytest.mark.parametrize("name", [*HOSTILE_NAMES, "a\r\nb", "100%", "%0A::error::x", "a:b,c"])

@@ -104,6 +104,14 @@ def test_the_summary_counts() -> None:
         "by_label": {"weapon": 2, "smoke": 1},
         "coverage": {},
         "notes": {},
+        "reused": 0,
+        "ignored": 0,
+        "links": 0,
+        "suppressed_by": {},
+        "ignored_by": {},
+        "local": False,
+        "gate": {"fail_on": None, "allow_partial": False, "require_full": False},
+        "exit_code": 3,
     }
 
 

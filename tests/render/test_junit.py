@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import xmlschema
 from builders import failed, judged, skipped
 from golden import check_golden
-from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
+from msgspec.structs import replace
+from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, pending_image
 
-from moderate_cli.models import Label, Outcome, RiskLevel
+from moderate_cli.models import ImageUrl, Item, Label, LocalFile, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render import junit as module
 from moderate_cli.results import MAX_CLEAN, GatePolicy, RunSummary, Suppression, is_clean
@@ -70,6 +73,68 @@ def test_the_gate_decides_what_fails(fail_on: RiskLevel | None, what: list[str])
     levels = ("high", "medium", "low", "none", None)
     outcomes = [judged(level, *([] if level == "none" else ["smoke"])) for level in levels]
     assert _what(_suite(*outcomes, fail_on=fail_on)) == what
+
+
+def test_a_case_has_its_file_and_the_class_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "assets/icons").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "assets")
+    sources = ("icons/a.png", "../a.png", str(tmp_path / "b.png"), "/elsewhere/x/c.png")
+    remote = replace(judged("high", "x"), item=Item("https://example.com/x/d.png", ImageUrl("")))
+    cases = _suite(*(local("high", "x", source=source) for source in sources), remote)
+    assert [(case.get("classname"), case.get("file")) for case in cases] == [
+        ("moderate.assets.icons", "assets/icons/a.png"),
+        ("moderate", "a.png"),
+        ("moderate", "b.png"),
+        ("moderate.elsewhere.x", None),
+        ("moderate.example.com.x", None),
+    ]
+    assert [case.get("name") for case in cases] == [*sources, "https://example.com/x/d.png"]
+
+
+def test_gitlab_reads_the_file_the_class_and_the_attachment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    [case] = _suite(local("high", "violent_gun", source="assets/a b.png"))
+    # What GitLab's parser takes of a case: these four attributes, the first problem, and the first attachment.
+    assert [case.get(name) for name in ("classname", "name", "file", "time")] == [
+        *("moderate.assets", "assets/a b.png", "assets/a b.png"),
+        "0.312",
+    ]
+    assert case.find("failure") is not None
+    assert _attachment(case) == "assets/a b.png"
+
+
+def _attachment(case: ElementTree.Element) -> str | None:
+    """Return the attachment as GitLab's parser finds it."""
+    found = re.search(r"\[\[ATTACHMENT\|(?P<path>[^\[\]|]+?)\]\]", case.findtext("system-out", ""))
+    return found["path"] if found else None
+
+
+def test_an_image_is_attached_where_there_is_something_to_say_about_it_and_it_could_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    low, clean, odd = local("low", "x", source="low.png"), local("none", source="clean.png"), "a[1].png"
+    missing, broken = failed("gone.png"), replace(failed("broken.png"), sha256="1" * 64)
+    files = [
+        replace(each, item=Item(each.item.source, LocalFile(Path(each.item.source)))) for each in (missing, broken)
+    ]
+    suite = _suite(low, clean, local("high", "x", source=odd), *files, judged("high", "x"))
+    assert {case.attrib["name"]: _attachment(case) for case in suite} == {
+        "low.png": "low.png",
+        "clean.png": None,
+        odd: None,
+        "gone.png": None,
+        "broken.png": "broken.png",
+        "a.png": None,
+    }
+    assert suite[0].findtext("system-out") == "low: x 81.22\n[[ATTACHMENT|low.png]]"
+
+
+def test_a_description_attaches_nothing() -> None:
+    [case] = _suite(judged("low", Label("x", description="[[ATTACHMENT|/etc/passwd]]")))
+    assert _attachment(case) is None
 
 
 def test_what_has_no_verdict_is_an_error_or_skipped() -> None:

@@ -58,8 +58,8 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
             clock.now = seconds
             shown.update(summary)
     assert log.getvalue().splitlines() == [
-        "moderate: 3 of 30, 1 flagged, 1 failed, 0/s",
-        "moderate: 3 of 30, 1 flagged, 1 failed, 0/s",
+        "moderate: 3 of 30 images, 1 flagged, 1 failed, 0/s",
+        "moderate: 3 of 30 images, 1 flagged, 1 failed, 0/s",
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_log_of_unknown_length_counts() -> None:
     with progress(_environment(log, clock), wanted=True, total=lambda: None) as shown:
         clock.now = 10
         shown.update(summary)
-    assert log.getvalue() == "moderate: 1,234, 1,234 reused, 123/s\n"
+    assert log.getvalue() == "moderate: 1,234 images, 1,234 reused, 123/s\n"
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
@@ -111,7 +111,7 @@ def test_a_dumb_terminal_gets_lines() -> None:
     with progress(_environment(terminal, clock, TERM="dumb"), wanted=True, total=lambda: None) as shown:
         clock.now = 11
         shown.update(_summary())
-    assert terminal.getvalue() == "moderate: 3, 1 flagged, 1 failed, 0/s\n"
+    assert terminal.getvalue() == "moderate: 3 images, 1 flagged, 1 failed, 0/s\n"
 
 
 def _screen(written: str) -> list[str]:
@@ -128,3 +128,32 @@ def _screen(written: str) -> list[str]:
         elif not part.startswith(("\x1b", "\r")):
             lines[row] += part
     return [line for line in lines if line.strip()]
+
+
+def test_a_wait_is_told_in_few_lines() -> None:
+    log, clock = io.StringIO(), Clock()
+    with progress(_environment(log, clock), wanted=True, total=lambda: None, noun="task") as shown:
+        for number in range(6):
+            clock.now = 30 * number
+            shown.wait(3 - number // 3, clock.now + 30)
+    assert log.getvalue().splitlines() == [
+        "moderate: 3 tasks pending after 00:00, asking again in 30 s",
+        "moderate: 3 tasks pending after 01:00, asking again in 30 s",
+        "moderate: 2 tasks pending after 02:00, asking again in 30 s",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_wait_is_one_line_that_counts_down(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(progress_module, "BAR_AFTER", 0.0)
+    terminal, clock = Terminal(), Clock()
+    environment = _environment(terminal, clock, COLUMNS=str(width))
+    deadline = time.monotonic() + PATIENCE
+    with progress(environment, wanted=True, total=lambda: 3, noun="task") as shown:
+        shown.wait(3, 90)
+        for now, said in ((66, "3 tasks pending after 01:06, asking again in 24 s"), (91, "after 01:31, asking")):
+            clock.now = now
+            while said not in terminal.getvalue():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    assert [line for line in _screen(terminal.getvalue()) if line] == []

@@ -54,12 +54,12 @@ def test_level_and_labels_stand_under_the_error(choice: Format) -> None:
 def test_the_table_as_it_is() -> None:
     lines = [line.rstrip() for line in shown_table(_HIGH, width=60).splitlines()]
     assert lines[2:] == [
-        "failed   half.png",
-        "         unreadable_answer  no answer of tonalityImprove;",
-        "         try again",
-        "         could be read  high",
-        "           weapon  91.00",
-        "           smoke  81.22",
+        "failed    half.png",
+        "          unreadable_answer  no answer of tonalityImprove;",
+        "          try again",
+        "          could be read  high",
+        "            weapon  91.00",
+        "            smoke  81.22",
     ]
 
 

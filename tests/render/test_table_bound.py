@@ -32,7 +32,7 @@ def test_the_worst_are_listed_and_the_rest_is_counted() -> None:
 
 def test_many_clean_inputs_are_only_counted() -> None:
     text = shown(Format.TABLE, _run(MAX_CLEAN + 1))
-    assert "21 clean, not listed here; -f jsonl lists all" in text
+    assert "clean ones are only counted; --show-clean lists them" in text
     for name in ("zz-low.png", "zz-gone.png", "queued.gif"):
         assert name in text
     assert "clean-" not in text
@@ -41,13 +41,13 @@ def test_many_clean_inputs_are_only_counted() -> None:
 
 def test_few_clean_inputs_are_listed() -> None:
     text = shown(Format.TABLE, _run(MAX_CLEAN))
-    assert "not listed" not in text
+    assert "--show-clean" not in text
     assert text.count("clean-") == MAX_CLEAN
 
 
 def test_what_nobody_was_shown_makes_them_many() -> None:
     text = shown(Format.TABLE, _run(MAX_CLEAN), summary=RunSummary(unlisted=100_000))
-    assert "100,020 clean, not listed here; -f jsonl lists all" in text
+    assert "clean ones are only counted; --show-clean lists them" in text
     assert "clean-" not in text
 
 

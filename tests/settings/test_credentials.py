@@ -54,7 +54,7 @@ def test_the_environment_has_no_others_to_give() -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["auto", "environment"])
-def test_the_error_names_what_is_missing_every_way_to_give_it_and_the_profile_that_needs_none(
+def test_the_error_names_what_is_missing_and_the_profile_that_needs_none(
     variables: dict[str, str], missing: str, source: str
 ) -> None:
     with pytest.raises(CredentialsError) as caught:
@@ -62,8 +62,7 @@ def test_the_error_names_what_is_missing_every_way_to_give_it_and_the_profile_th
     error = caught.value
     assert (error.message, error.exit_code) == (f"no credentials: {missing}", ExitCode.FATAL)
     assert error.hint
-    for way in (ID, SECRET, TOKEN, "--profile local"):
-        assert way in error.hint
+    assert "--profile local" in error.hint
     assert not [secret for secret in variables.values() if secret and secret in error.message + error.hint]
 
 
@@ -79,7 +78,6 @@ def test_the_log_tells_of_each_link_why_it_gave_nothing(caplog: pytest.LogCaptur
         "credentials URI: ALIBABA_CLOUD_CREDENTIALS_URI is not set",
     ):
         assert reason in caplog.text
-    assert "\n" not in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

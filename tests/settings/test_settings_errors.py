@@ -95,7 +95,7 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         ("vpc: 1", "vpc must be true or false, not 1"),
         ("vpc: 'yes'", "vpc must be true or false, not the text 'yes'"),
         ("fail_on: off", "fail_on must be high, medium, low or never, not off"),
-        ("fail_on: High", "fail_on must be high, medium, low or never, not 'High'"),
+        ("fail_on: High", "fail_on must be high, medium, low or never, not 'High', did you mean 'high'?"),
         ("min_level: never", "min_level must be none, low, medium or high, not 'never'"),
         ("params_in: body", "params_in must be query or form, not 'body'"),
         ("reuse: 7", "reuse must be an age such as 30m, 12h or 7d, forever or never, not 7"),

@@ -109,11 +109,18 @@ class Facts(Struct, frozen=True, kw_only=True):
     cards: int
 
 
+_ADVICE = """\
+<p class="quiet"><span class="level high">high</span>: act on it. <span class="level medium">medium</span>: let a person
+look. <span class="level low">low</span>: only where nothing may be missed, else as none. So the vendor advises; its
+thresholds are set in the console. <span class="level none">none</span> may also mean that all checks are off there.</p>
+"""
+
+
 def top(summary: RunSummary, facts: Facts) -> str:
     """Return everything before the cards."""
     levels, labels = bars(summary), label_treemap(summary.labels, noun="Inputs", chooses=True)
     style = resource("page.css") + levels.rules + labels.rules
-    charts = f"<section><h2>Risk levels</h2>\n{levels.html}</section>\n" if summary.inputs else ""
+    charts = f"<section><h2>Risk levels</h2>\n{levels.html}{_ADVICE}</section>\n" if summary.inputs else ""
     if summary.labels:
         charts += f"<section><h2>Labels</h2>\n{labels.html}</section>\n"
     return (

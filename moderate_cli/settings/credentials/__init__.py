@@ -9,7 +9,6 @@ from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredent
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import CredentialsError, UsageError
 from moderate_cli.settings.credentials import providers
-from moderate_cli.settings.credentials.providers import ROLE_VARIABLE
 from moderate_cli.settings.credentials.search import (
     BrokenError,
     MissingProfileError,
@@ -30,9 +29,8 @@ _PROVIDER = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"
 _TOKEN_FILE = "ALIBABA_CLOUD_OIDC_TOKEN_FILE"  # noqa: S105 - a variable's name
 _LAST_FILE = "ini"
 _WAYS = (
-    f"set {ID} and {SECRET} (and {TOKEN} for temporary ones), the variables of an OIDC role, {ROLE_VARIABLE} or {URI}, "
-    "or run `aliyun configure`, or write ~/.alibabacloud/credentials.ini, "
-    "or try it without an account: add --profile local"
+    "without an account: add --profile local\n"
+    "with one: run `aliyun configure`, or see all ways by `moderate help credentials`"
 )
 
 log = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ def find_credentials(environment: Environment, source: str = "auto", profile: st
 
     `profile` is one in config.json or a section of the ini file; without it ALIBABA_CLOUD_PROFILE is used, then the
     default of each file. Credentials that take a call are fetched when they are needed. Raises CredentialsError, which
-    names every way to provide credentials and the profile that needs none, and UsageError for an unknown source.
+    names the profile that needs none and how to provide some, and UsageError for an unknown source.
     """
     search = Search.begin(environment, profile)
     if source == "auto":

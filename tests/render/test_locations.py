@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from render_builders import HOSTILE_NAMES
 
-from moderate_cli.models import ImageUrl, Item, LocalFile, OssObject, Post
-from moderate_cli.render.wording import Locations
+from moderate_cli.models import ImageUrl, Item, LocalFile, OssObject, Post, QueuedTask
+from moderate_cli.render.locations import Locations
 
 
 @pytest.fixture
@@ -78,23 +78,63 @@ def test_every_name_is_an_encoded_uri(name: str) -> None:
 @pytest.mark.parametrize(
     ("address", "uri"),
     [
-        ("https://example.com/a%20b.png?x=1&y=%2F#z", "https://example.com/a%20b.png?x=1&y=%2F#z"),
-        ("https://example.com/图 1.png", "https://example.com/%E5%9B%BE%201.png"),
-        ('HTTP://example.com/"<x>', "HTTP://example.com/%22%3Cx%3E"),
+        ("https://example.com/a%20b.png", "example.com/a%20b.png"),
+        ("https://example.com/a b.png", "example.com/a%20b.png"),
+        ("https://example.com/100%.png", "example.com/100%25.png"),
+        ("https://example.com/图 1.png", "example.com/%E5%9B%BE%201.png"),
+        ('HTTP://example.com/"<x>', "example.com/%22%3Cx%3E"),
+        ("https://example.com/a.png?x=1&y=%2F#z", "example.com/a.png%3Fx=1&y=%2F"),
+        ("https://user:secret@example.com:8443/a:b.png", "example.com%3A8443/a:b.png"),
+        ("https://[::1]:80/a.png", "%5B%3A%3A1%5D%3A80/a.png"),
+        ("https://example.com/../../etc/./a.png", "example.com/etc/a.png"),
+        ("https://example.com", "example.com"),
+        ("http://[bad/a.png", "%5Bbad/a.png"),
     ],
 )
-def test_an_address_stays_one(address: str, uri: str) -> None:
+def test_an_address_is_its_host_and_path(address: str, uri: str) -> None:
     item = Item(address, ImageUrl(address))
     assert Locations().path(item) is None
+    assert Locations().is_remote(item)
+    assert Locations().uri(item) == (uri, False)
+    assert not urlsplit(uri).scheme
+
+
+def test_a_masked_signature_stays_masked() -> None:
+    item = Item("https://example.com/a.png?Signature=***", ImageUrl("https://example.com/a.png?Signature=geheim"))
+    assert Locations().uri(item).text == "example.com/a.png%3FSignature=***"
+
+
+@pytest.mark.parametrize(
+    ("key", "uri"),
+    [
+        ("a b.png", "bucket/a%20b.png"),
+        ("100%41.png", "bucket/100%2541.png"),
+        ("x?y#z.png", "bucket/x%3Fy%23z.png"),
+        ("../../a.png", "bucket/a.png"),
+    ],
+)
+def test_an_object_is_its_bucket_and_key(key: str, uri: str) -> None:
+    item = Item(f"oss://bucket/{key}?region=cn-shanghai", OssObject("bucket", key, "cn-shanghai"))
     assert Locations().uri(item) == (uri, False)
 
 
-def test_an_object_is_an_absolute_uri() -> None:
-    item = Item("oss://bucket/a b.png", OssObject("bucket", "a b.png"))
-    assert Locations().uri(item) == ("oss://bucket/a%20b.png", False)
+@pytest.mark.usefixtures("repository")
+def test_the_folder_of_an_input() -> None:
+    found = {
+        "a.png": "assets",
+        "../a.png": "",
+        "x/y/a.png": "assets/x/y",
+        "/elsewhere/x/a.png": "/elsewhere/x",
+        "https://example.com/x/a.png?y=/z": "example.com/x",
+        "oss://bucket/x/a.png": "bucket/x",
+    }
+    for source, folder in found.items():
+        item = Item(source, ImageUrl(source)) if "://" in source else _file(source)
+        assert Locations().folder(item) == folder
 
 
 @pytest.mark.usefixtures("repository")
 def test_a_post_is_where_its_file_is() -> None:
     assert Locations().path(Item("posts.yaml#2", Post({}))) == "assets/posts.yaml"
+    assert Locations().path(Item("posts.yaml#2", QueuedTask("Q1", "multimodal"))) == "assets/posts.yaml"
     assert Locations().path(_file("photo#2")) == "assets/photo#2"

@@ -1,33 +1,24 @@
-"""The record of an input: one JSON object in which every field is present, its type, and its JSON Schema."""
+"""The record of an input: its type, its JSON Schema, and how it is written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict, cast
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, convert, to_builtins
-from msgspec.structs import replace
+from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
-from moderate_cli.common.errors import ModerateError, ServiceError
-from moderate_cli.levels import Part, gathered, stated_level, weighed
+from moderate_cli.common.errors import ModerateError
 from moderate_cli.models import (
-    Call,
-    Coverage,
+    Decision,
     Engine,
     Failed,
     Frame,
-    Image,
-    ImageUrl,
-    Item,
     Json,
     Judged,
     Label,
-    LocalFile,
-    OssObject,
     Outcome,
     PartKind,
     Pending,
@@ -35,10 +26,8 @@ from moderate_cli.models import (
     RiskLevel,
     ServiceVerdict,
     Skipped,
-    TaskKind,
     Usage,
     Verdict,
-    highest,
 )
 from moderate_cli.results import (
     NO_GATE,
@@ -156,7 +145,7 @@ class RecordCoverage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's decision about an input."""
+    """A person's newest decision about an input, or feedback on its verdict."""
 
     value: str
     by: str | None
@@ -288,13 +277,17 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         region=call.region,
         endpoint=call.endpoint,
         engine=verdict.engine if verdict else None,
-        decision=None,
+        decision=_decision(outcome.decision) if outcome.decision else None,
         reused=getattr(outcome, "reused", False),
         attempts=call.attempts,
         elapsed_ms=call.elapsed_ms,
         error=_problem(error) if error else None,
         raw=(verdict.raw if verdict else None) if raw else UNSET,
     )
+
+
+def _decision(said: Decision) -> RecordDecision:
+    return RecordDecision(said.value, said.by, _timestamp(said.at), said.note)
 
 
 def _timestamp(seconds: float | None) -> str | None:
@@ -379,206 +372,3 @@ def from_json(text: str | bytes) -> Any:
         return msgspec.json.decode(text)
     except ValueError:  # invalid, or a lone surrogate, which only Python's own parser accepts
         return json.loads(text)
-
-
-_Record = Mapping[str, Any]
-_MULTIMODAL = "Multimodal"  # what the operations about posts have in their names
-# The fields that differ between schema 1 and 2.
-_UPGRADED = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
-
-
-UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""The errors that a record of another version may raise when it is read."""
-
-
-def to_outcome(record: _Record) -> Outcome:
-    """Return the outcome that a record of schema 1 or 2 describes.
-
-    The kind of image is derived from its name, and a post is known by its task only. Raises KeyError, TypeError or
-    ValueError for an invalid record.
-    """
-    known = {
-        "item": Item(record["source"], _image(record), data_id=record["data_id"]),
-        "call": read_call(record),
-        "sha256": record["sha256"],
-        "size": record["bytes"],
-        "notes": tuple(record.get("notes") or ()),
-        "at": _seconds(record.get("judged_at")),
-    }
-    match record["status"]:
-        case "judged":
-            return Judged(**known, verdict=read_verdict(record), reused=record["reused"])
-        case "pending":
-            answer = {name: record[name] for name in ("req_id", "request_id", "data_id", "reused")}
-            return Pending(**known, **answer)
-        case "skipped":
-            return Skipped(**known, error=_error(record["error"], record))
-        case "failed":
-            said = read_verdict(record) if record["risk_level"] or record["labels"] else None
-            return Failed(**known, error=_error(record["error"], record), verdict=said)
-        case other:
-            raise ValueError(f"unknown status {other!r}")
-
-
-def upgraded(record: _Record, *, at: float | None = None) -> dict[str, Any]:
-    """Return a record in schema 2; raises like `to_outcome`.
-
-    A record of schema 1 gets the missing fields, its effective level and the labels of its parts; `at` (Unix seconds)
-    is its time, which schema 1 lacks.
-    """
-    if record["schema"] == SCHEMA:
-        return dict(record)
-    known = {name: value for name, value in record.items() if name not in _UPGRADED}
-    return to_record(replace(to_outcome(record), at=at)) | known
-
-
-class _SaidService(Struct, frozen=True):
-    service: str
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    ext: Json | None  # null in records of 0.1.0
-
-
-class _SaidFrame(Struct, frozen=True):
-    index: int
-    url: str | None
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    ext: Json | None
-
-
-class _Said(Struct, frozen=True):
-    """The parts of a verdict that a record holds in the shape of their own types."""
-
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    per_service: tuple[_SaidService, ...]
-    frames: tuple[_SaidFrame, ...]
-    usage: Usage | None
-
-
-def read_verdict(record: _Record) -> Verdict:
-    """Return the verdict in the record of a judged input; raises like `to_outcome`.
-
-    A record of schema 1 gets its effective level and the labels of its parts.
-    """
-    is_old = "reported_level" not in record
-    said = convert(record, _Said)
-    verdict = Verdict(
-        call=read_call(record),
-        risk_level=said.risk_level,
-        reported_level=record["risk_level"] if is_old else record["reported_level"],
-        labels=said.labels,
-        per_service=tuple(
-            ServiceVerdict(part.service, part.risk_level, part.labels, part.ext or {}) for part in said.per_service
-        ),
-        frames=tuple(Frame(part.index, part.url, part.risk_level, part.labels, part.ext or {}) for part in said.frames),
-        notes=tuple(record.get("notes") or ()),
-        ext=record["ext"],
-        usage=said.usage,
-        billed_calls=_charged(record) if is_old else record["billed_calls"],
-        request_id=record["request_id"],
-        req_id=record["req_id"],
-        data_id=record["data_id"],
-        engine=record["engine"],
-    )
-    verdict = replace(verdict, coverage=_coverage(record, verdict))
-    return _weighed(verdict, is_old=is_old)
-
-
-def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
-    """Return a verdict with its effective level, and the highest level without a label."""
-    services = [Part(part.risk_level, part.labels) for part in verdict.per_service]
-    frames = [
-        Part(frame.risk_level, tuple(replace(label, where=f"$.frames[{frame.index}]") for label in frame.labels))
-        for frame in verdict.frames
-    ]
-    inside = {(label.label, label.service) for part in verdict.per_service for label in part.labels}
-    own = [label for label in verdict.labels if not (label.where or "").startswith("$.frames[")]
-    stated = stated_level(verdict)
-    misread = stated is not None and RiskLevel.parse(verdict.reported_level or "") is None
-    if misread and not any(label.is_finding for label in verdict.labels):  # of an answer that failed for it
-        stated, misread = None, False
-    if is_old:
-        labels = gathered(Part(stated, tuple(own)), services, frames)
-        verdict = replace(verdict, labels=labels)
-    whole = Part(stated, tuple(label for label in own if (label.label, label.service) not in inside), misread=misread)
-    weight = weighed(whole, [*services, *frames])
-    level = highest([weight.level, verdict.risk_level])
-    known = highest([weight.level]) or RiskLevel.NONE
-    beyond = level if level is not None and level.rank > known.rank else RiskLevel.NONE
-    unexplained = highest([weight.unexplained, beyond]) or RiskLevel.NONE
-    return replace(verdict, risk_level=level or RiskLevel.NONE, unexplained=unexplained)
-
-
-def _coverage(record: _Record, verdict: Verdict) -> tuple[Coverage, ...]:
-    """Return what was not judged; frames that were billed and are missing count as unanswered."""
-    charged = (verdict.billed_calls or 0) // max(1, len(verdict.call.services))
-    return tuple(
-        Coverage(
-            part["kind"],
-            part["judged"],
-            part["total"],
-            unanswered=part["kind"] in {"parts", "services"} or (part["kind"] == "frames" and part["judged"] < charged),
-        )
-        for part in record.get("coverage") or ()
-    )
-
-
-def _charged(record: _Record) -> int:
-    """Return the billed calls of a record of schema 1: one per image or frame and service."""
-    if record["reused"] or record["engine"] == "local":
-        return 0
-    return max(1, len(record["services"])) * max(1, len(record["frames"]))
-
-
-def read_call(record: _Record) -> Call:
-    """Return the call that a record describes; raises like `to_outcome`."""
-    return Call(
-        operation=record["operation"],
-        services=tuple(record["services"]),
-        region=record["region"],
-        endpoint=record["endpoint"],
-        attempts=record["attempts"],
-        elapsed_ms=record["elapsed_ms"],
-        answered_at=_seconds(record.get("judged_at")),
-    )
-
-
-def _seconds(timestamp: str | None) -> float | None:
-    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
-
-
-def _image(record: _Record) -> Image | QueuedTask:
-    source = record["source"]
-    if record["req_id"] is not None:
-        kind: TaskKind = "multimodal" if _MULTIMODAL in record["operation"] else "image"
-        return QueuedTask(
-            req_id=record["req_id"],
-            kind=kind,
-            services=tuple(record["services"]),
-            region=record["region"],
-            endpoint=record["endpoint"],
-            sha256=record["sha256"],
-            size=record["bytes"],
-        )
-    if source.lower().startswith(("http://", "https://")):
-        return ImageUrl(source)
-    if source.startswith("oss://"):
-        bucket, _, key = source.removeprefix("oss://").partition("/")
-        return OssObject(bucket, key)
-    return LocalFile(Path(source))
-
-
-def _error(problem: _Record, record: _Record) -> ModerateError:
-    if problem["api_code"] is None and problem["http_status"] is None:
-        return ModerateError(problem["message"], code=problem["code"], hint=problem["hint"])
-    return ServiceError(
-        problem["message"],
-        code=problem["code"],
-        hint=problem["hint"],
-        api_code=problem["api_code"],
-        http_status=problem["http_status"],
-        request_id=record["request_id"],
-        retryable=problem["retryable"],
-    )

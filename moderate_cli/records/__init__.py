@@ -1,0 +1,41 @@
+"""The record of an input: one JSON object in which every field is present, written and read back."""
+
+from __future__ import annotations
+
+from moderate_cli.records.reading import (
+    UNREADABLE,
+    notes_on_input,
+    read_call,
+    read_verdict,
+    suppressions_of,
+    to_outcome,
+    upgraded,
+)
+from moderate_cli.records.record import (
+    SCHEMA,
+    SCHEMAS,
+    Record,
+    from_json,
+    load_schema,
+    record_schema,
+    to_json,
+    to_record,
+)
+
+__all__ = [
+    "SCHEMA",
+    "SCHEMAS",
+    "UNREADABLE",
+    "Record",
+    "from_json",
+    "load_schema",
+    "notes_on_input",
+    "read_call",
+    "read_verdict",
+    "record_schema",
+    "suppressions_of",
+    "to_json",
+    "to_outcome",
+    "to_record",
+    "upgraded",
+]
