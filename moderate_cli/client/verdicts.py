@@ -143,7 +143,7 @@ class _Reader(Struct):
             self.problems.append(f"it is about another object: its DataId is {quoted(own_id)}")
         is_local = _is_local(self.call, ext, [one for _, one in services])
         if is_local:
-            self.notes |= dict.fromkeys(_engine_notes(ext, *(one.ext for _, one in services)))
+            self.notes |= dict.fromkeys(_take_engine_notes(ext, *(one.ext for _, one in services)))
         weight = weighed(whole, inner)
         level = self._level_of_all(whole, weight)
         is_read = whole.is_read and not any(part.misread for part in (whole, *inner))
@@ -487,11 +487,11 @@ def _is_local(call: Call, ext: Json, per_service: Iterable[ServiceVerdict]) -> b
     return "local_engine" in ext or any("local_engine" in part.ext for part in per_service)
 
 
-def _engine_notes(*exts: Json) -> Iterator[str]:
-    """Yield the remarks of the local engine about an image."""
+def _take_engine_notes(*exts: Json) -> Iterator[str]:
+    """Yield the remarks of the local engine about an image, and move them out of where they came."""
     for ext in exts:
         engine = ext.get("local_engine")
-        notes = engine.get("notes") if isinstance(engine, Mapping) else None
+        notes = engine.pop("notes", None) if isinstance(engine, dict) else None
         yield from (note for note in _as_list(notes) if isinstance(note, str))
 
 

@@ -73,11 +73,10 @@ class MissingCheck(TypedDict):
 
 
 class LocalEngine(TypedDict):
-    """The checks that the local engine made, those that it did not make, and remarks about the image."""
+    """The checks that the local engine made, and those that it did not make."""
 
     checks: list[EngineCheck]
     not_checked: list[MissingCheck]
-    notes: NotRequired[list[str]]
 
 
 class Ext(TypedDict):
