@@ -86,9 +86,7 @@ def _short_screen(command: PlainCommand, short: ShortHelp, ctx: Any) -> str:
     by_name = {parameter.name: parameter for parameter in command.params}
     records = filter(None, (by_name[name].get_help_record(ctx) for name in short.options))
     write_sections((("Options", (_short_term(term), _first_words(words))) for term, words in records), formatter)
-    listed = (each for each in command.get_params(ctx) if each.param_type_name == "option")
-    number = sum(not getattr(each, "hidden", False) for each in listed)
-    formatter.write(f"\n{ctx.command_path} --help lists all {number} options.\n")
+    formatter.write(f"\n{ctx.command_path} --help lists all options.\n")
     return str(formatter.getvalue()).rstrip("\n")
 
 

@@ -119,7 +119,7 @@ _ALL = (
         name="fail_on",
         type=value_types.choice(FailOn),
         default=FailOn.NEVER,
-        help="Exit with 1 if an image is at this level or above.",
+        help="Exit with 1 if an image reaches this level.",
         example="high",
     ),
     Setting(

@@ -65,7 +65,7 @@ def test_a_short_help_is_one_screen(name: str, shown: Callable) -> None:
     assert len(short.splitlines()) <= SCREEN
     assert short.startswith(f"Usage: moderate {name} [OPTIONS]")
     assert short.count(f"\n  moderate {name}") == 3
-    assert f"moderate {name} --help lists all " in short
+    assert f"moderate {name} --help lists all options." in short
     whole = shown(name, "--help", columns=80)
     assert len(whole.splitlines()) > len(short.splitlines())
 

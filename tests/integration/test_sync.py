@@ -48,7 +48,9 @@ def test_a_newcomer_judges_the_sample_images_without_an_account() -> None:
         assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} == {"qr_code", "adult_content"}
         assert record["ext"]["local_engine"]["not_checked"]
     assert done.stderr.startswith(f"moderate: {len(records)} judged (1 high, {len(records) - 1} none) in ")
-    assert done.stderr.splitlines()[1:] == ["moderate: found 1 QRCode"]
+    found, gate = done.stderr.splitlines()[1:]
+    assert found == "moderate: found 1 QRCode"
+    assert gate.startswith("moderate: gate: 1 image at or above high; to accept one: moderate allow ")
 
 
 def test_a_table_says_that_the_engine_is_local_and_what_it_left_out(moderate: Callable) -> None:
@@ -341,7 +343,7 @@ def test_harmful_names_are_harmless_in_every_format(
     name = "\x1b[31m[bold]x\x1b]0;t\x07\u202e\udcff.jpg"
     (tmp_path / name).write_bytes((DATA / "landscape.jpg").read_bytes())
     for choice in ("table", "jsonl", "json"):
-        result = moderate("sync", tmp_path, "-f", choice, variables=account, columns=400)
+        result = moderate("sync", tmp_path, "-f", choice, "--show-clean", variables=account, columns=400)
         assert result.code == ExitCode.OK
         assert not [c for c in result.stdout + result.stderr if not (c.isprintable() or c == "\n")]
         assert "[bold]x" in result.stdout

@@ -105,6 +105,7 @@ def test_the_summary_counts() -> None:
         "coverage": {},
         "notes": {},
         "reused": 0,
+        "camera_raw": 0,
         "ignored": 0,
         "links": 0,
         "suppressed_by": {},
