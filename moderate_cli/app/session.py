@@ -227,7 +227,7 @@ def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = 
     if settings.origins["rules"] in _NAMED_RULES:
         raise UsageError(
             f"{settings.origins['rules']} is for the local engine",
-            hint="add -p local, or --prescreen to spare known images; the account has its own rules",
+            hint="add -p local, or --prescreen to sync or batch; the account has its own rules",
         )
     return None
 

@@ -10,6 +10,7 @@ import pytest
 from actions import CLEAN, Service, service
 from faults import body
 from photos import PHOTOS, photo, saved, with_code
+from repositories import Repository
 
 from moderate_cli.app import ReuseOptions, ScanSpec, scan
 from moderate_cli.common.environment import Environment
@@ -109,6 +110,8 @@ def test_nothing_is_reused_as_if_the_cloud_had_said_it(
 ) -> None:
     reuse = ["sync", images, "--reuse", "forever"]
     moderate(*reuse, "--rules", rules, "--prescreen", variables=cloud.variables)
+    engines = [record["engine"] for record in moderate("history", "-f", "jsonl").records]
+    assert engines.count("local") == 3
     without = moderate(*reuse, variables=cloud.variables)
     sent = {Path(record["source"]).name for record in without.records if not record["reused"]}
     assert sent == {"exempt.png", "exempt-again.jpg", "flagged.jpg"}
@@ -117,7 +120,6 @@ def test_nothing_is_reused_as_if_the_cloud_had_said_it(
     again = moderate(*reuse, "--rules", rules, "--prescreen", variables=cloud.variables)
     assert {(record["engine"], record["reused"]) for record in again.records} == {("cloud", True)}
     assert "prescreen saved" not in again.stderr
-    assert "local" in {record["engine"] for record in moderate("history", "-f", "jsonl").records}
 
 
 def test_a_dry_run_and_a_cap_count_none_for_known_images(
@@ -199,11 +201,11 @@ def test_what_could_not_work_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if "HEAD" in arguments:
-        from repositories import Repository
-
-        monkeypatch.chdir(Repository(rules.parent / "repository").path)
+        repository = Repository.begin(rules.parent / "repository")
+        repository.commit()
+        monkeypatch.chdir(repository.folder)
     words = [rules if word == "RULES" else word for word in arguments]
-    result = moderate(*words, images, "--prescreen", variables=cloud.variables)
+    result = moderate(*words, images, "--prescreen", variables={} if "local" in words else cloud.variables)
     assert result.code == ExitCode.USAGE
     assert message in result.stderr.splitlines()[-1]
     assert result.stderr.endswith(")\n")  # a hint
