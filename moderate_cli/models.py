@@ -353,8 +353,8 @@ class Judged(Outcome, frozen=True, kw_only=True):
 
     @property
     def is_prescreened(self) -> bool:
-        """Whether a prescreen gave the answer: nobody else was asked, and it is no answer for the next time."""
-        return self.saved_calls > 0 and not self.reused
+        """Whether a prescreen gave the answer: no endpoint was asked, and it is no answer for the next time."""
+        return self.verdict.engine == "local" and not self.call.endpoint
 
 
 class Pending(Outcome, frozen=True, kw_only=True):

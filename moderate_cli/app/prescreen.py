@@ -36,7 +36,7 @@ _AT_ONCE = 2
 """Images whose pixels are compared at once, each of which is held in memory as a whole."""
 
 _CHECK = Check("image_libraries", "local rules", {})
-_NOT_ASKED = NotChecked("image", "a library of the rules knows it: nothing else looked at it, and it was not sent")
+_NOT_ASKED = NotChecked("prescreened", "known from a library of the rules: nothing else looked, and nothing was sent")
 
 
 class Prescreen:

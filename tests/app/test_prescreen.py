@@ -74,7 +74,9 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def test_known_images_cost_no_call(moderate: Callable, cloud: Service, rules: Path, images: Path) -> None:
+def test_known_images_cost_no_call(
+    moderate: Callable, cloud: Service, rules: Path, images: Path, tmp_path: Path
+) -> None:
     result = moderate("sync", images, "--rules", rules, "--prescreen", "-j", "1", variables=cloud.variables)
     records = {Path(record["source"]).name: record for record in result.records}
     found = {name: ([label["label"] for label in one["labels"]], one["engine"]) for name, one in records.items()}
@@ -96,6 +98,9 @@ def test_known_images_cost_no_call(moderate: Callable, cloud: Service, rules: Pa
     assert "prescreen saved 4 calls: 3 known images, 1 duplicate\n" in result.stderr
     assert "3 billed calls" in result.stderr
     assert "by the local engine" not in result.stderr
+    earlier = tmp_path / "earlier.jsonl"
+    earlier.write_text(result.stdout)
+    assert "The local engine judged" not in moderate("convert", earlier, "-f", "markdown").stdout
 
 
 def test_the_gate_counts_what_was_not_sent(moderate: Callable, cloud: Service, rules: Path, images: Path) -> None:
