@@ -187,11 +187,12 @@ def open_session(
     *,
     region: str | None = None,
     dry_run: bool = False,
+    prescreen: bool = False,
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
-    A session for a `dry_run` asks nobody and needs no credentials. The store knows of no run before its recorder
-    begins it.
+    A session for a `dry_run` asks nobody and needs no credentials. With `prescreen` a session with
+    the cloud has rules too. The store knows of no run before its recorder begins it.
     """
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
@@ -204,28 +205,46 @@ def open_session(
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
     with ExitStack() as stack:
-        rules = rules_of(settings, environment)
+        rules = rules_of(settings, environment, prescreen=prescreen)
         connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
         recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
         yield Session(environment, settings, connection, recorder, rules)
 
 
-def rules_of(settings: Settings, environment: Environment) -> Rules | None:
-    """Return the rules that the local engine follows, None without a file; raises UsageError.
+def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = False) -> Rules | None:
+    """Return the rules that the local engine or the prescreen follows, None without a file; raises UsageError.
 
     Those of a settings file are left alone by the cloud, and those that somebody names for it are refused.
     """
+    if prescreen:
+        _check_prescreen(settings)
     if settings.rules is None:
         return None
-    if settings.local:
-        from moderate_cli.rules import read_rules  # for the local engine alone
+    if settings.local or prescreen:
+        from moderate_cli.rules import read_rules  # for these alone
 
         return read_rules(settings.rules, environment)
     if settings.origins["rules"] in _NAMED_RULES:
         raise UsageError(
-            f"{settings.origins['rules']} is for the local engine", hint="add -p local; the account has its own rules"
+            f"{settings.origins['rules']} is for the local engine",
+            hint="add -p local, or --prescreen to sync or batch; the account has its own rules",
         )
     return None
+
+
+def _check_prescreen(settings: Settings) -> None:
+    """Refuse a prescreen that has no use, no rules, or rules that a change could bring along; raises UsageError."""
+    if settings.local:
+        raise UsageError("--prescreen is for the cloud", hint="leave it out: the local engine follows --rules anyway")
+    if settings.rules is None:
+        raise UsageError(
+            "--prescreen needs --rules", hint="name a rules file with image libraries; see `moderate help rules`"
+        )
+    if settings.policy is not None:
+        raise UsageError(
+            "--prescreen cannot be used with --policy-from",
+            hint="rules and libraries are those of the working folder, where a change could exempt itself",
+        )
 
 
 def tell_of_settings(settings: Settings, environment: Environment, *, quiet: bool) -> None:

@@ -100,6 +100,7 @@ class ReuseOptions(Struct, frozen=True):
 
     reuse: str | None = None
     retry_failed: bool = False
+    prescreen: bool = False
 
 
 class CostOptions(Struct, frozen=True):

@@ -275,6 +275,9 @@ describe(
     retry_failed=option(
         _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
     ),
+    prescreen=option(
+        _COST, "PRESCREEN", "Do not send images that the image libraries of --rules know (sync, batch).", "--prescreen"
+    ),
 )
 describe(
     CostOptions,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,16 +14,14 @@ from msgspec.structs import replace
 from moderate_cli.common.globs import Matcher, compile_glob
 from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked, strongest
 from moderate_cli.emulator.engine.detectors import FINDING_FROM, Detector, TextLine
-from moderate_cli.emulator.engine.hash_cache import user_cache
-from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary, KnownImages
 from moderate_cli.emulator.engine.keywords import KeywordMatcher
 from moderate_cli.emulator.engine.ocr import LibraryHit, confidence, joined, text_in_image
-from moderate_cli.models import EXEMPT, RiskLevel
+from moderate_cli.emulator.library_rulings import LibraryRulings
 from moderate_cli.rules import FixedVerdict, FlaggedWord, Rules
 from moderate_cli.rules.model import LabelScope, is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from moderate_cli.emulator.inputs import ImageParameters
 
@@ -49,6 +46,7 @@ class Rulings:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self._libraries = LibraryRulings(rules)
         self.seeded: list[FixedVerdict] = []
         self.notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
@@ -56,7 +54,7 @@ class Rulings:
         for service in ["", *rules.file.services]:
             self._words(service)  # at once, to tell what is missing before anything is judged
         for name in rules.file.image_libraries:
-            self.notes += open_library(rules.images_of(name)).notes
+            self.notes += self._libraries.library(name).notes
 
     @property
     def verdicts(self) -> list[FixedVerdict]:
@@ -112,46 +110,20 @@ class Rulings:
     @property
     def detectors(self) -> tuple[Detector, ...]:
         """What has to look at pixels for these rules: at those of known images, where the rules have any."""
-        services = self.rules.services()
-        exempt = {name for service in services for name in service.exempt or ()}
-        bound = [names for service in services for names in (service.image_libraries or {}).values()]
-        flagging = {name for names in bound for name in names}
-        if not exempt and not flagging:
-            return ()
-        libraries = {name: open_library(self.rules.images_of(name)) for name in exempt | flagging}
-        return (
-            KnownImages(
-                {name: libraries[name] for name in sorted(exempt)}, {name: libraries[name] for name in sorted(flagging)}
-            ),
-        )
+        detector = self._libraries.detector(self.rules.services())
+        return () if detector is None else (detector,)
 
     def judged(self, seen: Examination, service: str, sha256: str = "") -> Examination:
         """Return what a service makes of what was seen: its labels, thresholds and libraries decide.
 
         `sha256` is that of the file, by which the images of libraries are known whatever their pixels are like.
         """
-        rules = self.rules.service(service)
-        for name in rules.exempt or ():
-            if hit := self._known(name, seen.exempt, sha256):
-                finding = Finding(EXEMPT, hit.confidence, f"Image of {name} (local engine)", RiskLevel.NONE)
-                return replace(seen, findings=(finding,), ext={"CustomImage": [_custom_image(name, hit)]})
-        hits = {
-            (label, name): hit
-            for label, names in (rules.image_libraries or {}).items()
-            for name in names
-            if (hit := self._known(name, seen.known, sha256))
-        }
-        known = [
-            Finding(f"{label}_lib", hit.confidence, f"Image of {name} (local engine)", RiskLevel.HIGH)
-            for (label, name), hit in hits.items()
-        ]
+        images = self._libraries.ruling(service, sha256, exempt=seen.exempt, known=seen.known)
+        if images.is_exempt:
+            return replace(seen, findings=images.findings, ext=images.ext)
         words, text = self._text(seen.lines, service)
-        images = [_custom_image(name, hit) for (_, name), hit in hits.items()]
-        ext = ({"CustomImage": images} if images else {}) | text
-        return replace(seen, findings=(*known, *words, *self._scoped(seen, service)), ext=ext)
-
-    def _known(self, library: str, seen: Mapping[str, Hit], sha256: str) -> Hit | None:
-        return open_library(self.rules.images_of(library)).find(sha256, None, 0) or seen.get(library)
+        findings = (*images.findings, *words, *self._scoped(seen, service))
+        return replace(seen, findings=findings, ext={**images.ext, **text})
 
     def _text(self, lines: Sequence[TextLine], service: str) -> tuple[list[Finding], dict[str, Any]]:
         """Return the findings of words in the text of an image, and what an answer says of that text."""
@@ -185,22 +157,6 @@ def finding_of(word: FlaggedWord) -> Finding:
 
 def _keyword_of(word: FlaggedWord) -> str:
     return f"Keyword of {word.library} (local engine)"
-
-
-def _custom_image(library: str, hit: Hit) -> dict[str, Any]:
-    return {"LibId": library, "LibName": library, "ImageId": hit.entry.id}
-
-
-@cache
-def open_library(path: Path) -> ImageLibrary:
-    """Return the image library of a folder or a file, the same for all that ask in this process."""
-    return ImageLibrary(path, cache=user_cache())
-
-
-def key_of(rules: Rules) -> str:
-    """Return what changes with the rules and with the images of their libraries; raises UsageError as these do."""
-    digests = [open_library(rules.images_of(name)).digest for name in rules.file.image_libraries]
-    return hashlib.sha256("\n".join([rules.key, *digests]).encode()).hexdigest()[:32]
 
 
 def _fits(verdict: FixedVerdict, names: list[str], sha256: str, service: str) -> bool:

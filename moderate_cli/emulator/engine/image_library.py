@@ -14,7 +14,14 @@ from msgspec import Struct
 
 from moderate_cli.common.files import FileError
 from moderate_cli.emulator.engine.detectors import EXTRA, Detection
-from moderate_cli.emulator.engine.library_files import Content, Entry, read_folder, read_grid, read_lines
+from moderate_cli.emulator.engine.library_files import (
+    Content,
+    Entry,
+    read_bytes_of,
+    read_folder,
+    read_grid,
+    read_lines,
+)
 from moderate_cli.emulator.engine.phash import BITS, grid, has_same_grid, phash
 
 if TYPE_CHECKING:
@@ -56,13 +63,15 @@ class ImageLibrary:
     """The images of a folder, or of a file with a JSON object a line, read when they are first needed.
 
     `name` is what messages call it, the path as the user wrote it; `cache` is the folder in which the hashes of images
-    are kept, or None. Everything here raises UsageError, until it was read once. Threads may share it.
+    are kept, or None. One that is `exact` knows images by their bytes alone, for which Pillow is not needed. Everything
+    here raises UsageError, until it was read once. Threads may share it.
     """
 
-    def __init__(self, path: Path, *, name: str | None = None, cache: Path | None = None) -> None:
+    def __init__(self, path: Path, *, name: str | None = None, cache: Path | None = None, exact: bool = False) -> None:
         self._path = path.absolute()
         self._name = name or str(path)
         self._cache = cache
+        self._exact = exact
         self._loading = threading.Lock()
         self._index: _Index | None = None
         self._grid = lru_cache(_GRIDS)(self._read_grid)
@@ -113,7 +122,8 @@ class ImageLibrary:
 
     def _read(self) -> Content:
         if self._path.is_dir():
-            return read_folder(self._path, self._name.rstrip("/") or "/", self._cache)
+            name = self._name.rstrip("/") or "/"
+            return read_bytes_of(self._path, name) if self._exact else read_folder(self._path, name, self._cache)
         if not self._path.exists():
             hint = "give a folder of images, or a file with a JSON object a line"
             raise FileError.missing(self._name, what="image library", hint=hint)

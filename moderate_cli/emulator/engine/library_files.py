@@ -97,6 +97,16 @@ def read_folder(folder: Path, name: str, cache: Path | None) -> Content:
     return Content(tuple(map(_entry, files)), (*notes, *_remarks(name, files)))
 
 
+def read_bytes_of(folder: Path, name: str) -> Content:
+    """Hash the bytes of the images of a folder, and decode none; raises UsageError as `read_folder` does."""
+    scanned = _Scanned()
+    found = _images(folder, name, scanned)
+    entries = tuple(
+        Entry(_text(image[0]), hashlib.sha256(_content(folder, name, image)).hexdigest(), None) for image in found
+    )
+    return Content(entries, (*scanned.notes(name), *(() if entries else (f"{name}: no image in this library",))))
+
+
 def _keep(cache: HashCache, files: list[HashedFile]) -> list[str]:
     """Write the cache; return a note where that fails, since the images are hashed again the next time."""
     try:
@@ -174,7 +184,7 @@ def _hashed(folder: Path, name: str, images: Iterable[Found]) -> Iterator[Hashed
 
 
 def _hash(folder: Path, name: str, image: Found) -> HashedFile:
-    content = read_bytes(folder / image[0], MAX_BYTES, name=f"{name}/{image[0]}", regular_only=True)
+    content = _content(folder, name, image)
     remarks: list[str] = []
     value: int | None = None
     try:
@@ -189,6 +199,10 @@ def _hash(folder: Path, name: str, image: Found) -> HashedFile:
             remarks.append("nearly flat or all symmetry: only exact copies will be found")
     hashed = b"" if value is None else value.to_bytes(BITS // 8)
     return HashedFile(_text(image[0]), *image[1:], hashlib.sha256(content).digest(), hashed, tuple(remarks))
+
+
+def _content(folder: Path, name: str, image: Found) -> bytes:
+    return read_bytes(folder / image[0], MAX_BYTES, name=f"{name}/{image[0]}", regular_only=True)
 
 
 @contextmanager
