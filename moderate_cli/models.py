@@ -341,10 +341,20 @@ class Outcome(Known, frozen=True, kw_only=True):
 
 
 class Judged(Outcome, frozen=True, kw_only=True):
-    """The item has a verdict; a `reused` one comes from the store."""
+    """The item has a verdict; a `reused` one comes from the store.
+
+    `saved_calls` are those that a prescreen saved, which gave this answer itself, or the answer to the same content in
+    this run.
+    """
 
     verdict: Verdict
     reused: bool = False
+    saved_calls: int = 0
+
+    @property
+    def is_prescreened(self) -> bool:
+        """Whether a prescreen gave the answer: no endpoint was asked, and it is no answer for the next time."""
+        return self.verdict.engine == "local" and not self.call.endpoint
 
 
 class Pending(Outcome, frozen=True, kw_only=True):
@@ -378,6 +388,7 @@ class NotTried(Outcome, frozen=True, kw_only=True):
 
 
 class Planned(Outcome, frozen=True, kw_only=True):
-    """The item that a dry run would send, for this number of billed `calls`."""
+    """The item that a dry run would send, for this number of billed `calls`; `saved_calls` as in Judged."""
 
     calls: int
+    saved_calls: int = 0

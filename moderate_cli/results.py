@@ -229,12 +229,15 @@ class RunSummary(Struct):
     Inputs: `levels` counts the levels for the gate, `incomplete` the inputs with too little coverage (`coverage` has
     the details), `not_tried` those that the run did not reach (`at_least`: or more), `bugs` those that a bug left
     without a verdict, `elsewhere` the tasks whose results another process collected, `planned` what a dry run would
-    send (its `duplicates` included), and `unlisted` the clean inputs of which reports get only the number.
+    send, `duplicates` those with the content of another one (in a dry run, or with a prescreen), `prescreened` those
+    that a prescreen answered, and `unlisted` the clean inputs of which reports get only the number.
 
     Files: `ignored` counts those excluded by ignore files and patterns, `non_images` those that are not images,
     `camera_raw` those that are camera raw, `links` those outside of their folder, and `unwritten` the reports that
     could not be written. `suppressed_by` counts the suppressed findings and `ignored_by` the ignored arguments, each by
     the file that excludes them.
+
+    `saved_calls` are those of prescreened images and of duplicates, where a run has a prescreen.
 
     `policy` decides which inputs fail. `awaited` says that pending tasks were polled, not only submitted.
     """
@@ -248,6 +251,8 @@ class RunSummary(Struct):
     pending: int = 0
     planned: int = 0
     duplicates: int = 0
+    prescreened: int = 0
+    saved_calls: int = 0
     reused: int = 0
     elsewhere: int = 0
     coverage: dict[PartKind, Looked] = field(default_factory=dict)
@@ -276,6 +281,10 @@ class RunSummary(Struct):
         match outcome:
             case Judged():
                 self._add_verdict(outcome.verdict, suppressions)
+                self.local |= outcome.verdict.engine == "local" and not outcome.is_prescreened
+                self.prescreened += outcome.is_prescreened
+                self.duplicates += outcome.saved_calls > 0 and outcome.reused
+                self.saved_calls += outcome.saved_calls
                 self.incomplete += self.policy.is_incomplete(outcome)
                 self.reused += outcome.reused
             case Pending():
@@ -284,6 +293,7 @@ class RunSummary(Struct):
             case Planned():
                 self.planned += 1
                 self.duplicates += not outcome.calls
+                self.saved_calls += outcome.saved_calls
             case Skipped():
                 self.skipped += 1
             case Failed():
@@ -311,7 +321,6 @@ class RunSummary(Struct):
             label.label for label in verdict.labels if label.is_finding and suppression_for(label, suppressions) is None
         )
         self.labels.update(dict.fromkeys(counted, 1))
-        self.local |= verdict.engine == "local"
 
     def include(self, other: RunSummary) -> None:
         """Add the counts of another run, or of a part of this one."""

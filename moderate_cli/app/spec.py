@@ -45,6 +45,8 @@ class ServiceOptions(Struct, frozen=True):
     jobs: str | None = None
     qps: str | None = None
     retries: str | None = None
+    rules: str | None = None
+    fetch_urls: bool | None = None
 
 
 class SourceOptions(Struct, frozen=True):
@@ -98,6 +100,7 @@ class ReuseOptions(Struct, frozen=True):
 
     reuse: str | None = None
     retry_failed: bool = False
+    prescreen: bool = False
 
 
 class CostOptions(Struct, frozen=True):

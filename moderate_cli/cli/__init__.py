@@ -78,6 +78,7 @@ COMMANDS = (
     CommandEntry(
         "doctor", "doctor", "Check credentials, network, clock, signature and permission.", _KNOW, has_settings=True
     ),
+    CommandEntry("rules", "rules", "Check a rules file of the local engine.", _KNOW),
     CommandEntry(
         "emulate", "emulate", "Serve a local stand-in for the API, for tests of any program that calls it.", _KNOW
     ),

@@ -83,7 +83,7 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     yield _check_store((settings.store or default_path()).absolute())
     credentials, source = _check_credentials(settings, environment)
     yield credentials
-    with connect(settings, environment, source) as connection:
+    with connect(settings, environment, source=source) as connection:
         for client in connection.clients:
             yield from run_diagnostics(client, internal=settings.vpc, has_credentials=credentials.status == "ok")
 

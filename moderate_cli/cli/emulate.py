@@ -8,52 +8,111 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from moderate_cli.app.signals import stop_signals
+from moderate_cli.cli.flatten import FormerName
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import echo
-from moderate_cli.emulator import Emulator
+from moderate_cli.emulator import Emulator, Fetch, Tape
 from moderate_cli.emulator.engine import EXTRA, LocalEngine
-from moderate_cli.emulator.rules import Rules, read_rules
+from moderate_cli.rules import Rules, read_rules
 
 _STEP = 0.1  # seconds between two looks at whether somebody asked to stop
 
 
-def emulate(
-    ctx: typer.Context,
+class EmulatorOptions(Struct, frozen=True):
+    """What is served, and how badly."""
+
     port: Annotated[
         int,
         typer.Option(
             metavar="N", min=0, max=65535, envvar="MODERATE_PORT", help="Port on loopback; 0 picks a free one."
         ),
-    ] = 8089,
+    ] = 8089
     rules: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", envvar="MODERATE_RULES", help="Rules file (YAML): keywords and verdicts."),
-    ] = None,
-    pending: Annotated[
+        typer.Option(metavar="FILE", envvar="MODERATE_RULES", help="Rules file: scopes, libraries, fixed verdicts."),
+    ] = None
+    polls: Annotated[
         int,
-        typer.Option(metavar="N", min=0, envvar="MODERATE_PENDING", help="Report each task as in progress N times."),
-    ] = 0,
+        typer.Option(metavar="N", min=0, envvar="MODERATE_POLLS", help="Report each task as in progress N times."),
+        FormerName("--pending"),
+    ] = 0
+    latency: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, max=3600, envvar="MODERATE_LATENCY", help="Delay each answer.")
+    ] = 0.0
+    max_qps: Annotated[
+        int | None,
+        typer.Option(
+            "--qps",
+            metavar="N",
+            min=1,
+            envvar="MODERATE_EMULATOR_QPS",
+            help="Refuse more calls a second, as the service does.",
+        ),
+    ] = None
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="MODERATE_RECORD", help="Write each verdict to a file in DIR."),
+    ] = None
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", envvar="MODERATE_REPLAY", help="Answer with recorded verdicts alone."),
+    ] = None
+    cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_CERT", help="Serve HTTPS with this certificate.")
+    ] = None
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="MODERATE_KEY", help="Private key of the certificate.")
+    ] = None
+    fetch_private: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-private", envvar="MODERATE_FETCH_PRIVATE", help="Fetch images from private addresses too."
+        ),
+    ] = False
     uid: Annotated[
         str, typer.Option(metavar="ID", envvar="MODERATE_UID", help="Account ID for callback checksums.")
-    ] = "1000000000000000",
-) -> None:
+    ] = "1000000000000000"
+
+    @property
+    def tape(self) -> Tape | None:
+        """What records or replays, if anything; raises UsageError."""
+        if self.record and self.replay:
+            raise UsageError("--record and --replay cannot be used together", hint="record first, then replay")
+        folder = self.replay or self.record
+        return Tape(folder, replay=self.replay is not None) if folder else None
+
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The certificate and its key, if any; raises UsageError for one without the other."""
+        if self.cert and self.key:
+            return self.cert, self.key
+        if self.cert or self.key:
+            raise UsageError("--cert and --key belong together", hint="name both files")
+        return None
+
+
+def emulate(ctx: typer.Context, options: EmulatorOptions) -> None:
     """Serve a local stand-in for the API, for tests of any program that calls it."""
     environment: Environment = ctx.obj
-    laid_down = read_rules(rules) if rules else Rules()
     emulator = Emulator(
         environment.clock,
-        polls_before_result=pending,
-        keywords=laid_down.keywords,
-        image_rules=laid_down.images,
-        account_id=uid,
-        port=port,
+        polls_before_result=options.polls,
+        rules=read_rules(options.rules, environment) if options.rules else Rules(),
+        latency=options.latency,
+        queries_per_second=options.max_qps,
+        tape=options.tape,
+        certificate=options.certificate,
+        fetch=Fetch.PRIVATE if options.fetch_private else Fetch.PUBLIC,
+        account_id=options.uid,
+        port=options.port,
     )
     with stop_signals() as stopped, ExitStack() as stack:
-        _start(stack, emulator, port)
+        _start(stack, emulator, options.port)
         _introduce(emulator, environment)
         while stopped.code is None:
             time.sleep(_STEP)

@@ -226,6 +226,8 @@ describe(
     jobs=setting_option("jobs", "-j", "--jobs", panel=_SERVICE_PANEL, metavar="N"),
     qps=setting_option("qps", panel=_SERVICE_PANEL, metavar="N"),
     retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
+    rules=setting_option("rules", panel=_SERVICE_PANEL, metavar="FILE"),
+    fetch_urls=setting_option("fetch_urls", "--fetch-urls/--no-fetch-urls", panel=_SERVICE_PANEL),
 )
 describe(
     SourceOptions,
@@ -272,6 +274,9 @@ describe(
     reuse=setting_option("reuse", panel=_COST, metavar="AGE"),
     retry_failed=option(
         _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
+    ),
+    prescreen=option(
+        _COST, "PRESCREEN", "Do not send images that the image libraries of --rules know (sync, batch).", "--prescreen"
     ),
 )
 describe(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -36,7 +38,7 @@ from moderate_cli.catalog.services import (
 )
 from moderate_cli.cli.flatten import OUTPUT_PANEL, ColorChoice, Debug
 from moderate_cli.common.environment import Color, Environment
-from moderate_cli.common.errors import ExitCode, ModerateError
+from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
 from moderate_cli.common.text import safe_text
 from moderate_cli.records import record_schema
 from moderate_cli.render.listing import ListFormat, Listing, Row, write_csv, write_json, write_jsonl
@@ -134,6 +136,7 @@ def note_copy(service: str | None, environment: Environment) -> None:
 
 
 _LABEL_FIELDS = ("service", "label", "scope", "meaning", "inferred", "official", "date")
+_LOCAL_FIELDS = ("label", "meaning", "detector", "package", "rules", "install")
 _INFERRED = "inferred"
 _UNOFFICIAL = "not official"
 
@@ -142,13 +145,61 @@ ServiceName = Annotated[
 ]
 
 
-def list_labels(ctx: typer.Context, service: ServiceName = None, *, options: ListOptions) -> None:
+class LabelEngine(StrEnum):
+    """Whose labels are listed."""
+
+    CLOUD = "cloud"
+    LOCAL = "local"
+
+
+LabelsOf = Annotated[
+    LabelEngine, typer.Option("--engine", help="Labels of the service, or what the local engine can find.")
+]
+
+
+def list_labels(
+    ctx: typer.Context,
+    service: ServiceName = None,
+    engine: LabelsOf = LabelEngine.CLOUD,
+    *,
+    options: ListOptions,
+) -> None:
     """List the risk labels and what they mean."""
+    if engine is LabelEngine.LOCAL:
+        if service is not None:
+            raise UsageError("the local engine checks alike for every service", hint="leave -s out")
+        show_or_refuse(_local_listing(options, ctx.obj), options, ctx.obj)
+        return
     found = [label for label in labels(service) if options.matches(label.label, label.meaning)]
     found += derived_labels(options.match or "", service)
     listing = _label_listing(found, is_one_service=service is not None)
     note_copy(service, ctx.obj)
     show_or_refuse(listing, options, ctx.obj, hint=_hint(service), service=service)
+
+
+def _local_listing(options: ListOptions, environment: Environment) -> Listing:
+    from moderate_cli.emulator.engine.local_labels import local_labels  # loads what the other lists need not
+
+    found = [label for label in local_labels() if options.matches(label.label, label.meaning)]
+    return Listing(
+        name="labels",
+        source="the local engine of this installation",
+        date=datetime.fromtimestamp(environment.clock(), UTC).date().isoformat(),
+        fields=_LOCAL_FIELDS,
+        columns=("Label", "Detector", "Finds"),
+        rows=[
+            Row(
+                asdict(label),
+                (
+                    label.label,
+                    f"{label.detector} ({label.package})",
+                    label.meaning if label.install is None else f"{label.meaning}; to be installed: {label.install}",
+                ),
+            )
+            for label in found
+        ],
+        notes=["Everything else is not checked: see `moderate help local-engine`."],
+    )
 
 
 def _label_listing(found: list[KnownLabel], *, is_one_service: bool) -> Listing:

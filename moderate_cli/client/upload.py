@@ -9,6 +9,7 @@ import base64
 import hashlib
 import logging
 import math
+import os
 import re
 import threading
 import uuid
@@ -16,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from io import BufferedReader
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
@@ -50,6 +52,7 @@ _FATAL = {
     ),
 }
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._()+-]{1,200}")
 _REGION = re.compile(r"oss-(.+?)(-internal)?\.aliyuncs\.com")
 
 log = logging.getLogger(__name__)
@@ -146,6 +149,16 @@ class UploadToken(Struct, frozen=True):
         )
 
 
+def _name_on_this_machine(file: BufferedReader, token: UploadToken) -> str:
+    """Return the file's name as the end of a key, for an emulator on this machine, whose rules may be by name.
+
+    What is uploaded to the cloud keeps its name to itself.
+    """
+    host = urlsplit(token.internet_endpoint).hostname
+    name = os.path.basename(str(getattr(file, "name", "")))  # noqa: PTH119 - it may be no path, or no file
+    return f"/{name}" if host and is_loopback(host) and name.isascii() and _PLAIN_NAME.fullmatch(name) else ""
+
+
 def _is_number(value: object) -> bool:
     try:
         return math.isfinite(float(str(value)))
@@ -227,8 +240,8 @@ class Uploader:
         # The MD5 lets OSS refuse damaged bytes; oss2's own check of a CRC is slow without a C compiler.
         headers = {"Content-MD5": base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()}
         size = file.tell()
-        suffix = extension if _EXTENSION.fullmatch(extension) else ""
         grant = self._current_grant()
+        suffix = _name_on_this_machine(file, grant.token) or (extension if _EXTENSION.fullmatch(extension) else "")
 
         def recover(error: ServiceError) -> bool:
             nonlocal grant

@@ -69,14 +69,14 @@ def judged_image(data_id: str, examination: Examination) -> dict[str, Any]:
         "DataId": data_id,
         "RiskLevel": examination.risk_level,
         "Result": results or [_nothing()],
-        "Ext": {"LocalEngine": local_engine(examination)},
+        "Ext": {**examination.ext, "LocalEngine": local_engine(examination)},
     }
 
 
 def judged_batch(data_id: str, examinations: Mapping[str, Examination]) -> dict[str, Any]:
     """Describe the verdicts of several services, and all of them together."""
     parts = [
-        {"Service": service, **_batch_part(found), "Ext": {"LocalEngine": local_engine(found)}}
+        {"Service": service, **_batch_part(found), "Ext": {**found.ext, "LocalEngine": local_engine(found)}}
         for service, found in examinations.items()
     ]
     return {"DataId": data_id, **_batch_part(merge(examinations.values())), "Results": parts}
@@ -90,7 +90,11 @@ def _batch_part(examination: Examination) -> dict[str, Any]:
 def judged_frames(data_id: str, frames: Sequence[tuple[Examination, str]]) -> dict[str, Any]:
     """Describe what was found in each frame, which comes with its URL, and in all of them together."""
     described = [
-        {"Result": [_frame_result(finding) for finding in found.findings] or [{"Label": NO_FINDING}], "TempUrl": url}
+        {
+            "Result": [_frame_result(finding) for finding in found.findings] or [{"Label": NO_FINDING}],
+            "TempUrl": url,
+            **found.ext,
+        }
         for found, url in frames
     ]
     return {

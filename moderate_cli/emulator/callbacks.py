@@ -76,13 +76,17 @@ def _post(url: str, form: bytes) -> bool:
         return False
 
 
-def opener(*, redirects: bool = True) -> urllib.request.OpenerDirector:
-    """Return an opener for http and https; the usual one also follows a redirect to ftp."""
+def opener(
+    http: type[urllib.request.HTTPHandler] = urllib.request.HTTPHandler,
+    https: type[urllib.request.HTTPSHandler] = urllib.request.HTTPSHandler,
+    *,
+    redirects: bool = True,
+) -> urllib.request.OpenerDirector:
+    """Return an opener for http and https without a proxy; the usual one also follows a redirect to ftp."""
     director = urllib.request.OpenerDirector()
     handlers: list[type[urllib.request.BaseHandler]] = [
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        http,
+        https,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
         urllib.request.UnknownHandler,

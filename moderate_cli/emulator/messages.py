@@ -9,6 +9,9 @@ from msgspec import Struct, field
 
 from moderate_cli.common.masking import repr_without
 
+NOTHING_CHECKED = 490
+"""A code of our own for what no check could look at; the vendor's codes end at 480, by its pages of March 2026."""
+
 
 class GatewayError(Exception):
     """The API gateway refuses a call: an HTTP error status and a named code."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+import struct
 import threading
 import time
 from email.utils import formatdate
@@ -11,26 +13,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from moderate_cli.common.errors import UsageError
 from moderate_cli.emulator import bodies, buckets, green
 from moderate_cli.emulator.callbacks import Background
-from moderate_cli.emulator.engine import LocalEngine
+from moderate_cli.emulator.conditions import UPLOAD, Conditions, Fault, Faults, Quota
+from moderate_cli.emulator.control import CONTROL_PATH, control
+from moderate_cli.emulator.engine import DETECTORS, LocalEngine
+from moderate_cli.emulator.fetching import Fetch
 from moderate_cli.emulator.gateway import admit
 from moderate_cli.emulator.green import OPERATIONS, Call, Service
 from moderate_cli.emulator.messages import BodyError, GatewayError, OssError, Request, Response
+from moderate_cli.emulator.rulings import Rulings
 from moderate_cli.emulator.state import AccessKey, State, TaskFiles
+from moderate_cli.rules import FixedVerdict, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from moderate_cli.emulator.green import Operation
-    from moderate_cli.emulator.rules import ImageRule, Keyword
+    from moderate_cli.emulator.tape import Tape
 
 MAX_BODY = 21 * 1024 * 1024
 """Bytes of a body: a little more than the largest image, so that the service can refuse larger ones."""
 
 _BUG = "The request processing has failed due to some unknown error."
+_FIRST_ERROR = 400  # HTTP status
+_NO_FAULT = Fault()
 _IDLE_SECONDS = 60  # until an idle connection is closed
 _POLL_SECONDS = 0.05  # between looks whether to stop
 
@@ -38,10 +50,12 @@ _POLL_SECONDS = 0.05  # between looks whether to stop
 class Emulator:
     """A local Green API and a local OSS, for as long as the `with` block runs.
 
-    The first `polls_before_result` polls of each task are answered with "in progress". `keywords` are searched in the
-    texts of posts, and the first of the `image_rules` that matches an image decides its verdict. `account_id` is the
-    UID in the checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which
-    a later emulator answers too.
+    The first `polls_before_result` polls of each task are answered with "in progress". `rules` say what is looked for.
+    Each answer comes `latency` seconds late, and more than `queries_per_second` calls are refused. `tape` records or
+    replays verdicts. `certificate` is the files of a TLS certificate and its key. `fetch` says which addresses
+    of images are fetched. `account_id` is the UID in the
+    checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which a later
+    emulator answers too. Raises UsageError for rules whose images cannot be read, and for a wrong certificate.
     """
 
     def __init__(
@@ -49,8 +63,12 @@ class Emulator:
         clock: Callable[[], float] = time.time,
         *,
         polls_before_result: int = 0,
-        keywords: Sequence[Keyword] = (),
-        image_rules: Sequence[ImageRule] = (),
+        rules: Rules = Rules(),  # noqa: B008 - it never changes
+        latency: float = 0.0,
+        queries_per_second: int | None = None,
+        tape: Tape | None = None,
+        certificate: tuple[Path, Path] | None = None,
+        fetch: Fetch = Fetch.PUBLIC,
         account_id: str = "1000000000000000",
         port: int = 0,
         results: Path | None = None,
@@ -58,14 +76,19 @@ class Emulator:
         self.state = State(clock, polls_before_result, TaskFiles(results) if results else None)
         self.access_key = AccessKey.random()
         self.state.add_key(self.access_key)
-        self._keywords = tuple(keywords)
-        self._image_rules = tuple(image_rules)
+        self.faults = Faults()
+        self._conditions = Conditions(self.faults, Quota(queries_per_second), latency)
+        self._rulings = Rulings(rules)
+        self.notes = self._rulings.notes
+        self._tape = tape
+        self._tls = _tls(certificate) if certificate else None
         self._account_id = account_id
+        self._fetch = fetch
         self._port = port
         self._server: _Server | None = None
 
     def __enter__(self) -> Emulator:
-        self._server = _Server(self._port, self._make_service)
+        self._server = _Server(self._port, self._make_service, self._tls)
         self._server.start()
         return self
 
@@ -89,6 +112,10 @@ class Emulator:
         if self._server:
             self._server.service.background.drain()
 
+    def seed(self, verdicts: Sequence[Mapping[str, Any]]) -> None:
+        """Lay down verdicts, as a rules file has them, before those of the rules; raises msgspec.ValidationError."""
+        self._rulings.seeded[:0] = msgspec.convert(verdicts, list[FixedVerdict])
+
     def add_key(self, key: AccessKey) -> None:
         """Make a further access key known to the service."""
         self.state.add_key(key)
@@ -96,8 +123,26 @@ class Emulator:
     def _make_service(self, endpoint: str) -> Service:
         """Put together what answers at an endpoint."""
         return Service(
-            self.state, LocalEngine(), Background(), endpoint, self._keywords, self._image_rules, self._account_id
+            state=self.state,
+            engine=LocalEngine((*DETECTORS, *self._rulings.detectors)),
+            rulings=self._rulings,
+            conditions=self._conditions,
+            tape=self._tape,
+            background=Background(),
+            endpoint=endpoint,
+            account_id=self._account_id,
+            fetch=self._fetch,
         )
+
+
+def _tls(files: tuple[Path, Path]) -> ssl.SSLContext:
+    """Return what serves by a certificate and its key; raises UsageError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(*files)
+    except OSError as error:  # an SSLError is one
+        raise UsageError(f"cannot use the certificate {files[0]} with the key {files[1]}: {error}") from error
+    return context
 
 
 class _Server(ThreadingHTTPServer):
@@ -106,7 +151,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # the default of 5 refuses bursts of new connections
 
-    def __init__(self, port: int, make_service: Callable[[str], Service]) -> None:
+    def __init__(self, port: int, make_service: Callable[[str], Service], tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         # This binds and listens: whoever connects from here on is served.
@@ -114,7 +160,7 @@ class _Server(ThreadingHTTPServer):
         self._thread = threading.Thread(
             target=self.serve_forever, args=(_POLL_SECONDS,), name="moderate-emulator", daemon=True
         )
-        self.service = make_service(f"http://127.0.0.1:{self.server_port}")
+        self.service = make_service(f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}")
 
     def start(self) -> None:
         """Serve in the background."""
@@ -131,6 +177,13 @@ class _Server(ThreadingHTTPServer):
         """Bind without the look-up of the host's name, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection, whose TLS is negotiated later, by the thread that reads from it."""
+        connection, address = super().get_request()
+        if self._tls:
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember a connection, and hand it to a thread."""
@@ -207,7 +260,23 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             self.close_connection = True
             return
-        self._write(answer(self.server.service, Request(self.command, self.path, request.headers, body)))
+        self._answer(Request(self.command, self.path, request.headers, body))
+
+    def _answer(self, request: Request) -> None:
+        """Write the answer to a request, late or wrong if that was asked for."""
+        service = self.server.service
+        if request.path.startswith(CONTROL_PATH):
+            self._write(control(service, request))
+            return
+        fault = service.conditions.faults.take(_name(request)) or _NO_FAULT
+        service.background.wait(service.conditions.latency + fault.delay)
+        if fault.cut == "reset":
+            self.close_connection = True
+            reset = struct.pack("ii", 1, 0)  # on, and no time for what was not sent
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            self.connection.close()
+        else:
+            self._write(answer(service, request, fault), fault)
 
     def _read_headers(self) -> dict[str, str]:
         """Return the headers with names in lower case; several of one name are joined as for a signature."""
@@ -230,8 +299,9 @@ class _Handler(BaseHTTPRequestHandler):
             return refuse(request, "EntityTooLarge", message, 413)
         return None
 
-    def _write(self, response: Response) -> None:
-        """Write an answer into the buffer that is sent when the request is done."""
+    def _write(self, response: Response, fault: Fault = _NO_FAULT) -> None:
+        """Write an answer into the buffer that is sent when the request is done, or a part of it, or slowly."""
+        self.close_connection |= fault.cut is not None
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -239,14 +309,32 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(response.body)
+        if fault.cut == "truncate":
+            self.wfile.write(response.body[: len(response.body) // 2])
+        elif fault.cut == "drip":
+            for byte in response.body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if self.server.service.background.wait(fault.pause):
+                    return
+        else:
+            self.wfile.write(response.body)
 
 
-def answer(service: Service, request: Request) -> Response:
+def _name(request: Request) -> str:
+    """Return the name by which faults know a request."""
+    return request.header("x-acs-action") if request.path == "/" else UPLOAD if request.method == "PUT" else ""
+
+
+def answer(service: Service, request: Request, fault: Fault = _NO_FAULT) -> Response:
     """Return the response to any request; a bug becomes an internal error, as at the vendor's."""
+    if fault.body is not None:
+        return Response(fault.status or 200, {"Content-Type": "application/json;charset=utf-8"}, fault.body.encode())
+    if isinstance(fault.code, str) or (fault.status or 200) >= _FIRST_ERROR:
+        return refuse(request, str(fault.code or "ServiceUnavailable"), fault.message, fault.status or 400)
     try:
         if request.path == "/":
-            return _call_operation(service, request)
+            return _call_operation(service, request, fault)
         if request.method == "GET" and request.path.startswith(green.FRAMES_PATH):
             return green.show_frame(service.state, request)
         return buckets.answer(service.state, request)
@@ -264,12 +352,13 @@ def refuse(request: Request, code: str, message: str, status: int) -> Response:
     return buckets.error_answer(OssError(code, message, status), request.header("host"))
 
 
-def _call_operation(service: Service, request: Request) -> Response:
-    """Carry out the operation that the header x-acs-action names."""
+def _call_operation(service: Service, request: Request, fault: Fault) -> Response:
+    """Carry out the operation that the header x-acs-action names, or refuse it with the code of a fault."""
     action, request_id = request.header("x-acs-action"), bodies.new_request_id()
     try:
         admit(request, service.state)
-        data = _operation(action)(service, Call(request.parameters(), request_id))
+        service.conditions.quota.take()
+        data = _operation(action, fault)(service, Call(request.parameters(), request_id))
     except BodyError as error:
         service.state.count_refused()
         return bodies.body_error(action, request_id, error)
@@ -280,8 +369,10 @@ def _call_operation(service: Service, request: Request) -> Response:
     return bodies.success(action, request_id, data)
 
 
-def _operation(action: str) -> Operation:
-    """Return the operation of a name."""
+def _operation(action: str, fault: Fault) -> Operation:
+    """Return the operation of a name; raises BodyError where a fault has a code of the service."""
+    if isinstance(fault.code, int):
+        raise BodyError(fault.code, fault.message)
     operation = OPERATIONS.get(action)
     if operation is None:
         message = "Specified api is not found, please check your url and method."

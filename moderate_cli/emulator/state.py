@@ -193,6 +193,17 @@ class State:
         with self._lock:
             return dict(self._answered), self._refused
 
+    def reset(self) -> None:
+        """Forget everything but the keys, and the tasks that still run."""
+        with self._lock:
+            self._nonces.clear()
+            self._upload_tokens.clear()
+            self._judged_requests.clear()
+            self._answered.clear()
+            self._refused = 0
+        self.objects.close()
+        self.tasks.forget_finished()
+
     def close(self) -> None:
         """Delete what was stored on disk."""
         self.objects.close()
@@ -278,6 +289,11 @@ class TaskStore:
             if isinstance(task.outcome, BodyError):
                 raise BodyError(task.outcome.code, task.outcome.message)
             return task.outcome
+
+    def forget_finished(self) -> None:
+        """Forget the tasks that have a result."""
+        with self._lock:
+            self._finished.clear()
 
     def _note(self, task_id: str, kind: TaskKind, at: float, **outcome: Any) -> None:
         if self._files:
@@ -403,6 +419,11 @@ class ObjectStore:
         """Delete an object if it is there."""
         with self._lock:
             self._forget((bucket, key))
+
+    def count(self) -> int:
+        """Return how many objects are stored."""
+        with self._lock:
+            return len(self._objects)
 
     def close(self) -> None:
         """Delete all objects and the folder that holds them."""

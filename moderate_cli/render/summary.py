@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.text import safe_text, with_hint
-from moderate_cli.models import Failed, Outcome, Planned, RiskLevel, Skipped
+from moderate_cli.models import Failed, Judged, Outcome, Planned, RiskLevel, Skipped
 from moderate_cli.render.json import dump
 from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
 from moderate_cli.results import RunSummary
@@ -54,6 +54,7 @@ def summary_lines(
         yield f"found {_labels(summary)}"
     yield from left_out_lines(summary)
     yield from coverage_lines(summary, noun)
+    yield from _saved(summary, "saved")
     if summary.not_tried and summary.stopped_by is None and not summary.fatal and not is_past:
         yield "call limit reached: raise --max-calls, or continue with --reuse"
     if estimate.calls:
@@ -71,6 +72,7 @@ def plan_lines(
         return
     others = {
         "duplicate": summary.duplicates,
+        "prescreened": summary.prescreened,
         "reused": summary.reused,
         "refused": summary.skipped,
         "failed": summary.failed,
@@ -78,8 +80,15 @@ def plan_lines(
     counts = [f"{counted(summary.planned - summary.duplicates, noun)} to send"]
     counts += [f"{count:,} {word}" for word, count in others.items() if count]
     yield f"{', '.join(counts)}{_left_out(summary)}; nothing was sent"
+    yield from _saved(summary, "saves")
     if estimate.calls:
         yield f"{counted(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
+
+
+def _saved(summary: RunSummary, verb: str) -> Iterator[str]:
+    if summary.saved_calls:
+        known, copies = counted(summary.prescreened, "known image"), counted(summary.duplicates, "duplicate")
+        yield f"prescreen {verb} {counted(summary.saved_calls, 'call')}: {known}, {copies}"
 
 
 def _notes(summary: RunSummary, noun: str) -> Iterator[str]:
@@ -193,5 +202,7 @@ def _action(outcome: Outcome) -> str:
             return "skip"
         case Failed():
             return "fail"
+        case Judged(is_prescreened=True):
+            return "known"
         case _:
             return "reuse"

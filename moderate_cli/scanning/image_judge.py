@@ -71,6 +71,8 @@ Ask = Callable[[GreenClient, Known, RemoteImage], Verdict | Submission]
 Send = Callable[[Known, BufferedReader | None, int], Outcome]
 # The data id of an image, by what is known of it once it was read.
 Identify = Callable[[Known], str]
+# An answer to an image that need not be sent: what is known of it, and its open file if it is a local one.
+Prescreen = Callable[[Known, BufferedReader | None], Judged | None]
 # How many billed calls an image takes, by what is known of it once it was read.
 Cost = Callable[[Known], int]
 
@@ -175,7 +177,8 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
 
     `call` describes the call before it is sent. An image that `cache` knows is not sent; images with the same content
     are sent one after the other, so that it knows the second one; and each outcome is stored there before it is
-    returned. `identify` makes the data id of an image without one, and `sampling` says which frames are judged.
+    returned. What `prescreen` answers is not sent either. `identify` makes the data id of an image without one, and
+    `sampling` says which frames are judged.
     """
 
     call: Call
@@ -185,6 +188,7 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
     identify: Identify | None = None
     sampling: Sampling | None = None
     cache: Cache = field(default_factory=NullCache)
+    prescreen: Prescreen | None = None
     in_flight: KeyedLock = field(default_factory=KeyedLock)
 
     def __call__(self, item: Item) -> Outcome:
@@ -219,6 +223,8 @@ class ImageJudge(Struct, frozen=True, kw_only=True):
                 with self.in_flight.hold(known.sha256):
                     if (cached := self.cache.get(known, fingerprint)) is not None:
                         return cached
+                    if self.prescreen is not None and (answer := self.prescreen(known, file)) is not None:
+                        return self._stored(answer, fingerprint)
                     outcome = self.send(known, file, self.cost(known))
                     if file is not None and file_stat(file) != fingerprint:
                         fingerprint = None

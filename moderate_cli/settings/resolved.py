@@ -111,10 +111,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     `timeout` (of one call) and `reuse` (the maximum age of a result) are in seconds; `reuse` is infinite for any age
     and None for never. `qps` (calls per second) is None for the documented quota, `max_calls` for no limit,
-    `confirm_above` for no question, `store` for the default path, and `region` for the profile `local`. `prices` are
-    the user's own, by service or billing type. `origins` tells for each setting, and for `profile`, where its value
-    came from; `region_is_the_accounts` that nobody chose the region, so that it goes with the keys. `files` tells which
-    files were read, and `policy` has those of the revision that decides what counts, where one does.
+    `confirm_above` for no question, `store` for the default path, `rules` for none, and `region` for the profile
+    `local`. `prices` are the user's own, by service or billing type. `origins` tells for each setting, and for
+    `profile`, where its value came from; `region_is_the_accounts` that nobody chose the region, so that it goes with
+    the keys. `files` tells which files were read, and `policy` has those of the revision that decides what counts,
+    where one does.
     """
 
     profile: str | None
@@ -136,6 +137,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_calls: int | None
     confirm_above: int | None
     store: Path | None
+    rules: Path | None
+    fetch_urls: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     prices: Prices

@@ -212,6 +212,20 @@ _ALL = (
         example="~/moderate/store.db",
     ),
     Setting(
+        name="rules",
+        type=value_types.path(),
+        default_text="none",
+        help="Rules of the local engine: scopes, libraries, fixed verdicts.",
+        example="moderate-rules.yaml",
+    ),
+    Setting(
+        name="fetch_urls",
+        type=value_types.flag(),
+        default=False,
+        help="Let the local engine fetch images from addresses of the internet.",
+        example="true",
+    ),
+    Setting(
         name="include",
         type=value_types.patterns(),
         default=(),

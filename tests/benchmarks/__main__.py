@@ -24,6 +24,8 @@ BENCHMARKS = {
     "dispatch": (12,),
     "uploads": (13,),
     "local_engine": (14,),
+    "keywords": (),
+    "image_library": (),
     "past": (),
     "house": (),
 }

@@ -96,6 +96,8 @@ def test_the_table(moderate: Callable) -> None:
         ["max_calls", "unlimited", "default"],
         ["confirm_above", "never", "default"],
         ["store", "store.db in the platform's state folder", "default"],
+        ["rules", "none", "default"],
+        ["fetch_urls", "false", "default"],
         ["include", "all images", "default"],
         ["exclude", "none", "default"],
         ["prices", "the list prices", "default"],

@@ -129,7 +129,7 @@ def test_wrong_rules_end_it_before_it_listens(moderate: Callable, rules: Path, m
     rules.write_text("keywords:\n  - word: x\n")
     result = moderate("emulate", "--rules", "rules.yaml")
     assert (result.code, result.stdout) == (2, "")
-    assert result.stderr == "moderate: rules.yaml:2: the keyword has no label\n"
+    assert result.stderr == "moderate: rules.yaml:2: an item of keywords has no label\n"
 
 
 def test_without_a_detector_it_says_so(monkeypatch: pytest.MonkeyPatch, moderate: Callable) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from PIL import Image
 
-from moderate_cli.emulator import Emulator, engine, green
+from moderate_cli.emulator import Emulator, engine, judging
 from moderate_cli.emulator.engine import LocalEngine
 from moderate_cli.emulator.engine.detectors import QrCodeDetector
 
@@ -293,14 +293,14 @@ def test_images_that_cannot_be_examined(caller, emulator, content, code):
 def test_without_any_detector_nothing_is_queued(caller, draw, emulator, monkeypatch):
     monkeypatch.setattr(engine, "is_installed", lambda module: False)
     emulator.state.objects.put("bucket", "image", draw.encoded(draw.gradient()))
-    assert caller.service("ImageAsyncModeration", **SOURCE).body["Code"] == 408
+    assert caller.service("ImageAsyncModeration", **SOURCE).body["Code"] == 490
 
 
 def test_a_bug_in_a_task_is_its_result(caller, draw, monkeypatch):
     def broken(*args):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(green, "examine", broken)
+    monkeypatch.setattr(judging, "examine", broken)
     body = caller.result(caller.submit(draw.encoded(draw.gradient()))).body
     assert body["Code"] == 500
     assert "secret" not in body["Msg"]

@@ -25,8 +25,11 @@ from moderate_cli.emulator.engine import (
     pixels,
 )
 from moderate_cli.emulator.engine.bounds import Room
-from moderate_cli.emulator.green import examine, examine_frames
+from moderate_cli.emulator.inputs import AsyncParameters, ImageParameters
+from moderate_cli.emulator.judging import Judge, examine
 from moderate_cli.emulator.messages import BodyError
+from moderate_cli.emulator.rulings import Rulings
+from moderate_cli.rules import Rules
 
 MODERATE = Path(sys.executable).with_name("moderate")
 DATA = Path(__file__).parents[1] / "data"
@@ -265,7 +268,8 @@ def test_a_chroma_subsampled_progressive_jpeg_of_the_largest_size_fits(draw):
 
 
 def frames_of(content):
-    return list(examine_frames(LocalEngine([QR]), content, 1, 100))
+    task = AsyncParameters(ImageParameters("", "bucket", "name"), 1, 100, None)
+    return Judge(LocalEngine([QR]), Rulings(Rules()), "s").task(task, content, lambda _jpeg: "", lambda: False)
 
 
 def test_animations_that_would_take_too_long(draw):

@@ -124,7 +124,7 @@ def test_no_image(caller):
 def test_without_any_detector_nothing_is_judged(caller, monkeypatch, url):
     monkeypatch.setattr(engine, "is_installed", lambda module: False)
     reply = caller.moderate(imageUrl=url)
-    assert reply.body["Code"] == 408
+    assert reply.body["Code"] == 490
     assert install_command("local") in reply.body["Msg"]
 
 
@@ -132,13 +132,14 @@ def test_packages_that_cannot_be_loaded_judge_nothing(caller, draw, monkeypatch)
     class Broken:
         name = "broken"
         package = "Pillow"
+        extra = "local"
         requirements: ClassVar = {"PIL": "Pillow"}
 
         def detect(self, image):
             raise DetectorUnavailableError("The package cannot be loaded.")
 
     monkeypatch.setattr(caller.emulator._server.service.engine, "_detectors", (Broken(),))
-    assert caller.judge(draw.encoded(draw.gradient())).body["Code"] == 408
+    assert caller.judge(draw.encoded(draw.gradient())).body["Code"] == 490
 
 
 def test_bad_parameters_come_before_a_missing_engine(caller, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 HEAVY = {
     *("requests", "urllib3", "oss2", "sqlite3", "yaml", "PIL", "numpy", "onnxruntime", "zxingcpp"),
+    *("ahocorasick_rs", "rapidocr", "cv2"),
     "http.server",
 }
 

@@ -16,10 +16,11 @@ import yaml
 from faults import JUDGED, FaultServer, faults
 from pipelines import Pipeline, azure, github, gitlab, jenkins
 from repositories import Repository
+from rule_builders import laying_down
 
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import AccessKey, Emulator
-from moderate_cli.emulator.rules import ImageRule
+from moderate_cli.rules import FixedVerdict
 from moderate_cli.settings.locate import user_file
 
 MODERATE = Path(sys.executable).with_name("moderate")
@@ -63,7 +64,7 @@ class Service:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("lenient")
-    with Emulator(image_rules=[ImageRule("lenient", (), name="*")]) as lenient:
+    with Emulator(rules=laying_down(FixedVerdict([], name="*"))) as lenient:
         lenient.add_key(AccessKey("LTAICanary", *SECRETS))
         endpoint, port = lenient.endpoint, int(lenient.endpoint.rpartition(":")[2])
         (folder / "config.yaml").write_text(f"endpoint: {endpoint}\n")

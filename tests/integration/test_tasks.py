@@ -22,11 +22,12 @@ import pytest
 from copies import copies
 from digests import needs_sm3
 from PIL import Image
+from rule_builders import flagging
 
 from moderate_cli.callback import checksum
 from moderate_cli.client import AsyncOptions, Credentials, GreenClient
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.emulator import Emulator, Keyword
+from moderate_cli.emulator import Emulator
 from moderate_cli.records import record_schema
 from moderate_cli.store import NewTask, Store
 
@@ -186,7 +187,7 @@ def test_findings_stand_at_the_comment_that_they_belong_to(
     reply = {"content": "harmless", "images": [str(DATA / "poster-qr.png")]}
     comments = [{"content": "fine"}, {"content": "SPAM here", "commentDatas": [{"content": "also fine"}, reply]}]
     post.write_text(json.dumps({"mainData": {"mainContent": "a post"}, "commentDatas": comments}))
-    with Emulator(keywords=[Keyword("spam", "ad_spam")]) as emulator:
+    with Emulator(rules=flagging({"spam": "ad_spam"})) as emulator:
         variables = _account(emulator, store_path)
         moderate("multimodal", post, variables=variables)
         deadline = time.monotonic() + 30

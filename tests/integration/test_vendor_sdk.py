@@ -14,8 +14,9 @@ from alibabacloud_green20220302.client import Client
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 from PIL import Image
+from rule_builders import flagging
 
-from moderate_cli.emulator import AccessKey, Emulator, Keyword
+from moderate_cli.emulator import AccessKey, Emulator
 
 # From Python 3.12 on: the SDK dates its requests with datetime.utcnow().
 pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning:alibabacloud_tea_openapi")
@@ -197,7 +198,7 @@ def use_multimodal(client):
     post = {
         "dataId": "m-1",
         "mainData": {"mainTitle": "title", "mainContent": "text", "mainImages": [image]},
-        "commentDatas": [{"content": "c a s i n o", "commentDatas": [{"content": "图", "images": [image]}]}],
+        "commentDatas": [{"content": "CASINO night", "commentDatas": [{"content": "图", "images": [image]}]}],
     }
     request = asked("post_text_image_detection", post, "MultimodalAsyncModerationRequest")
     submitted = client.multimodal_async_moderation(request).body
@@ -227,6 +228,6 @@ def use_result_ext(client):
 @pytest.mark.parametrize("kind", ["permanent", "temporary"])
 def test_every_operation(kind, use):
     temporary = AccessKey("STS.example", "example-secret", "example-token")
-    with Emulator(polls_before_result=1, keywords=[Keyword("casino", "ad_gambling")]) as emulator:
+    with Emulator(polls_before_result=1, rules=flagging({"casino": "ad_gambling"})) as emulator:
         emulator.add_key(temporary)
         use(sdk(emulator, emulator.access_key if kind == "permanent" else temporary))

@@ -55,6 +55,8 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
     "max_calls": [(str(n), n, n) for n in range(6)],
     "confirm_above": [(str(n), n, n) for n in range(6)],
     "store": [(f"/x/{n}.db", f"/x/{n}.db", Path(f"/x/{n}.db")) for n in range(6)],
+    "rules": [(f"/x/{n}.yaml", f"/x/{n}.yaml", Path(f"/x/{n}.yaml")) for n in range(6)],
+    "fetch_urls": [("yes", True, True), ("0", False, False), ("ON", True, True), ("no", False, False)] * 2,
     "include": [(f"*.a{n} b,c", [f"*.a{n}", "b,c"], (f"*.a{n}", "b,c")) for n in range(6)],
     "exclude": [(f"a{n}", f"a{n}", (f"a{n}",)) for n in range(6)],
     "prices": [
@@ -121,6 +123,8 @@ def test_the_defaults_need_nothing(world: World) -> None:
         max_calls=None,
         confirm_above=None,
         store=None,
+        rules=None,
+        fetch_urls=False,
         include=(),
         exclude=(),
         prices={},

