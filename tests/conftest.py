@@ -16,7 +16,7 @@ from hypothesis import settings
 from invocation import Result, Terminal
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.emulator import AccessKey, Emulator, Fetch
 from moderate_cli.main import run
 
 # `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_answers.py` takes some minutes.
@@ -113,7 +113,7 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
+    with Emulator(fetch=Fetch.PRIVATE) as emulator:
         yield emulator
 
 

@@ -226,7 +226,7 @@ class _Host(BaseHTTPRequestHandler):
 
     def _announced(self):
         self.send_response(200)
-        self.send_header("Content-Length", str(inputs.MAX_BYTES + 1))
+        self.send_header("Content-Length", str(fetching.MAX_BYTES + 1))
         self.end_headers()
 
     def _cut(self):
@@ -282,7 +282,7 @@ def test_nobody_listens(caller):
 
 @pytest.mark.parametrize("path", ["silent", "slow"])
 def test_slow_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(inputs, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "DOWNLOAD_SECONDS", 0.2)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 405
 
 
@@ -296,9 +296,9 @@ def test_a_host_that_does_not_accept_connections(caller, monkeypatch):
 
 @pytest.mark.parametrize("path", ["endless", "announced"])
 def test_large_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(inputs, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(fetching, "MAX_BYTES", 10_000)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 406
 
 
 def test_limits_are_the_documented_ones():
-    assert (inputs.DOWNLOAD_SECONDS, inputs.MAX_BYTES) == (3.0, 20 * 1024 * 1024)
+    assert (fetching.DOWNLOAD_SECONDS, fetching.MAX_BYTES) == (3.0, 20 * 1024 * 1024)
