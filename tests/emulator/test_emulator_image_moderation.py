@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from moderate_cli.common.installation import install_command
-from moderate_cli.emulator import engine, green, inputs
+from moderate_cli.emulator import engine, fetching, green
 from moderate_cli.emulator.engine.detectors import DetectorUnavailableError
 
 URL = "http://127.0.0.1:1/image.png"
