@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from moderate_cli.common.installation import install_command
-from moderate_cli.emulator import engine, fetching, green
+from moderate_cli.emulator import Fetch, engine, fetching, green
 from moderate_cli.emulator.engine.detectors import DetectorUnavailableError
 
 URL = "http://127.0.0.1:1/image.png"
@@ -290,7 +290,7 @@ def test_a_host_that_does_not_accept_connections(caller, monkeypatch):
     def fail(*args, **options):
         raise URLError(TimeoutError())
 
-    monkeypatch.setattr(inputs, "opener", lambda: SimpleNamespace(open=fail))
+    monkeypatch.setitem(fetching._OPENERS, Fetch.PRIVATE, SimpleNamespace(open=fail))
     assert caller.moderate(imageUrl=URL).body["Code"] == 405
 
 
