@@ -17,6 +17,7 @@ from invocation import Result, Terminal
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.emulator import AccessKey, Emulator, Fetch
+from moderate_cli.emulator.engine.ocr import TextReader
 from moderate_cli.main import run
 
 # `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_answers.py` takes some minutes.
@@ -68,6 +69,13 @@ def without_sm3(monkeypatch: pytest.MonkeyPatch) -> None:
         return really_new(name, *more, **options)
 
     monkeypatch.setattr(hashlib, "new", new)
+
+
+@pytest.fixture(autouse=True)
+def _read_no_text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the text in images only in tests that are marked `ocr`, where that is installed: it takes a second each."""
+    if "ocr" not in request.keywords:
+        monkeypatch.setattr(TextReader, "requirements", {"left_out_of_tests": "rapidocr"})
 
 
 @pytest.fixture(autouse=True)

