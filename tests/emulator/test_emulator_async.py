@@ -61,7 +61,7 @@ def test_an_animation_is_examined_frame_by_frame(caller, draw, only_codes, kind)
     assert parts[0]["Result"] == [{"Label": "nonLabel"}]
     assert parts[2]["Result"] == [{"Confidence": 100.0, "Label": "QRCode"}]
     assert len({part["TempUrl"] for part in parts}) == 4
-    assert [check["Name"] for check in data["Ext"]["LocalEngine"]["Checks"]] == ["qr_code"]
+    assert [check["Name"] for check in data["Ext"]["LocalEngine"]["Checks"]] == ["qr_code", "declared_origin"]
 
 
 @pytest.mark.parametrize("across", [False, True])

@@ -45,7 +45,11 @@ def test_a_newcomer_judges_the_sample_images_without_an_account() -> None:
     for record in records.values():
         jsonschema.validate(record, json.loads(record_schema()))
         assert record["engine"] == "local"
-        assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} == {"qr_code", "adult_content"}
+        assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} == {
+            "qr_code",
+            "adult_content",
+            "declared_origin",
+        }
         assert record["ext"]["local_engine"]["not_checked"]
     assert done.stderr.startswith(f"moderate: {len(records)} judged (1 high, {len(records) - 1} none) in ")
     found, gate = done.stderr.splitlines()[1:]
@@ -255,7 +259,8 @@ def test_a_text_file_named_jpg(moderate: Callable, account: dict[str, str], tmp_
 
 def test_an_empty_folder(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:
     result = moderate("sync", tmp_path, variables=account)
-    _refused(result, ExitCode.NO_INPUT, "no image found")
+    assert (result.code, result.stdout) == (ExitCode.NO_INPUT, "")
+    assert result.stderr.splitlines() == [f"moderate: no file in {tmp_path}", "moderate: no image found"]
     assert moderate("sync", tmp_path, "--allow-empty", variables=account).code == ExitCode.OK
 
 
