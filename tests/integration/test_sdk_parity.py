@@ -25,7 +25,9 @@ SECRET = "AKSECRET"
 IMAGE = ImageUrl("https://example.com/a%20b*~'()!+%.png?x=1&y=2")
 FIELDS = {"info_types": ("customImage", "textInImage"), "data_id": "img-1.a_B", "referer": ODD}
 PARAMETERS = image_parameters(IMAGE, **FIELDS)  # type: ignore[arg-type]
-OPTIONS = AsyncOptions(interval=2, max_frames=50, callback="https://example.com/cb?a=b c", seed="s_1", crypt_type="SM3")
+OPTIONS = AsyncOptions(
+    interval=2, max_frames=50, callback="https://example.com/cb?a=b%20c", seed="s_1", crypt_type="SM3"
+)
 ASYNC_PARAMETERS = image_parameters(IMAGE, **FIELDS, further=OPTIONS.fields())  # type: ignore[arg-type]
 POST = {
     "mainData": {

