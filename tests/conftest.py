@@ -16,7 +16,8 @@ from hypothesis import settings
 from invocation import Result, Terminal
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.emulator import AccessKey, Emulator, Fetch
+from moderate_cli.emulator.engine.ocr import TextReader
 from moderate_cli.main import run
 
 # `HYPOTHESIS_PROFILE=thorough pytest tests/client/test_mutated_answers.py` takes some minutes.
@@ -71,6 +72,13 @@ def without_sm3(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _read_no_text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the text in images only in tests that are marked `ocr`, where that is installed: it takes a second each."""
+    if "ocr" not in request.keywords:
+        monkeypatch.setattr(TextReader, "requirements", {"left_out_of_tests": "rapidocr"})
+
+
+@pytest.fixture(autouse=True)
 def _log_as_before() -> Iterator[None]:
     """Undo what `--verbose` does to the program's log."""
     log = logging.getLogger("moderate_cli")
@@ -113,7 +121,7 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator() as emulator:
+    with Emulator(fetch=Fetch.PRIVATE) as emulator:
         yield emulator
 
 

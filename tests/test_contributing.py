@@ -10,7 +10,7 @@ import pytest
 from test_layers import ARROWS
 
 TEXT = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (`[a-z]+`(?:, `[a-z]+`)*) \| .+? \| (.+?) \|$", TEXT, re.MULTILINE)
+ROWS = re.findall(r"^\| (`[a-z_]+`(?:, `[a-z_]+`)*) \| .+? \| (.+?) \|$", TEXT, re.MULTILINE)
 ROOMS = [(re.findall(r"`(\w+)`", rooms), re.findall(r"`(\w+)`", names)) for rooms, names in ROWS]
 
 

@@ -14,11 +14,11 @@ import pytest
 from github_runner import ACTION, GithubRunner, JobRun
 from pipelines import yaml_of
 from repositories import Repository
+from rule_builders import laying_down
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.emulator import AccessKey, Emulator, ImageRule
-from moderate_cli.emulator.engine import Finding
-from moderate_cli.models import RiskLevel
+from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.rules import FixedFinding, FixedVerdict
 from moderate_cli.sources.folders import IMAGE_SUFFIXES
 
 SECRETS = {
@@ -63,9 +63,8 @@ def _image(text: str) -> bytes:
 @pytest.fixture
 def service() -> Iterator[Emulator]:
     """A service that knows the runner's key, finds something in images of one name, and looks at no pixels."""
-    found = (Finding("violent_explosion", 90.0, "an explosion", RiskLevel.HIGH),)
-    rules = [ImageRule("bad", found, name="bad-*"), ImageRule("good", (), name="*")]
-    with Emulator(image_rules=rules) as emulator:
+    bad = FixedVerdict([FixedFinding("violent_explosion", 90.0)], name="bad-*")
+    with Emulator(rules=laying_down(bad, FixedVerdict([], name="*"))) as emulator:
         emulator.add_key(AccessKey(*SECRETS.values()))
         yield emulator
 

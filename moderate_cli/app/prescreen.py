@@ -25,7 +25,8 @@ from moderate_cli.emulator.engine import (
     UnreadableImageError,
     missing,
 )
-from moderate_cli.emulator.engine.image_library import Hit, KnownImages
+from moderate_cli.emulator.engine.image_library import Hit
+from moderate_cli.emulator.engine.known_images import KnownImages
 from moderate_cli.emulator.library_rulings import LibraryRuling, LibraryRulings
 from moderate_cli.models import Judged, Known
 from moderate_cli.preflight import MAX_BYTES

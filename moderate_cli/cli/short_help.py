@@ -56,6 +56,13 @@ SHORT_HELP = {
         ("--uid UID --port 8080", "--uid UID --once 10 --fail-on high", "--uid UID --verify callback.txt"),
         ("fail_on", "format", "output", "uid", "seed", "host", "port", "path", "once", "verify_file"),
     ),
+    "convert": ShortHelp(
+        ("results.jsonl -f sarif -o found.sarif", "shard-*.json -f html -o all.html", "results.json --fail-on high"),
+        (
+            *("fail_on", "require_full", "show_suppressed", "allow_empty", "format", "output"),
+            *("sarif_output", "junit_output", "html_output", "quiet"),
+        ),
+    ),
     "history": ShortHelp(
         ("--risk high --since 7d", "--label '!=nonLabel' -f csv -o found.csv", "--source '*/a.png'"),
         ("format", *_PAST, "label", "risk", "source", "feedback", "limit"),

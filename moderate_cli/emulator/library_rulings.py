@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from moderate_cli.emulator.engine import Finding
 from moderate_cli.emulator.engine.hash_cache import user_cache
-from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary, KnownImages
+from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary
+from moderate_cli.emulator.engine.known_images import KnownImages
 from moderate_cli.models import EXEMPT, RiskLevel
 from moderate_cli.rules import Rules, ServiceRules
 

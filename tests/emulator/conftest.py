@@ -17,7 +17,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from moderate_cli.emulator import AccessKey, Emulator
+from moderate_cli.emulator import AccessKey, Emulator, Fetch
 from moderate_cli.emulator.engine.detectors import QrCodeDetector
 
 FORM = "application/x-www-form-urlencoded"
@@ -142,7 +142,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def emulator(clock) -> Iterator[Emulator]:
-    with Emulator(clock=clock) as running:
+    with Emulator(clock=clock, fetch=Fetch.PRIVATE) as running:
         yield running
 
 

@@ -61,7 +61,7 @@ def test_an_animation_is_examined_frame_by_frame(caller, draw, only_codes, kind)
     assert parts[0]["Result"] == [{"Label": "nonLabel"}]
     assert parts[2]["Result"] == [{"Confidence": 100.0, "Label": "QRCode"}]
     assert len({part["TempUrl"] for part in parts}) == 4
-    assert [check["Name"] for check in data["Ext"]["LocalEngine"]["Checks"]] == ["qr_code"]
+    assert [check["Name"] for check in data["Ext"]["LocalEngine"]["Checks"]] == ["qr_code", "declared_origin"]
 
 
 @pytest.mark.parametrize("across", [False, True])
@@ -118,7 +118,9 @@ def test_frames_are_merged_by_their_highest_confidence(caller, draw, monkeypatch
 def test_a_damaged_animation(caller, draw):
     content = draw.animation(6, 0)
     req_id = caller.submit(content[: len(content) // 3], interval=1, maxFrameNum=10)
-    assert caller.result(req_id).body["Code"] == 407
+    data = caller.result(req_id).body["Data"]  # its frames cannot be told apart
+    assert "Frame" not in data
+    assert data["Ext"]["LocalEngine"]["Notes"] == [engine.DAMAGED]
 
 
 def test_slices_of_a_turned_photo(draw):

@@ -29,7 +29,11 @@ def test_each_service_has_a_verdict(batch, draw, service, services):
     assert [part["Service"] for part in data["Results"]] == services
     for part in data["Results"]:
         assert (part["RiskLevel"], part["Result"]) == ("high", [finding])
-        assert [check["Name"] for check in part["Ext"]["LocalEngine"]["Checks"]] == ["qr_code", "adult_content"]
+        assert [check["Name"] for check in part["Ext"]["LocalEngine"]["Checks"]] == [
+            "qr_code",
+            "adult_content",
+            "declared_origin",
+        ]
 
 
 def test_nothing_found(batch, draw):

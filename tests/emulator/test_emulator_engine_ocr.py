@@ -15,6 +15,7 @@ from moderate_cli.emulator.engine.keywords import KeywordMatcher
 from moderate_cli.emulator.engine.ocr import LibraryHit, TextLine, TextReader, confidence, joined, text_in_image
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
+pytestmark = pytest.mark.ocr
 
 # 加微信领取优惠, and 出售二手电脑 below it, in black on white; the font was Noto Sans SC.
 CHINESE = Path(__file__).with_name("chinese.png")

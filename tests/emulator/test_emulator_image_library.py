@@ -133,7 +133,7 @@ def test_what_the_owner_should_know(tmp_path):
     assert library.notes == (
         "assets/brand: 1 non-image file skipped",
         "assets/brand: 1 link out of the folder not followed",
-        "assets/brand/broken.png: the image cannot be decoded (OSError): only exact copies will be found",
+        "assets/brand/broken.png: it cannot be decoded (OSError): only exact copies will be found",
         "assets/brand/flat.png: nearly flat or all symmetry: only exact copies will be found",
         "assets/brand/small.png: smaller than 256 x 256 pixels, below which matching is less reliable",
         "assets/brand/text.jpg: the local engine does not know this format: only exact copies will be found",

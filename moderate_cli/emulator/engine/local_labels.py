@@ -10,7 +10,7 @@ from moderate_cli.common.installation import install_command
 from moderate_cli.emulator.engine import DETECTORS, missing
 from moderate_cli.emulator.engine.declared_origin import LABEL, DeclaredOriginDetector
 from moderate_cli.emulator.engine.detectors import EXTRA, Detector
-from moderate_cli.emulator.engine.image_library import KnownImages
+from moderate_cli.emulator.engine.known_images import KnownImages
 from moderate_cli.models import EXEMPT
 
 _BY = {
