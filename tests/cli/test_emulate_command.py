@@ -42,7 +42,7 @@ def rules(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def emulator(rules: Path) -> Iterator[Emulating]:
-    with emulating("--rules", str(rules), "--pending", "1") as running:
+    with emulating("--rules", str(rules), "--polls", "1") as running:
         yield running
 
 
@@ -55,7 +55,9 @@ def test_it_says_where_it_is_that_it_is_local_and_how_it_ended(emulator: Emulati
     code, stdout, stderr = emulator.end(signal.SIGINT)
     assert (code, stdout) == (130, "")
     where = f"listening on {emulator.variables['MODERATE_ENDPOINT']}"
-    assert stderr.splitlines() == [
+    form, *lines = stderr.splitlines()
+    assert "this form is deprecated" in form
+    assert lines == [
         f"moderate: {where}: a local emulator, no cloud verdicts; Ctrl-C ends it",
         "moderate: stopped: 0 calls answered, 0 refused",
     ]
@@ -100,7 +102,7 @@ def test_the_vendors_sdk_posts_to_it(emulator: Emulating) -> None:
     )
     req_id = client.multimodal_async_moderation(request).body.data.req_id
     asked = models.DescribeMultimodalModerationResultRequest(req_id=req_id)
-    assert client.describe_multimodal_moderation_result(asked).body.code == 280  # --pending 1
+    assert client.describe_multimodal_moderation_result(asked).body.code == 280  # --polls 1
     while (body := client.describe_multimodal_moderation_result(asked).body).code == 280:
         pass
     assert body.data.main_data.results[0].label == "ad"

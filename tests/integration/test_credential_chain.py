@@ -116,13 +116,13 @@ def test_credentials_that_the_service_refuses_or_that_are_none(
 
 
 @pytest.mark.parametrize("text", [f'{{"current": "{SECRET}', f'["{SECRET}"]', f"\udcff{SECRET}"])
-def test_a_broken_file_is_named_in_one_line(moderate: Callable, home: Path, text: str) -> None:
+def test_a_broken_file_is_named_in_the_first_line(moderate: Callable, home: Path, text: str) -> None:
     _config(home)
     (home / ".aliyun" / "config.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     result = moderate("sync", IMAGE)
     assert result.code == ExitCode.FATAL
     assert result.stderr.startswith("moderate: no credentials: ~/.aliyun/config.json: it ")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 3  # and how to go on without an account, or with one
     assert "CANARY" not in result.stdout + result.stderr
     assert "--profile local" in result.stderr
 

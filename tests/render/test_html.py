@@ -158,7 +158,7 @@ def test_frames_stand_in_a_strip() -> None:
 def test_many_frames_are_counted() -> None:
     frames = tuple(Frame(index, None, RiskLevel.LOW, (Label("x"),), {}) for index in range(130))
     text = shown(Format.HTML, [judged("low", "x", frames=frames)])
-    assert text.count('<span class="level low">') == 1 + 1 + 100  # the totals, the chart, the strip
+    assert text.count('<span class="level low">') == 1 + 1 + 1 + 100  # the totals, the chart, the legend, the strip
     assert "<li>and 30 more</li>" in text
 
 
