@@ -25,7 +25,14 @@ settings.register_profile("thorough", max_examples=100_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Few tests that take long each: begun last, one of these files would keep one worker busy when all others are done.
-_LONG = ("test_readme.py", "test_strangers_files.py", "test_emulator_engine_bounds.py", "test_benchmarks.py")
+_LONG = (
+    "test_readme.py",
+    "test_strangers_files.py",
+    "test_sample_pipelines.py",
+    "test_github_sample.py",
+    "test_emulator_engine_bounds.py",
+    "test_benchmarks.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
