@@ -134,8 +134,7 @@ class Prescreen:
 
 
 def _libraries(service: ServiceRules) -> set[str]:
-    bound = (service.image_libraries or {}).values()
-    return {*(service.exempt or ()), *(name for names in bound for name in names)}
+    return {*(service.exempt or ()), *service.flagging}
 
 
 def _without_libraries(session: Session, service: str) -> UsageError:

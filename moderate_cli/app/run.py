@@ -111,6 +111,29 @@ def _found_no_connection(error: ModerateError) -> bool:
     return error.code in _NO_CONNECTION
 
 
+class Worst(Struct):
+    """The worst input that fails the gate, by its name: a finding of it, and whether `allow` can name it."""
+
+    source: str = ""
+    label: str = ""
+    level: RiskLevel = RiskLevel.NONE
+    is_allowable: bool = False
+
+    def add(self, outcome: Outcome, suppressions: Sequence[Suppression], policy: GatePolicy) -> None:
+        """Take one outcome."""
+        if policy.fail_on is None or not isinstance(outcome, Judged):
+            return
+        level = counted_level(outcome.verdict, suppressions)
+        if not policy.fails(level) or (-level.rank, outcome.item.source) >= (-self.level.rank, self.source):
+            return
+        found = (
+            each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)
+        )
+        self.source, self.level, self.label = outcome.item.source, level, next(found, UNLABELLED)
+        is_post = _post(outcome) is not None
+        self.is_allowable = not is_post and ("://" in self.source or Path(self.source).is_file())
+
+
 def nobody_knows() -> None:
     """Return that the number of inputs is unknown."""
 
@@ -141,7 +164,7 @@ class Run(Struct, kw_only=True):
     nothing: str | None = None
     names: Container[str] | None = None
     summary: RunSummary = field(default_factory=RunSummary)
-    worst: Worst = field(default_factory=lambda: Worst())
+    worst: Worst = field(default_factory=Worst)
     shown: Progress = NO_PROGRESS
     problems: list[str] = field(default_factory=list)
     is_first_told: bool = False
@@ -336,29 +359,6 @@ def count_left_out(summary: RunSummary, sources: Sources) -> None:
     """Count in a summary what was below the sources and is no input."""
     summary.non_images, summary.camera_raw = sources.non_images, sources.camera_raw
     summary.links, summary.ignored, summary.ignored_by = sources.links, sources.ignored, sources.ignored_by
-
-
-class Worst(Struct):
-    """The worst input that fails the gate, by its name: a finding of it, and whether `allow` can name it."""
-
-    source: str = ""
-    label: str = ""
-    level: RiskLevel = RiskLevel.NONE
-    is_allowable: bool = False
-
-    def add(self, outcome: Outcome, suppressions: Sequence[Suppression], policy: GatePolicy) -> None:
-        """Take one outcome."""
-        if not isinstance(outcome, Judged):
-            return
-        level = counted_level(outcome.verdict, suppressions)
-        if not policy.fails(level) or (-level.rank, outcome.item.source) >= (-self.level.rank, self.source):
-            return
-        found = (
-            each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)
-        )
-        self.source, self.level, self.label = outcome.item.source, level, next(found, UNLABELLED)
-        is_post = _post(outcome) is not None
-        self.is_allowable = not is_post and ("://" in self.source or Path(self.source).is_file())
 
 
 def unmatched(sources: Sources | None) -> list[str]:

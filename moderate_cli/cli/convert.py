@@ -106,9 +106,11 @@ def convert(
             for note in run.notes:
                 echo(environment, note)
         policy = _policy([run.policy for run in runs])
-        if fail_on is not None:
-            policy = GatePolicy(asked, policy.allow_partial, policy.require_full)
-        policy = GatePolicy(policy.fail_on, allow_partial or policy.allow_partial, require_full or policy.require_full)
+        policy = GatePolicy(
+            policy.fail_on if fail_on is None else asked,
+            allow_partial or policy.allow_partial,
+            require_full or policy.require_full,
+        )
         outputs = OutputOptions(
             format=format,
             output=output,

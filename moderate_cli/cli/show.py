@@ -27,7 +27,7 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Outcome, QueuedTask
-from moderate_cli.records import UNREADABLE, to_outcome
+from moderate_cli.records import UNREADABLE, timestamp, to_outcome
 from moderate_cli.render.json import dump
 from moderate_cli.render.output import open_output
 from moderate_cli.render.pager import paged
@@ -248,10 +248,6 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _timestamp(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _document(details: Details) -> dict[str, Any]:
     """Return all of it as JSON data; times are in UTC."""
     verdict = verdict_of(details.outcome)
@@ -260,13 +256,13 @@ def _document(details: Details) -> dict[str, Any]:
     run, task = details.run, details.task
     return {
         "record": details.entry.record,
-        "stored_at": _timestamp(details.entry.judged_at),
+        "stored_at": timestamp(details.entry.judged_at),
         "meanings": meanings,
         "suppressions": [asdict(entry) for entry in details.suppressions],
-        "feedback": [asdict(said) | {"at": _timestamp(said.at)} for said in details.entry.feedback],
+        "feedback": [asdict(said) | {"at": timestamp(said.at)} for said in details.entry.feedback],
         "run": run
-        and asdict(run) | {"started_at": _timestamp(run.started_at), "finished_at": _timestamp(run.finished_at)},
-        "task": task and {"req_id": task.req_id, "state": task.state, "submitted_at": _timestamp(task.submitted_at)},
+        and asdict(run) | {"started_at": timestamp(run.started_at), "finished_at": timestamp(run.finished_at)},
+        "task": task and {"req_id": task.req_id, "state": task.state, "submitted_at": timestamp(task.submitted_at)},
         "post": details.outcome.item.image.post if isinstance(details.outcome.item.image, QueuedTask) else None,
         "place": details.place,
         "places": details.places,

@@ -92,11 +92,12 @@ def any_of(words: Iterable[str]) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return a question about the known word that is nearest to another; empty where none is near."""
+    """Return a question about the known word that is nearest to another in any case; empty where none is near."""
     from difflib import get_close_matches  # only where somebody made a mistake
 
-    near = get_close_matches(word.casefold(), [str(each) for each in known], n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    by_folded = {str(each).casefold(): str(each) for each in known}
+    near = get_close_matches(word.casefold(), by_folded, n=1)
+    return f", did you mean {by_folded[near[0]]!r}?" if near else ""
 
 
 _MAX_SHOWN = 40

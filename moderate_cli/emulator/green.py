@@ -130,11 +130,12 @@ def _taped(
 
 def _examined(service: Service, image: ImageParameters, content: bytes, names: list[str]) -> dict[str, Examination]:
     """Judge an image for each moderation service: by a fixed verdict, or by one examination for all others."""
-    fixed = {name: service.rulings.fixed(image, content, name) for name in names}
-    open_names = [name for name in names if fixed[name] is None]
-    seen = [examine(service.engine, content)] if open_names else []
-    judged = {name: service.judge(name).seen(each, content) for each in seen for name in open_names}
-    return {name: fixed[name] or judged[name] for name in names}
+    sha256 = hashlib.sha256(content).hexdigest()
+    fixed = {name: found for name in names if (found := service.rulings.fixed(image, sha256, name))}
+    if len(fixed) == len(names):
+        return fixed
+    seen = examine(service.engine, content)
+    return {name: fixed.get(name) or service.rulings.judged(seen, name, sha256) for name in names}
 
 
 def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:

@@ -51,30 +51,28 @@ class Judge(Struct, frozen=True):
 
     def image(self, image: ImageParameters, content: bytes) -> Examination:
         """Judge an image by a fixed verdict, or by what the engine sees."""
-        fixed = self.rulings.fixed(image, content, self.service)
-        return fixed or self.seen(examine(self.engine, content), content)
-
-    def seen(self, examination: Examination, content: bytes) -> Examination:
-        """Return what the service makes of what the engine saw of a file."""
-        return self.rulings.judged(examination, self.service, hashlib.sha256(content).hexdigest())
+        sha256 = hashlib.sha256(content).hexdigest()
+        fixed = self.rulings.fixed(image, sha256, self.service)
+        return fixed or self.rulings.judged(examine(self.engine, content), self.service, sha256)
 
     def task(
         self, task: AsyncParameters, content: bytes, publish: Publish, is_stopping: Callable[[], bool]
     ) -> dict[str, Any]:
         """Judge an image frame by frame where an interval was given and it has several, and return the Data."""
-        fixed = self.rulings.fixed(task.image, content, self.service)
-        if fixed:
-            return bodies.judged_image(task.image.data_id, fixed)
+        sha256 = hashlib.sha256(content).hexdigest()
+        fixed = self.rulings.fixed(task.image, sha256, self.service)
         found = []
-        if task.interval:
+        if task.interval and fixed is None:
             with _as_body_errors():
                 for frame in self.engine.examine_frames(content, task.interval, task.max_frames):
                     if is_stopping():
                         break
-                    found.append((self.seen(_checked(frame.examination), content), publish(frame.jpeg)))
+                    seen = self.rulings.judged(_checked(frame.examination), self.service, sha256)
+                    found.append((seen, publish(frame.jpeg)))
         if found:
             return bodies.judged_frames(task.image.data_id, found)
-        return bodies.judged_image(task.image.data_id, self.seen(examine(self.engine, content), content))
+        judged = fixed or self.rulings.judged(examine(self.engine, content), self.service, sha256)
+        return bodies.judged_image(task.image.data_id, judged)
 
     def require_checks_of(self, post: Post) -> None:
         """Raise BodyError for a post of which nothing can be checked; "none" would claim that something was."""

@@ -45,7 +45,7 @@ class LibraryRulings(Struct, frozen=True):
         flagging: set[str] = set()
         for service in services:
             exempt.update(service.exempt or ())
-            flagging.update(name for names in (service.image_libraries or {}).values() for name in names)
+            flagging.update(service.flagging)
         if not exempt and not flagging:
             return None
         return KnownImages(*({name: self.library(name) for name in sorted(names)} for names in (exempt, flagging)))

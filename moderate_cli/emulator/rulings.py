@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from moderate_cli.rules.model import LabelScope, is_for
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from moderate_cli.emulator.engine.keywords import Hit
     from moderate_cli.emulator.inputs import ImageParameters
 
 _DESCRIPTION = "local rule (local engine)"
@@ -36,6 +36,11 @@ class _Words(Struct, frozen=True):
     flagged: list[FlaggedWord]
     matcher: KeywordMatcher
     ignored: KeywordMatcher
+
+    def hits_in(self, text: str) -> Iterator[Hit]:
+        """Yield where the flagged words stand in a text, without those that stand in ignored ones only."""
+        if self.flagged:
+            yield from self.matcher.find(self.ignored.take_out(text))
 
 
 class Rulings:
@@ -61,12 +66,12 @@ class Rulings:
         """The fixed verdicts, of which the first that fits counts."""
         return [*self.seeded, *self.rules.verdicts]
 
-    def fixed(self, image: ImageParameters, content: bytes, service: str) -> Examination | None:
+    def fixed(self, image: ImageParameters, sha256: str, service: str) -> Examination | None:
         """Return the verdict that is laid down for an image, and by which rule; None where none is."""
         verdicts = self.verdicts
         if not verdicts:
             return None
-        names, sha256 = _names(image), hashlib.sha256(content).hexdigest()
+        names = _names(image)
         verdict = next((verdict for verdict in verdicts if _fits(verdict, names, sha256, service)), None)
         if verdict is None:
             return None
@@ -90,9 +95,7 @@ class Rulings:
     def words_in(self, texts: Iterable[str], service: str) -> list[FlaggedWord]:
         """Return the flagged words in some texts, each once, without those that stand in ignored ones only."""
         words = self._words(service)
-        if not words.flagged:
-            return []
-        found = (hit.word for text in texts for hit in words.matcher.find(words.ignored.take_out(text)))
+        found = (hit.word for text in texts for hit in words.hits_in(text))
         return [words.flagged[number] for number in dict.fromkeys(found)]
 
     def _words(self, service: str) -> _Words:
@@ -130,14 +133,11 @@ class Rulings:
         if not lines:
             return [], {}
         words = self._words(service)
-        hits = words.matcher.find(words.ignored.take_out(joined(lines))) if words.flagged else []
-        findings = [
-            Finding(word.label, confidence(lines, hit.start, hit.end), _keyword_of(word), word.level)
-            for hit in hits
-            for word in [words.flagged[hit.word]]
-        ]
-        found = [words.flagged[hit.word] for hit in hits]
-        custom = [LibraryHit(word.library, word.library, word.word) for word in found]
+        findings, custom = [], []
+        for hit in words.hits_in(joined(lines)):
+            word = words.flagged[hit.word]
+            findings.append(Finding(word.label, confidence(lines, hit.start, hit.end), _keyword_of(word), word.level))
+            custom.append(LibraryHit(word.library, word.library, word.word))
         return list(strongest(findings)), {"TextInImage": text_in_image(lines, custom)}
 
     def _scoped(self, seen: Examination, service: str) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from moderate_cli.records.record import (
     from_json,
     load_schema,
     record_schema,
+    timestamp,
     to_json,
     to_record,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "read_verdict",
     "record_schema",
     "suppressions_of",
+    "timestamp",
     "to_json",
     "to_outcome",
     "to_record",

@@ -255,7 +255,7 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         source=outcome.item.source,
         sha256=outcome.sha256,
         bytes=outcome.size,
-        judged_at=_timestamp(call.answered_at or outcome.at),
+        judged_at=timestamp(call.answered_at or outcome.at),
         operation=call.operation,
         services=list(call.services),
         status=status(outcome),
@@ -286,10 +286,11 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
 
 
 def _decision(said: Decision) -> RecordDecision:
-    return RecordDecision(said.value, said.by, _timestamp(said.at), said.note)
+    return RecordDecision(said.value, said.by, timestamp(said.at), said.note)
 
 
-def _timestamp(seconds: float | None) -> str | None:
+def timestamp(seconds: float | None) -> str | None:
+    """Return a time in seconds since 1970 as records have it: in UTC, to the second."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -64,6 +64,11 @@ class ServiceRules(Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[list[str], Meta(description="Keyword libraries whose words are taken out of each text first.")] | None
     ) = None
 
+    @property
+    def flagging(self) -> set[str]:
+        """The image libraries whose images get labels."""
+        return {name for names in (self.image_libraries or {}).values() for name in names}
+
 
 class ImageLibrary(Struct, frozen=True, forbid_unknown_fields=True):
     """Images that are known, by which others are recognised."""

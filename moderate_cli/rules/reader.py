@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from moderate_cli.catalog.labels import EVERY_SERVICE, labels
 from moderate_cli.catalog.services import JudgingOperation, find_service, services
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import read_text
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import shortened, suggestion
 from moderate_cli.common.yaml_doc import Entry, Scalar, parse
 from moderate_cli.models import NO_FINDING
 from moderate_cli.rules.model import FixedVerdict, LabelScope, OldRulesFile, RulesFile, ServiceRules
@@ -182,9 +181,8 @@ class _Check:
             raise self._unknown(name, known, what, entry)
 
     def _unknown(self, name: str, known: Collection[str], what: str, entry: Entry, hint: str = "") -> UsageError:
-        near = get_close_matches(name, known, n=1)
-        words = f", did you mean {near[0]!r}?" if near else ""
-        return UsageError(f"{self._name}:{entry.line}: unknown {what} {shortened(name)!r}{words}", hint=hint or None)
+        near = suggestion(name, known)
+        return UsageError(f"{self._name}:{entry.line}: unknown {what} {shortened(name)!r}{near}", hint=hint or None)
 
     def _error(self, entry: Entry, message: str) -> UsageError:
         return UsageError(f"{self._name}:{entry.line}: {message}")

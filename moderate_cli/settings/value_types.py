@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import any_of, shortened
+from moderate_cli.common.text import any_of, shortened, suggestion
 from moderate_cli.settings.resolved import CredentialsChoice, CredentialsSource
 
 if TYPE_CHECKING:
@@ -133,9 +132,8 @@ def info_types() -> SettingType:
     def known(name: str) -> str:
         if name.casefold() in by_folded:
             return by_folded[name.casefold()]
-        near = get_close_matches(name.casefold(), by_folded, n=1)
-        words = f", did you mean {by_folded[near[0]]!r}?" if near else ""
-        raise UsageError(f"unknown info type {shortened(name)!r}{words}", hint=f"one of {', '.join(INFO_TYPES)}")
+        near = suggestion(name, INFO_TYPES)
+        raise UsageError(f"unknown info type {shortened(name)!r}{near}", hint=f"one of {', '.join(INFO_TYPES)}")
 
     def check(value: object) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(known, several.check(value))))

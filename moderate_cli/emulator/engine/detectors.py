@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from msgspec import Struct, field
 
 from moderate_cli.models import RiskLevel
+from moderate_cli.rules.model import LabelScope
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
     from moderate_cli.emulator.engine.image_library import Hit
 
-# The vendor lets each account set a medium-risk and a high-risk score and publishes no defaults; these two are ours.
-MEDIUM_FROM = 60.0
-HIGH_FROM = 90.0
 FINDING_FROM = 50.0
 """Scores below are not a finding.
 
@@ -110,10 +108,8 @@ class Detector(Protocol):
 
 
 def risk_level(confidence: float) -> RiskLevel:
-    """Return the level of a finding with a confidence from 0 to 100."""
-    if confidence >= HIGH_FROM:
-        return RiskLevel.HIGH
-    return RiskLevel.MEDIUM if confidence >= MEDIUM_FROM else RiskLevel.LOW
+    """Return the level of a finding with a confidence from 0 to 100, where no rules set its scores."""
+    return LabelScope().level(confidence)
 
 
 def highest(levels: Iterable[RiskLevel]) -> RiskLevel:
