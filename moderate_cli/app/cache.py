@@ -99,25 +99,25 @@ class RunRecorder:
         return is_new is not False
 
     def untold(self, kind: TaskKind | None = None) -> Iterator[Outcome]:
-        """Yield the results of tasks that no finished run has told of, each of which is this run's to tell now.
-
-        Where another run is just telling them, they are told twice: a live one looks like one that was killed.
-        """
-        store = self.store
+        """Yield the results of tasks that no run has told of, each of which is this run's to tell now."""
+        store, run = self.store, self.run
+        if store is None or run is None:
+            return
         try:
-            for found in store.untold() if store is not None else ():
+            for found in store.untold():
                 outcome = _told_again(found)
                 task = outcome.item.image
                 is_meant = kind is None or (isinstance(task, QueuedTask) and task.kind == kind)
-                if is_meant and self.claim(found.req_id):
+                if is_meant and store.claim(found, run):
                     yield outcome
         except StoreError as error:
             self.give_up(error)
 
-    def claim(self, req_id: str) -> bool:
-        """Make a result that nobody was told of this run's to tell; False where somebody was."""
+    def take_over(self, req_id: str) -> None:
+        """Make a stored result this run's to tell, if nobody was told of it."""
         run = self.run
-        return run is not None and bool(self.attempt(lambda store: store.claim(req_id, run)))
+        if run is not None:
+            self.attempt(lambda store: store.take_over(req_id, run))
 
     def dated(self, outcome: Outcome) -> Outcome:
         """Return an outcome with the time at which it became known."""

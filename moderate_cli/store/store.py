@@ -27,6 +27,7 @@ from moderate_cli.store.database import (
     read_record,
     to_column,
 )
+from moderate_cli.store.live_runs import LiveRuns
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class Untold(Struct, frozen=True):
     once; so a result that no finished run has reported is left to the next one.
 
     `record` has schema 2, or is unchanged if it is unreadable. `judged_at` (Unix seconds) is when it was stored. `run`
-    was cut off or is still running. `task` is None if the task was submitted elsewhere.
+    was cut off. `task` is None if the task was submitted elsewhere.
     """
 
     req_id: str
@@ -220,7 +221,8 @@ _BEGIN_RUN = "INSERT INTO runs (command, subject, started_at) VALUES (?, ?, ?)"
 _FINISH_RUN = "UPDATE runs SET finished_at = ?, exit_code = ?, judged = ?, skipped = ?, failed = ? WHERE number = ?"
 _TELL_RUN = "UPDATE results SET told = 1 WHERE told = 0 AND run = ?"
 _TELL = "UPDATE results SET told = 1 WHERE told = 0 AND finishes = ?"
-_CLAIM = "UPDATE results SET run = ? WHERE told = 0 AND finishes = ?"
+_TAKE_OVER = "UPDATE results SET run = ? WHERE told = 0 AND finishes = ?"
+_CLAIM = "UPDATE results SET run = ? WHERE told = 0 AND finishes = ? AND run IS ?"
 _LOST_NAMED = 10  # tasks
 # A question that no lookup uses. Unlike NULL it is not replaced by that of a task which is accepted a moment later.
 _NO_QUESTION = ""
@@ -236,6 +238,7 @@ class Store:
     def __init__(self, database: Database, clock: Callable[[], float], dropped: int = 0) -> None:
         self._database = database
         self._clock = clock
+        self._live = LiveRuns(database.path)
         self.dropped = dropped
 
     @classmethod
@@ -273,6 +276,7 @@ class Store:
 
     def close(self) -> None:
         """Close the store; closing it again does nothing."""
+        self._live.close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -302,6 +306,7 @@ class Store:
         with self._database.write() as connection:
             connection.execute(_FINISH_RUN, (self._clock(), int(exit_code), judged, skipped, failed, run))
             connection.execute(_TELL_RUN, (run,))
+        self._live.release(run)
 
     def last_run(self, command: str, subject: str, *, before: int | None = None) -> int | None:
         """Return the number of the last run of a command on a subject (the last before a run `before`), or None."""
@@ -427,6 +432,8 @@ class Store:
         a callback can belong to one that another machine submitted.
         """
         now, key = self._clock(), to_column(req_id)
+        if run is not None:
+            self._live.hold(run)
         with self._database.write() as connection:
             asked = connection.execute(QUESTION, (key,)).fetchone() if reusable else (_NO_QUESTION,)
             question = asked[0] if asked else None
@@ -438,8 +445,8 @@ class Store:
     def untold(self) -> Iterator[Untold]:
         """Yield the task results that no finished run has reported, oldest first, in constant memory.
 
-        Results that are stored after this call, or reported before their turn, are left out; those of a run that is
-        still running are included.
+        Results that are stored after this call, or reported before their turn, are left out, and so are those of a run
+        that is still at work, which reports them itself.
         """
         return self._untold(int(self._database.read("SELECT coalesce(max(number), 0) FROM results")[0][0]))
 
@@ -447,15 +454,24 @@ class Store:
         after = 0
         while rows := self._database.read(UNTOLD, (after, newest, PAGE)):
             for row in rows:
+                if row["run"] is not None and self._live.is_at_work(row["run"]):
+                    continue
                 record = read_record(row["record"], row["judged_at"])
                 req_id = from_column(row["finishes"])
                 yield Untold(req_id, record, row["judged_at"], row["run"], self.find_task(req_id))
             after = rows[-1]["number"]
 
-    def claim(self, req_id: str, run: int) -> bool:
-        """Assign an unreported result to a run, whose end reports it; return False if it is reported already."""
+    def claim(self, found: Untold, run: int) -> bool:
+        """Assign an unreported result to a run, whose end reports it; False where it is reported, or another's."""
+        self._live.hold(run)
         with self._database.write() as connection:
-            return connection.execute(_CLAIM, (run, to_column(req_id))).rowcount > 0
+            return connection.execute(_CLAIM, (run, to_column(found.req_id), found.run)).rowcount > 0
+
+    def take_over(self, req_id: str, run: int) -> None:
+        """Assign a result to a run, whose end reports it, whoever else is about to, unless it is reported."""
+        self._live.hold(run)
+        with self._database.write() as connection:
+            connection.execute(_TAKE_OVER, (run, to_column(req_id)))
 
     def mark_told(self, req_id: str) -> None:
         """Record that the result of a task is reported, however its run ends."""

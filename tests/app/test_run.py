@@ -18,7 +18,7 @@ class Kept:
 
     def __init__(self, *elsewhere: str) -> None:
         self.elsewhere = elsewhere
-        self.claimed: list[str] = []
+        self.taken: list[str] = []
 
     def dated(self, outcome: Outcome) -> Outcome:
         return outcome
@@ -26,9 +26,8 @@ class Kept:
     def keep_task(self, task: QueuedTask, outcome: Outcome) -> bool:
         return task.req_id not in self.elsewhere
 
-    def claim(self, req_id: str) -> bool:
-        self.claimed.append(req_id)
-        return True
+    def take_over(self, req_id: str) -> None:
+        self.taken.append(req_id)
 
 
 def _run(recorder: Kept, **changes: Any) -> Run:
@@ -44,7 +43,7 @@ def test_what_was_not_told_comes_first() -> None:
     recorder = Kept()
     run = _run(recorder, untold=[_task("x"), _task("y")], shares_tasks=True)
     assert sources_of(run._new([_task("a"), judged(source="b")])) == ["x", "y", "a", "b"]  # type: ignore[arg-type]
-    assert (run.summary.elsewhere, recorder.claimed) == (0, [])
+    assert (run.summary.elsewhere, recorder.taken) == (0, [])
 
 
 @pytest.mark.parametrize("shares_tasks", [True, False])
@@ -53,9 +52,9 @@ def test_what_another_process_collected_is_told_by_that_one_unless_it_was_asked_
     run = _run(recorder, shares_tasks=shares_tasks)
     told = sources_of(run._new([_task("a"), _task("b"), _task("c")]))  # type: ignore[arg-type]
     if shares_tasks:  # it may still be at work; what it does not tell is left for the next run
-        assert (told, run.summary.elsewhere, recorder.claimed) == (["a", "c"], 1, [])
+        assert (told, run.summary.elsewhere, recorder.taken) == (["a", "c"], 1, [])
     else:
-        assert (told, run.summary.elsewhere, recorder.claimed) == (["a", "b", "c"], 0, ["b"])
+        assert (told, run.summary.elsewhere, recorder.taken) == (["a", "b", "c"], 0, ["b"])
 
 
 def test_a_stop_takes_no_more_of_what_was_not_told_than_it_tells() -> None:

@@ -226,7 +226,7 @@ def test_a_task_that_another_run_has_collected_is_told_by_whoever_claims_it(
     second.finish(RunSummary(), ExitCode.OK)  # it left that to the first, which it took to be still at work
     third = _ledger(store, environment)
     assert not third.keep_task(cast(QueuedTask, one.image), _outcome(one, "low"))
-    assert third.claim("Q1")
+    third.take_over("Q1")
     third.finish(RunSummary(), ExitCode.OK)
     assert _untold(_ledger(store, environment)) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tracemalloc
 from pathlib import Path
@@ -68,16 +69,55 @@ def test_an_untold_record_of_schema_1_comes_in_schema_2(store: Store) -> None:
 
 
 def test_a_claimed_result_is_told_with_its_new_run(store: Store) -> None:
-    killed, run = store.begin_run("poll"), store.begin_run("poll")
+    killed, run, late = (store.begin_run("poll") for _ in range(3))
     _collected(store, killed, "T1", "T2")
-    assert store.claim("T1", run) is True
+    first, second = store.untold()
+    assert store.claim(first, run) is True
+    assert store.claim(first, late) is False
     _finish(store, killed)
     assert _untold(store) == ["T1"]
-    assert store.claim("T2", run) is False
-    assert store.claim("T9", run) is False
+    assert store.claim(second, run) is False
     _finish(store, run)
     assert _untold(store) == []
-    assert store.claim("T1", killed) is False
+    assert store.claim(first, killed) is False
+
+
+def test_a_result_that_was_asked_for_by_name_is_told_by_whoever_asked(store: Store) -> None:
+    slow, run = store.begin_run("poll"), store.begin_run("poll")
+    _collected(store, slow, "T1")
+    store.take_over("T1", run)
+    store.take_over("T9", run)
+    _finish(store, slow)
+    assert _untold(store) == ["T1"]
+    _finish(store, run)
+    assert _untold(store) == []
+
+
+@pytest.mark.parametrize("ending", ["finished", "closed"])
+def test_a_run_that_is_still_at_work_tells_its_results_itself(path: Path, store: Store, ending: str) -> None:
+    with Store.open(path) as other:
+        run = other.begin_run("poll")
+        _collected(other, run, "T1")
+        assert _untold(store) == []
+        assert _untold(other) == ["T1"]
+        if ending == "finished":
+            _finish(other, run)
+    assert _untold(store) == ([] if ending == "finished" else ["T1"])
+    assert not list(path.parent.glob("*-run-*"))
+
+
+def test_a_system_without_locks_takes_each_other_run_for_ended(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Store.open(path) as other:
+        _collected(other, other.begin_run("poll"), "T1")
+        assert _untold(store) == ["T1"]
 
 
 def test_listen_tells_without_a_run(store: Store) -> None:
@@ -91,7 +131,8 @@ def test_names_that_are_not_utf_8_are_claimed_and_told(store: Store) -> None:
     req_id = b"\xff".decode("utf-8", "surrogateescape")
     assert store.finish_task(req_id, record())
     assert _untold(store) == [req_id]
-    assert store.claim(req_id, store.begin_run("poll"))
+    [found] = store.untold()
+    assert store.claim(found, store.begin_run("poll"))
     store.mark_told(req_id)
     assert _untold(store) == []
 
@@ -127,7 +168,7 @@ def test_memory_does_not_grow_with_what_is_untold(store: Store) -> None:
         (sql.UNTOLD, (1, 9, 200), "results_untold (told=? AND rowid>? AND rowid<?)"),
         (sql._TELL_RUN, (1,), "results_untold (told=?)"),
         (sql._TELL, ("T1",), "sqlite_autoindex_results_1 (finishes=?)"),
-        (sql._CLAIM, (1, "T1"), "sqlite_autoindex_results_1 (finishes=?)"),
+        (sql._CLAIM, (1, "T1", 2), "sqlite_autoindex_results_1 (finishes=?)"),
     ],
 )
 def test_queries_use_their_index_and_sort_nothing(
