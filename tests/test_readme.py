@@ -6,9 +6,11 @@ import html
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +62,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("page", "script"), list(_blocks()), ids=lambda text: text.split("\n")[0][:50])
 def test_the_shell_examples_run_word_for_word(page: str, script: str, clone: Path, tmp_path: Path) -> None:
-    if "jq" in script and not shutil.which("jq"):
-        pytest.skip("jq is not installed")
+    if missing := [name for name in ("jq", "curl") if name in script and not shutil.which(name)]:
+        pytest.skip(f"{missing[0]} is not installed")
     shutil.copytree(clone, tmp_path / "clone")
     folders = {name: str(tmp_path) for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        script = script.replace("8080", str(free.getsockname()[1]))  # that one may be in use
     shell = ["bash", "-m", "-o", "pipefail", "-c", script]  # -m: job control, for `kill %1`
     if "|| " not in script and "--fail-on high" not in script:
         shell.insert(1, "-e")

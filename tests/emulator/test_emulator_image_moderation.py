@@ -134,6 +134,7 @@ def test_packages_that_cannot_be_loaded_judge_nothing(caller, draw, monkeypatch)
         name = "broken"
         package = "Pillow"
         extra = "local"
+        memory = 0
         requirements: ClassVar = {"PIL": "Pillow"}
 
         def detect(self, image):

@@ -170,9 +170,12 @@ class LocalEngine:
         image = open_image(content)
         with decoding_errors():
             memory = pixels.memory_to_decode(image)
-        # Closed before the memory is given back.
-        with self._room.hold(memory), closing(image), self._slots:
-            return self._examine(decode(image), self._origin.read(content))
+        # Closed before the memory is given back, and before the detectors take theirs.
+        with self._room.hold(max(memory, self._memory)), closing(image), self._slots:
+            picture = decode(image)
+            if picture is not image:
+                image.close()
+            return self._examine(picture, self._origin.read(content))
 
     def examine_frames(self, content: bytes, interval: int, max_frames: int) -> Iterator[FrameExamination]:
         """Examine the frames of an animation, or the slices of a long image; any other image has none.
@@ -186,7 +189,7 @@ class LocalEngine:
         if captured is None:
             return
         origin = self._origin.read(content)
-        with self._room.hold(captured.memory), closing(captured.image):
+        with self._room.hold(max(captured.memory, self._memory)), closing(captured.image):
             while True:
                 # One at a time, so that a long animation does not keep the images of other calls waiting.
                 with self._slots:
@@ -196,6 +199,11 @@ class LocalEngine:
                     frame = FrameExamination(self._examine(picture, origin), as_jpeg(picture))
                 yield frame
                 origin = Detection()  # it is told once, at the first frame
+
+    @property
+    def _memory(self) -> int:
+        """The bytes that detectors take for a moment, one after the other."""
+        return max((each.memory for each in self._detectors if not missing(each.requirements)), default=0)
 
     def _examine(self, image: Image, origin: Detection) -> Examination:
         """Run every detector that can run on an image."""

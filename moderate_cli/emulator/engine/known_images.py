@@ -19,6 +19,7 @@ class KnownImages:
     name = "image_libraries"
     package = "Pillow"
     extra = EXTRA
+    memory = 0
     requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow"}
 
     def __init__(self, exempt: Mapping[str, ImageLibrary], flagging: Mapping[str, ImageLibrary]) -> None:
