@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -236,6 +236,11 @@ class Usage(Struct, frozen=True):
     output_tokens: int | None
 
 
+def is_about_posts(operation: str) -> bool:
+    """Tell whether an operation is about posts, and not about images."""
+    return "Multimodal" in operation
+
+
 class Call(Struct, frozen=True, kw_only=True):
     """One call of the API: its target, its cost in attempts and milliseconds, and its time (Unix seconds).
 
@@ -289,6 +294,14 @@ class Verdict(Struct, frozen=True, kw_only=True):
     def gate_level(self) -> RiskLevel:
         """The level for the gate: an unreadable one counts as high."""
         return self.risk_level or RiskLevel.HIGH
+
+    @property
+    def local_checks(self) -> Iterator[Json]:
+        """The checks that the local engine made, as its answer describes them."""
+        for ext in (self.ext, *(part.ext for part in self.per_service), *(frame.ext for frame in self.frames)):
+            engine = ext.get("local_engine")
+            checks = engine.get("checks") if isinstance(engine, Mapping) else None
+            yield from (check for check in (checks if isinstance(checks, list) else ()) if isinstance(check, Mapping))
 
     @property
     def is_unanswered(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
 
+from moderate_cli.catalog.checks import MissingCheck, not_checked
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.levels import finding_level
 from moderate_cli.models import (
@@ -23,6 +24,7 @@ from moderate_cli.models import (
     Skipped,
     Verdict,
     highest,
+    is_about_posts,
 )
 
 
@@ -239,6 +241,8 @@ class RunSummary(Struct):
 
     `saved_calls` are those of prescreened images and of duplicates, where a run has a prescreen.
 
+    `not_checked` counts the inputs that a check of the local engine left out.
+
     `policy` decides which inputs fail. `awaited` says that pending tasks were polled, not only submitted.
     """
 
@@ -271,6 +275,7 @@ class RunSummary(Struct):
     ignored_by: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     local: bool = False
+    not_checked: Counter[MissingCheck] = field(default_factory=Counter)
     fatal: bool = False
     stopped_by: ExitCode | None = None
 
@@ -281,7 +286,8 @@ class RunSummary(Struct):
         match outcome:
             case Judged():
                 self._add_verdict(outcome.verdict, suppressions)
-                self.local |= outcome.verdict.engine == "local" and not outcome.is_prescreened
+                if outcome.verdict.engine == "local" and not outcome.is_prescreened:
+                    self._add_local(outcome)
                 self.prescreened += outcome.is_prescreened
                 self.duplicates += outcome.saved_calls > 0 and outcome.reused
                 self.saved_calls += outcome.saved_calls
@@ -301,16 +307,23 @@ class RunSummary(Struct):
                 self.fatal |= outcome.error.exit_code == ExitCode.FATAL
                 self.bugs += outcome.error.exit_code == ExitCode.BUG
 
-    def add_clean(self, number: int, *, local: bool, hidden: bool = False) -> None:
-        """Add inputs that an earlier run found clean; `local` says whether the local engine did.
+    def add_clean(self, number: int, *, local: Collection[str] | None = None, hidden: bool = False) -> None:
+        """Add inputs that an earlier run found clean; `local` names the checks of the local engine, if it did.
 
         `hidden` ones are below --min-level, and reports leave them out.
         """
         self.unlisted += 0 if hidden else number
-        self.local |= local and number > 0
+        if local is not None and number:
+            self.local = True
+            self.not_checked.update(dict.fromkeys(not_checked(local, is_post=False), number))
         self.judged += number
         self.reused += number
         self.levels[RiskLevel.NONE] += number
+
+    def _add_local(self, outcome: Judged) -> None:
+        self.local = True
+        ran = {str(check.get("name")) for check in outcome.verdict.local_checks}
+        self.not_checked.update(not_checked(ran, is_post=is_about_posts(outcome.call.operation)))
 
     def _add_verdict(self, verdict: Verdict, suppressions: Sequence[Suppression]) -> None:
         self.judged += 1

@@ -21,7 +21,6 @@ from moderate_cli.emulator.engine import (
     Examination,
     ImageTooLargeError,
     LocalEngine,
-    NotChecked,
     UnreadableImageError,
     missing,
 )
@@ -37,7 +36,6 @@ _AT_ONCE = 2
 """Images whose pixels are compared at once, each of which is held in memory as a whole."""
 
 _CHECK = Check("image_libraries", "local rules", {})
-_NOT_ASKED = NotChecked("prescreened", "known from a library of the rules: nothing else looked, and nothing was sent")
 
 
 class Prescreen:
@@ -108,8 +106,7 @@ class Prescreen:
 
     def _judged(self, known: Known, rulings: dict[str, LibraryRuling]) -> Judged:
         found = {
-            service: Examination(ruling.findings, (_CHECK,), (_NOT_ASKED,), ext=ruling.ext)
-            for service, ruling in rulings.items()
+            service: Examination(ruling.findings, (_CHECK,), ext=ruling.ext) for service, ruling in rulings.items()
         }
         data_id = known.item.data_id or ""
         [first, *others] = found.values()

@@ -239,10 +239,18 @@ class Run(Struct, kw_only=True):
             if self.sources is not None:
                 count_left_out(self.summary, self.sources)
                 hidden = self.settings.min_level is not RiskLevel.NONE
-                self.summary.add_clean(self.sources.unchanged, local=self.settings.local, hidden=hidden)
+                self.summary.add_clean(self.sources.unchanged, local=self._local_checks(), hidden=hidden)
             self.summary.suppressed_by = self.gate.suppressed
             reports.finish(self.summary)
             self.summary.unwritten = reports.unwritten
+
+    def _local_checks(self) -> list[str] | None:
+        """Return what the local engine looks with, whose answers are reused only where it has not changed."""
+        if not self.settings.local:
+            return None
+        from moderate_cli.emulator.engine import LocalEngine  # for these alone
+
+        return LocalEngine().names()
 
     def _tell(self, work: OutcomeStream, reports: Reports) -> None:
         closed: BrokenPipeError | None = None

@@ -488,10 +488,15 @@ def _is_local(call: Call, ext: Json, per_service: Iterable[ServiceVerdict]) -> b
 
 
 def _take_engine_notes(*exts: Json) -> Iterator[str]:
-    """Yield the remarks of the local engine about an image, and move them out of where they came."""
+    """Yield the remarks of the local engine about an image, and move them out of where they came.
+
+    What it did not check follows from what it checked: that is told once for all images, and not kept with each.
+    """
     for ext in exts:
         engine = ext.get("local_engine")
         notes = engine.pop("notes", None) if isinstance(engine, dict) else None
+        if isinstance(engine, dict):
+            engine.pop("not_checked", None)
         yield from (note for note in _as_list(notes) if isinstance(note, str))
 
 

@@ -6,13 +6,16 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from moderate_cli.emulator.engine import Examination, NotChecked, merge, strongest
+from moderate_cli.catalog.checks import not_checked
+from moderate_cli.common.installation import install_command
+from moderate_cli.emulator.engine import Examination, merge, strongest
 from moderate_cli.emulator.messages import Response
 from moderate_cli.models import NO_FINDING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from moderate_cli.catalog.checks import MissingCheck
     from moderate_cli.emulator.engine import Check, Finding
     from moderate_cli.emulator.messages import BodyError, GatewayError
     from moderate_cli.emulator.state import UploadToken
@@ -109,27 +112,33 @@ def plain_results(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [{"Label": finding.label, "Description": finding.description} for finding in findings] or [_nothing()]
 
 
-def local_engine(examination: Examination) -> dict[str, Any]:
+def local_engine(examination: Examination, *, is_post: bool = False) -> dict[str, Any]:
     """Describe what the local engine checked, and what not."""
+    missing = not_checked([check.name for check in examination.checks], is_post=is_post)
     return {
         "Checks": [_check(check) for check in examination.checks],
-        "NotChecked": [_not_checked(check) for check in examination.not_checked],
+        "NotChecked": [_missing(check) for check in missing],
     } | ({"Notes": list(examination.notes)} if examination.notes else {})
 
 
-def no_auxiliary_information(info_types: Collection[str]) -> dict[str, Any]:
-    """Describe that there is nothing of the requested info types, with the names of DescribeImageResultExt."""
-    empty: dict[str, Any] = {
-        "customImage": {"CustomImage": []},
+def result_ext(ext: Mapping[str, Any], info_types: Collection[str]) -> dict[str, Any]:
+    """Describe the requested info types of an answer, by its `Ext`, with the names of DescribeImageResultExt."""
+    text = ext.get("TextInImage") or {}
+    texts = {
+        "CustomTexts": text.get("CustomText") or [],
+        "OcrDatas": [line["Text"] for line in text.get("OcrResult") or ()],
+        "RiskWords": [],
+    }
+    described: dict[str, Any] = {
+        "customImage": {"CustomImage": ext.get("CustomImage") or []},
         "publicFigure": {"PublicFigure": []},
-        "textInImage": {"TextInImage": {"CustomTexts": [], "OcrDatas": [], "RiskWords": []}},
+        "textInImage": {"TextInImage": texts},
     }
     data: dict[str, Any] = {}
     for info_type in info_types:
         # The SDK knows no logos here.
-        data |= empty.get(info_type, {})
-    missing = NotChecked("auxiliary_information", "the local engine has no libraries, no OCR and no figure recognition")
-    return data | {"LocalEngine": local_engine(Examination((), (), (missing,)))}
+        data |= described.get(info_type, {})
+    return data | {"LocalEngine": ext["LocalEngine"]}
 
 
 def _results(findings: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -155,9 +164,10 @@ def _check(check: Check) -> dict[str, Any]:
     return {"Name": check.name, "Package": check.package, **check.details}
 
 
-def _not_checked(check: NotChecked) -> dict[str, Any]:
+def _missing(check: MissingCheck) -> dict[str, Any]:
     """Describe a check that did not run."""
-    return {"Name": check.name, "Reason": check.reason, "Install": check.install}
+    install = install_command(check.extra) if check.extra else None
+    return {"Name": check.name, "Reason": check.reason, "Install": install}
 
 
 def _message_name(action: str) -> str:

@@ -95,7 +95,7 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
         return bodies.judged_image(image.data_id, _examined(service, image, content, [name])[name])
 
     data = _taped(service, "ImageModeration", [name], [content], image.data_id, judge)
-    service.state.remember_request(call.request_id)
+    service.state.remember_request(call.request_id, data["Ext"])
     return data
 
 
@@ -139,13 +139,14 @@ def _examined(service: Service, image: ImageParameters, content: bytes, names: l
 
 
 def describe_image_result_ext(service: Service, call: Call) -> Mapping[str, Any]:
-    """Return the auxiliary information on an earlier ImageModeration, of which the local engine has none."""
+    """Return the auxiliary information on an earlier ImageModeration."""
     request_id = require(call.parameters, "ReqId")
     info_types = read_info_types(call.parameters.get("InfoType", ""))
-    if not service.state.is_judged_request(request_id):
+    ext = service.state.ext_of(request_id)
+    if ext is None:
         # The response of the service is not documented; "a parameter is incorrect" fits best.
         raise BodyError(401, "there is no ImageModeration with this RequestId")
-    return bodies.no_auxiliary_information(info_types or INFO_TYPES)
+    return bodies.result_ext(ext, info_types or INFO_TYPES)
 
 
 def describe_upload_token(service: Service, _call: Call) -> Mapping[str, Any]:

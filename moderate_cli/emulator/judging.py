@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from moderate_cli.catalog.checks import KEYWORDS
 from moderate_cli.common.installation import install_command
 from moderate_cli.emulator import bodies
 from moderate_cli.emulator.bodies import local_engine, plain_results
@@ -20,7 +21,6 @@ from moderate_cli.emulator.engine import (
     Finding,
     ImageTooLargeError,
     LocalEngine,
-    NotChecked,
     TooLargeForEngineError,
     UnreadableImageError,
     merge,
@@ -31,12 +31,6 @@ from moderate_cli.emulator.inputs import AsyncParameters, ImageParameters, Part,
 from moderate_cli.emulator.messages import NOTHING_CHECKED, BodyError
 from moderate_cli.emulator.rulings import Rulings, finding_of
 from moderate_cli.rules import FlaggedWord
-
-_NO_KEYWORDS = NotChecked("keywords", "no keywords are given: texts are not checked")
-_ALWAYS_SAID = (
-    NotChecked("meaning_of_text", "texts are only matched against keywords"),
-    NotChecked("tokens", "there is no tokenizer: Usage counts the characters of the texts"),
-)
 
 Publish = Callable[[bytes], str]
 """Keeps the JPEG of a frame for a while, and returns its address."""
@@ -95,7 +89,7 @@ class Judge(Struct, frozen=True):
             "MainData": main.described(),
             "CommentDatas": [reply.described() for reply in main.replies],
             "Usage": {"Total_tokens": post.characters, "Output_tokens": 0, "Input_tokens": post.characters},
-            "Ext": {"LocalEngine": local_engine(self._whole(parts))},
+            "Ext": {"LocalEngine": local_engine(self._whole(parts), is_post=True)},
         }
 
     def _part(self, part: Part, contents: Iterator[bytes]) -> _JudgedPart:
@@ -114,13 +108,13 @@ class Judge(Struct, frozen=True):
         """Return what was checked in the whole post."""
         images = merge(examination for part in parts for examination in part.images)
         if not self.rulings.has_words(self.service):
-            return Examination((), images.checks, (*images.not_checked, _NO_KEYWORDS, *_ALWAYS_SAID), images.notes)
+            return Examination((), images.checks, images.notes)
         details: dict[str, Any] = {"Words": self.rulings.word_count(self.service)}
         hits = [_described(hit, part.part) for part in parts for hit in part.hits]
         if hits:
             details["Hits"] = hits
-        check = Check("keywords", "local rules", details)
-        return Examination((), (*images.checks, check), (*images.not_checked, *_ALWAYS_SAID), images.notes)
+        check = Check(KEYWORDS, "local rules", details)
+        return Examination((), (*images.checks, check), images.notes)
 
 
 class _JudgedPart(Struct):

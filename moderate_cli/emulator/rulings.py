@@ -10,8 +10,9 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
+from moderate_cli.catalog.checks import RULES
 from moderate_cli.common.globs import Matcher, compile_glob
-from moderate_cli.emulator.engine import Check, Examination, Finding, NotChecked, strongest
+from moderate_cli.emulator.engine import Check, Examination, Finding, strongest
 from moderate_cli.emulator.engine.detectors import FINDING_FROM, Detector, TextLine
 from moderate_cli.emulator.engine.keywords import KeywordMatcher
 from moderate_cli.emulator.engine.ocr import LibraryHit, confidence, joined, text_in_image
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = "local rule (local engine)"
 _CERTAIN = 100.0
-_BY_RULE = NotChecked("image", "a rule decides its verdict; no detector ran")
 
 
 class _Words(Struct, frozen=True):
@@ -75,8 +75,8 @@ class Rulings:
         verdict = next((verdict for verdict in verdicts if _fits(verdict, names, sha256, service)), None)
         if verdict is None:
             return None
-        check = Check("rules", "local rules", {"Rules": [verdict.title]})
-        return Examination(tuple(self._findings(verdict, service)), (check,), (_BY_RULE,))
+        check = Check(RULES, "local rules", {"Rules": [verdict.title]})
+        return Examination(tuple(self._findings(verdict, service)), (check,))
 
     def _findings(self, verdict: FixedVerdict, service: str) -> Iterator[Finding]:
         for finding in verdict.findings:

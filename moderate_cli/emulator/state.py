@@ -119,7 +119,7 @@ class State:
         self._keys: dict[str, AccessKey] = {}
         self._nonces: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._upload_tokens: dict[str, UploadToken] = {}
-        self._judged_requests: OrderedDict[str, None] = OrderedDict()
+        self._judged_requests: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._answered: Counter[str] = Counter()
         self._refused = 0
 
@@ -166,17 +166,17 @@ class State:
         with self._lock:
             return self._upload_tokens.get(access_key_id)
 
-    def remember_request(self, request_id: str) -> None:
-        """Remember the request id of a call that judged an image."""
+    def remember_request(self, request_id: str, ext: Mapping[str, Any]) -> None:
+        """Remember the request id of a call that judged an image, and the `Ext` of its answer."""
         with self._lock:
-            self._judged_requests[request_id] = None
+            self._judged_requests[request_id] = ext
             if len(self._judged_requests) > REQUEST_MEMORY:
                 self._judged_requests.popitem(last=False)
 
-    def is_judged_request(self, request_id: str) -> bool:
-        """Tell whether a request id is that of a call that judged an image."""
+    def ext_of(self, request_id: str) -> Mapping[str, Any] | None:
+        """Return the `Ext` of the answer to a call that judged an image, or None for any other id."""
         with self._lock:
-            return request_id in self._judged_requests
+            return self._judged_requests.get(request_id)
 
     def count_answered(self, operation: str) -> None:
         """Count a call that was carried out."""

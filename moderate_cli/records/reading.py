@@ -39,6 +39,7 @@ from moderate_cli.models import (
     Usage,
     Verdict,
     highest,
+    is_about_posts,
 )
 from moderate_cli.preflight.formats import IMAGE_NOTES
 from moderate_cli.records.record import SCHEMA, to_record
@@ -46,7 +47,6 @@ from moderate_cli.results import REPEATED, Suppression
 
 _Record = Mapping[str, Any]
 _STDIN = "-"  # the name of an image from standard input
-_MULTIMODAL = "Multimodal"  # what the operations about posts have in their names
 # The fields that differ between schema 1 and 2.
 _UPGRADED = frozenset({"schema", "risk_level", "labels", "per_service", "frames"})
 
@@ -262,7 +262,7 @@ def _decision(said: _Record) -> Decision:
 
 def _image(record: _Record) -> Image | Post | QueuedTask:
     source = record["source"]
-    kind: TaskKind = "multimodal" if _MULTIMODAL in record["operation"] else "image"
+    kind: TaskKind = "multimodal" if is_about_posts(record["operation"]) else "image"
     if record["req_id"] is not None:
         return QueuedTask(
             req_id=record["req_id"],

@@ -64,19 +64,10 @@ class EngineCheck(TypedDict):
     package: str
 
 
-class MissingCheck(TypedDict):
-    """A check that the local engine did not make, and what would install it."""
-
-    name: str
-    reason: str
-    install: str | None
-
-
 class LocalEngine(TypedDict):
-    """The checks that the local engine made, and those that it did not make."""
+    """The checks that the local engine made; the summary of a document has those that it did not make."""
 
     checks: list[EngineCheck]
-    not_checked: list[MissingCheck]
 
 
 class Ext(TypedDict):
@@ -222,7 +213,7 @@ def load_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a record."""
     _, definitions = msgspec.json.schema_components([Record], ref_template="#/$defs/{name}")
     record = definitions.pop("Record")
-    for closed in ("Usage", "LocalEngine", "MissingCheck"):  # types that cannot forbid unknown fields by themselves
+    for closed in ("Usage", "LocalEngine"):  # types that cannot forbid unknown fields by themselves
         definitions[closed]["additionalProperties"] = False
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", **record}
     return head | {"title": f"moderate record, schema {SCHEMA}", "$defs": definitions}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moderate_cli.catalog.checks import MissingCheck
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import RiskLevel
 from moderate_cli.results import GatePolicy, RunSummary
@@ -42,6 +43,10 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
         "suppressed_by": dict(summary.suppressed_by.most_common()),
         "ignored_by": dict(summary.ignored_by.most_common()),
         "local": summary.local,
+        "not_checked": [
+            {"name": check.name, "reason": check.reason, "extra": check.extra, "inputs": count}
+            for check, count in summary.not_checked.items()
+        ],
         "gate": {
             "fail_on": policy.fail_on,
             "allow_partial": policy.allow_partial,
@@ -98,9 +103,14 @@ def read_summary(said: Mapping[str, Any], counted: RunSummary) -> RunSummary:
         ignored_by=Counter(said.get("ignored_by", {})),
         notes=_most(said.get("notes", {}), counted.notes),
         local=bool(said.get("local")) or counted.local,
+        not_checked=_most(_missing(said.get("not_checked", [])), counted.not_checked),
         fatal=counted.fatal or (cut_off and stopped_by is None and not not_tried),
         stopped_by=stopped_by,
     )
+
+
+def _missing(said: Sequence[Mapping[str, Any]]) -> dict[MissingCheck, int]:
+    return {MissingCheck(check["name"], check["reason"], check["extra"]): check["inputs"] for check in said}
 
 
 def _most(stated: Mapping[Any, int], counted: Counter[Any]) -> Counter[Any]:

@@ -20,6 +20,7 @@ from moderate_cli.render.wording import (
     left_out_lines,
     level_word,
     meaning,
+    not_checked_lines,
     pending_words,
     problem_words,
     read_part,
@@ -86,6 +87,7 @@ class MarkdownRenderer:
         yield from (sentence(prose(line)) for line in left_out_lines(summary))
         if summary.local:
             yield "The local engine judged these; there is no cloud verdict."
+            yield from (sentence(prose(line)) for line in not_checked_lines(summary))
 
     def _tail(self, summary: RunSummary) -> Iterator[str]:
         if note := self._suppressed.note():

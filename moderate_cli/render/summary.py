@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
 
+from moderate_cli.catalog.checks import MissingCheck
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.common.errors import ExitCode
+from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text, with_hint
 from moderate_cli.models import Failed, Judged, Outcome, Planned, RiskLevel, Skipped
 from moderate_cli.render.json import dump
@@ -54,6 +56,8 @@ def summary_lines(
         yield f"found {_labels(summary)}"
     yield from left_out_lines(summary)
     yield from coverage_lines(summary, noun)
+    if summary.not_checked and not is_told and not stopped:
+        yield f"not checked: {', '.join(map(_missing, summary.not_checked))}"
     yield from _saved(summary, "saved")
     if summary.not_tried and summary.stopped_by is None and not summary.fatal and not is_past:
         yield "call limit reached: raise --max-calls, or continue with --reuse"
@@ -83,6 +87,10 @@ def plan_lines(
     yield from _saved(summary, "saves")
     if estimate.calls:
         yield f"{counted(estimate.calls, 'billed call')} at most: {estimate.in_words()}"
+
+
+def _missing(check: MissingCheck) -> str:
+    return f"{check.name} ({install_command(check.extra)})" if check.extra else check.name
 
 
 def _saved(summary: RunSummary, verb: str) -> Iterator[str]:

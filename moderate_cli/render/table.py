@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, zip_longest
 from typing import TextIO
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Json, Judged, Outcome, Usage, Verdict
+from moderate_cli.models import Judged, Outcome, Usage
 from moderate_cli.render.blocks import GAP, INDENT, NARROW, RISK, block, heading, row_lines, shown_names
 from moderate_cli.render.post import known_post, post_tree
 from moderate_cli.render.rows import outcome_rows
@@ -26,6 +26,7 @@ from moderate_cli.render.wording import (
     counts,
     cut_off_words,
     level_word,
+    not_checked_lines,
     sort_key,
 )
 from moderate_cli.results import RunSummary, Suppression, found_nothing, verdict_of
@@ -91,7 +92,7 @@ class TableRenderer:
         outcomes = sorted([*self._top.in_order(), *self._clean.named(summary)], key=_worst_last)
         in_table = [outcome for outcome in outcomes if known_post(outcome) is None]
         notes = [*self._left_out(summary), *([_FRAME_NOTE] if any(map(_has_frame_address, in_table)) else [])]
-        yield from filter(None, [self._totals.engine_note()])
+        yield from filter(None, [self._totals.engine_note(summary)])
         if notes:
             yield Text("\n".join(notes), style="dim")
         if in_table:
@@ -196,7 +197,6 @@ class Totals:
         self._kinds: set[str] = set()
         self._tokens: list[int] | None = None
         self._checks: dict[str, None] = {}
-        self._missing: dict[str, None] = {}
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome in."""
@@ -206,10 +206,8 @@ class Totals:
         if (usage := outcome.verdict.usage) and not outcome.reused:
             before = self._tokens or (0, 0, 0)
             self._tokens = [sum(counts) for counts in zip(before, _tokens(usage), strict=True)]
-        for engine in _local_engines(outcome.verdict):
-            names = (f"{check.get('name')} ({check.get('package')})" for check in _listed(engine, "checks"))
-            self._checks |= dict.fromkeys(names)
-            self._missing |= dict.fromkeys(map(_not_checked, _listed(engine, "not_checked")))
+        checks = outcome.verdict.local_checks
+        self._checks |= dict.fromkeys(f"{check.get('name')} ({check.get('package')})" for check in checks)
 
     @property
     def noun(self) -> str:
@@ -224,34 +222,17 @@ class Totals:
         parts = f" ({incoming:,} in, {outgoing:,} out)" if incoming or outgoing else ""
         return Text.assemble(("tokens:", "bold"), f" {total:,}{parts}")
 
-    def engine_note(self) -> Text | None:
+    def engine_note(self, summary: RunSummary) -> Text | None:
         """Return what the local engine checked and what it did not, or None where it was not used."""
-        if not self._checks and not self._missing:
+        if not self._checks and not summary.not_checked:
             return None
         head = Text.assemble(("Local engine", "bold"), f" checked: {safe_text(', '.join(self._checks))}")
-        return Text("\n").join([head, *(harmless(line, "dim") for line in self._missing)])
+        return Text("\n").join([head, *(harmless(f"  {line}", "dim") for line in not_checked_lines(summary))])
 
 
 def _tokens(usage: Usage) -> tuple[int, int, int]:
     incoming, outgoing = usage.input_tokens or 0, usage.output_tokens or 0
     return incoming, outgoing, incoming + outgoing if usage.total_tokens is None else usage.total_tokens
-
-
-def _not_checked(part: Json) -> str:
-    install = f"; {part['install']}" if part.get("install") else ""
-    return f"  not checked: {part.get('name')}: {part.get('reason')}{install}"
-
-
-def _local_engines(verdict: Verdict) -> Iterator[Json]:
-    for ext in (verdict.ext, *(part.ext for part in verdict.per_service), *(frame.ext for frame in verdict.frames)):
-        engine = ext.get("local_engine")
-        if isinstance(engine, Mapping):
-            yield engine
-
-
-def _listed(engine: Json, name: str) -> Iterator[Json]:
-    parts = engine.get(name)
-    return (part for part in (parts if isinstance(parts, list) else []) if isinstance(part, Mapping))
 
 
 class HistoryTable:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from moderate_cli.catalog.labels import label_meaning
 from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text
 from moderate_cli.levels import label_level, stated_level
 from moderate_cli.models import (
@@ -256,6 +257,13 @@ def coverage_lines(summary: RunSummary, noun: str = "input") -> Iterator[str]:
             yield f"incomplete: {which} not judged in full, and --require-full is set"
         else:
             yield f"incomplete: {which} not answered in full; --allow-partial accepts that"
+
+
+def not_checked_lines(summary: RunSummary) -> Iterator[str]:
+    """Yield a line for each check that the local engine left out, with the command that installs it, if one does."""
+    for check in summary.not_checked:
+        install = f"; {install_command(check.extra)}" if check.extra else ""
+        yield f"not checked: {check.name}: {check.reason}{install}"
 
 
 def _share(kind: PartKind, looked: Looked) -> str:

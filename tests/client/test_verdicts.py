@@ -230,9 +230,12 @@ def test_an_answer_that_says_nothing_is_no_verdict(data: Any) -> None:
 
 
 def test_the_local_engine_is_known_by_its_own_words() -> None:
-    verdict = _read({"RiskLevel": "none", "Ext": {"LocalEngine": {"NotChecked": [{"Name": "x"}]}}})
+    verdict = _read(
+        {"RiskLevel": "none", "Ext": {"LocalEngine": {"Checks": [{"Name": "x"}], "NotChecked": [{"Name": "y"}]}}}
+    )
     assert (verdict.engine, verdict.billed_calls) == ("local", 0)
-    assert verdict.ext["local_engine"] == {"not_checked": [{"name": "x"}]}
+    assert verdict.ext["local_engine"] == {"checks": [{"name": "x"}]}  # what was not checked is said once a run
+    assert list(verdict.local_checks) == [{"name": "x"}]
 
 
 @pytest.mark.parametrize("endpoint", ["green-cip.cn-shanghai.aliyuncs.com", "green-cip-vpc.cn-beijing.aliyuncs.com"])

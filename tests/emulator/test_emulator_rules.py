@@ -26,7 +26,7 @@ def test_a_rule_by_name_decides_instead_of_the_detectors(clock, connect, draw) -
     assert _labels(data) == [("violent_gun", 81.5, "medium")]
     assert data["RiskLevel"] == "medium"
     assert data["Ext"]["LocalEngine"]["Checks"] == [{"Name": "rules", "Package": "local rules", "Rules": ["gun-*"]}]
-    assert "no detector ran" in json.dumps(data["Ext"]["LocalEngine"]["NotChecked"])
+    assert "no detector looked" in json.dumps(data["Ext"]["LocalEngine"]["NotChecked"])
     assert _labels(other) == [("nonLabel", None, None)]
 
 

@@ -51,7 +51,7 @@ def test_a_report_is_the_same_whether_clean_inputs_were_shown_to_it_or_only_coun
     found = judged("high", "smoke", source="found.png")
     counted = RunSummary()
     wanted = clean_wanted([choice]) or 0
-    counted.add_clean(50 - wanted, local=False)
+    counted.add_clean(50 - wanted)
     assert shown(choice, [*outcomes[:wanted], found], summary=counted, names=()) == shown(
         choice, [*outcomes, found], names=()
     )

@@ -111,6 +111,7 @@ def test_the_summary_counts() -> None:
         "suppressed_by": {},
         "ignored_by": {},
         "local": False,
+        "not_checked": [],
         "gate": {"fail_on": None, "allow_partial": False, "require_full": False},
         "exit_code": 3,
     }

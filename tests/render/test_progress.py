@@ -65,7 +65,7 @@ def test_a_log_gets_a_line_every_ten_seconds() -> None:
 
 def test_a_log_of_unknown_length_counts() -> None:
     log, clock, summary = io.StringIO(), Clock(), RunSummary()
-    summary.add_clean(1234, local=False)
+    summary.add_clean(1234)
     with progress(_environment(log, clock), wanted=True, total=lambda: None) as shown:
         clock.now = 10
         shown.update(summary)

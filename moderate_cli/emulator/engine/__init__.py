@@ -1,6 +1,6 @@
 """What can the local engine find? It examines pixels with the few detectors that work offline.
 
-It claims no more than it checked: every examination lists the checks that ran and those that did not. It neither
+It claims no more than it checked: every examination lists the checks that ran. It neither
 equals nor predicts the cloud's verdict, and finding nothing does not mean that an image is safe.
 """
 
@@ -18,7 +18,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.catalog.prices import slices
-from moderate_cli.common.installation import install_command
 from moderate_cli.emulator.engine import pixels
 from moderate_cli.emulator.engine.bounds import (
     DamagedImageError,
@@ -58,7 +57,6 @@ __all__ = [
     "FrameExamination",
     "ImageTooLargeError",
     "LocalEngine",
-    "NotChecked",
     "TooLargeForEngineError",
     "UnreadableImageError",
     "merge",
@@ -84,16 +82,8 @@ class Check(Struct, frozen=True):
     details: Mapping[str, Any]
 
 
-class NotChecked(Struct, frozen=True):
-    """A check that did not run, why, and the command that installs it, if there is one."""
-
-    name: str
-    reason: str
-    install: str | None = None
-
-
 class Examination(Struct, frozen=True):
-    """What the engine found in one image, and what it checked.
+    """What the engine found in one image, and the checks that ran.
 
     What it saw is what user's rules judge by: the `lines` of text, and by library the `known` images that it looks
     like, and the `exempt` ones that it is. `ext` is what answers say of these.
@@ -101,7 +91,6 @@ class Examination(Struct, frozen=True):
 
     findings: tuple[Finding, ...]
     checks: tuple[Check, ...]
-    not_checked: tuple[NotChecked, ...]
     notes: tuple[str, ...] = ()
     lines: tuple[TextLine, ...] = ()
     known: Mapping[str, Hit] = {}
@@ -121,15 +110,6 @@ class FrameExamination(Struct, frozen=True):
     jpeg: bytes
 
 
-_NEVER_CHECKED = (
-    NotChecked(
-        "other_risks",
-        "no offline detector exists for violence, contraband, politics, logos, public figures, AI-made images without"
-        " a mark, and most others",
-    ),
-)
-
-
 DETECTORS: tuple[Detector, ...] = (QrCodeDetector(), AdultContentDetector(), TextReader())
 
 
@@ -145,6 +125,10 @@ class LocalEngine:
     def is_available(self) -> bool:
         """Tell whether at least one detector has its packages."""
         return any(not missing(detector.requirements) for detector in self._detectors)
+
+    def names(self) -> list[str]:
+        """Return the names of the checks whose packages are installed."""
+        return [detector.name for detector in self._detectors if not missing(detector.requirements)]
 
     def identity(self) -> list[str]:
         """Return the packages that do the work, with their versions: another version may find something else."""
@@ -164,7 +148,7 @@ class LocalEngine:
                     found = self._decoded(content)
                 except DamagedImageError:
                     raise error from None
-            return replace(found, notes=(DAMAGED,))
+            return replace(found, notes=(DAMAGED, *found.notes))
 
     def _decoded(self, content: bytes) -> Examination:
         image = open_image(content)
@@ -209,19 +193,17 @@ class LocalEngine:
         """Run every detector that can run on an image."""
         findings = list(origin.findings)
         checks: list[Check] = []
-        not_checked: list[NotChecked] = []
+        notes: list[str] = []
         lines: tuple[TextLine, ...] = ()
         known: dict[str, Hit] = {}
         exempt: dict[str, Hit] = {}
         for detector in self._detectors:
-            lacking = missing(detector.requirements)
-            if lacking:
-                not_checked += [_not_installed(detector, package) for package in lacking]
+            if missing(detector.requirements):
                 continue
             try:
                 detection = detector.detect(image)
             except DetectorUnavailableError as error:
-                not_checked.append(NotChecked(detector.name, str(error), install_command(detector.extra)))
+                notes.append(f"{detector.name} did not run: {str(error).removesuffix('.')}")
                 continue
             findings += detection.findings
             lines += detection.lines
@@ -230,12 +212,7 @@ class LocalEngine:
             checks.append(Check(detector.name, with_version(detector.package), detection.details))
         if checks:  # it reads a few bytes alone: without another check nothing was looked at
             checks.append(Check(self._origin.name, with_version(self._origin.package), origin.details))
-        return Examination(tuple(findings), tuple(checks), (*not_checked, *_NEVER_CHECKED), (), lines, known, exempt)
-
-
-def _not_installed(detector: Detector, package: str) -> NotChecked:
-    """Return that a package of a detector is not installed."""
-    return NotChecked(detector.name, f"{package} is not installed", install_command(detector.extra))
+        return Examination(tuple(findings), tuple(checks), tuple(notes), lines, known, exempt)
 
 
 def merge(examinations: Iterable[Examination]) -> Examination:
@@ -249,7 +226,6 @@ def merge(examinations: Iterable[Examination]) -> Examination:
     return Examination(
         strongest(finding for part in parts for finding in part.findings),
         tuple(checks.values()),
-        tuple(dict.fromkeys(missing for part in parts for missing in part.not_checked)),
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         ext=_joined([part.ext for part in parts]),
     )

@@ -29,6 +29,7 @@ from moderate_cli.render.wording import (
     label_names,
     level_word,
     meaning,
+    not_checked_lines,
     pending_words,
     problem,
     problem_words,
@@ -156,6 +157,7 @@ def _summary(summary: RunSummary, facts: Facts) -> Iterator[str]:
     yield from (f"<p>{text(sentence(line))}</p>\n" for line in coverage_lines(summary))
     if summary.local:
         yield "<p>The local engine judged these; there is no cloud verdict.</p>\n"
+        yield from (f"<p>{text(sentence(line))}</p>\n" for line in not_checked_lines(summary))
 
 
 def _filters(summary: RunSummary, facts: Facts) -> str:
