@@ -136,13 +136,13 @@ def _result(
 def _findings(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the findings of a result; those of a post are below its parts."""
     if "MainData" not in part:
-        yield from part.get("Result", ())
+        yield from part.get("Result") or ()
         return
     waiting = [part["MainData"], *part.get("CommentDatas", ())]
     found = []
     while waiting:
         one = waiting.pop()
-        found += one.get("Result", ())
+        found += one.get("Result") or ()
         waiting += one.get("CommentDatas", ())
     hits = [one for one in found if one.get("Label") != NO_FINDING]
     yield from hits or islice(found, 1)

@@ -63,7 +63,11 @@ def test_pages_and_filters(manager, library, clock):
     assert len(set(images)) == 4
     pages = [listed(manager, library, current_page=number, page_size=3) for number in (1, 2, 3)]
     assert [[item.image_id for item in page.items] for page in pages] == [images[:0:-1], images[:1], []]
-    assert [(page.total_count, page.page_size, page.current_page) for page in pages] == [(4, 3, 1), (4, 3, 2), (4, 3, 3)]
+    assert [(page.total_count, page.page_size, page.current_page) for page in pages] == [
+        (4, 3, 1),
+        (4, 3, 2),
+        (4, 3, 3),
+    ]
     oldest_first = [item.image_id for item in listed(manager, library, sort={"GmtCreate": "asc"}).items]
     assert oldest_first == images
     assert [item.image_id for item in listed(manager, library, img_id=images[1]).items] == [images[1]]
@@ -258,7 +262,7 @@ keyword_libraries:
   harmless: {keywords: [is, a]}
 """
     )
-    return read_rules(tmp_path / "rules.yaml", Environment.real())
+    return read_rules(tmp_path / "rules.yaml", Environment())
 
 
 def test_an_account_begins_with_the_rules(clock, rules, connect):
