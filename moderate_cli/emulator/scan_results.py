@@ -139,7 +139,7 @@ def _findings(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from part.get("Result") or ()
         return
     waiting = [part["MainData"], *part.get("CommentDatas", ())]
-    found = []
+    found: list[Mapping[str, Any]] = []
     while waiting:
         one = waiting.pop()
         found += one.get("Result") or ()

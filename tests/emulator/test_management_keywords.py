@@ -78,7 +78,7 @@ def test_words_of_a_file_are_a_task(manager, library):
     assert set(manager.words(made.lib_id)) == {"snow", "大麻"}
     manager.post(grant, b"\xff\xfe")
     for wrong in (grant.key, "gone"):
-        with pytest.raises(Refused, match="UTF-8|no key"):
+        with pytest.raises(Refused, match=r"UTF-8|no key"):
             manager.call("add_keywords", lib_id=library, keywords_object=wrong)
     with pytest.raises(Refused, match="no task"):
         manager.call("get_keyword_import_result", task_id="gone")

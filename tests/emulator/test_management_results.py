@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -48,7 +47,6 @@ def emulator(noon):
 @pytest.fixture
 def manager(emulator, monkeypatch, noon):
     # The SDK dates what it signs by the clock of this machine.
-    monkeypatch.setattr(time, "gmtime", lambda *_: datetime.fromtimestamp(noon(), UTC).timetuple())
     monkeypatch.setattr("alibabacloud_tea_openapi.utils.Utils.get_timestamp", lambda: _stamp(noon()))
     return Manager(emulator)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from managing import SERVICE, Manager, Refused
 
 from moderate_cli.catalog.services import services
-from moderate_cli.emulator import Emulator
+from moderate_cli.emulator import Emulator, Fault
 
 OPAQUE = {"scopes": [{"name": "下注", "on": True, "score": 61.5}], "empty": {}, "none": None}
 
@@ -209,21 +210,13 @@ def test_a_reset_brings_back_the_beginning(manager, emulator, caller):
 
 
 def test_faults_reach_these_operations_too(manager, emulator):
-    emulator.faults.add([])
-    caller_fault = {"operation": "ListImageLib", "code": 500, "message": "a system error occurred"}
-    import msgspec
-
-    from moderate_cli.emulator import Fault
-
-    emulator.faults.add([msgspec.convert(caller_fault, Fault)])
+    emulator.faults.add([Fault(operation="ListImageLib", code=500, message="a system error occurred")])
     with pytest.raises(Refused, match="a system error"):
         manager.call("list_image_lib")
     assert manager.call("list_image_lib").success
 
 
 def test_many_at_once_lose_nothing(emulator):
-    from concurrent.futures import ThreadPoolExecutor
-
     managers = [Manager(emulator) for _ in range(4)]
     library = managers[0].call("add_keyword_lib", lib_name="slang").data.lib_id
 
