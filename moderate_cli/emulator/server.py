@@ -335,7 +335,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _name(request: Request) -> str:
     """Return the name by which faults know a request."""
-    return request.header("x-acs-action") if request.path == "/" else UPLOAD if request.method == "PUT" else ""
+    if request.path == "/":
+        return request.header("x-acs-action")
+    return UPLOAD if request.method in ("PUT", "POST") else ""
 
 
 def answer(service: Service, request: Request, fault: Fault = _NO_FAULT) -> Response:
