@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.emulator.management_parameters import RESOURCE, in_words, unknown
-from moderate_cli.models import NO_FINDING
+from moderate_cli.models import EXEMPT, NO_FINDING
 
 MAX_RESULTS = 50_000
 """Results that are kept: "a maximum of 50,000 data entries" (vendor's console guide, December 2025)."""
@@ -45,8 +45,8 @@ class ScanResult(Struct, frozen=True, gc=False):
 
     @property
     def is_hit(self) -> bool:
-        """Whether something was found."""
-        return any(label != NO_FINDING for label in self.labels)
+        """Whether a risk was found; that an image is exempt is none."""
+        return any(label not in (NO_FINDING, EXEMPT) for label in self.labels)
 
     def described(self) -> dict[str, Any]:
         """Describe it as GetScanResult does."""

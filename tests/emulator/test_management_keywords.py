@@ -6,8 +6,9 @@ import json
 
 import pytest
 from managing import SERVICE, Manager, Refused
+from rule_builders import flagging
 
-from moderate_cli.emulator import keyword_libraries
+from moderate_cli.emulator import Emulator, keyword_libraries
 
 
 @pytest.fixture
@@ -157,3 +158,29 @@ def test_what_is_empty_or_too_long(manager, library, operation, parameters):
     with pytest.raises(Refused) as refused:
         manager.call(operation, **parameters)
     assert refused.value.code == 400
+
+
+def _said(caller, text):
+    main = {"mainContent": text}
+    post = caller.service("MultimodalAsyncModeration", "post_text_image_detection", mainData=main).body["Data"]
+    data = caller.result(post["ReqId"], "DescribeMultimodalModerationResult").body["Data"]
+    return {one["Label"] for one in data["MainData"]["Results"]}, data["Ext"]["LocalEngine"]["Checks"]
+
+
+def test_answers_name_the_library_of_a_word(manager, library, caller):
+    manager.call("add_keywords", lib_id=library, keywords="snow")
+    scene = {"LocalEngine": {"keyword_libraries": {"contraband_drug": [library]}}}
+    manager.update("post_text_image_detection", scene="contraband", scene_config=scene)
+    manager.call("update_keyword_lib", lib_id=library, lib_name="weather")
+    labels, [check] = _said(caller, "it will snow")
+    assert labels == {"contraband_drug_lib"}
+    hit = {"KeyWords": "snow", "LibId": library, "LibName": "weather", "Where": "$.mainData"}
+    assert (check["Words"], check["Hits"]) == (1, [hit])
+
+
+def test_words_of_an_old_rules_file_stay_beside_those_of_libraries(clock, connect):
+    with Emulator(clock, rules=flagging({"casino": "contraband_gamble"})) as emulator:
+        manager, caller = Manager(emulator), connect(emulator)
+        library = manager.call("add_keyword_lib", lib_name="slang", keywords="snow").data.lib_id
+        manager.update("post_text_image_detection", keyword_hit_libs=[library])
+        assert _said(caller, "snow on the casino")[0] == {"contraband_gamble", "contraband_drug_tii_lib"}
