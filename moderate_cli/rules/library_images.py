@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_bytes
-from moderate_cli.common.text import safe_text, shortened
+from moderate_cli.common.text import counted, safe_text, shortened
 from moderate_cli.sources import Selection
 from moderate_cli.sources.folders import Found, has_image_content, has_image_name, walk
 
@@ -101,9 +101,9 @@ def list_folder(folder: Path, name: str) -> Folder:
 
 def _left_out(name: str, non_images: int, links: int) -> Iterator[str]:
     if non_images:
-        yield f"{name}: {count_of(non_images, 'non-image file')} skipped"
+        yield f"{name}: {counted(non_images, 'non-image file')} skipped"
     if links:
-        yield f"{name}: {count_of(links, 'link')} out of the folder not followed"
+        yield f"{name}: {counted(links, 'link')} out of the folder not followed"
 
 
 def read_image(folder: Path, name: str, image: str) -> bytes:
@@ -162,7 +162,7 @@ def _about(entries: Sequence[Entry], name: str) -> Iterator[str]:
         yield no_image_in(name)
     unknown = sum(entry.sha256 is None and entry.phash is None for entry in entries)
     if unknown:
-        yield f"{name}: {count_of(unknown, 'image')} without a hash: the account knows them, the local engine does not"
+        yield f"{name}: {counted(unknown, 'image')} without a hash: the account knows them, the local engine does not"
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -207,8 +207,3 @@ def _too_large(name: str) -> FileError:
 
 def _too_many(name: str) -> UsageError:
     return UsageError(f"{name}: more than {MAX_IMAGES:,} images in one library", hint="make two libraries of it")
-
-
-def count_of(number: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

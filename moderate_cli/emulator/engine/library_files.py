@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_bytes
 from moderate_cli.common.installation import install_command
+from moderate_cli.common.text import counted
 from moderate_cli.emulator.engine import pixels
 from moderate_cli.emulator.engine.bounds import ImageTooLargeError, Room, UnreadableImageError
 from moderate_cli.emulator.engine.hash_cache import HashCache, HashedFile
@@ -23,7 +24,6 @@ from moderate_cli.rules.library_images import (
     MAX_BYTES,
     Content,
     Entry,
-    count_of,
     list_folder,
     no_image_in,
     read_image,
@@ -152,4 +152,4 @@ def _remarks(name: str, files: Iterable[HashedFile]) -> Iterator[str]:
                 yield f"{name}/{file.name}: {remark}"
     for remark, count in seen.items():
         if count > _NAMED:
-            yield f"{name}: {count_of(count - _NAMED, 'more image')}: {remark}"
+            yield f"{name}: {counted(count - _NAMED, 'more image')}: {remark}"
