@@ -22,7 +22,7 @@ from moderate_cli.client.responses import OutcomeUnknownError, Response
 from moderate_cli.common.errors import ServiceError
 
 if TYPE_CHECKING:
-    from moderate_cli.client.management_parameters import ManagementOperation
+    from moderate_cli.client.management_calls import ManagementOperation
     from moderate_cli.client.transport import Transport
 
 LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)

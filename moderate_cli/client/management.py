@@ -16,7 +16,7 @@ from moderate_cli.client.auth import Credentials, CredentialSource
 from moderate_cli.client.caller import Caller
 from moderate_cli.client.library_upload import UploadGrant
 from moderate_cli.client.limits import RateLimits, Retrier, Timeouts
-from moderate_cli.client.management_parameters import (
+from moderate_cli.client.management_calls import (
     EXEMPT,
     IMAGES_AT_ONCE,
     KEYWORDS_AT_ONCE,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from moderate_cli.client.management_parameters import EXEMPT, NOT_EXEMPT
+from moderate_cli.client.management_calls import EXEMPT, NOT_EXEMPT
 from moderate_cli.client.responses import UnreadableResponseError, field_of, is_true, parse_json, quoted, whole_number
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.models import Json
