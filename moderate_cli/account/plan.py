@@ -1,4 +1,4 @@
-"""What would make the account what a rules file says, and what is left to do by hand?"""
+"""Which steps make the account what a rules file says? Those that the API has; the rest is told and left alone."""
 
 from __future__ import annotations
 

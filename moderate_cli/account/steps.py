@@ -115,10 +115,8 @@ class SetFlaggedKeywords(Struct, frozen=True, tag="set_flagged_keywords", tag_fi
     old: tuple[str, ...]
 
 
-Step = (
-    CopyService
-    | RenameService
-    | CreateKeywordLibrary
+_LibraryStep = (
+    CreateKeywordLibrary
     | AddKeywords
     | RemoveKeywords
     | DeleteKeywordLibrary
@@ -126,10 +124,8 @@ Step = (
     | DescribeImageLibrary
     | AddImages
     | RemoveImages
-    | SetExemptions
-    | SetIgnoredKeywords
-    | SetFlaggedKeywords
 )
+Step = CopyService | RenameService | _LibraryStep | SetExemptions | SetIgnoredKeywords | SetFlaggedKeywords
 
 
 class Description(Struct, frozen=True):
@@ -147,6 +143,18 @@ def describe(step: Step) -> Description:
             return Description("+", f"service {service}, a copy of {service.copy_of}")
         case RenameService(service, old):
             return Description("~", f"title of {service.code}: {old} becomes {service.title}")
+        case SetExemptions(service, libraries, old):
+            return Description("~", f"exempt image libraries of {service}", [*_changes(old, libraries)])
+        case SetIgnoredKeywords(service, libraries, old):
+            return Description("~", f"ignored keyword libraries of {service}", [*_changes(old, libraries)])
+        case SetFlaggedKeywords(service, libraries, old):
+            return Description("~", f"flagged keyword libraries of {service}", [*_changes(old, libraries)])
+        case _:
+            return _of_library(step)
+
+
+def _of_library(step: _LibraryStep) -> Description:
+    match step:
         case CreateKeywordLibrary(library):
             return Description("+", f"keyword library {library}")
         case AddKeywords(library, keywords):
@@ -163,12 +171,6 @@ def describe(step: Step) -> Description:
             return Description("+", f"{counted(len(images), 'image')} in {library}", [each.name for each in images])
         case RemoveImages(library, ids):
             return Description("-", f"{counted(len(ids), 'image')} in {library}", ids)
-        case SetExemptions(service, libraries, old):
-            return Description("~", f"exempt image libraries of {service}", [*_changes(old, libraries)])
-        case SetIgnoredKeywords(service, libraries, old):
-            return Description("~", f"ignored keyword libraries of {service}", [*_changes(old, libraries)])
-        case SetFlaggedKeywords(service, libraries, old):
-            return Description("~", f"flagged keyword libraries of {service}", [*_changes(old, libraries)])
 
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:

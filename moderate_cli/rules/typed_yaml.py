@@ -15,7 +15,7 @@ from moderate_cli.common.yaml_doc import Entry, Scalar, describe, plain_all, unk
 
 
 def read_value(entry: Entry, kind: Any, name: str, key: str) -> Any:
-    """Return the value of a type: a Struct, a dict by texts, a list, a number, a text, an enum, a choice of these or Any.
+    """Return the value of a type: a Struct, a dict by texts, a list, a number, a text, an enum, a choice of these, Any.
 
     `name` is the file's, and `key` what an error calls the value. Raises UsageError for anything else, for an unknown
     key and for one that is missing.
