@@ -68,13 +68,16 @@ class _Puller:
         for keyword_library in account.keyword_libraries:
             account.keyword_library(keyword_library.name)
             keywords[keyword_library.name] = self._keywords(keyword_library)
-        named = {each.name for each in (*account.image_libraries, *account.keyword_libraries)}
+        named = {*images, *keywords}
         known = [each for each in account.services.values() if self._is_known(each, account)]
         services = {each.code: self._service(each, account, named) for each in known}
         raw = {
             "services": {each.code: dict(each.raw) for each in known if each.raw},
             "keyword_libraries": {each.name: dict(each.raw) for each in account.keyword_libraries if each.raw},
         }
+        for name in {**self._file.image_libraries, **self._file.keyword_libraries}:
+            if name not in named:
+                self.notes.append(f"library {name} is not in the account, and left out")
         parts = {
             "services": {code: said for code, said in services.items() if said},
             "image_libraries": images,
@@ -87,8 +90,8 @@ class _Puller:
     def _is_known(self, service: ServiceState, account: Account) -> bool:
         """Tell whether a rules file could name a service; one that could not is noted."""
         root, seen = service, {service.code}
-        while root.copy_of in account.services and root.copy_of not in seen:
-            root = account.services[root.copy_of]
+        while (source := account.services.get(root.copy_of or "")) is not None and source.code not in seen:
+            root = source
             seen.add(root.code)
         if find_service(root.copy_of or root.code) is not None:
             return True
@@ -97,13 +100,18 @@ class _Puller:
 
     def _service(self, service: ServiceState, account: Account, named: set[str]) -> dict[str, Any]:
         source = account.services.get(service.copy_of or "")
-        before = self._file.services.get(service.code, ServiceRules())
+        before = self._before(service)
         said: dict[str, Any] = {}
         if service.copy_of:
             said = {"copy_of": service.copy_of, "title": service.title}
-        for key in ("labels", "image_libraries", "keyword_libraries"):
-            if getattr(before, key):
-                said[key] = to_builtins(getattr(before, key))
+        if before.labels:
+            said["labels"] = to_builtins(before.labels)
+        for key in ("image_libraries", "keyword_libraries"):
+            bound = {
+                label: [*filter(named.__contains__, names)] for label, names in (getattr(before, key) or {}).items()
+            }
+            if bound := {label: names for label, names in bound.items() if names}:
+                said[key] = bound
         for key, mine, inherited in (
             ("exempt", sorted(service.exempt), source and source.exempt),
             ("ignored_keywords", list(service.ignored), source and source.ignored),
@@ -115,6 +123,13 @@ class _Puller:
             if mine or inherited or getattr(before, key) is not None:
                 said[key] = [name for name in mine if name in named]
         return said
+
+    def _before(self, service: ServiceState) -> ServiceRules:
+        """Return what the file says of a service now; a copy is known by its title, whatever its code."""
+        for rules in self._file.services.values():
+            if service.copy_of and (rules.copy_of, rules.title) == (service.copy_of, service.title):
+                return rules
+        return self._file.services.get(service.code, ServiceRules())
 
     def _images(self, library: ImageLibraryState) -> dict[str, Any]:
         before = self._file.image_libraries.get(library.name)
