@@ -4,13 +4,14 @@ from moderate_cli.account.apply import Applied, apply_steps
 from moderate_cli.account.lock import LOCK_NAME, Lock, lock_path, read_lock
 from moderate_cli.account.own_images import read_own_images
 from moderate_cli.account.plan import Note, Plan, make_plan
-from moderate_cli.account.pull import Pulled, pull
-from moderate_cli.account.state import Account, read_account
-from moderate_cli.account.steps import Step, describe, step_data
+from moderate_cli.account.pull import Pulled, pull_rules
+from moderate_cli.account.state import Account, only_library, read_account
+from moderate_cli.account.steps import AddImages, Step, describe, step_data
 
 __all__ = [
     "LOCK_NAME",
     "Account",
+    "AddImages",
     "Applied",
     "Lock",
     "Note",
@@ -21,7 +22,8 @@ __all__ = [
     "describe",
     "lock_path",
     "make_plan",
-    "pull",
+    "only_library",
+    "pull_rules",
     "read_account",
     "read_lock",
     "read_own_images",

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from moderate_cli.account.lock import LibraryLock, read_lock, write_lock
 from moderate_cli.account.own_images import OwnImage
-from moderate_cli.account.state import Account, ServiceState, only, service_state
+from moderate_cli.account.state import Account, ServiceState, only_library, service_state
 from moderate_cli.account.steps import (
     AddImages,
     AddKeywords,
@@ -42,8 +42,8 @@ _TRIES = 3  # of a step whose answers are lost
 _LOOKS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _NAMED = 3  # words that are named of those that were refused
 
-Progress = Callable[[int, int], None]
-"""Is told how many images of a step were added, and how many there are."""
+Progress = Callable[[int], None]
+"""Is told how many more images are in the account."""
 
 
 class Applied(Struct, frozen=True):
@@ -121,7 +121,7 @@ class _Applier:
     def _change_images(self, step: CreateImageLibrary | DescribeImageLibrary | AddImages | RemoveImages) -> None:
         match step:
             case CreateImageLibrary(name, comment):
-                if only(self._client.image_libraries(), name, _IMAGES) is None:
+                if only_library(self._client.image_libraries(), name, _IMAGES) is None:
                     self._client.create_image_library(name, comment)
             case DescribeImageLibrary(name, _, comment):
                 self._client.update_image_library(self._image_library(name).id, name=name, comment=comment)
@@ -135,7 +135,7 @@ class _Applier:
     ) -> Applied:
         match step:
             case CreateKeywordLibrary(name):
-                if only(self._client.keyword_libraries(), name, _KEYWORDS) is None:
+                if only_library(self._client.keyword_libraries(), name, _KEYWORDS) is None:
                     self._client.create_keyword_library(name)
             case AddKeywords(name, words):
                 return self._add_keywords(step, name, words)
@@ -144,7 +144,7 @@ class _Applier:
                 ids = [each.id for each in self._client.keywords(library.id) if each.word in gone]
                 self._client.remove_keywords(library.id, ids)
             case DeleteKeywordLibrary(name):
-                found = only(self._client.keyword_libraries(), name, _KEYWORDS)
+                found = only_library(self._client.keyword_libraries(), name, _KEYWORDS)
                 if found is not None:
                     self._client.delete_keyword_library(found.id)
         return Applied(step)
@@ -198,7 +198,7 @@ class _Applier:
     def _exempt(self, code: str, names: Sequence[str]) -> None:
         libraries = self._client.image_libraries(code)
         for name in names:
-            if only(libraries, name, _IMAGES) is None:
+            if only_library(libraries, name, _IMAGES) is None:
                 raise VanishedError(f"image library {name}")
         changes = {each.id: each.name in names for each in libraries if bool(each.exempt) != (each.name in names)}
         if changes:
@@ -215,7 +215,7 @@ class _Applier:
     # --------------------------------------------------------------------------------------------------------- images
 
     def _image_library(self, name: str) -> ImageLibrary:
-        found = only(self._client.image_libraries(), name, _IMAGES)
+        found = only_library(self._client.image_libraries(), name, _IMAGES)
         if found is None:
             raise VanishedError(f"image library {name}")
         return found
@@ -225,15 +225,14 @@ class _Applier:
         library = self._image_library(name).id
         known = self._settled(name, library)
         missing = [image for image in images if image.sha256 not in known.images]
-        done = len(images) - len(missing)
+        self._progress(len(images) - len(missing))
         for image in missing:
             content = image.read()
             known = LibraryLock(known.images, known.others, image.sha256)
             self._write(name, known)
             added = self._client.add_image(library, io.BytesIO(content), image.path.name)
             known = LibraryLock({**known.images, image.sha256: added}, known.others)
-            done += 1
-            self._progress(done, len(images))
+            self._progress(1)
         self._write(name, known)
 
     def _remove_images(self, name: str, ids: Sequence[str]) -> None:
@@ -257,7 +256,7 @@ class _Applier:
     # ------------------------------------------------------------------------------------------------------- keywords
 
     def _keyword_library(self, name: str) -> KeywordLibrary:
-        found = only(self._client.keyword_libraries(), name, _KEYWORDS)
+        found = only_library(self._client.keyword_libraries(), name, _KEYWORDS)
         if found is None:
             raise VanishedError(f"keyword library {name}")
         return found

@@ -38,7 +38,7 @@ class Pulled(Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def pull(account: Account, base: Rules, *, inline: bool = False) -> Pulled:
+def pull_rules(account: Account, base: Rules, *, inline: bool = False) -> Pulled:
     """Return the rules of an account.
 
     `base` are the rules that the file has now: what the account cannot say, such as folders, scores, the libraries of

@@ -74,11 +74,11 @@ class Account(Struct, frozen=True):
 
     def image_library(self, name: str) -> ImageLibraryState | None:
         """Return the image library of a name, None without one; raises AmbiguousError for several."""
-        return only(self.image_libraries, name, "image libraries")
+        return only_library(self.image_libraries, name, "image libraries")
 
     def keyword_library(self, name: str) -> KeywordLibraryState | None:
         """Return the keyword library of a name, None without one; raises AmbiguousError for several."""
-        return only(self.keyword_libraries, name, "keyword libraries")
+        return only_library(self.keyword_libraries, name, "keyword libraries")
 
     def copy(self, source: str, title: str | None, code: str) -> ServiceState | None:
         """Return the copy of a service: the one that is called so, else the one with this code, None without either.
@@ -104,7 +104,7 @@ class _Named(Protocol):
 T = TypeVar("T", bound=_Named)
 
 
-def only(libraries: Iterable[T], name: str, what: str) -> T | None:
+def only_library(libraries: Iterable[T], name: str, what: str) -> T | None:
     """Return what is called so, None without one; raises AmbiguousError for several."""
     found = [each for each in libraries if each.name == name]
     if len(found) > 1:

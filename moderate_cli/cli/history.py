@@ -11,6 +11,7 @@ import typer
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from moderate_cli.app.confirm import is_agreed
 from moderate_cli.app.signals import interruptible
 from moderate_cli.app.stores import open_store
 from moderate_cli.cli.feedback import decision_by, feedback_words, suppressions_by
@@ -25,7 +26,7 @@ from moderate_cli.cli.filters import (
 from moderate_cli.cli.options import CsvBom, FormatChoice
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
-from moderate_cli.common.text import echo, safe_text
+from moderate_cli.common.text import echo
 from moderate_cli.models import Outcome
 from moderate_cli.records import to_outcome
 from moderate_cli.render import Format, Renderer, choose_format, renderer
@@ -61,9 +62,7 @@ def _agree(store: Store, environment: Environment, older_than: float) -> bool:
     if not environment.stdin.isatty():
         raise UsageError("--prune needs --yes when stdin is not a terminal")
     moment = datetime.fromtimestamp(max(0.0, environment.clock() - older_than), UTC).strftime("%Y-%m-%d %H:%M UTC")
-    environment.stderr.write(safe_text(f"delete all results in {store.path} older than {moment}? [y/N] "))
-    environment.stderr.flush()
-    return environment.stdin.readline().strip().lower() in {"y", "yes"}
+    return is_agreed(environment, f"delete all results in {store.path} older than {moment}?")
 
 
 def _counts(pruned: Pruned) -> Iterator[str]:
