@@ -185,7 +185,10 @@ def pull(
         return
     for path, text in (*pulled.files.items(), (Path(output.name), pulled.text)):
         _write(output.parent / path, text)
-    echo(environment, f"wrote {output}" + (f" and {counted(len(pulled.files), 'file')} beside it" if pulled.files else ""))
+    echo(
+        environment,
+        f"wrote {output}" + (f" and {counted(len(pulled.files), 'file')} beside it" if pulled.files else ""),
+    )
 
 
 def _write(path: Path, text: str) -> None:
@@ -213,9 +216,7 @@ def plan(
     raise typer.Exit(ExitCode.FOUND if found.steps else ExitCode.OK)
 
 
-def _plan(
-    client: ManagementClient, path: Path, environment: Environment, *, prune: bool, upload_again: bool
-) -> Plan:
+def _plan(client: ManagementClient, path: Path, environment: Environment, *, prune: bool, upload_again: bool) -> Plan:
     """Read a rules file and what it is about in the account, and compare the two; raises UsageError before a call."""
     rules = read_rules(path, environment)
     if rules.old is not None:
@@ -285,8 +286,7 @@ def apply(
         check_agreed(environment, question, yes=yes)
         done: list[Applied] = []
         try:
-            for applied in _carried_out(found, client, lock_path(path), environment):
-                done.append(applied)
+            done.extend(_carried_out(found, client, lock_path(path), environment))
         finally:
             if format is PlanFormat.JSON:
                 _show(found, format, environment, color, done)
@@ -294,9 +294,7 @@ def apply(
     raise typer.Exit(ExitCode.INCOMPLETE if refused else ExitCode.OK)
 
 
-def _carried_out(
-    found: Plan, client: ManagementClient, lock: Path, environment: Environment
-) -> Iterator[Applied]:
+def _carried_out(found: Plan, client: ManagementClient, lock: Path, environment: Environment) -> Iterator[Applied]:
     """Carry out a plan, and say of each step that it is done; an error says how far it came."""
     total, summary = len(found.steps), RunSummary()
     images = sum(len(step.images) for step in found.steps if isinstance(step, AddImages))
@@ -304,7 +302,7 @@ def _carried_out(
     with progress(environment, wanted=images > 0, total=lambda: images) as shown:
 
         def added(number: int) -> None:
-            summary.inputs += number
+            summary.planned += number
             shown.update(summary)
 
         number = 0

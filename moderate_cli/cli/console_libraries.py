@@ -92,16 +92,17 @@ def images(
 
 
 def _add_images(
-    client: ManagementClient, library: ImageLibrary, files: Sequence[tuple[Path, bytes]], environment: Environment
+    client: ManagementClient, library: ImageLibrary, files: Sequence[Path], environment: Environment
 ) -> None:
     environment = environment.with_stderr(SharedStream(environment.stderr))
     summary = RunSummary()
     with progress(environment, wanted=True, total=lambda: len(files)) as shown:
-        for path, content in files:
+        for path in files:
+            content = read_image(path.parent, str(path.parent), path.name)
             image = client.add_image(library.id, io.BytesIO(content), path.name)
             environment.stdout.write(f"{image}\n")
             environment.stdout.flush()
-            summary.inputs += 1
+            summary.planned += 1
             shown.update(summary)
     echo(environment, f"added {counted(len(files), 'image')} to {library.name}")
 
@@ -208,15 +209,15 @@ def _given(values: Sequence[str] | None, *, wanted: bool, what: str) -> list[str
     return list(dict.fromkeys(values or ()))
 
 
-def _files(names: Iterable[str]) -> Iterator[tuple[Path, bytes]]:
-    """Yield the images of files and folders with their content; raises UsageError before anything is sent."""
+def _files(names: Iterable[str]) -> Iterator[Path]:
+    """Yield the images of files and folders; raises UsageError for one that cannot be read or is too large."""
     for name in names:
         path = Path(name)
         if path.is_dir():
-            for image in list_folder(path, name.rstrip("/") or "/").images:
-                yield path / image[0], read_image(path, name, image[0])
+            yield from (path / image[0] for image in list_folder(path, name.rstrip("/") or "/").images)
         else:
-            yield path, read_image(path.parent, str(path.parent), path.name)
+            read_image(path.parent, str(path.parent), path.name)
+            yield path
 
 
 def _words(values: Iterable[str], action: KeywordAction) -> Iterator[str]:
@@ -242,7 +243,9 @@ def _image_library(client: ManagementClient, name: str) -> ImageLibrary:
     libraries = client.image_libraries()
     found = only_library(libraries, name, "image libraries")
     if found is None:
-        raise UsageError(f"the account has no image library {name!r}{suggestion(name, (each.name for each in libraries))}")
+        raise UsageError(
+            f"the account has no image library {name!r}{suggestion(name, (each.name for each in libraries))}"
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which account do the commands of `moderate console` ask, and what do they share on the command line?"""
+"""What do the commands of `moderate console` share? The account that is asked, and some options."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from moderate_cli.render.listing import ListFormat
 from moderate_cli.render.output import as_utf8
 from moderate_cli.settings import Settings, resolve
 
-Raw = Annotated[
-    bool, typer.Option("--raw", help="Print the API's own answer, as JSON.", rich_help_panel=OUTPUT_PANEL)
-]
+Raw = Annotated[bool, typer.Option("--raw", help="Print the API's own answer, as JSON.", rich_help_panel=OUTPUT_PANEL)]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 RulesPath = Annotated[str, typer.Argument(metavar="FILE", help="The rules file.", show_default=False)]
 ListFormatChoice = Annotated[

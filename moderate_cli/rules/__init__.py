@@ -29,9 +29,17 @@ from moderate_cli.rules.reader import lines_of, read_file, read_old, read_root, 
 
 __all__ = ["FixedFinding", "FixedVerdict", "FlaggedWord", "ImageLibrary", "Rules", "ServiceRules", "read_rules"]
 
-_DEFAULTS = ServiceRules(labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[])
+_DEFAULTS = ServiceRules(labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[], flagged_keywords=[])
 _DEFAULT_SCOPE = LabelScope()
 _OLD_LIBRARY = "local rules"  # what 0.1.0 called the library of all its keywords
+
+
+UNBOUND_WORDS = "contraband_drug_tii"
+"""The label of words whose library is flagged for a service, and stands for no label.
+
+KeywordHitLibs names no label, and no page tells which one the service gives. This is the label of the one example in
+the vendor's console guide (December 2025): a hit is contraband_drug_tii_lib.
+"""
 
 
 class FlaggedWord(Struct, frozen=True):
@@ -90,15 +98,16 @@ class Rules(Struct, frozen=True):
 
     def flagged_words(self, service: str) -> list[FlaggedWord]:
         """Return the words that a service flags."""
-        if self.old is not None:
-            return [
-                FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
-                for keyword in self.old.keywords or ()
-                if is_for(keyword.services, service)
-            ]
+        old = [] if self.old is None else self.old.keywords or ()
+        rules = self.service(service)
+        by_label = [*(rules.keyword_libraries or {}).items(), (UNBOUND_WORDS, rules.flagged_keywords or ())]
         return [
+            FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
+            for keyword in old
+            if is_for(keyword.services, service)
+        ] + [
             FlaggedWord(word, f"{label}_lib", library)
-            for label, libraries in (self.service(service).keyword_libraries or {}).items()
+            for label, libraries in by_label
             for library in libraries
             for word in self.words[library]
         ]
