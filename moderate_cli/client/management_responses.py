@@ -128,18 +128,18 @@ class BuyStatus(Struct, frozen=True):
 def confirm(body: Json) -> None:
     """Raise ServiceError unless the service says that it has done what was asked."""
     data = field_of(body, "Data")
-    if data is None:
-        raise UnreadableResponseError("it lacks Data, which says whether the call was carried out")
-    if not is_true(data):
-        message = "the service did not carry out the call (Data is not true)"
-        request_id = field_of(body, "RequestId")
-        raise ServiceError(
-            message,
-            code="not_carried_out",
-            hint="the service gives no reason: look at its console",
-            http_status=200,
-            request_id=str(request_id) if request_id else None,
-        )
+    if is_true(data):
+        return
+    if data != 0 and str(data).lower() != "false":  # False is 0
+        raise UnreadableResponseError(f"Data is {quoted(data)}, which does not say whether the call was carried out")
+    request_id = field_of(body, "RequestId")
+    raise ServiceError(
+        "the service did not carry out the call (Data is false)",
+        code="not_carried_out",
+        hint="the service gives no reason: look at its console",
+        http_status=200,
+        request_id=str(request_id) if request_id else None,
+    )
 
 
 def read_services(body: Json) -> list[ServiceConfig]:
