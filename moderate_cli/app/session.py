@@ -371,6 +371,7 @@ def _local_service(
         rules=rules or Rules(),
         fetch=Fetch.PUBLIC if fetch_urls else Fetch.NONE,
         results=default_path().parent / "local-results",
+        history=0,  # nobody asks this one for its account
     )
     for note in emulator.notes:
         echo(environment, note)

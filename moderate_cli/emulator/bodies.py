@@ -39,6 +39,16 @@ def body_error(action: str, request_id: str, error: BodyError) -> Response:
     return _answer(200, request_id, {"Code": error.code, _message_name(action): error.message})
 
 
+def managed(request_id: str, body: Mapping[str, Any]) -> Response:
+    """Return the response to a successful call of the management API, whose bodies differ in shape."""
+    return _answer(200, request_id, {"Code": 200, "HttpStatusCode": 200, "Msg": "success", "Success": True, **body})
+
+
+def management_error(request_id: str, error: BodyError) -> Response:
+    """Return the response to a refused call of the management API; that its HTTP status is 200 is our reading."""
+    return _answer(200, request_id, {"Code": error.code, "Msg": error.message, "Success": False})
+
+
 def gateway_error(error: GatewayError, request_id: str, host: str) -> Response:
     """Return the response to a call that the gateway refuses."""
     body = {"Code": error.code, "Message": error.message, "HostId": host, "Recommend": ""}

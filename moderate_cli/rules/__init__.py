@@ -84,13 +84,12 @@ class Rules(Struct, frozen=True):
 
     def flagged_words(self, service: str) -> list[FlaggedWord]:
         """Return the words that a service flags."""
-        if self.old is not None:
-            return [
-                FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
-                for keyword in self.old.keywords or ()
-                if is_for(keyword.services, service)
-            ]
+        old = [] if self.old is None else self.old.keywords or ()
         return [
+            FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
+            for keyword in old
+            if is_for(keyword.services, service)
+        ] + [
             FlaggedWord(word, f"{label}_lib", library)
             for label, libraries in (self.service(service).keyword_libraries or {}).items()
             for library in libraries

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import metadata
 from importlib.util import find_spec
@@ -134,17 +134,23 @@ DETECTORS: tuple[Detector, ...] = (QrCodeDetector(), AdultContentDetector(), Tex
 
 
 class LocalEngine:
-    """Runs every detector whose packages are installed, and reads what a file declares about its origin."""
+    """Runs every detector whose packages are installed, and reads what a file declares about its origin.
 
-    def __init__(self, detectors: Sequence[Detector] = DETECTORS) -> None:
+    `further` returns detectors that change while the engine is in use, as those of libraries that can be edited.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector] = DETECTORS, further: Callable[[], Sequence[Detector]] = tuple
+    ) -> None:
         self._detectors = tuple(detectors)
+        self._further = further
         self._origin = DeclaredOriginDetector()
         self._room = Room(pixels.MEMORY)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def is_available(self) -> bool:
         """Tell whether at least one detector has its packages."""
-        return any(not missing(detector.requirements) for detector in self._detectors)
+        return any(not missing(detector.requirements) for detector in (*self._detectors, *self._further()))
 
     def identity(self) -> list[str]:
         """Return the packages that do the work, with their versions: another version may find something else."""
@@ -205,7 +211,7 @@ class LocalEngine:
         lines: tuple[TextLine, ...] = ()
         known: dict[str, Hit] = {}
         exempt: dict[str, Hit] = {}
-        for detector in self._detectors:
+        for detector in (*self._detectors, *self._further()):
             lacking = missing(detector.requirements)
             if lacking:
                 not_checked += [_not_installed(detector, package) for package in lacking]

@@ -185,20 +185,28 @@ def _hashed(folder: Path, name: str, images: Iterable[Found]) -> Iterator[Hashed
 
 def _hash(folder: Path, name: str, image: Found) -> HashedFile:
     content = _content(folder, name, image)
-    remarks: list[str] = []
     value: int | None = None
     try:
-        with _decoded(content) as (picture, size):
-            if min(size) < SMALL_SIDE:
-                remarks.append("smaller than 256 x 256 pixels, below which matching is less reliable")
-            value = phash(picture)
+        value, remarks = picture_hash(content)
     except (ImageTooLargeError, UnreadableImageError) as error:
-        remarks.append(f"{error}: only exact copies will be found")
-    else:
-        if value is None:
-            remarks.append("nearly flat or all symmetry: only exact copies will be found")
+        remarks = [f"{error}: only exact copies will be found"]
     hashed = b"" if value is None else value.to_bytes(BITS // 8)
     return HashedFile(_text(image[0]), *image[1:], hashlib.sha256(content).digest(), hashed, tuple(remarks))
+
+
+def picture_hash(content: bytes) -> tuple[int | None, list[str]]:
+    """Return the hash of what an image shows, and remarks for its owner; None for one that has no hash.
+
+    Raises ImageTooLargeError or UnreadableImageError where it cannot be decoded.
+    """
+    remarks: list[str] = []
+    with _decoded(content) as (picture, size):
+        if min(size) < SMALL_SIDE:
+            remarks.append("smaller than 256 x 256 pixels, below which matching is less reliable")
+        value = phash(picture)
+    if value is None:
+        remarks.append("nearly flat or all symmetry: only exact copies will be found")
+    return value, remarks
 
 
 def _content(folder: Path, name: str, image: Found) -> bytes:
@@ -219,10 +227,17 @@ def _decoded(content: bytes) -> Iterator[tuple[Image, tuple[int, int]]]:
 def read_grid(path: Path) -> bytes | None:
     """Return the grid of an image file, None where there is no such picture any more."""
     try:
-        content = read_bytes(path, MAX_BYTES, regular_only=True)
+        return grid_of(read_bytes(path, MAX_BYTES, regular_only=True))
+    except FileError:
+        return None
+
+
+def grid_of(content: bytes) -> bytes | None:
+    """Return the grid of an image, None where it cannot be decoded."""
+    try:
         with _decoded(content) as (picture, _):
             return grid(picture)
-    except (FileError, ImageTooLargeError, UnreadableImageError):
+    except (ImageTooLargeError, UnreadableImageError):
         return None
 
 
