@@ -1,4 +1,4 @@
-"""`moderate console`: the rules, libraries, results and usage of the account itself, as the vendor's console has them."""
+"""`moderate console`: the account's own rules, libraries, results and usage, as the vendor's console has them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from moderate_cli.common.files import atomic_write, read_text
 from moderate_cli.common.text import counted, echo
 from moderate_cli.render.json import dump
 from moderate_cli.render.listing import ListFormat, Listing, Row
-from moderate_cli.render.output import as_utf8, open_output
+from moderate_cli.render.output import as_utf8
 from moderate_cli.render.progress import SharedStream, progress
 from moderate_cli.results import RunSummary
 from moderate_cli.rules import Rules, read_rules

@@ -195,7 +195,9 @@ def _may_be_done(error: ServiceError) -> bool:
 
     A nonce that was used before means that something on the way, such as a proxy, had sent the request already.
     """
-    if error.throttled:
+    if error.code.startswith("SignatureNonceUsed"):
+        return True
+    status = error.http_status or 0
+    if error.throttled or 400 <= status < 500:  # refused, by whoever it was
         return False
-    failed = (error.http_status or 0) >= 500 or (error.api_code or 0) >= 500
-    return failed or error.code in _RESPONSE_LOST or error.code.startswith("SignatureNonceUsed")
+    return status >= 500 or (error.api_code or 0) >= 500 or error.code in _RESPONSE_LOST

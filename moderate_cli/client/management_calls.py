@@ -35,7 +35,7 @@ KEYWORD_SEPARATOR = "\n"
 EXEMPT, NOT_EXEMPT = 1, 0
 
 # The dates of the API name no zone. The vendor's own times are those of Beijing (uncertain).
-_ZONE = timezone(timedelta(hours=8))
+ZONE = timezone(timedelta(hours=8))
 _DATE = "%Y-%m-%d %H:%M:%S"
 
 
@@ -99,7 +99,12 @@ def flag(value: bool) -> str:
 
 def date_text(moment: datetime) -> str:
     """Return a moment as the API writes dates."""
-    return moment.astimezone(_ZONE).strftime(_DATE)
+    return moment.astimezone(ZONE).strftime(_DATE)
+
+
+def date_seconds(text: str) -> float:
+    """Return a moment that the API writes, in Unix seconds; raises ValueError for another form."""
+    return datetime.strptime(text, _DATE).replace(tzinfo=ZONE).timestamp()
 
 
 def json_map(values: Mapping[str, str | int]) -> str:

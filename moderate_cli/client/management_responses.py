@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -82,10 +83,11 @@ class Keyword(Struct, frozen=True):
 
 
 class KeywordsResult(Struct, frozen=True):
-    """How many keywords were added, how many were there already, and which ones the service refused."""
+    """How many keywords were added, how many were there already, and how many the service refused, and which ones."""
 
     added: int = 0
     repeated: int = 0
+    refused: int = 0
     invalid: tuple[str, ...] = ()
     wrong_length: tuple[str, ...] = ()
 
@@ -93,6 +95,7 @@ class KeywordsResult(Struct, frozen=True):
         return KeywordsResult(
             self.added + other.added,
             self.repeated + other.repeated,
+            self.refused + other.refused,
             self.invalid + other.invalid,
             self.wrong_length + other.wrong_length,
         )
@@ -125,18 +128,18 @@ class BuyStatus(Struct, frozen=True):
 def confirm(body: Json) -> None:
     """Raise ServiceError unless the service says that it has done what was asked."""
     data = field_of(body, "Data")
-    if data is None:
-        raise UnreadableResponseError("it lacks Data, which says whether the call was carried out")
-    if not is_true(data):
-        message = "the service did not carry out the call (Data is not true)"
-        request_id = field_of(body, "RequestId")
-        raise ServiceError(
-            message,
-            code="not_carried_out",
-            hint="the service gives no reason: look at its console",
-            http_status=200,
-            request_id=str(request_id) if request_id else None,
-        )
+    if is_true(data):
+        return
+    if data != 0 and str(data).lower() != "false":  # False is 0
+        raise UnreadableResponseError(f"Data is {quoted(data)}, which does not say whether the call was carried out")
+    request_id = field_of(body, "RequestId")
+    raise ServiceError(
+        "the service did not carry out the call (Data is false)",
+        code="not_carried_out",
+        hint="the service gives no reason: look at its console",
+        http_status=200,
+        request_id=str(request_id) if request_id else None,
+    )
 
 
 def read_services(body: Json) -> list[ServiceConfig]:
@@ -159,7 +162,7 @@ def read_bindings(body: Json) -> ServiceBindings:
     """Return the keyword libraries of a service; without CustomServiceConf, or without a list in it, there are none."""
     data = _object(body, "Data")
     conf = _object(data, "CustomServiceConf") if field_of(data, "CustomServiceConf") is not None else {}
-    return ServiceBindings(_ids(conf, "KeywordFilterLibs"), _ids(conf, "KeywordHitLibs"), data)
+    return ServiceBindings(_listed(conf, "KeywordFilterLibs"), _listed(conf, "KeywordHitLibs"), data)
 
 
 def read_content(body: Json) -> Json:
@@ -263,24 +266,32 @@ def keyword_id(item: Json) -> str:
 def read_added(body: Json) -> KeywordsResult | ImportResult:
     """Return what became of keywords that were added, or the task that adds them."""
     data = _object(body, "Data")
-    if field_of(data, "KeywordsResult") is not None:
-        return _keywords_result(_object(data, "KeywordsResult"))
-    return ImportResult(_id(data, "TaskId"), None)
+    result = _object(data, "KeywordsResult") if field_of(data, "KeywordsResult") is not None else None
+    if result is None or (field_of(result, "Progress") is not None and not _is_complete(result)):
+        return ImportResult(_id(data, "TaskId"), None)
+    return _keywords_result(result)
 
 
 def read_import(body: Json, task: str) -> ImportResult:
-    """Return how far the service is with a task that adds keywords; Progress is in percent."""
+    """Return how far the service is with a task that adds keywords."""
     data = _object(body, "Data")
-    is_done = _count(data, "Progress") >= 100
-    return ImportResult(task, _keywords_result(data) if is_done else None)
+    return ImportResult(task, _keywords_result(data) if _is_complete(data) else None)
+
+
+def _is_complete(result: Json) -> bool:
+    return _count(result, "Progress") >= 100  # percent
 
 
 def _keywords_result(data: Json) -> KeywordsResult:
+    invalid, wrong_length = _listed(data, "InvalidKeywords"), _listed(data, "IllegalLengthKeywords")
+    # Uncertain whether the count covers both lists, and whether they are complete.
+    refused = max(_count_if_any(data, "InvalidCount"), len(invalid) + len(wrong_length))
     return KeywordsResult(
         added=_count(data, "SuccessCount"),
-        repeated=_count(data, "RepeatCount") if field_of(data, "RepeatCount") is not None else 0,
-        invalid=_strings(field_of(data, "InvalidKeywords") or [], "InvalidKeywords"),
-        wrong_length=_strings(field_of(data, "IllegalLengthKeywords") or [], "IllegalLengthKeywords"),
+        repeated=_count_if_any(data, "RepeatCount"),
+        refused=refused,
+        invalid=invalid,
+        wrong_length=wrong_length,
     )
 
 
@@ -328,21 +339,27 @@ def pages(
         items, total = fetch(number)
         if len(items) > total:
             raise UnreadableResponseError(f"page {number} has {len(items)} entries of {total} in all")
-        new = {key(item): item for item in reversed(items)}
-        fresh = [item for name, item in reversed(new.items()) if name not in seen][: most - len(seen)]
-        seen.update(key(item) for item in fresh)
+        fresh = list(islice(_unseen(items, key, seen), most - len(seen)))
         if fresh:
             yield number, fresh, total
         if len(seen) >= min(total, most):
             return
         if not fresh:
-            what = f"page {number} brings nothing new after {len(seen)} of {total} entries"
-            raise UnreadableResponseError(what)
+            raise UnreadableResponseError(f"page {number} brings nothing new after {len(seen)} of {total} entries")
 
 
 def _once(items: Sequence[T], key: Callable[[T], str]) -> list[T]:
     """Return a list without the entries whose id came before."""
-    return list({key(item): item for item in reversed(items)}.values())[::-1]
+    return list(_unseen(items, key, set()))
+
+
+def _unseen(items: Sequence[T], key: Callable[[T], str], seen: set[str]) -> Iterator[T]:
+    """Yield the entries that are not among those seen, and add each to them."""
+    for item in items:
+        name = key(item)
+        if name not in seen:
+            seen.add(name)
+            yield item
 
 
 def _items(body: Json, name: str) -> list[Json]:
@@ -382,8 +399,14 @@ def _count(item: Json, name: str) -> int:
     return number
 
 
-def _ids(conf: Json, name: str) -> tuple[str, ...]:
-    return _strings(field_of(conf, name) or [], name)
+def _count_if_any(item: Json, name: str) -> int:
+    return _count(item, name) if field_of(item, name) is not None else 0
+
+
+def _listed(item: Json, name: str) -> tuple[str, ...]:
+    """Return a list of texts or numbers as texts, empty where there is none."""
+    value = field_of(item, name)
+    return () if value is None else _strings(value, name)
 
 
 def _strings(values: object, name: str) -> tuple[str, ...]:

@@ -29,7 +29,9 @@ from moderate_cli.rules.reader import lines_of, read_file, read_old, read_root, 
 
 __all__ = ["FixedFinding", "FixedVerdict", "FlaggedWord", "ImageLibrary", "Rules", "ServiceRules", "read_rules"]
 
-_DEFAULTS = ServiceRules(labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[], flagged_keywords=[])
+_DEFAULTS = ServiceRules(
+    labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[], flagged_keywords=[]
+)
 _DEFAULT_SCOPE = LabelScope()
 _OLD_LIBRARY = "local rules"  # what 0.1.0 called the library of all its keywords
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 from alibabacloud_green20220926 import models
 from alibabacloud_green20220926.client import Client
-from capturing import SECRET, Captured, capturing, sdk_config
+from capturing import SECRET, Capture, Captured, capturing, sdk_config
 
 from moderate_cli.client import Credentials, ManagementClient, RefusedError
 from moderate_cli.client.management_calls import ManagementOperation
@@ -296,24 +296,30 @@ def _client(endpoint: str, region: str | None = "cn-shanghai", token: str | None
     return ManagementClient(Credentials("AKID", SECRET, token), region=region, endpoint=f"http://{endpoint}")
 
 
-def _both(name: str, text: str, region: str | None, token: str | None = None) -> list[Captured]:
+@pytest.fixture(scope="module")
+def capture() -> Iterator[Capture]:
+    with capturing({}) as server:
+        yield server
+
+
+def _both(capture: Capture, name: str, text: str, region: str | None, token: str | None = None) -> list[Captured]:
     case, operation = CASES[name], name.split()[0]
-    reply = {"Code": 200, "Msg": "OK", "RequestId": "R", "Success": True} | case.answer
-    with capturing(reply) as server:
-        endpoint = f"127.0.0.1:{server.server_port}"
-        with _client(endpoint, region, token) as client:
-            case.ours(client, text)
-        request = case.theirs(text)
-        request.region_id = region
-        _sent_by_the_sdk(operation, request, endpoint, token)
-        return server.requests
+    capture.reply = {"Code": 200, "Msg": "OK", "RequestId": "R", "Success": True} | case.answer
+    capture.requests.clear()
+    endpoint = f"127.0.0.1:{capture.server_port}"
+    with _client(endpoint, region, token) as client:
+        case.ours(client, text)
+    request = case.theirs(text)
+    request.region_id = region
+    _sent_by_the_sdk(operation, request, endpoint, token)
+    return capture.requests
 
 
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("name", CASES)
-def test_requests_agree_with_those_of_the_sdk(name: str, text: str) -> None:
-    our, their = _both(name, text, "cn-shanghai")
+def test_requests_agree_with_those_of_the_sdk(capture: Capture, name: str, text: str) -> None:
+    our, their = _both(capture, name, text, "cn-shanghai")
     assert our.content == _as_ours(their.content)
     assert our.headers["x-acs-action"] == name.split()[0]
     assert our.headers["x-acs-version"] == "2022-09-26"
@@ -325,8 +331,10 @@ def test_requests_agree_with_those_of_the_sdk(name: str, text: str) -> None:
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 @pytest.mark.parametrize("name", ["ListKeywordLibs", "GetCipStats", "AddKeywords"])
 @pytest.mark.parametrize(("region", "token"), [(None, None), ("cn-beijing", "STSTOKEN")], ids=["no region", "sts"])
-def test_region_and_token_travel_as_the_sdks(name: str, region: str | None, token: str | None) -> None:
-    our, their = _both(name, "违禁", region, token)
+def test_region_and_token_travel_as_the_sdks(
+    capture: Capture, name: str, region: str | None, token: str | None
+) -> None:
+    our, their = _both(capture, name, "违禁", region, token)
     assert our.content == _as_ours(their.content)
     assert our.query.get("RegionId") == region
     assert our.is_signed()
