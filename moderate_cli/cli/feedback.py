@@ -11,7 +11,6 @@ import typer
 
 from moderate_cli.app.spec import AccountOptions
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.console_options import open_account
 from moderate_cli.cli.flatten import with_default
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
@@ -59,6 +58,8 @@ def feedback(
         echo(ctx.obj, f"noted as {verdict}: {names} (kept on this machine, until it is sent: the vendor is not told)")
         return
     echo(ctx.obj, f"noted as {verdict}: {names}")
+    from moderate_cli.cli.console_options import open_account  # loads the client
+
     with open_account(ctx, account) as client:
         client.give_feedback(request_id, word)
     echo(ctx.obj, f"the vendor was told: {request_id} is {word}")

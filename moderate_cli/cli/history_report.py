@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from msgspec import Struct
@@ -42,8 +43,8 @@ def open_report(
 ) -> PastReport:
     """Return the report of a format, which counts in a summary; `raw` adds the API's own body to records."""
     if choice is not Format.TABLE:
-        options = {"color": color, "raw": raw, "show_suppressed": True, "csv_bom": csv_bom}
-        return _AsRun(renderer(choice, stream, environment, **options), summary)
+        make = partial(renderer, color=color, raw=raw, show_suppressed=True, csv_bom=csv_bom)
+        return _AsRun(make(choice, stream, environment), summary)
     from moderate_cli.render.table import HistoryTable  # Rich takes longer than most queries
 
     width, has_color = environment.width(), environment.wants_color(color, stream)

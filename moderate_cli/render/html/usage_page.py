@@ -111,10 +111,8 @@ def _place(period: str) -> int:
 
 
 def _usage_table(counts: Sequence[Count], title: str) -> str:
-    rows = "".join(
-        f"<tr><td>{text(count.title)}</td>{''.join(f'<td class="number">{cell}</td>' for cell in _cells(count))}</tr>"
-        for count in counts
-    )
+    cells = ((count, "".join(f'<td class="number">{cell}</td>' for cell in _cells(count))) for count in counts)
+    rows = "".join(f"<tr><td>{text(count.title)}</td>{numbers}</tr>" for count, numbers in cells)
     titles = ("Calls", "Hits", "Share", "Billed")[: len(_cells(counts[0]))]
     heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in titles)
     head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
