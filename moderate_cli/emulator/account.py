@@ -29,13 +29,6 @@ from moderate_cli.emulator.messages import BodyError
 from moderate_cli.rules import ImageLibrary, Rules, ServiceRules
 from moderate_cli.rules.model import LabelScope, RulesFile, Switch
 
-UNBOUND_WORDS = "contraband_drug_tii"
-"""The label of words whose library is flagged for a service, and stands for no label.
-
-KeywordHitLibs names no label, and no page tells which one the service gives. This is the label of the one example in
-the vendor's console guide (December 2025): a hit is contraband_drug_tii_lib.
-"""
-
 OWN_PART = "LocalEngine"
 """The part of a scene's configuration that is ours; answers have one of this name too."""
 
@@ -151,7 +144,9 @@ class Account:
             self._clock(),
             own.copy_of or "",
             Scope(dict(rules.labels or {}), dict(rules.image_libraries or {}), dict(words)),
-            list(dict.fromkeys(name for names in words.values() for name in names)),
+            list(
+                dict.fromkeys([*(name for names in words.values() for name in names), *(rules.flagged_keywords or ())])
+            ),
             list(rules.ignored_keywords or ()),
             dict.fromkeys(rules.exempt or (), True),
         )
@@ -204,7 +199,7 @@ class Account:
             ),
             {each.id: tuple(each.words) for each in self.words.all.values()},
             self._first.old,
-            self._first.folder,
+            self._first.path,
         )
         names = {each.id: each.name for each in self.images.all.values()}
         names |= {each.id: each.name for each in self.words.all.values()}
@@ -216,14 +211,13 @@ class Account:
             for label, names in service.scope.keyword_libraries.items()
         }
         bound = {name for names in words.values() for name in names}
-        if unbound := [name for name in service.flagged if name not in bound]:
-            words[UNBOUND_WORDS] = [*words.get(UNBOUND_WORDS, ()), *unbound]
         return ServiceRules(
             labels=dict(service.scope.labels),
             exempt=[name for name in self.images.all if self.is_exempt(name, service)],
             image_libraries=dict(service.scope.image_libraries),
             keyword_libraries=words,
             ignored_keywords=list(service.ignored),
+            flagged_keywords=[name for name in service.flagged if name not in bound],
         )
 
     def is_exempt(self, library: str, service: ServiceConfig | None) -> bool:

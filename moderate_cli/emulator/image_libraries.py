@@ -13,11 +13,12 @@ from msgspec import Struct, field
 from moderate_cli.common.files import FileError, read_bytes
 from moderate_cli.emulator.engine.bounds import ImageTooLargeError, UnreadableImageError
 from moderate_cli.emulator.engine.image_library import Entry, ImageIndex
-from moderate_cli.emulator.engine.library_files import Content, grid_of, picture_hash
+from moderate_cli.emulator.engine.library_files import grid_of, picture_hash
 from moderate_cli.emulator.library_rulings import open_library
 from moderate_cli.emulator.management_parameters import REFUSED, unknown
 from moderate_cli.emulator.messages import BodyError
 from moderate_cli.emulator.state import ObjectStore, StoreFullError
+from moderate_cli.rules.library_images import Content
 
 # The limits of an account (vendor's console guide, December 2025).
 MAX_LIBRARIES = 10

@@ -13,15 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.files import FileError
-from moderate_cli.emulator.engine.library_files import (
-    Content,
-    Entry,
-    read_bytes_of,
-    read_folder,
-    read_grid,
-    read_lines,
-)
+from moderate_cli.emulator.engine.library_files import read_folder, read_grid
 from moderate_cli.emulator.engine.phash import BITS, grid, has_same_grid
+from moderate_cli.rules.library_images import Content, Entry, read_bytes_of, read_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
