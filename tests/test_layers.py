@@ -26,16 +26,17 @@ ARROWS = {
     "store": SHARED | {"records", "results"},
     "scanning": SHARED | {"client", "preflight", "results"},
     "settings": SHARED | {"client"},
-    "rules": SHARED,
+    "rules": SHARED | {"sources"},
+    "account": SHARED | {"client", "rules"},
     "emulator": SHARED | {"preflight", "rules", "sources"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
     "callback": SHARED | {"client", "records", "results"},
     "app": SHARED
-    | {"callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
+    | {"account", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "cli": SHARED
-    | {"app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
+    | {"account", "app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "pytest_plugin": {"emulator"},
     "main": {"cli", "common", "__init__"},

@@ -111,7 +111,7 @@ def test_the_client_example_runs(
     code = code.replace("LTAI...", key.access_key_id).replace("the secret", key.access_key_secret)
     shutil.copy(DATA / "poster-qr.png", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("moderate_cli.client.client.region_endpoint", lambda _region, **_: emulator.endpoint)
+    monkeypatch.setattr("moderate_cli.client.caller.region_endpoint", lambda _region, **_: emulator.endpoint)
     first, second = code.split("\n    with Path")
     exec(first.rsplit("    verdict", 1)[0] + "    with Path" + second)
     assert "QRCode" in capsys.readouterr().out

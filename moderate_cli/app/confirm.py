@@ -9,8 +9,9 @@ from moderate_cli.app.run import billed
 from moderate_cli.app.session import Session
 from moderate_cli.app.spec import CostOptions
 from moderate_cli.catalog.prices import Estimate
+from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import echo
+from moderate_cli.common.text import echo, safe_text
 from moderate_cli.models import Outcome
 from moderate_cli.sources.lists import STANDARD_INPUT
 
@@ -56,12 +57,26 @@ def _is_stream(path: Path) -> bool:
 
 
 def _ask(session: Session, text: str) -> None:
-    environment = session.environment
-    echo(environment, text)
-    environment.stderr.write("moderate: continue? [y/N] ")
+    echo(session.environment, text)
+    if not is_agreed(session.environment, "moderate: continue?"):
+        raise UsageError("not confirmed; nothing was sent", code="not_confirmed", hint="--yes answers beforehand")
+
+
+def is_agreed(environment: Environment, question: str) -> bool:
+    """Ask on stderr, and tell whether the answer is yes."""
+    environment.stderr.write(f"{safe_text(question)} [y/N] ")
     environment.stderr.flush()
     answer = environment.stdin.readline()
     if not answer.endswith("\n"):  # the end of the input, which leaves the cursor where it was
         environment.stderr.write("\n")
-    if answer.strip().lower() not in _YES:
-        raise UsageError("not confirmed; nothing was sent", code="not_confirmed", hint="--yes answers beforehand")
+    return answer.strip().lower() in _YES
+
+
+def check_agreed(environment: Environment, question: str, *, yes: bool) -> None:
+    """Ask before the account is changed, on a terminal; raises UsageError unless somebody says yes, or said --yes."""
+    if yes:
+        return
+    if not (environment.stdin.isatty() and environment.stderr.isatty()):
+        raise UsageError("this needs --yes where there is no terminal to ask on", code="not_confirmed")
+    if not is_agreed(environment, f"moderate: {question}"):
+        raise UsageError("not confirmed; nothing was changed", code="not_confirmed", hint="--yes answers beforehand")

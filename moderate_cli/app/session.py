@@ -30,6 +30,7 @@ from moderate_cli.client import (
     CredentialSource,
     FixedCredentials,
     GreenClient,
+    ManagementClient,
     RateLimits,
     Retrier,
     RetryPolicy,
@@ -317,8 +318,7 @@ def connect(
         if settings.local:
             source, endpoint = stack.enter_context(_local_service(rules, environment, fetch_urls=settings.fetch_urls))
         elif source is None:
-            choice = settings.credentials
-            source = find_credentials(environment, choice.source, choice.profile)
+            source = _credentials(settings, environment)
         stop = Stop()
         limits = RateLimits(sleep=stop.sleep, check=stop.check)
 
@@ -340,6 +340,33 @@ def connect(
 
         further = () if settings.local else settings.failover
         yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
+
+
+@contextmanager
+def connect_account(settings: Settings, environment: Environment) -> Iterator[ManagementClient]:
+    """Yield the client for what the account itself has; raises CredentialsError, and UsageError without an account."""
+    if settings.local:
+        raise UsageError(
+            "the local engine has no account",
+            hint="leave out -p local; `moderate emulate` is an account for tests, by --endpoint",
+        )
+    stop = Stop()
+    with ManagementClient(
+        _credentials(settings, environment),
+        region=settings.region,
+        endpoint=settings.endpoint,
+        vpc=settings.vpc,
+        timeouts=Timeouts(read=settings.timeout),
+        retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
+        limits=RateLimits(sleep=stop.sleep, check=stop.check),
+        clock=environment.clock,
+    ) as client:
+        yield client
+
+
+def _credentials(settings: Settings, environment: Environment) -> CredentialSource:
+    choice = settings.credentials
+    return find_credentials(environment, choice.source, choice.profile)
 
 
 def _quota(settings: Settings) -> float | None:
@@ -371,6 +398,7 @@ def _local_service(
         rules=rules or Rules(),
         fetch=Fetch.PUBLIC if fetch_urls else Fetch.NONE,
         results=default_path().parent / "local-results",
+        history=0,  # nobody asks this one for its account
     )
     for note in emulator.notes:
         echo(environment, note)

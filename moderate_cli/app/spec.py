@@ -49,6 +49,20 @@ class ServiceOptions(Struct, frozen=True):
     fetch_urls: bool | None = None
 
 
+class AccountOptions(Struct, frozen=True):
+    """Which account is looked at or changed, and how its service is called."""
+
+    profile: str | None = None
+    config: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    vpc: bool | None = None
+    timeout: str | None = None
+    retries: str | None = None
+    verbose: int = 0
+    debug: bool = False
+
+
 class SourceOptions(Struct, frozen=True):
     """Which images."""
 

@@ -57,7 +57,10 @@ COMMANDS = (
     CommandEntry("history", "history", "Find what was judged, newest first, in every format.", _KNOW),
     CommandEntry("show", "show", "Show everything that is known of one result.", _KNOW),
     CommandEntry("stats", "stats", "Count calls and findings by day, month, service or label.", _KNOW),
-    CommandEntry("feedback", "feedback", "Note on this machine that a verdict is wrong.", _KNOW),
+    CommandEntry(
+        "feedback", "feedback", "Note on this machine that a verdict is wrong, or send it.", _KNOW, has_settings=True
+    ),
+    CommandEntry("console", "console", "See and set what the account has: rules, libraries, results, usage.", _KNOW),
     CommandEntry("labels", "reference", "List the risk labels and what they mean.", _KNOW, function="list_labels"),
     CommandEntry(
         "services",

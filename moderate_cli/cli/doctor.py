@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from moderate_cli.app.session import connect, show_log
+from moderate_cli.app.session import connect, connect_account, show_log
 from moderate_cli.app.spec import ServiceOptions
 from moderate_cli.app.stores import store_state
 from moderate_cli.cli.flatten import ColorChoice
@@ -54,6 +54,14 @@ def doctor(
     format: Annotated[  # noqa: A002 - the option's name
         CheckFormat, typer.Option("-f", "--format", help="Text (one line per check) or JSON.")
     ] = CheckFormat.TABLE,
+    commodity: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="Also check that the account has activated this commodity, such as lvwang_public_cn; the code of the"
+            " international site is documented nowhere.",
+        ),
+    ] = None,
     color: ColorChoice = Color.AUTO,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Log each call to stderr.")] = 0,
 ) -> None:
@@ -65,7 +73,7 @@ def doctor(
         echo(environment, line)
     use_color = environment.wants_color(color, environment.stdout)
     checks = []
-    for check in _checks(settings, environment):
+    for check in _checks(settings, environment, commodity):
         checks.append(check)
         if format is CheckFormat.TABLE:
             environment.stdout.write(check_line(check.name, check.status, check.detail, check.hint, color=use_color))
@@ -75,7 +83,7 @@ def doctor(
     raise typer.Exit(ExitCode.FATAL if any(check.status == "failed" for check in checks) else ExitCode.OK)
 
 
-def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
+def _checks(settings: Settings, environment: Environment, commodity: str | None) -> Iterator[Check]:
     where = settings.endpoint or settings.region or "the local engine"
     origin = f" (the region of {settings.origins['region']})" if settings.region_is_the_accounts else ""
     yield Check("settings", "ok", f"profile {settings.profile or 'none'}, {where}{origin}")
@@ -86,6 +94,22 @@ def _checks(settings: Settings, environment: Environment) -> Iterator[Check]:
     with connect(settings, environment, source=source) as connection:
         for client in connection.clients:
             yield from run_diagnostics(client, internal=settings.vpc, has_credentials=credentials.status == "ok")
+    if commodity is not None:
+        yield _check_commodity(commodity, settings, environment)
+
+
+def _check_commodity(code: str, settings: Settings, environment: Environment) -> Check:
+    """Say whether the account has activated a commodity, and whether a payment for it is overdue."""
+    try:
+        with connect_account(settings, environment) as client:
+            status = client.buy_status(code)
+    except ModerateError as error:
+        return Check("activation", "failed", error.message, error.hint)
+    if not status.bought:
+        return Check("activation", "failed", f"{code} is not activated", "activate it in the vendor's console")
+    if status.in_debt:
+        return Check("activation", "failed", f"a payment for {code} is overdue", "settle it in the vendor's console")
+    return Check("activation", "ok", f"{code} is activated")
 
 
 def _check_credentials(settings: Settings, environment: Environment) -> tuple[Check, CredentialSource]:

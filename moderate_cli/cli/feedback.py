@@ -9,12 +9,19 @@ from typing import Annotated
 
 import typer
 
+from moderate_cli.app.spec import AccountOptions
 from moderate_cli.app.stores import open_store
 from moderate_cli.cli.flatten import with_default
+from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.models import Decision, Outcome
 from moderate_cli.results import Suppression, all_labels, verdict_of
 from moderate_cli.store import Feedback, FeedbackVerdict, Filters
+
+FeedbackWord = Annotated[
+    str | None,
+    typer.Option("--value", metavar="WORD", help="The API's own word: that for a false positive is not documented."),
+]
 
 
 def feedback(
@@ -36,13 +43,41 @@ def feedback(
             help=with_default("Where runs, results and tasks are kept.", "store.db in the platform's folder for state"),
         ),
     ] = None,
+    send: Annotated[bool, typer.Option("--send", help="Tell the vendor too, by the management API.")] = False,
+    value: FeedbackWord = None,
+    *,
+    account: AccountOptions,
 ) -> None:
-    """Note on this machine that a verdict is wrong: a false positive, or something missed. The vendor is not told."""
+    """Note on this machine that a verdict is wrong: a false positive, or something missed. --send tells the vendor."""
+    word = api_feedback(verdict, value) if send else None
     with open_store(store, ctx.obj, writes=True) as opened:
         opened.add_feedback(request_id, verdict, " ".join((note or "").split()) or None)
         sources = [entry.record.get("source") for entry in opened.history(Filters(request_id=request_id, limit=1))]
     names = ", ".join(map(str, sources))
-    echo(ctx.obj, f"noted as {verdict}: {names} (kept on this machine, until it is sent: the vendor is not told)")
+    if word is None:
+        echo(ctx.obj, f"noted as {verdict}: {names} (kept on this machine, until it is sent: the vendor is not told)")
+        return
+    echo(ctx.obj, f"noted as {verdict}: {names}")
+    from moderate_cli.cli.console_options import open_account  # loads the client
+
+    with open_account(ctx, account) as client:
+        client.give_feedback(request_id, word)
+    echo(ctx.obj, f"the vendor was told: {request_id} is {word}")
+
+
+def api_feedback(verdict: FeedbackVerdict, value: str | None) -> str:
+    """Return the API's word for a verdict that is wrong; raises UsageError where it must be given.
+
+    `missOut` is the example in the vendor's SDK 1.13.5 (UpdateScanResultFeedback); that for a false positive stands
+    nowhere.
+    """
+    if value is not None and value.strip():
+        return value.strip()
+    if verdict is FeedbackVerdict.MISSED:
+        return "missOut"
+    raise UsageError(
+        "no page documents the API's word for a false positive", hint="give it with --value WORD, if you know it"
+    )
 
 
 def suppressions_by(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:

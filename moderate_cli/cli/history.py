@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Protocol, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from moderate_cli.app.confirm import is_agreed
 from moderate_cli.app.signals import interruptible
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.feedback import decision_by, feedback_words, suppressions_by
 from moderate_cli.cli.filters import (
     FilterOptions,
     NoPager,
@@ -22,20 +22,20 @@ from moderate_cli.cli.filters import (
     read_age,
     unknown_names,
 )
+from moderate_cli.cli.history_report import PastReport, open_report
 from moderate_cli.cli.options import CsvBom, FormatChoice
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
-from moderate_cli.common.text import echo, safe_text
-from moderate_cli.models import Outcome
+from moderate_cli.common.text import echo
 from moderate_cli.records import to_outcome
-from moderate_cli.render import Format, Renderer, choose_format, renderer
+from moderate_cli.render import Format, choose_format
 from moderate_cli.render.output import open_output
 from moderate_cli.render.pager import paged
 from moderate_cli.results import RunSummary
 from moderate_cli.store import UNREADABLE, Entry, Filters, Pruned, Store
 
 if TYPE_CHECKING:
-    from moderate_cli.render.table import HistoryTable
+    pass
 
 _WORDS = {
     "results": ("result", "results"),
@@ -61,9 +61,7 @@ def _agree(store: Store, environment: Environment, older_than: float) -> bool:
     if not environment.stdin.isatty():
         raise UsageError("--prune needs --yes when stdin is not a terminal")
     moment = datetime.fromtimestamp(max(0.0, environment.clock() - older_than), UTC).strftime("%Y-%m-%d %H:%M UTC")
-    environment.stderr.write(safe_text(f"delete all results in {store.path} older than {moment}? [y/N] "))
-    environment.stderr.flush()
-    return environment.stdin.readline().strip().lower() in {"y", "yes"}
+    return is_agreed(environment, f"delete all results in {store.path} older than {moment}?")
 
 
 def _counts(pruned: Pruned) -> Iterator[str]:
@@ -149,12 +147,7 @@ def _show(
     shown = _Shown()
     pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
     with pages as stdout, open_output(output.output, stdout, for_people=choice is Format.TABLE) as stream:
-        report: _Report
-        if choice is Format.TABLE:
-            report = _AsTable(_table(stream, environment, output.color), shown.summary)
-        else:
-            make = partial(renderer, color=output.color, raw=False, show_suppressed=True, csv_bom=csv_bom)
-            report = _AsRun(make(choice, stream, environment), shown.summary)
+        report = open_report(choice, stream, environment, shown.summary, color=output.color, csv_bom=csv_bom)
         with interruptible(shown.summary):
             _add(entries, report, shown, most)
         report.finish([*_notes(shown, meant)])
@@ -167,7 +160,7 @@ def _show(
     return shown
 
 
-def _add(entries: Iterator[Entry], report: _Report, shown: _Shown, most: int | None) -> None:
+def _add(entries: Iterator[Entry], report: PastReport, shown: _Shown, most: int | None) -> None:
     """Give results to a report until there is none left, there are enough, or somebody asks to stop."""
     for entry in entries:
         if shown.summary.stopped_by is not None:
@@ -181,7 +174,7 @@ def _add(entries: Iterator[Entry], report: _Report, shown: _Shown, most: int | N
             shown.is_cut = True
             return
         shown.has_older |= entry.has_older
-        report.add(entry, outcome)
+        report.add(outcome, at=entry.judged_at, feedback=entry.feedback)
 
 
 def _notes(shown: _Shown, meant: Filters) -> Iterator[str]:
@@ -190,55 +183,3 @@ def _notes(shown: _Shown, meant: Filters) -> Iterator[str]:
         yield f"only the newest {SCREENFUL} are listed; --limit N lists more, --all lists all"
     if shown.has_older and meant.latest:
         yield "only the latest result of each image is listed; --runs lists each"
-
-
-class _Report(Protocol):
-    """Shows results of the past, and counts them."""
-
-    def add(self, entry: Entry, outcome: Outcome) -> None:
-        """Show one."""
-
-    def finish(self, notes: Sequence[str]) -> None:
-        """Show what is left, to people with notes; the report is a whole document then."""
-
-
-def _table(stream: TextIO, environment: Environment, color: str) -> HistoryTable:
-    from moderate_cli.render.table import HistoryTable  # Rich takes longer than most queries
-
-    width, has_color = environment.width(), environment.wants_color(color, stream)
-    return HistoryTable(stream, width=width, color=has_color)
-
-
-class _AsRun(Struct):
-    """Shows results as a run would that brought them; a false positive is suppressed."""
-
-    renderer: Renderer
-    summary: RunSummary
-
-    def add(self, entry: Entry, outcome: Outcome) -> None:
-        """Show one result."""
-        suppressions = suppressions_by(entry.feedback, outcome)
-        outcome = replace(outcome, decision=decision_by(entry.feedback))
-        self.summary.add(outcome, suppressions)
-        self.renderer.add(outcome, suppressions=suppressions)
-
-    def finish(self, notes: Sequence[str]) -> None:
-        """Show what is left; notes are no part of a document."""
-        self.renderer.finish(self.summary)
-
-
-class _AsTable(Struct):
-    """Shows results with their times, request ids and feedback."""
-
-    table: HistoryTable
-    summary: RunSummary
-
-    def add(self, entry: Entry, outcome: Outcome) -> None:
-        """Show one result."""
-        self.summary.add(outcome)
-        remarks = [feedback_words(said) for said in entry.feedback]
-        self.table.add(outcome, at=entry.judged_at, request_id=entry.record["request_id"], remarks=remarks)
-
-    def finish(self, notes: Sequence[str]) -> None:
-        """Say what is not listed."""
-        self.table.finish("\n".join(notes) or None)

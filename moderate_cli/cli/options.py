@@ -9,6 +9,7 @@ import typer
 
 from moderate_cli.app.spec import (
     SETTING_FIELDS,
+    AccountOptions,
     CostOptions,
     GateOptions,
     ImageOptions,
@@ -214,6 +215,14 @@ PolicyFrom = Annotated[
 ]
 
 
+_VERBOSE = option(
+    OUTPUT_PANEL,
+    "VERBOSE",
+    "Log each call to stderr; twice for debug logging.",
+    "-v",
+    "--verbose",
+    count=True,
+)
 describe(
     ServiceOptions,
     service=setting_option("services", "-s", "--service", panel=_SERVICE_PANEL, metavar="NAME,..."),
@@ -228,6 +237,18 @@ describe(
     retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
     rules=setting_option("rules", panel=_SERVICE_PANEL, metavar="FILE"),
     fetch_urls=setting_option("fetch_urls", "--fetch-urls/--no-fetch-urls", panel=_SERVICE_PANEL),
+)
+describe(
+    AccountOptions,
+    profile=ProfileName,
+    config=ConfigFile,
+    region=setting_option("region", panel=_SERVICE_PANEL, metavar="ID"),
+    endpoint=setting_option("endpoint", panel=_SERVICE_PANEL, metavar="HOST"),
+    vpc=setting_option("vpc", "--vpc/--no-vpc", panel=_SERVICE_PANEL),
+    timeout=setting_option("timeout", panel=_SERVICE_PANEL, metavar="SECONDS"),
+    retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
+    verbose=_VERBOSE,
+    debug=Debug,
 )
 describe(
     SourceOptions,
@@ -330,14 +351,7 @@ describe(
     raw=option(OUTPUT_PANEL, "RAW", "Include the raw API response in each record.", "--raw"),
     quiet=Quiet,
     no_progress=option(OUTPUT_PANEL, "NO_PROGRESS", "No progress bar.", "--no-progress"),
-    verbose=option(
-        OUTPUT_PANEL,
-        "VERBOSE",
-        "Log each call to stderr; twice for debug logging.",
-        "-v",
-        "--verbose",
-        count=True,
-    ),
+    verbose=_VERBOSE,
     color=ColorChoice,
     debug=Debug,
     csv_bom=CsvBom,

@@ -10,8 +10,7 @@ import msgspec
 import typer
 
 from moderate_cli.cli.help_screen import PlainCommand, PlainGroup
-from moderate_cli.common.text import safe_text
-from moderate_cli.render.wording import counted
+from moderate_cli.common.text import counted, safe_text
 from moderate_cli.rules import read_rules
 from moderate_cli.rules.model import RulesFile
 

@@ -24,14 +24,13 @@ from moderate_cli.cli.feedback import feedback_words, suppressions_by
 from moderate_cli.cli.filters import NoPager, PastOutputOptions
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import echo, with_hint
+from moderate_cli.common.text import counted, echo, with_hint
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Outcome, QueuedTask
 from moderate_cli.records import UNREADABLE, timestamp, to_outcome
 from moderate_cli.render.json import dump
 from moderate_cli.render.output import open_output
 from moderate_cli.render.pager import paged
-from moderate_cli.render.wording import counted
 from moderate_cli.results import Suppression, all_labels, verdict_of
 from moderate_cli.store import Entry, Store, StoredRun, Task
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,21 +13,16 @@ from msgspec import Struct
 
 from moderate_cli.app.stores import open_store
 from moderate_cli.cli.filters import PastOutputOptions, SpanOptions, filter_option, several, unknown_names
+from moderate_cli.cli.flatten import OUTPUT_PANEL
+from moderate_cli.cli.usage_report import FoundUsage, check_places, export_rows, write_report
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine
-from moderate_cli.render.output import open_output
 from moderate_cli.render.usage import (
-    UNKNOWN,
-    Count,
     Grouping,
-    Statistics,
     StatsFormat,
-    UsageRow,
     choose_stats_format,
     export_format,
-    write_stats,
     write_usage,
 )
 from moderate_cli.store import Period, Store, Usage
@@ -97,47 +92,7 @@ class Asked(Struct, frozen=True):
         return not self.services or service in self.services
 
 
-def by_period(used: Iterable[Usage]) -> list[Count]:
-    """Return the calls of all services by day or month, in their order."""
-    return _sums(used, lambda each: each.period or "")
-
-
-def by_service(used: Iterable[Usage]) -> list[Count]:
-    """Return the calls by service, the most called first."""
-    return sorted(_sums(used, lambda each: each.service), key=lambda count: -count.calls)
-
-
-def by_label(labels: Counter[str]) -> list[Count]:
-    """Return the calls by label, the most frequent first."""
-    return [Count(label, calls) for label, calls in labels.most_common()]
-
-
-def export_rows(used: Iterable[Usage], uid: str) -> list[UsageRow]:
-    """Return what the export has of calls by day or month and service."""
-    return [UsageRow(uid, each.service or UNKNOWN, each.calls, each.period or "", each.billed) for each in used]
-
-
-def _sums(used: Iterable[Usage], name: Callable[[Usage], str | None]) -> list[Count]:
-    calls: Counter[str | None] = Counter()
-    hits: Counter[str | None] = Counter()
-    billed: Counter[str | None] = Counter()
-    for each in used:
-        key = name(each)
-        calls[key] += each.calls
-        hits[key] += each.hits
-        billed[key] += each.billed
-    return [Count(key, number, hits[key], billed[key]) for key, number in calls.items()]
-
-
 _EXPORT = "Export"
-
-
-class _Found(Struct, frozen=True):
-    """The calls by day or month and service, and those with each label, if these are shown."""
-
-    by: Grouping
-    used: list[Usage]
-    labels: Counter[str]
 
 
 class ExportOptions(Struct, frozen=True):
@@ -158,75 +113,41 @@ class ExportOptions(Struct, frozen=True):
     ] = ""
 
 
+StatsFormatChoice = Annotated[
+    StatsFormat,
+    typer.Option(
+        "-f",
+        "--format",
+        help="Format; auto is a table on a terminal, jsonl in a pipe or file.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+
+
 def stats(
     ctx: typer.Context,
     usage: UsageOptions,
     export: ExportOptions,
     output: PastOutputOptions,
     by: Annotated[Grouping, typer.Option(help="Group rows by; days and months are in UTC.")] = Grouping.DAY,
-    format: Annotated[  # noqa: A002 - the option's name
-        StatsFormat,
-        typer.Option(
-            "-f",
-            "--format",
-            help="Format; auto is a table on a terminal, jsonl in a pipe or file.",
-            rich_help_panel="Output",
-        ),
-    ] = StatsFormat.AUTO,
+    format: StatsFormatChoice = StatsFormat.AUTO,  # noqa: A002 - the option's name
 ) -> None:
     """Count calls and findings by day, month, service or label."""
     environment: Environment = ctx.obj
     asked = usage.asked(environment.clock())
     export_as = export_format(export.export) if export.export else None
-    if export.export and output.output and export.export.absolute() == output.output.absolute():
-        raise UsageError("--export and --output go to the same file", hint="give each its own name")
+    check_places(export.export, output.output)
     choice = choose_stats_format(format, to_terminal=output.output is None and environment.stdout.isatty())
     with open_store(output.store, environment) as store:
         used = asked.usage(store, "month" if by is Grouping.MONTH else "day")
         has_labels = by is Grouping.LABEL or choice is StatsFormat.HTML
-        found = _Found(by, used, asked.labels(store) if has_labels else Counter())
+        found = FoundUsage(by, used, asked.labels(store) if has_labels else Counter())
         local = asked.local_calls(store)
     if export.export and export_as:
-        write_usage(export.export, export_as, export_rows(used, export.uid), environment.stdout)
-    with open_output(output.output, environment.stdout, for_people=choice is StatsFormat.TABLE) as stream:
-        if choice is StatsFormat.HTML:
-            stream.write(_page(found, list(usage.words()), environment.clock()))
-        elif choice is not StatsFormat.TABLE:
-            write_stats(_statistics(found), choice, stream)
-        elif used:
-            from moderate_cli.render.usage_bars import write_bars  # loads Rich
-
-            color = environment.wants_color(output.color, stream)
-            write_bars(_statistics(found), stream, width=environment.width(), color=color)
-        stream.flush()
+        write_usage(export.export, export_as, export_rows(found, export.uid), environment.stdout)
+    write_report(found, choice, environment, output=output.output, color=output.color, limits=list(usage.words()))
     if not used:
         for line in ("no call found", *unknown_names([], asked.services)):
             echo(environment, line)
     elif local:
         echo(environment, f"{local:,} of these calls went to the local engine, and cost nothing (see --engine)")
-
-
-def _statistics(found: _Found) -> Statistics:
-    match found.by:
-        case Grouping.LABEL:
-            rows = by_label(found.labels)
-        case Grouping.SERVICE:
-            rows = by_service(found.used)
-        case _:
-            rows = by_period(found.used)
-    calls, hits, billed = (sum(getattr(each, name) for each in found.used) for name in ("calls", "hits", "billed"))
-    return Statistics(by=found.by, calls=calls, hits=hits, billed=billed, rows=rows)
-
-
-def _page(found: _Found, limits: list[str], now: float) -> str:
-    from moderate_cli.render.html.usage_page import UsagePage, stats_page
-
-    page = UsagePage(
-        by=Grouping.MONTH if found.by is Grouping.MONTH else Grouping.DAY,
-        periods=by_period(found.used),
-        services=by_service(found.used),
-        labels=found.labels,
-        limits=limits,
-        written_at=now,
-    )
-    return stats_page(page)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
-from moderate_cli.catalog.services import DEFAULT_REGION, is_large_model, queries_per_second
-from moderate_cli.catalog.services import endpoint as region_endpoint
-from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredentials
-from moderate_cli.client.limits import RateKey, RateLimits, Retrier, Timeouts
+from moderate_cli.catalog.services import DEFAULT_REGION
+from moderate_cli.client.auth import Credentials, CredentialSource
+from moderate_cli.client.caller import Caller, Done
+from moderate_cli.client.limits import RateLimits, Retrier, Timeouts
 from moderate_cli.client.parameters import (
+    API_VERSION,
     AsyncOptions,
     CallbackOptions,
-    Endpoint,
     Operation,
     Parameters,
     ParamsIn,
@@ -36,14 +33,6 @@ from moderate_cli.client.upload import Uploader, UploadToken
 from moderate_cli.client.verdicts import read_result_ext, read_submission, read_verdict
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.models import Call, Json, OssObject, RemoteImage, Submission, Verdict
-
-if TYPE_CHECKING:
-    from moderate_cli.client.transport import Transport
-
-LARGE_MODEL_READ_TIMEOUT = 30.0  # seconds: large models take longer than the documented checks (our judgement)
-
-# The errors of a call that was sent and whose response nobody could read: it may have been judged and billed.
-_RESPONSE_LOST = frozenset({"connection_lost", "read_timeout", "unreadable_answer"})
 
 _FRAME_HINT = "frame URLs expire after five minutes; this host must be reachable from here"
 
@@ -74,43 +63,44 @@ class GreenClient:
         limits: RateLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        timeouts = timeouts or Timeouts()
-        retrier = retrier or Retrier()
         self.region = region
-        self._endpoint = Endpoint.parse(endpoint or region_endpoint(region or DEFAULT_REGION, vpc=vpc))
         self._params_in = params_in
-        self._caller = _Caller(
-            FixedCredentials(credentials) if isinstance(credentials, Credentials) else credentials,
-            self._endpoint,
+        self._caller = Caller(
+            credentials,
+            version=API_VERSION,
+            read=read_body,
+            region=region,
+            endpoint=endpoint,
+            vpc=vpc,
             quota=queries_per_second,
             timeouts=timeouts,
             retrier=retrier,
-            limits=limits or RateLimits(),
+            limits=limits,
             clock=clock,
         )
         self._uploader = Uploader(
             partial(_upload_token, self._caller),
             internal=vpc,
-            timeouts=(timeouts.connect, timeouts.read),
+            timeouts=(self._caller.timeouts.connect, self._caller.timeouts.read),
             clock=clock,
             clock_offset=partial(_clock_offset, self._caller),
-            retrier=retrier,
+            retrier=self._caller.retrier,
         )
 
     @property
     def endpoint(self) -> str:
         """The host that this client calls, with its port if that is not the usual one."""
-        return self._endpoint.host
+        return self._caller.endpoint.host
 
     @property
     def host(self) -> str:
         """The host without its port."""
-        return self._endpoint.hostname
+        return self._caller.endpoint.hostname
 
     @property
     def is_encrypted(self) -> bool:
         """Whether calls use TLS; only those to this machine may not."""
-        return self._endpoint.scheme == "https"
+        return self._caller.endpoint.scheme == "https"
 
     @property
     def proxy(self) -> str | None:
@@ -284,15 +274,15 @@ class GreenClient:
         with _reading(done):
             return read_verdict(done.body, self._description(operation, services, done), data_id=data_id, post=post)
 
-    def _judge(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> _Done:
+    def _judge(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> Done:
         service = ",".join(services)
         check_text("Service", service)
         return self._call(operation, {"Service": service, "ServiceParameters": service_parameters}, services)
 
-    def _call(self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()) -> _Done:
+    def _call(self, operation: Operation, parameters: Mapping[str, str], services: tuple[str, ...] = ()) -> Done:
         return self._caller.call(operation, split_parameters(operation, parameters, self._params_in), services)
 
-    def _description(self, operation: Operation, services: tuple[str, ...], done: _Done) -> Call:
+    def _description(self, operation: Operation, services: tuple[str, ...], done: Done) -> Call:
         return Call(
             operation=operation.value,
             services=services,
@@ -305,148 +295,16 @@ class GreenClient:
         )
 
 
-class _Done(Struct, frozen=True):
-    """A call that the service accepted: the code and the body of its response, and how it went.
-
-    `repeated` means that an earlier attempt may have been judged and billed too; `answered_at` is in Unix seconds.
-    """
-
-    code: int
-    body: dict[str, Any]
-    attempts: int
-    elapsed_ms: int
-    answered_at: float
-    repeated: bool
-
-
-class _Terms(Struct, frozen=True):
-    """What holds for all calls of one operation with the same services: their quota, in calls/s, and their timeout."""
-
-    per_second: float
-    read_timeout: float  # seconds
-
-
-class _Caller:
-    """Makes calls: at the rate of their quota, retried by the policy, with the clock and the credentials put right."""
-
-    def __init__(
-        self,
-        source: CredentialSource,
-        endpoint: Endpoint,
-        *,
-        quota: float | None,
-        timeouts: Timeouts,
-        retrier: Retrier,
-        limits: RateLimits,
-        clock: Callable[[], float],
-    ) -> None:
-        self.source = source
-        self.endpoint = endpoint
-        self.limits = limits
-        self._quota = quota
-        self._timeouts = timeouts
-        self._retrier = retrier
-        self._clock = clock
-        self._terms: dict[tuple[Operation, tuple[str, ...]], _Terms] = {}
-        self._opening = threading.Lock()
-        self._transport: Transport | None = None
-
-    @property
-    def transport(self) -> Transport:
-        """The transport, created on first use: a run whose results are all known needs none."""
-        with self._opening:
-            if self._transport is None:
-                from moderate_cli.client.transport import Transport  # requests takes 60 ms
-
-                self._transport = Transport(self.endpoint, timeouts=self._timeouts, clock=self._clock)
-            return self._transport
-
-    def close(self) -> None:
-        """Close all connections."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def call(self, operation: Operation, parameters: Parameters, services: tuple[str, ...] = ()) -> _Done:
-        """Make one call, with as many attempts as it takes; raises ServiceError."""
-        call = _PendingCall(self, operation, parameters, self._terms_of(operation, services))
-        started = time.monotonic()
-        try:
-            (code, body), attempts = self._retrier.run(call.attempt, recover=call.recover)
-        except ServiceError as error:
-            error.repeated = call.repeated
-            raise
-        elapsed_ms = round((time.monotonic() - started) * 1000)
-        return _Done(code, body, attempts, elapsed_ms, self._clock(), call.repeated)
-
-    def _terms_of(self, operation: Operation, services: tuple[str, ...]) -> _Terms:
-        terms = self._terms.get((operation, services))
-        if terms is None:
-            is_large = any(is_large_model(service) for service in services)
-            terms = self._terms[operation, services] = _Terms(
-                self._quota or min(queries_per_second(operation.value, service) for service in services or ("",)),
-                max(self._timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else self._timeouts.read,
-            )
-        return terms
-
-
-class _PendingCall:
-    """One call that is being made: what its attempts share."""
-
-    def __init__(self, caller: _Caller, operation: Operation, parameters: Parameters, terms: _Terms) -> None:
-        self.repeated = False  # whether an attempt before the latest may have been judged and billed
-        self._caller = caller
-        self._operation = operation
-        self._parameters = parameters
-        self._terms = terms
-        self._credentials: Credentials | None = None
-        self._was_lost = False
-
-    def attempt(self) -> tuple[int, dict[str, Any]]:
-        """Send the call once, and return the code and the body of its response; raises ServiceError."""
-        self.repeated = self._was_lost
-        caller, name = self._caller, self._operation.value
-        used = self._credentials = caller.source.current()
-        key = RateKey(used.access_key_id, caller.endpoint.host, name, self._terms.per_second)
-        limiter = caller.limits.limiter(key)
-        started = limiter.wait()
-        try:
-            response = caller.transport.send(name, self._parameters, used, read_timeout=self._terms.read_timeout)
-            accepted = read_body(response)
-        except ServiceError as error:
-            if error.throttled:
-                limiter.refused(started)
-            if error.code in _RESPONSE_LOST:
-                if self._operation.is_billed:
-                    self._was_lost = True
-                else:
-                    error.max_attempts = None
-            raise
-        limiter.accepted(started)
-        return accepted
-
-    def recover(self, error: ServiceError) -> bool:
-        """Remove the cause of an error, if it is a wrong clock or expired credentials; return whether that was done."""
-        if error.clock_skew is not None:
-            transport = self._caller.transport
-            if abs(transport.clock_offset + error.clock_skew) > 1:  # s; other threads may have corrected it already
-                transport.clock_offset = -error.clock_skew
-                log.warning("%s; corrected for this run by the service's clock", error.message)
-            return True
-        refused = self._credentials
-        is_expired = error.code.startswith("InvalidSecurityToken")
-        return is_expired and refused is not None and self._caller.source.renew(refused)
-
-
-def _upload_token(caller: _Caller) -> UploadToken:
+def _upload_token(caller: Caller) -> UploadToken:
     return UploadToken.read(caller.call(Operation.DESCRIBE_UPLOAD_TOKEN, Parameters()).body)
 
 
-def _clock_offset(caller: _Caller) -> float:
+def _clock_offset(caller: Caller) -> float:
     return caller.transport.clock_offset
 
 
 @contextmanager
-def _reading(done: _Done) -> Iterator[None]:
+def _reading(done: Done) -> Iterator[None]:
     """Give the error of an unreadable response the attempts of its call."""
     try:
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from moderate_cli.common.masking import repr_without
 from moderate_cli.common.text import shortened, unsendable_in
 from moderate_cli.models import ImageUrl, Json, RemoteImage
 
+API_VERSION = "2022-03-02"
 MAX_DATA_ID = 64  # characters, as all up to MAX_SEED
 MAX_POST_DATA_ID = 128
 MAX_URL = 2048
@@ -42,6 +43,14 @@ _DATA_ID = r"[A-Za-z0-9_.-]+"
 _SEED = r"[A-Za-z0-9_]+"
 
 
+class Repeating(Enum):
+    """What it means to send a call again whose response was lost, so that it may have been carried out."""
+
+    FREE = "changes nothing, or sets once more what is set"
+    BILLED = "may be billed again"
+    UNSAFE = "makes a second thing, or takes another away"
+
+
 class Operation(StrEnum):
     """The operations, by the name that is sent as `x-acs-action`."""
 
@@ -58,6 +67,11 @@ class Operation(StrEnum):
     def is_billed(self) -> bool:
         """Whether a call may cost something; free ones change nothing, and so may be repeated freely."""
         return self in _BILLED
+
+    @property
+    def repeating(self) -> Repeating:
+        """What it means to send a call again whose response was lost."""
+        return Repeating.BILLED if self.is_billed else Repeating.FREE
 
 
 # The vendor's async and multimodal pages call their result queries free. No page prices the upload token or

@@ -133,12 +133,63 @@ class UnreadableResponseError(ServiceError):
         self.verdict = verdict
 
 
+class OutcomeUnknownError(ServiceError):
+    """A call that must not be repeated blindly may have been carried out: whoever made it must read the state first."""
+
+    def __init__(self, operation: str, cause: ServiceError) -> None:
+        super().__init__(
+            f"{operation} may have been carried out: {cause.message}",
+            code="outcome_unknown",
+            hint="read the account's state before you repeat it",
+            api_code=cause.api_code,
+            http_status=cause.http_status,
+            request_id=cause.request_id,
+        )
+
+
 def read_body(response: Response) -> tuple[int, dict[str, Any]]:
     """Return the code inside a response and its JSON body: 200, or 280 for a task that is still running.
 
     Raises ServiceError for errors of the gateway (HTTP 400 and above), for error codes inside the body, for a body that
     is empty, cut off, not JSON or not an object, and for any status but 200, the only one that is final and billed.
     """
+    body = _final_json(response)
+    code = _code(body, response)
+    if code not in {_OK, IN_PROGRESS}:
+        raise _body_error(code, body, response)
+    return code, body
+
+
+def read_management_body(response: Response) -> tuple[int, dict[str, Any]]:
+    """Return 200 and the JSON body of an accepted call of the management API.
+
+    Its codes are those of HTTP, not those of the moderation operations, and some of its operations have none (models
+    of the vendor's SDK for 2022-09-26, 1.13.5). Raises ServiceError as `read_body` does, and for `Success: false`.
+    """
+    body = _final_json(response)
+    for name in ("Code", "HttpStatusCode"):
+        code = _code(body, response, name) if fields_of(body, name) else _OK
+        if code != _OK:
+            raise _management_error(code, body, response)
+    if not all(map(is_true, fields_of(body, "Success"))):
+        message = _message(field_of(body, "Msg", "Message"))
+        raise ServiceError(
+            f"the service did not carry out the call{message}",
+            code="not_carried_out",
+            hint="the message is the service's own",
+            http_status=response.status,
+            request_id=_text(field_of(body, "RequestId")),
+        )
+    return _OK, body
+
+
+def is_true(value: object) -> bool:
+    """Tell whether a value of the API is true, as a boolean or as text."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
+def _final_json(response: Response) -> dict[str, Any]:
+    """Return the JSON body of a response with the status 200; raises ServiceError for any other."""
     if response.status in _TOO_LONG:
         message = f"the request is too long for the gateway (HTTP {response.status})"
         raise ServiceError(message, code="request_too_long", http_status=response.status, hint=_FORM_HINT)
@@ -147,17 +198,14 @@ def read_body(response: Response) -> tuple[int, dict[str, Any]]:
         raise _gateway_error(response, body)
     if response.status != _OK:
         raise _unreadable(response, "not that of a final response")
-    code = _code(body, response)
-    if code not in {_OK, IN_PROGRESS}:
-        raise _body_error(code, body, response)
-    return code, body
+    return body
 
 
 def _json_object(response: Response) -> dict[str, Any]:
     try:
         body = parse_json(response.body)
     except ValueError as error:
-        if response.status >= 400 and (fields := _xml_error(response.body)):
+        if response.status >= 400 and (fields := xml_error(response.body)):
             return fields
         raise _unreadable(response, "not JSON" if response.body.strip() else "empty") from error
     if not isinstance(body, dict):
@@ -166,8 +214,8 @@ def _json_object(response: Response) -> dict[str, Any]:
     return dict(mask_tree(body, response.secrets)) if b"\\" in response.body else body
 
 
-def _xml_error(body: bytes) -> dict[str, Any]:
-    """Return the fields of an error in XML, in which the gateway sometimes answers; empty if it is not one.
+def xml_error(body: bytes) -> dict[str, Any]:
+    """Return the fields of an error in XML, as of OSS and sometimes of the gateway; empty if it is not one.
 
     Only its three fields are searched for, and nothing is parsed: anything may stand between them.
     """
@@ -193,16 +241,17 @@ def _unreadable(response: Response, what: str) -> ServiceError:
     )
 
 
-def _code(body: dict[str, Any], response: Response) -> int:
+def _code(body: dict[str, Any], response: Response, name: str = "Code") -> int:
     """Return the code in a body; raises ServiceError if there is none, or several that differ."""
-    codes = set(map(_whole_number, fields_of(body, "Code")))
+    codes = set(map(whole_number, fields_of(body, name)))
     code = codes.pop() if len(codes) == 1 else None
     if code is None:
-        raise _unreadable(response, "without a readable Code")
+        raise _unreadable(response, f"without a readable {name}")
     return code
 
 
-def _whole_number(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
+    """Return a number or its text as an integer, None for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     try:
@@ -238,6 +287,21 @@ def _body_error(code: int, body: dict[str, Any], response: Response) -> ServiceE
         max_attempts=facts.max_attempts,
         retry_after=_retry_after(response),
         throttled=facts.name == "rate_limited",
+    )
+
+
+def _management_error(code: int, body: dict[str, Any], response: Response) -> ServiceError:
+    return ServiceError(
+        f"{'the service failed' if code >= 500 else 'the service refused the call'}"
+        f" (code {code}{_message(field_of(body, 'Msg', 'Message'))})",
+        code=f"api_{code}",
+        hint="try again later" if code >= 500 else "the message is the service's own",
+        api_code=code,
+        http_status=response.status,
+        request_id=_text(field_of(body, "RequestId")),
+        retryable=code >= 500 or code == 429,
+        retry_after=_retry_after(response),
+        throttled=code == 429,
     )
 
 

@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -39,7 +39,6 @@ from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.loopback import is_loopback
 from moderate_cli.common.masking import mask_bytes
 
-API_VERSION = "2022-03-02"
 USER_AGENT = f"moderate-cli/{__version__}"
 MAX_RESPONSE = 8 * 1024 * 1024  # bytes of a response, unpacked; real ones have some kilobytes
 MAX_FRAME = 20 * 1024 * 1024  # bytes of a frame, as many as an image may have
@@ -50,10 +49,14 @@ log = logging.getLogger(__name__)
 
 
 class Transport:
-    """Signs and sends; knows no operation, and retries nothing. `clock` returns Unix seconds."""
+    """Signs and sends; knows no operation, and retries nothing.
 
-    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+    `version` is that of the API, and `clock` returns Unix seconds.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, version: str, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.endpoint = endpoint
+        self._version = version
         self.clock_offset = 0.0  # seconds to add to this machine's clock
         self._timeouts = timeouts
         self._clock = clock
@@ -91,24 +94,37 @@ class Transport:
 
         Raises ServiceError if there is no response in time, or one of more than `limit` bytes.
         """
+        return self._exchange("GET", address or self.endpoint.url, limit, self._timeouts.read)
+
+    def post_form(
+        self, address: str, fields: Mapping[str, str], content: bytes, *, name: str, seconds: float
+    ) -> Response:
+        """Post a form with a file as its last field, `file`, without a signature of ours.
+
+        Raises ServiceError if there is no response within `seconds`.
+        """
+        return self._exchange("POST", address, MAX_RESPONSE, seconds, data=fields, files={"file": (name, content)})
+
+    def _exchange(self, method: str, url: str, limit: int, seconds: float, **content: Any) -> Response:
+        """Send an unsigned request; no redirect is followed."""
         sent_at = self._clock()
-        url = address or self.endpoint.url
-        host = urlsplit(url).hostname or ""
-        with within(self._timeouts.read) as deadline:
+        with within(seconds) as deadline:
             try:
                 session, settings = self._session()
-                response = session.get(
+                response = session.request(
+                    method,
                     url,
                     stream=True,
-                    timeout=(self._timeouts.connect, self._timeouts.read),
+                    timeout=(self._timeouts.connect, seconds),
                     allow_redirects=False,
                     verify=settings["verify"],
                     proxies=proxies_for(url),
+                    **content,
                 )
-                content = self._content(response, limit, deadline)
+                body = self._content(response, limit, deadline)
             except (OSError, HTTPError, ValueError) as error:  # ValueError: not a URL
-                raise self._no_response(error, host or url, deadline, self._timeouts.read) from error
-        return Response(response.status_code, response.headers, content, sent_at)
+                raise self._no_response(error, urlsplit(url).hostname or url, deadline, seconds) from error
+        return Response(response.status_code, response.headers, body, sent_at)
 
     def _content(self, response: requests.Response, limit: int, deadline: Deadline) -> bytes:
         """Return the content of a response, unpacked, and release its connection.
@@ -150,7 +166,7 @@ class Transport:
         unsigned = UnsignedRequest(
             host=self.endpoint.host,
             action=action,
-            version=API_VERSION,
+            version=self._version,
             date=datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             nonce=secrets.token_hex(16),
             query=parameters.query,

@@ -400,22 +400,27 @@ def _too_slow(token: UploadToken, seconds: float) -> ServiceError:
 
 def _upload_error(error: Any, token: UploadToken) -> ServiceError:
     """Return our error for one of oss2, whose own text repeats headers of the request."""
-    if error.status // 100 == 3:
-        message = f"the upload to {token.bucket} was redirected, which is not followed"
-        return ServiceError(message, code="upload_redirected", http_status=error.status, hint="check the proxy")
     if error.status < 0:  # oss2's mark for a request without a response
         message = f"no response to the upload to {token.bucket}"
         return ServiceError(message, code="upload_failed", hint="check the network", retryable=True)
-    secrets = (token.access_key_secret, token.security_token)
-    code = re.sub(r"[^\w.-]+", "_", mask_text(str(error.code or ""), secrets), flags=re.ASCII)[:_MAX_CODE_LENGTH]
-    request_id = mask_text(str(error.request_id or ""), secrets)[:_MAX_CODE_LENGTH]
-    meaning, hint = _FATAL.get(code, (f"OSS refused the upload ({code or f'HTTP {error.status}'})", "try again later"))
+    fields = {"Code": str(error.code or ""), "RequestId": str(error.request_id or "")}
+    return refused_upload(error.status, fields, token.bucket, (token.access_key_secret, token.security_token))
+
+
+def refused_upload(status: int, fields: Mapping[str, str], place: str, secrets: tuple[str | None, ...]) -> ServiceError:
+    """Return the error of an upload by the HTTP status and the fields of OSS's answer, without repeating secrets."""
+    if status // 100 == 3:
+        message = f"the upload to {place} was redirected, which is not followed"
+        return ServiceError(message, code="upload_redirected", http_status=status, hint="check the proxy")
+    code = re.sub(r"[^\w.-]+", "_", mask_text(fields.get("Code", ""), secrets), flags=re.ASCII)[:_MAX_CODE_LENGTH]
+    request_id = mask_text(fields.get("RequestId", ""), secrets)[:_MAX_CODE_LENGTH]
+    meaning, hint = _FATAL.get(code, (f"OSS refused the upload ({code or f'HTTP {status}'})", "try again later"))
     return ServiceError(
         meaning,
         code=f"oss_{code}" if code else "upload_failed",
-        http_status=error.status,
+        http_status=status,
         request_id=request_id or None,
         hint=hint,
-        retryable=error.status >= 500 or error.status == 429 or code in _TRANSIENT,
+        retryable=status >= 500 or status == 429 or code in _TRANSIENT,
         fatal=code in _FATAL,
     )

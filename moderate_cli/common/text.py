@@ -85,6 +85,11 @@ def error_lines(error: ModerateError) -> list[str]:
     return [with_hint(error)]
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun, in the plural if needed."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def any_of(words: Iterable[str]) -> str:
     """Return words as a list that ends in "or"."""
     *first, last = map(str, words)

@@ -13,7 +13,7 @@ import yaml
 from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import safe_text, shortened
 
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
@@ -22,6 +22,7 @@ _MERGE = f"{_PREFIX}merge"
 # What the parser quotes from the file, which could be secret; single characters and its own words may stay.
 _QUOTED = re.compile(r"'[^'<]{4,}'")
 _MAX_LENGTH = 40  # characters of a wrong value that an error repeats
+_WIDTH = 100  # characters of a line that is written
 _MAX_DEPTH = 100  # of collections in each other
 _TOO_DEEP = "too deeply nested"
 _MAX_REPEATED = 100_000  # values that the aliases of a file may expand to
@@ -116,6 +117,42 @@ def plain(part: Part) -> object:
             return {key: _inner(entry.part) for key, entry in part.items()}
         case _:
             return [_inner(item.part) for item in part]
+
+
+def plain_all(part: Part) -> Any:
+    """Return the plain value of a part and of everything in it."""
+    match part:
+        case Scalar(value=value):
+            return value
+        case dict():
+            return {key: plain_all(entry.part) for key, entry in part.items()}
+        case _:
+            return [plain_all(item.part) for item in part]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key, and puts texts with unsafe characters in double quotes, which have escapes."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> Any:
+    return dumper.represent_scalar(f"{_PREFIX}str", text, style=None if safe_text(text) == text else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump_yaml(value: Any) -> str:
+    """Return a plain value as YAML that `parse` reads back; characters that hide or reorder text are written out."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH, default_flow_style=None
+    )
+    return "".join(f"{safe_text(line)}\n" for line in text.removesuffix("\n").split("\n"))
 
 
 def describe(part: Part) -> str:

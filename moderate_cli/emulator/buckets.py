@@ -1,4 +1,4 @@
-"""What can the emulated OSS do? PutObject with upload tokens, and listing for accounts, in path style.
+"""What can the emulated OSS do? PutObject and PostObject with upload tokens, and listing for accounts, in path style.
 
 A bucket exists as long as an object is in it. Signatures V1 and V4 in the Authorization header are verified by the
 vendor's description of them; V2 is left out, because the vendor withdrew it.
@@ -22,6 +22,7 @@ from msgspec import Struct
 from moderate_cli.catalog.services import DEFAULT_REGION
 from moderate_cli.emulator.messages import OssError, Response
 from moderate_cli.emulator.state import CLOCK_TOLERANCE, is_same
+from moderate_cli.emulator.upload_forms import post_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ def answer(state: State, request: Request) -> Response:
     parameters = dict(request.query)
     if request.method == "PUT" and not parameters:
         return _put_object(state, request, bucket, key)
+    if request.method == "POST" and not key and not parameters:
+        return Response(post_object(state, request, bucket), {"x-oss-request-id": _request_id()})
     if request.method == "GET" and not key:
         if parameters.get("list-type") == "2":
             _check_account(state, request, bucket)
@@ -50,7 +53,7 @@ def answer(state: State, request: Request) -> Response:
         if "bucketInfo" in parameters:
             region = _check_account(state, request, bucket).region or DEFAULT_REGION
             return _xml(200, bucket_info(state, bucket, region))
-    message = "The emulator knows no operations of OSS but PutObject, ListObjectsV2 and GetBucketInfo."
+    message = "The emulator knows no operations of OSS but PutObject, PostObject, ListObjectsV2 and GetBucketInfo."
     raise OssError("NotImplemented", message, 501)
 
 

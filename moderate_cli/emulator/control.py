@@ -1,8 +1,8 @@
 """What can a test tell the emulator while it runs? Paths below /_emulator/, for callers on this machine.
 
-GET /_emulator/state tells what it did and holds. POST /_emulator/reset forgets all of it but the keys. POST
-/_emulator/seed takes fixed verdicts as a rules file has them, which come before those of the rules, and POST
-/_emulator/faults what is to go wrong; both take a list in JSON.
+GET /_emulator/state tells what it did and holds. POST /_emulator/reset forgets all of it but the keys, and sets the
+account back to its rules. POST /_emulator/seed takes fixed verdicts as a rules file has them, which come before those
+of the rules, and POST /_emulator/faults what is to go wrong; both take a list in JSON.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ def control(service: Service, request: Request) -> Response:
         return _json(200, _state(service))
     if (request.method, name) == ("POST", "reset"):
         service.state.reset()
+        service.account.reset()
+        service.results.clear()
         service.rulings.seeded.clear()
         service.conditions.faults.clear()
         return _json(200, {})
@@ -60,6 +62,8 @@ def _state(service: Service) -> dict[str, Any]:
         "refused": refused,
         "tasks": sorted(service.state.tasks.ids()),
         "uploads": service.state.objects.count(),
+        "account": service.account.counts(),
+        "results": service.results.count(),
         "verdicts": msgspec.to_builtins(service.rulings.seeded),
         "faults": faults,
     }

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ALGORITHM = "ACS3-HMAC-SHA256"
 API_VERSION = "2022-03-02"
+MANAGEMENT_VERSION = "2022-09-26"
+_VERSIONS = (API_VERSION, MANAGEMENT_VERSION)
 
 _REQUIRED = (
     "host",
@@ -68,8 +70,8 @@ def _check_headers(request: Request) -> None:
     for name in _REQUIRED:
         if not request.header(name):
             raise GatewayError("MissingParameter", f"The request header {name} is mandatory.")
-    if request.header("x-acs-version") != API_VERSION:
-        raise GatewayError("InvalidVersion", f"Specified version is not valid; it is {API_VERSION}.")
+    if request.header("x-acs-version") not in _VERSIONS:
+        raise GatewayError("InvalidVersion", f"Specified version is not valid; there is {' and '.join(_VERSIONS)}.")
 
 
 def _read_authorization(request: Request) -> Authorization:

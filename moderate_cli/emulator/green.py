@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.emulator import bodies, callbacks
+from moderate_cli.emulator.account import Account
 from moderate_cli.emulator.callbacks import Background, Callback
 from moderate_cli.emulator.conditions import Conditions
 from moderate_cli.emulator.engine import Examination, LocalEngine
@@ -36,6 +37,7 @@ from moderate_cli.emulator.inputs import (
 from moderate_cli.emulator.judging import Judge, examine, require_checks
 from moderate_cli.emulator.messages import BodyError, OssError, Response
 from moderate_cli.emulator.rulings import Rulings
+from moderate_cli.emulator.scan_results import ScanResults
 from moderate_cli.emulator.state import State, StoreFullError, TaskKind
 from moderate_cli.emulator.tape import Tape
 
@@ -54,6 +56,8 @@ class Service(Struct, frozen=True):
     """The emulated service: its memory, its engine and the account that it serves."""
 
     state: State
+    account: Account
+    results: ScanResults
     engine: LocalEngine
     rulings: Rulings
     conditions: Conditions
@@ -96,6 +100,7 @@ def image_moderation(service: Service, call: Call) -> Mapping[str, Any]:
 
     data = _taped(service, "ImageModeration", [name], [content], image.data_id, judge)
     service.state.remember_request(call.request_id, data["Ext"])
+    service.results.add(call.request_id, [name], image.image_url, data)
     return data
 
 
@@ -109,7 +114,9 @@ def image_batch_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     def judge() -> Mapping[str, Any]:
         return bodies.judged_batch(image.data_id, _examined(service, image, content, names))
 
-    return _taped(service, "ImageBatchModeration", names, [content], image.data_id, judge)
+    data = _taped(service, "ImageBatchModeration", names, [content], image.data_id, judge)
+    service.results.add(call.request_id, names, image.image_url, data)
+    return data
 
 
 def _taped(
@@ -158,9 +165,10 @@ def image_async_moderation(service: Service, call: Call) -> Mapping[str, Any]:
     """Queue the examination of one image, frame by frame if the call gives an interval."""
     task = read_async_parameters(call.parameters)
     service.require_checks()
-    work = partial(_judge_image, service, call.parameters["Service"], task)
+    name = call.parameters["Service"]
+    work = partial(_judge_image, service, name, task)
     # In the vendor's example, the id of the task is that of the request.
-    _enqueue(service, call.request_id, TaskKind.IMAGE, [task.image], work, task.callback)
+    _enqueue(service, _Task(call.request_id, TaskKind.IMAGE, name), [task.image], work, task.callback)
     return {"ReqId": call.request_id, "DataId": task.image.data_id}
 
 
@@ -177,7 +185,7 @@ def multimodal_async_moderation(service: Service, call: Call) -> Mapping[str, An
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(6))
     task_id = f"task_{int(service.state.clock() * 1000)}_{suffix}"
     work = partial(_judge_post, service, name, post)
-    _enqueue(service, task_id, TaskKind.POST, post.images, work, post.callback)
+    _enqueue(service, _Task(task_id, TaskKind.POST, name), post.images, work, post.callback)
     # The page names the id in two ways, and the SDK reads one of them.
     return {"ReqId": task_id, "TaskId": task_id, "DataId": post.data_id}
 
@@ -199,10 +207,17 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
+class _Task(Struct, frozen=True):
+    """A task that is queued, with the moderation service that it is for."""
+
+    id: str
+    kind: TaskKind
+    service: str
+
+
 def _enqueue(
     service: Service,
-    task_id: str,
-    kind: TaskKind,
+    task: _Task,
     images: Iterable[ImageParameters],
     work: TaskWork,
     callback: Callback | None,
@@ -211,12 +226,12 @@ def _enqueue(
     held: list[ImageParameters] = []
     try:
         for image in images:
-            held.append(_hold(service, task_id, len(held), image))
-        service.state.tasks.add(task_id, kind)
+            held.append(_hold(service, task.id, len(held), image))
+        service.state.tasks.add(task.id, task.kind)
     except BodyError:
         _release(service, held)
         raise
-    service.background.examine(partial(_run, service, task_id, held, work, callback))
+    service.background.examine(partial(_run, service, task, held, work, callback))
 
 
 def _hold(service: Service, task_id: str, number: int, image: ImageParameters) -> ImageParameters:
@@ -239,9 +254,7 @@ def _release(service: Service, held: Iterable[ImageParameters]) -> None:
             service.state.waiting.delete(image.bucket, image.object_name)
 
 
-def _run(
-    service: Service, task_id: str, held: list[ImageParameters], work: TaskWork, callback: Callback | None
-) -> None:
+def _run(service: Service, task: _Task, held: list[ImageParameters], work: TaskWork, callback: Callback | None) -> None:
     """Run a task, remember its outcome and push it."""
     outcome: Mapping[str, Any] | BodyError
     try:
@@ -252,10 +265,12 @@ def _run(
     except Exception:  # noqa: BLE001  (the boundary of the emulated service: a task always has an outcome)
         outcome = BodyError(500, "a system error occurred")
     _release(service, held)
-    service.state.tasks.finish(task_id, outcome)
+    if not isinstance(outcome, BodyError):
+        service.results.add(task.id, [task.service], held[0].image_url if held else "", outcome)
+    service.state.tasks.finish(task.id, outcome)
     if callback:
-        content = json.dumps(_pushed(task_id, outcome), ensure_ascii=False)
-        send = partial(callbacks.push, callback, service.account_id, task_id, content, service.background.wait)
+        content = json.dumps(_pushed(task.id, outcome), ensure_ascii=False)
+        send = partial(callbacks.push, callback, service.account_id, task.id, content, service.background.wait)
         service.background.push(send)
 
 

@@ -29,7 +29,7 @@ from moderate_cli.emulator.engine import (
 from moderate_cli.emulator.engine.detectors import highest
 from moderate_cli.emulator.inputs import AsyncParameters, ImageParameters, Part, Post
 from moderate_cli.emulator.messages import NOTHING_CHECKED, BodyError
-from moderate_cli.emulator.rulings import Rulings, finding_of
+from moderate_cli.emulator.rulings import Rulings
 from moderate_cli.rules import FlaggedWord
 
 Publish = Callable[[bytes], str]
@@ -99,7 +99,7 @@ class Judge(Struct, frozen=True):
             raise BodyError(error.code, f"{part.where}: {error.message}") from error
         hits = self.rulings.words_in(part.texts, self.service)
         findings = [finding for examination in images for finding in examination.findings]
-        findings += map(finding_of, hits)
+        findings += map(self.rulings.finding_of, hits)
         is_read = bool(images) or not any(part.texts) or self.rulings.has_words(self.service)
         replies = [self._part(reply, contents) for reply in part.replies]
         return _JudgedPart(part, images, strongest(findings), hits, is_read, replies)
@@ -110,11 +110,16 @@ class Judge(Struct, frozen=True):
         if not self.rulings.has_words(self.service):
             return Examination((), images.checks, images.notes)
         details: dict[str, Any] = {"Words": self.rulings.word_count(self.service)}
-        hits = [_described(hit, part.part) for part in parts for hit in part.hits]
+        hits = [self._described(hit, part.part) for part in parts for hit in part.hits]
         if hits:
             details["Hits"] = hits
         check = Check(KEYWORDS, "local rules", details)
         return Examination((), (*images.checks, check), images.notes)
+
+    def _described(self, hit: FlaggedWord, part: Part) -> Mapping[str, str]:
+        """Return which word is where, with the names that the vendor uses for keywords in images."""
+        name = self.rulings.name_of(hit.library)
+        return {"KeyWords": hit.word, "LibId": hit.library, "LibName": name, "Where": part.where}
 
 
 class _JudgedPart(Struct):
@@ -140,11 +145,6 @@ class _JudgedPart(Struct):
         if self.replies and self.part.where != "$.mainData":
             described["CommentDatas"] = [reply.described() for reply in self.replies]
         return described
-
-
-def _described(hit: FlaggedWord, part: Part) -> Mapping[str, str]:
-    """Return which word is where, with the names that the vendor uses for keywords in images."""
-    return {"KeyWords": hit.word, "LibId": hit.library, "LibName": hit.library, "Where": part.where}
 
 
 def require_checks(engine: LocalEngine, rulings: Rulings) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from moderate_cli.emulator.engine import Finding
 from moderate_cli.emulator.engine.hash_cache import user_cache
-from moderate_cli.emulator.engine.image_library import Hit, ImageLibrary
+from moderate_cli.emulator.engine.image_library import Hit, ImageIndex, ImageLibrary
 from moderate_cli.emulator.engine.known_images import KnownImages
 from moderate_cli.models import EXEMPT, RiskLevel
 from moderate_cli.rules import Rules, ServiceRules
@@ -29,15 +29,18 @@ class LibraryRuling(Struct, frozen=True):
 class LibraryRulings(Struct, frozen=True):
     """What the image libraries of some rules say; where images are known by their `exact` bytes alone, without Pillow.
 
-    The methods raise UsageError where a library cannot be read.
+    `held` are libraries whose images are not in the place that the rules name, and `names` what libraries are called
+    whose key is another. The methods raise UsageError where a library cannot be read.
     """
 
     rules: Rules
     exact: bool = False
+    held: Mapping[str, ImageIndex] = {}
+    names: Mapping[str, str] = {}
 
-    def library(self, name: str) -> ImageLibrary:
-        """Return a library by its name."""
-        return open_library(self.rules.images_of(name), exact=self.exact)
+    def library(self, key: str) -> ImageLibrary | ImageIndex:
+        """Return a library by its key in the rules."""
+        return self.held.get(key) or open_library(self.rules.images_of(key), exact=self.exact)
 
     def detector(self, services: Iterable[ServiceRules]) -> KnownImages | None:
         """Return what looks at pixels for some services, None where these have no libraries."""
@@ -60,8 +63,8 @@ class LibraryRulings(Struct, frozen=True):
         rules = self.rules.service(service)
         for name in rules.exempt or ():
             if hit := self._hit(name, exempt, sha256):
-                finding = Finding(EXEMPT, hit.confidence, f"Image of {name} (local engine)", RiskLevel.NONE)
-                return LibraryRuling((finding,), {"CustomImage": [_custom_image(name, hit)]}, is_exempt=True)
+                finding = Finding(EXEMPT, hit.confidence, f"Image of {self._name(name)} (local engine)", RiskLevel.NONE)
+                return LibraryRuling((finding,), {"CustomImage": [self._custom_image(name, hit)]}, is_exempt=True)
         hits = {
             (label, name): hit
             for label, names in (rules.image_libraries or {}).items()
@@ -69,18 +72,20 @@ class LibraryRulings(Struct, frozen=True):
             if (hit := self._hit(name, known, sha256))
         }
         findings = tuple(
-            Finding(f"{label}_lib", hit.confidence, f"Image of {name} (local engine)", RiskLevel.HIGH)
+            Finding(f"{label}_lib", hit.confidence, f"Image of {self._name(name)} (local engine)", RiskLevel.HIGH)
             for (label, name), hit in hits.items()
         )
-        images = [_custom_image(name, hit) for (_, name), hit in hits.items()]
+        images = [self._custom_image(name, hit) for (_, name), hit in hits.items()]
         return LibraryRuling(findings, {"CustomImage": images} if images else {})
 
     def _hit(self, library: str, seen: Mapping[str, Hit], sha256: str) -> Hit | None:
         return self.library(library).find(sha256, None, 0) or seen.get(library)
 
+    def _name(self, library: str) -> str:
+        return self.names.get(library, library)
 
-def _custom_image(library: str, hit: Hit) -> dict[str, Any]:
-    return {"LibId": library, "LibName": library, "ImageId": hit.entry.id}
+    def _custom_image(self, library: str, hit: Hit) -> dict[str, Any]:
+        return {"LibId": library, "LibName": self._name(library), "ImageId": hit.entry.id}
 
 
 @cache

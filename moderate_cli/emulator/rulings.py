@@ -16,15 +16,17 @@ from moderate_cli.emulator.engine import Check, Examination, Finding, strongest
 from moderate_cli.emulator.engine.detectors import FINDING_FROM, Detector, TextLine
 from moderate_cli.emulator.engine.keywords import KeywordMatcher
 from moderate_cli.emulator.engine.ocr import LibraryHit, confidence, joined, text_in_image
-from moderate_cli.emulator.library_rulings import LibraryRulings
-from moderate_cli.rules import FixedVerdict, FlaggedWord, Rules
+from moderate_cli.emulator.library_rulings import LibraryRulings, open_library
+from moderate_cli.rules import FixedVerdict, FlaggedWord
 from moderate_cli.rules.model import LabelScope, is_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from moderate_cli.emulator.account import Account, Settings
     from moderate_cli.emulator.engine.keywords import Hit
     from moderate_cli.emulator.inputs import ImageParameters
+    from moderate_cli.rules import Rules
 
 _DESCRIPTION = "local rule (local engine)"
 _CERTAIN = 100.0
@@ -44,22 +46,36 @@ class _Words(Struct, frozen=True):
 
 
 class Rulings:
-    """The rules of one emulator, and the fixed verdicts that were seeded while it runs; safe to use by many threads.
+    """The rules of an account, and the fixed verdicts that were seeded while it is served; safe to use by many threads.
 
     `notes` are about the images of its libraries, which are read at once. Raises UsageError where they cannot be.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self._libraries = LibraryRulings(rules)
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self.seeded: list[FixedVerdict] = []
         self.notes: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._words_of: dict[str, _Words] = {}
-        for service in ["", *rules.file.services]:
+        self._words_by: Settings | None = None  # the settings that these words are of
+        for service in ["", *self.rules.file.services]:
             self._words(service)  # at once, to tell what is missing before anything is judged
-        for name in rules.file.image_libraries:
-            self.notes += self._libraries.library(name).notes
+        for name in self.rules.file.image_libraries:
+            self.notes += open_library(self.rules.images_of(name)).notes
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the account as it is now."""
+        return self._account.settings.rules
+
+    @property
+    def _libraries(self) -> LibraryRulings:
+        settings = self._account.settings
+        return LibraryRulings(settings.rules, held=settings.held, names=settings.names)
+
+    def name_of(self, library: str) -> str:
+        """Return what a library is called."""
+        return self._account.settings.names.get(library, library)
 
     @property
     def verdicts(self) -> list[FixedVerdict]:
@@ -100,13 +116,17 @@ class Rulings:
 
     def _words(self, service: str) -> _Words:
         """Return the words of a service, of which the search is made once."""
+        settings = self._account.settings
         with self._lock:
+            if settings is not self._words_by:
+                self._words_of.clear()
+                self._words_by = settings
             if service not in self._words_of:
-                flagged = self.rules.flagged_words(service)
+                flagged = settings.rules.flagged_words(service)
                 self._words_of[service] = _Words(
                     flagged,
                     KeywordMatcher(word.word for word in flagged),
-                    KeywordMatcher(self.rules.ignored_words(service)),
+                    KeywordMatcher(settings.rules.ignored_words(service)),
                 )
             return self._words_of[service]
 
@@ -136,8 +156,9 @@ class Rulings:
         findings, custom = [], []
         for hit in words.hits_in(joined(lines)):
             word = words.flagged[hit.word]
-            findings.append(Finding(word.label, confidence(lines, hit.start, hit.end), _keyword_of(word), word.level))
-            custom.append(LibraryHit(word.library, word.library, word.word))
+            found = confidence(lines, hit.start, hit.end)
+            findings.append(Finding(word.label, found, self._said_of(word), word.level))
+            custom.append(LibraryHit(word.library, self.name_of(word.library), word.word))
         return list(strongest(findings)), {"TextInImage": text_in_image(lines, custom)}
 
     def _scoped(self, seen: Examination, service: str) -> Iterator[Finding]:
@@ -149,14 +170,12 @@ class Rulings:
             if level is not None and finding.confidence >= min(medium, FINDING_FROM):
                 yield replace(finding, risk_level=level)
 
+    def finding_of(self, word: FlaggedWord) -> Finding:
+        """Return the finding for a word in a text."""
+        return Finding(word.label, _CERTAIN, self._said_of(word), word.level)
 
-def finding_of(word: FlaggedWord) -> Finding:
-    """Return the finding for a word in a text."""
-    return Finding(word.label, _CERTAIN, _keyword_of(word), word.level)
-
-
-def _keyword_of(word: FlaggedWord) -> str:
-    return f"Keyword of {word.library} (local engine)"
+    def _said_of(self, word: FlaggedWord) -> str:
+        return f"Keyword of {self.name_of(word.library)} (local engine)"
 
 
 def _fits(verdict: FixedVerdict, names: list[str], sha256: str, service: str) -> bool:

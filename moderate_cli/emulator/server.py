@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from moderate_cli.common.errors import UsageError
-from moderate_cli.emulator import bodies, buckets, green
+from moderate_cli.emulator import bodies, buckets, green, library_operations, result_operations, service_operations
+from moderate_cli.emulator.account import Account
 from moderate_cli.emulator.callbacks import Background
 from moderate_cli.emulator.conditions import UPLOAD, Conditions, Fault, Faults, Quota
 from moderate_cli.emulator.control import CONTROL_PATH, control
 from moderate_cli.emulator.engine import DETECTORS, LocalEngine
 from moderate_cli.emulator.fetching import Fetch
-from moderate_cli.emulator.gateway import admit
-from moderate_cli.emulator.green import OPERATIONS, Call, Service
+from moderate_cli.emulator.gateway import API_VERSION, MANAGEMENT_VERSION, admit
+from moderate_cli.emulator.green import Call, Service
 from moderate_cli.emulator.messages import BodyError, GatewayError, OssError, Request, Response
 from moderate_cli.emulator.rulings import Rulings
+from moderate_cli.emulator.scan_results import MAX_RESULTS, ScanResults
 from moderate_cli.emulator.state import AccessKey, State, TaskFiles
 from moderate_cli.rules import FixedVerdict, Rules
 
@@ -46,16 +48,20 @@ _NO_FAULT = Fault()
 _IDLE_SECONDS = 60  # until an idle connection is closed
 _POLL_SECONDS = 0.05  # between looks whether to stop
 
+_LOCKED: Mapping[str, Operation] = {**library_operations.OPERATIONS, **service_operations.OPERATIONS}
+"""Operations on the account, of which one is carried out at a time."""
+
 
 class Emulator:
     """A local Green API and a local OSS, for as long as the `with` block runs.
 
-    The first `polls_before_result` polls of each task are answered with "in progress". `rules` say what is looked for.
-    Each answer comes `latency` seconds late, and more than `queries_per_second` calls are refused. `tape` records or
-    replays verdicts. `certificate` is the files of a TLS certificate and its key. `fetch` says which addresses
-    of images are fetched. `account_id` is the UID in the
-    checksum of callbacks. Port 0 is any free one. `results` is a folder for the results of tasks, from which a later
-    emulator answers too. Raises UsageError for rules whose images cannot be read, and for a wrong certificate.
+    The first `polls_before_result` polls of each task are answered with "in progress". `rules` say what is looked for,
+    and what the account begins with. Each answer comes `latency` seconds late, and more than `queries_per_second` calls
+    are refused. `tape` records or replays verdicts. `certificate` is the files of a TLS certificate and its key.
+    `fetch` says which addresses of images are fetched. `account_id` is the UID in the checksum of callbacks. Port 0 is
+    any free one. `results` is a folder for the results of tasks, from which a later emulator answers too. The newest
+    results are told by the management API, `history` of them. Raises UsageError for rules whose images cannot be read,
+    and for a wrong certificate.
     """
 
     def __init__(
@@ -72,13 +78,16 @@ class Emulator:
         account_id: str = "1000000000000000",
         port: int = 0,
         results: Path | None = None,
+        history: int = MAX_RESULTS,
     ) -> None:
         self.state = State(clock, polls_before_result, TaskFiles(results) if results else None)
         self.access_key = AccessKey.random()
         self.state.add_key(self.access_key)
         self.faults = Faults()
         self._conditions = Conditions(self.faults, Quota(queries_per_second), latency)
-        self._rulings = Rulings(rules)
+        self._account = Account(rules, clock)
+        self._results = ScanResults(clock, history)
+        self._rulings = Rulings(self._account)
         self.notes = self._rulings.notes
         self._tape = tape
         self._tls = _tls(certificate) if certificate else None
@@ -99,6 +108,7 @@ class Emulator:
             self._server.stop()
             self._server = None
         self.state.close()
+        self._account.close()
 
     @property
     def endpoint(self) -> str:
@@ -124,7 +134,9 @@ class Emulator:
         """Put together what answers at an endpoint."""
         return Service(
             state=self.state,
-            engine=LocalEngine((*DETECTORS, *self._rulings.detectors)),
+            account=self._account,
+            results=self._results,
+            engine=LocalEngine(DETECTORS, lambda: self._rulings.detectors),
             rulings=self._rulings,
             conditions=self._conditions,
             tape=self._tape,
@@ -323,7 +335,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _name(request: Request) -> str:
     """Return the name by which faults know a request."""
-    return request.header("x-acs-action") if request.path == "/" else UPLOAD if request.method == "PUT" else ""
+    if request.path == "/":
+        return request.header("x-acs-action")
+    return UPLOAD if request.method in ("PUT", "POST") else ""
 
 
 def answer(service: Service, request: Request, fault: Fault = _NO_FAULT) -> Response:
@@ -337,6 +351,8 @@ def answer(service: Service, request: Request, fault: Fault = _NO_FAULT) -> Resp
             return _call_operation(service, request, fault)
         if request.method == "GET" and request.path.startswith(green.FRAMES_PATH):
             return green.show_frame(service.state, request)
+        if request.method == "GET" and request.path.startswith(library_operations.IMAGES_PATH):
+            return library_operations.show_library_image(service, request)
         return buckets.answer(service.state, request)
     except OssError as error:
         return buckets.error_answer(error, request.header("host"))
@@ -355,26 +371,49 @@ def refuse(request: Request, code: str, message: str, status: int) -> Response:
 def _call_operation(service: Service, request: Request, fault: Fault) -> Response:
     """Carry out the operation that the header x-acs-action names, or refuse it with the code of a fault."""
     action, request_id = request.header("x-acs-action"), bodies.new_request_id()
+    is_managing = request.header("x-acs-version") == MANAGEMENT_VERSION
     try:
         admit(request, service.state)
         service.conditions.quota.take()
-        data = _operation(action, fault)(service, Call(request.parameters(), request_id))
+        data = _operation(request, fault)(service, Call(request.parameters(), request_id))
     except BodyError as error:
         service.state.count_refused()
+        if is_managing:
+            return bodies.management_error(action, request_id, error, request.header("host"))
         return bodies.body_error(action, request_id, error)
     except GatewayError as error:
         service.state.count_refused()
         return bodies.gateway_error(error, request_id, request.header("host"))
     service.state.count_answered(action)
-    return bodies.success(action, request_id, data)
+    return bodies.managed(action, request_id, data) if is_managing else bodies.success(action, request_id, data)
 
 
-def _operation(action: str, fault: Fault) -> Operation:
-    """Return the operation of a name; raises BodyError where a fault has a code of the service."""
+def _operation(request: Request, fault: Fault) -> Operation:
+    """Return the operation that a request names; raises BodyError where a fault has a code of the service."""
     if isinstance(fault.code, int):
         raise BodyError(fault.code, fault.message)
-    operation = OPERATIONS.get(action)
+    operation = _OPERATIONS[request.header("x-acs-version")].get(request.header("x-acs-action"))
     if operation is None:
         message = "Specified api is not found, please check your url and method."
         raise GatewayError("InvalidAction.NotFound", message, 404)
     return operation
+
+
+def _one_at_a_time(operation: Operation) -> Operation:
+    """Return an operation that holds the lock of the account while it is carried out."""
+
+    def carry_out(service: Service, call: Call) -> Mapping[str, Any]:
+        with service.account.lock:
+            return operation(service, call)
+
+    return carry_out
+
+
+_OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    API_VERSION: green.OPERATIONS,
+    MANAGEMENT_VERSION: {
+        **{name: _one_at_a_time(operation) for name, operation in _LOCKED.items()},
+        **library_operations.UNLOCKED,
+        **result_operations.OPERATIONS,
+    },
+}

@@ -261,7 +261,7 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         coverage=[RecordCoverage(part.kind, part.judged, part.total) for part in verdict.coverage] if verdict else [],
         notes=list(notes(outcome)),
         billed_calls=_billed_calls(outcome),
-        request_id=(answer.request_id if answer else None) or getattr(error, "request_id", None),
+        request_id=request_id_of(outcome),
         req_id=(answer.req_id if answer else None) or _queued_as(outcome),
         data_id=(answer.data_id if answer else None) or outcome.item.data_id,
         region=call.region,
@@ -274,6 +274,13 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         error=_problem(error) if error else None,
         raw=(verdict.raw if verdict else None) if raw else UNSET,
     )
+
+
+def request_id_of(outcome: Outcome) -> str | None:
+    """Return the request id of an answer, or of the error in its place; None if unknown."""
+    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    error = outcome.error if isinstance(outcome, Skipped | Failed) else None
+    return (answer.request_id if answer else None) or getattr(error, "request_id", None)
 
 
 def _decision(said: Decision) -> RecordDecision:

@@ -11,9 +11,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.text import echo
+from moderate_cli.common.text import counted, echo
 from moderate_cli.models import RiskLevel
-from moderate_cli.render.wording import counted
 from moderate_cli.results import RunSummary
 
 if TYPE_CHECKING:

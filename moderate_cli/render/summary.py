@@ -10,10 +10,10 @@ from moderate_cli.catalog.checks import MissingCheck
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import safe_text, with_hint
+from moderate_cli.common.text import counted, safe_text, with_hint
 from moderate_cli.models import Failed, Judged, Outcome, Planned, RiskLevel, Skipped
 from moderate_cli.render.json import dump
-from moderate_cli.render.wording import counted, coverage_lines, left_out_lines
+from moderate_cli.render.wording import coverage_lines, left_out_lines
 from moderate_cli.results import RunSummary
 
 _STOP_WORDS = {

@@ -67,12 +67,15 @@ class Count(Struct, frozen=True):
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """All calls, those with a finding, those billed, and the same for each part; those of labels are parts of all."""
+    """All calls, those with a finding, those billed, and the same for each part; those of labels are parts of all.
+
+    `billed` is None where nobody says what is billed, and then the parts do not show it either.
+    """
 
     by: Grouping
     calls: int
     hits: int
-    billed: int
+    billed: int | None
     rows: Sequence[Count]
 
     def share(self, row: Count) -> float:
@@ -112,21 +115,25 @@ def write_stats(statistics: Statistics, choice: StatsFormat, stream: TextIO) -> 
 
 def _data(statistics: Statistics) -> Iterable[dict[str, Any]]:
     for row in statistics.rows:
-        more = {} if row.hits is None else {"hits": row.hits, "billed": row.billed}
+        more = {} if row.hits is None else {"hits": row.hits, **_if_billed(statistics, row.billed)}
         share = round(statistics.share(row), _DIGITS)
         yield {statistics.by.value: row.name, "calls": row.calls, **more, "share": share}
 
 
+def _if_billed(statistics: Statistics, billed: int | None) -> dict[str, int | None]:
+    return {} if statistics.billed is None else {"billed": billed}
+
+
 def _write_json(statistics: Statistics, stream: TextIO) -> None:
     """Write one document with one row a line."""
-    sums = {"calls": statistics.calls, "hits": statistics.hits, "billed": statistics.billed}
+    sums = {"calls": statistics.calls, "hits": statistics.hits, **_if_billed(statistics, statistics.billed)}
     head = {"by": statistics.by.value, **sums}
     rows = ",\n".join(map(dump, _data(statistics)))
     stream.write(f'{dump(head)[:-1]},"rows":[' + (f"\n{rows}\n" if rows else "") + "]}\n")
 
 
 def _write_csv(statistics: Statistics, stream: TextIO) -> None:
-    more = [] if statistics.by is Grouping.LABEL else ["hits", "billed"]
+    more = [] if statistics.by is Grouping.LABEL else ["hits", *_if_billed(statistics, 0)]
     columns = [statistics.by.value, "calls", *more, "share"]
     writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
     writer.writerow(columns)
@@ -145,14 +152,14 @@ class ExportFormat(StrEnum):
 class UsageRow(NamedTuple):
     """The calls of a service on a day (2026-11-01) or in a month (2026-11), and for how many of them it is billed.
 
-    `uid` is empty where it is unknown.
+    `uid` is empty where it is unknown, and `billed` is None where nobody says it: such a file has no such column.
     """
 
     uid: str
     service: str
     calls: int
     date: str
-    billed: int
+    billed: int | None
 
 
 def export_format(path: Path) -> ExportFormat:
@@ -182,9 +189,16 @@ def write_usage(path: Path, choice: ExportFormat, rows: Sequence[UsageRow], stdo
 
 def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)  # RFC 4180
-    writer.writerow(COLUMNS)
+    columns = _columns(rows)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in row)
+        cells = row[: len(columns)]
+        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in cells)
+
+
+def _columns(rows: Sequence[UsageRow]) -> tuple[str, ...]:
+    """Return the columns of a file, the last one only where it is known what is billed."""
+    return COLUMNS if not rows or any(row.billed is not None for row in rows) else COLUMNS[:-1]
 
 
 def _workbook(rows: Sequence[UsageRow]) -> bytes:
@@ -195,11 +209,12 @@ def _workbook(rows: Sequence[UsageRow]) -> bytes:
     with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
         sheet = workbook.add_worksheet("Usage")
         bold = workbook.add_format({"bold": True})
-        for column, (title, width) in enumerate(zip(COLUMNS, _WIDTHS, strict=True)):
+        columns = _columns(rows)
+        for column, (title, width) in enumerate(zip(columns, _WIDTHS, strict=False)):
             sheet.set_column(column, column, width)
             sheet.write_string(0, column, title, bold)
         for number, row in enumerate(rows, 1):
-            for column, cell in enumerate(row):
+            for column, cell in enumerate(row[: len(columns)]):
                 if isinstance(cell, str):
                     sheet.write_string(number, column, safe_text(cell))
                 else:

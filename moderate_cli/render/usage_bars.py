@@ -71,7 +71,9 @@ def _columns(statistics: Statistics) -> dict[str, list[str]]:
     rows = statistics.rows
     found = {"Calls": [f"{row.calls:,}" for row in rows]}
     if statistics.by is not Grouping.LABEL:
-        found |= {"Hits": [f"{row.hits or 0:,}" for row in rows], _BILLED: [f"{row.billed or 0:,}" for row in rows]}
+        found["Hits"] = [f"{row.hits or 0:,}" for row in rows]
+        if statistics.billed is not None:
+            found[_BILLED] = [f"{row.billed or 0:,}" for row in rows]
     return found | {"Share": [percent(statistics.share(row)) for row in rows]}
 
 
@@ -102,10 +104,12 @@ def _bar(row: Count, length: float, marks: _Marks) -> Text:
 
 def _total(statistics: Statistics, marks: _Marks) -> Text:
     share = percent(ratio(statistics.hits, statistics.calls))
-    calls, billed = f"{statistics.calls:,} calls", f"{statistics.billed:,} billed"
+    calls = f"{statistics.calls:,} calls"
+    if statistics.billed is not None:
+        calls += f" ({statistics.billed:,} billed)"
     if statistics.by is Grouping.LABEL:
         found = f"{statistics.hits:,} ({share}) with a finding; one may have several labels"
-        return Text(f"of {calls} ({billed}), {found}")
+        return Text(f"of {calls}, {found}")
     hits = (f"{marks.hit} {statistics.hits:,} ({share}) with a finding", _STYLES.hit)
     rest = (f"{marks.rest} {statistics.calls - statistics.hits:,} without", _STYLES.rest)
-    return Text.assemble(f"{calls} ({billed}): ", hits, ", ", rest)
+    return Text.assemble(f"{calls}: ", hits, ", ", rest)

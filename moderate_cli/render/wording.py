@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from moderate_cli.catalog.labels import label_meaning
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import counted, safe_text
 from moderate_cli.levels import label_level, stated_level
 from moderate_cli.models import (
     Coverage,
@@ -323,11 +323,6 @@ def counts(summary: RunSummary) -> list[tuple[str, int]]:
 def sentence(words: str) -> str:
     """Return words as a sentence, with a capital letter and a period."""
     return f"{words[0].upper()}{words[1:]}."
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun, in the plural if needed."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def sort_key(outcome: Outcome) -> SortKey:

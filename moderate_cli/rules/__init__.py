@@ -25,13 +25,23 @@ from moderate_cli.rules.model import (
     ServiceRules,
     is_for,
 )
-from moderate_cli.rules.reader import read_file, read_old, read_root, read_words
+from moderate_cli.rules.reader import lines_of, read_file, read_old, read_root, read_words
 
 __all__ = ["FixedFinding", "FixedVerdict", "FlaggedWord", "ImageLibrary", "Rules", "ServiceRules", "read_rules"]
 
-_DEFAULTS = ServiceRules(labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[])
+_DEFAULTS = ServiceRules(
+    labels={}, exempt=[], image_libraries={}, keyword_libraries={}, ignored_keywords=[], flagged_keywords=[]
+)
 _DEFAULT_SCOPE = LabelScope()
 _OLD_LIBRARY = "local rules"  # what 0.1.0 called the library of all its keywords
+
+
+UNBOUND_WORDS = "contraband_drug_tii"
+"""The label of words whose library is flagged for a service, and stands for no label.
+
+KeywordHitLibs names no label, and no page tells which one the service gives. This is the label of the one example in
+the vendor's console guide (December 2025): a hit is contraband_drug_tii_lib.
+"""
 
 
 class FlaggedWord(Struct, frozen=True):
@@ -46,15 +56,21 @@ class FlaggedWord(Struct, frozen=True):
 class Rules(Struct, frozen=True):
     """What a rules file says; without one, the defaults of every service.
 
-    `words` are those of each keyword library. `old` is the file where that is of 0.1.0. Paths start at `folder`, and
-    `key` changes with everything but the images.
+    `words` are those of each keyword library. `old` is the file where that is of 0.1.0. Paths start at the folder of
+    `path`, `key` changes with everything but the images, and `lines` are those of the keys of three levels.
     """
 
     file: RulesFile = RulesFile(version=1)
     words: Mapping[str, tuple[str, ...]] = {}
     old: OldRulesFile | None = None
-    folder: Path = Path()
+    path: Path = Path()
     key: str = ""
+    lines: Mapping[tuple[str, ...], int] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where the paths of the file start."""
+        return self.path.parent
 
     @property
     def verdicts(self) -> Sequence[FixedVerdict]:
@@ -84,15 +100,16 @@ class Rules(Struct, frozen=True):
 
     def flagged_words(self, service: str) -> list[FlaggedWord]:
         """Return the words that a service flags."""
-        if self.old is not None:
-            return [
-                FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
-                for keyword in self.old.keywords or ()
-                if is_for(keyword.services, service)
-            ]
+        old = [] if self.old is None else self.old.keywords or ()
+        rules = self.service(service)
+        by_label = [*(rules.keyword_libraries or {}).items(), (UNBOUND_WORDS, rules.flagged_keywords or ())]
         return [
+            FlaggedWord(keyword.word, keyword.label, _OLD_LIBRARY, keyword.level)
+            for keyword in old
+            if is_for(keyword.services, service)
+        ] + [
             FlaggedWord(word, f"{label}_lib", library)
-            for label, libraries in (self.service(service).keyword_libraries or {}).items()
+            for label, libraries in by_label
             for library in libraries
             for word in self.words[library]
         ]
@@ -100,6 +117,12 @@ class Rules(Struct, frozen=True):
     def ignored_words(self, service: str) -> list[str]:
         """Return the words that a service takes out of each text before it looks for anything."""
         return [word for library in self.service(service).ignored_keywords or () for word in self.words[library]]
+
+    def place(self, *keys: str) -> str:
+        """Return FILE:LINE of a key, that of the nearest one above where it is not in the file."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return f"{self.path}:{self.lines.get(keys, 1)}"
 
     def images_of(self, library: str) -> Path:
         """Return the folder of an image library, or the file that lists it."""
@@ -119,14 +142,14 @@ def read_rules(path: Path, environment: Environment) -> Rules:
     """Return the rules of a file, of 0.1.0 too, which is told; raises UsageError with the file and the line."""
     root = read_root(path)
     if not root:
-        return Rules()
+        return Rules(path=path)
     if "version" not in root and {"keywords", "images"} & root.keys():
         old = read_old(path, root)
         echo(environment, f"{path}: this form is deprecated: begin with version: 1 (see `moderate help rules`)")
-        return Rules(old=old, key=_key(old))
+        return Rules(old=old, path=path, key=_key(old))
     file = read_file(path, root)
     words = read_words(path, root, file)
-    return Rules(file, words, folder=path.parent, key=_key([file, words]))
+    return Rules(file, words, path=path, key=_key([file, words]), lines=lines_of(root))
 
 
 def _key(content: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -63,6 +63,9 @@ class ServiceRules(Struct, frozen=True, forbid_unknown_fields=True):
     ignored_keywords: (
         Annotated[list[str], Meta(description="Keyword libraries whose words are taken out of each text first.")] | None
     ) = None
+    flagged_keywords: (
+        Annotated[list[str], Meta(description="Keyword libraries that the account flags in all of the service.")] | None
+    ) = None
 
     @property
     def flagging(self) -> set[str]:
@@ -119,6 +122,13 @@ class Keyword(Struct, frozen=True, forbid_unknown_fields=True):
     services: list[Name] | Name = []
 
 
+class Opaque(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the account says in shapes that no page documents, by operation: kept as it came, and never applied."""
+
+    services: dict[str, dict[str, Any]] = {}
+    keyword_libraries: dict[str, dict[str, Any]] = {}
+
+
 class RulesFile(Struct, frozen=True, forbid_unknown_fields=True):
     """A rules file of `moderate`: what a service looks for, and which images and words are known."""
 
@@ -127,6 +137,7 @@ class RulesFile(Struct, frozen=True, forbid_unknown_fields=True):
     image_libraries: dict[str, ImageLibrary] = {}
     keyword_libraries: dict[str, KeywordLibrary] = {}
     verdicts: list[FixedVerdict] = []
+    raw: Annotated[Opaque, Meta(description="Written by `moderate console pull`.")] = Opaque()
 
 
 class OldRulesFile(Struct, frozen=True, forbid_unknown_fields=True):

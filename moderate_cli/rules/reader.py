@@ -27,6 +27,7 @@ MAX_KEYWORD = 20
 _MAX_BYTES = 10_000_000  # of a rules file, and of a list of words
 _TEXT_SUFFIX = "_tii"  # of labels about text in images
 _LIBRARY_SUFFIX = "_lib"
+_LEVELS = 3  # of keys whose lines are kept
 _PLAIN = frozenset("LMN")  # letters, marks and numbers: "special characters are not supported", whatever these are
 
 
@@ -71,6 +72,17 @@ def read_words(path: Path, root: dict[str, Entry], file: RulesFile) -> dict[str,
         line = root["keyword_libraries"].line
         raise UsageError(f"{path}:{line}: {number:,} keywords; an account has {MAX_KEYWORDS:,} at most")
     return words
+
+
+def lines_of(root: Mapping[str, Entry]) -> dict[tuple[str, ...], int]:
+    """Return the line of each key of the first three levels: `services`, a service, and what it says."""
+    lines: dict[tuple[str, ...], int] = {}
+    rest: list[tuple[tuple[str, ...], Entry]] = [((key,), entry) for key, entry in root.items() if key != "raw"]
+    for keys, entry in rest:
+        lines[keys] = entry.line
+        if isinstance(entry.part, dict) and len(keys) < _LEVELS:
+            rest += [((*keys, key), inner) for key, inner in entry.part.items()]
+    return lines
 
 
 def _words(path: Path, entry: Entry) -> Iterator[str]:
@@ -154,6 +166,7 @@ class _Check:
                 self._libraries(names, libraries, line)
         self._libraries(rules.exempt, self._file.image_libraries, entry, "exempt")
         self._libraries(rules.ignored_keywords, self._file.keyword_libraries, entry, "ignored_keywords")
+        self._libraries(rules.flagged_keywords, self._file.keyword_libraries, entry, "flagged_keywords")
 
     def _is_about_images(self, name: str, rules: ServiceRules, entry: Entry) -> bool:
         """Tell whether the service of the catalog that one is, or is a copy of, judges images, and not posts."""

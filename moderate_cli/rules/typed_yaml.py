@@ -11,16 +11,18 @@ import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.yaml_doc import Entry, Scalar, describe, unknown_key
+from moderate_cli.common.yaml_doc import Entry, Scalar, describe, plain_all, unknown_key
 
 
 def read_value(entry: Entry, kind: Any, name: str, key: str) -> Any:
-    """Return the value of a type: a Struct, a dict by texts, a list, a number, a text, an enum or a choice of these.
+    """Return the value of a type: a Struct, a dict by texts, a list, a number, a text, an enum, a choice of these, Any.
 
     `name` is the file's, and `key` what an error calls the value. Raises UsageError for anything else, for an unknown
     key and for one that is missing.
     """
     part, choices = entry.part, list(_choices(kind))
+    if Any in choices:
+        return plain_all(part)
     if isinstance(part, Scalar):
         return _scalar(entry, part, kind, choices, name, key)
     for choice in choices:

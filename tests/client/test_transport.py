@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
 from moderate_cli.client import Credentials, Timeouts
-from moderate_cli.client.parameters import Endpoint, Parameters
+from moderate_cli.client.parameters import API_VERSION, Endpoint, Parameters
 from moderate_cli.client.transport import Transport
 from moderate_cli.common.errors import ServiceError
 
@@ -26,7 +26,7 @@ CREDENTIALS = Credentials("AKID", "AKSECRET")
 
 
 def _transport(endpoint: str = "green-cip.ap-southeast-1.aliyuncs.com") -> Transport:
-    return Transport(Endpoint.parse(endpoint), timeouts=Timeouts(), clock=lambda: 1_767_323_045)
+    return Transport(Endpoint.parse(endpoint), version=API_VERSION, timeouts=Timeouts(), clock=lambda: 1_767_323_045)
 
 
 @responses.activate

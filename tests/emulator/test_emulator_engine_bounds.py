@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from moderate_cli.app import session
+from moderate_cli.emulator.account import Account
 from moderate_cli.emulator.engine import (
     LocalEngine,
     TooLargeForEngineError,
@@ -269,7 +271,9 @@ def test_a_chroma_subsampled_progressive_jpeg_of_the_largest_size_fits(draw):
 
 def frames_of(content):
     task = AsyncParameters(ImageParameters("", "bucket", "name"), 1, 100, None)
-    return Judge(LocalEngine([QR]), Rulings(Rules()), "s").task(task, content, lambda _jpeg: "", lambda: False)
+    return Judge(LocalEngine([QR]), Rulings(Account(Rules(), time.time)), "s").task(
+        task, content, lambda _jpeg: "", lambda: False
+    )
 
 
 def test_animations_that_would_take_too_long(draw):

@@ -15,6 +15,7 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.emulator.engine import hash_cache, library_files
 from moderate_cli.emulator.engine.image_library import EXEMPT_DISTANCE, FLAG_DISTANCE, Entry, Hit, ImageLibrary
 from moderate_cli.emulator.engine.phash import phash
+from moderate_cli.rules import library_images
 
 FEW = NAMES[:4]
 UNKNOWN = "0" * 64  # the SHA-256 of no image
@@ -174,7 +175,7 @@ def test_limits_are_told_with_their_path(folder, monkeypatch):
         ImageLibrary(folder, name="lib/").entries  # noqa: B018
     assert caught.value.hint
     (folder / "b" / "huge.png").unlink()
-    monkeypatch.setattr(library_files, "MAX_IMAGES", 3)
+    monkeypatch.setattr(library_images, "MAX_IMAGES", 3)
     with pytest.raises(UsageError, match=r"^lib: more than 3 images in one library$"):
         ImageLibrary(folder, name="lib").find(UNKNOWN, None, 0)
 
@@ -270,17 +271,17 @@ def test_a_cache_of_another_version_or_folder_is_not_used(folder, cache, hashing
 
 def test_an_interrupted_run_keeps_what_it_hashed(folder, cache, hashing, monkeypatch):
     monkeypatch.setattr(library_files, "_HASHED_AT_ONCE", 2)
-    read_bytes = library_files.read_bytes
+    read_bytes = library_images.read_bytes
 
     def read(path, *rest, **options):
         if path.name == FEW[3]:
             raise KeyboardInterrupt
         return read_bytes(path, *rest, **options)
 
-    monkeypatch.setattr(library_files, "read_bytes", read)
+    monkeypatch.setattr(library_images, "read_bytes", read)
     with pytest.raises(KeyboardInterrupt):
         ImageLibrary(folder, cache=cache).entries  # noqa: B018
-    monkeypatch.setattr(library_files, "read_bytes", read_bytes)
+    monkeypatch.setattr(library_images, "read_bytes", read_bytes)
     hashing.clear()
     assert len(ImageLibrary(folder, cache=cache).entries) == len(FEW)
     assert len(hashing) <= 2
@@ -353,7 +354,7 @@ def test_the_nearest_of_several_is_found_within_the_threshold(tmp_path):
         ('{"id": "b", "hash": "x"}', "Object contains unknown field `hash`"),
         ('{"id": " ", "sha256": "' + "0" * 64 + '"}', "the id is empty"),
         ('{"id": "\\ud800", "sha256": "' + "0" * 64 + '"}', "JSON is malformed: unexpected end of"),
-        ('{"id": "b"}', "neither sha256 nor phash"),
+        ('{"id": "b"}', "neither sha256 nor phash nor url"),
         ('{"id": "b", "sha256": "abc"}', "sha256 must be 64 hexadecimal digits, not 'abc'"),
         ('{"id": "b", "phash": "' + "x" * 64 + '"}', "phash must be 64 hexadecimal digits, not 'xxxx"),
         ('{"id": "a", "sha256": "' + "1" * 64 + '"}', "the id a is that of line 1"),
@@ -375,7 +376,7 @@ def test_a_line_that_is_not_utf8_is_told(tmp_path):
 
 
 def test_too_many_lines_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(library_files, "MAX_IMAGES", 2)
+    monkeypatch.setattr(library_images, "MAX_IMAGES", 2)
     entries = [{"id": str(number), "sha256": "0" * 64} for number in range(3)]
     with pytest.raises(UsageError, match=r"^seized\.jsonl:3: more than 2 images in one library$"):
         lines(tmp_path / "lib", *entries).entries  # noqa: B018

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import metadata
 from importlib.util import find_spec
@@ -114,17 +114,23 @@ DETECTORS: tuple[Detector, ...] = (QrCodeDetector(), AdultContentDetector(), Tex
 
 
 class LocalEngine:
-    """Runs every detector whose packages are installed, and reads what a file declares about its origin."""
+    """Runs every detector whose packages are installed, and reads what a file declares about its origin.
 
-    def __init__(self, detectors: Sequence[Detector] = DETECTORS) -> None:
+    `further` returns detectors that change while the engine is in use, as those of libraries that can be edited.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector] = DETECTORS, further: Callable[[], Sequence[Detector]] = tuple
+    ) -> None:
         self._detectors = tuple(detectors)
+        self._further = further
         self._origin = DeclaredOriginDetector()
         self._room = Room(pixels.MEMORY)
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
 
     def is_available(self) -> bool:
         """Tell whether at least one detector has its packages."""
-        return any(not missing(detector.requirements) for detector in self._detectors)
+        return any(not missing(detector.requirements) for detector in (*self._detectors, *self._further()))
 
     def names(self) -> list[str]:
         """Return the names of the checks whose packages are installed."""
@@ -197,7 +203,7 @@ class LocalEngine:
         lines: tuple[TextLine, ...] = ()
         known: dict[str, Hit] = {}
         exempt: dict[str, Hit] = {}
-        for detector in self._detectors:
+        for detector in (*self._detectors, *self._further()):
             if missing(detector.requirements):
                 continue
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.files import FileError
-from moderate_cli.emulator.engine.library_files import (
-    Content,
-    Entry,
-    read_bytes_of,
-    read_folder,
-    read_grid,
-    read_lines,
-)
+from moderate_cli.emulator.engine.library_files import read_folder, read_grid
 from moderate_cli.emulator.engine.phash import BITS, grid, has_same_grid
+from moderate_cli.rules.library_images import Content, Entry, read_bytes_of, read_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["EXEMPT_DISTANCE", "FLAG_DISTANCE", "Entry", "Hit", "ImageLibrary"]
+__all__ = ["EXEMPT_DISTANCE", "FLAG_DISTANCE", "Entry", "Hit", "ImageIndex", "ImageLibrary"]
 
 FLAG_DISTANCE = 64
 """Bits by which an image may differ from one that is to be found.
@@ -71,18 +66,17 @@ class ImageLibrary:
         self._cache = cache
         self._exact = exact
         self._loading = threading.Lock()
-        self._index: _Index | None = None
-        self._grid = lru_cache(_GRIDS)(self._read_grid)
+        self._index: ImageIndex | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The images, those of a folder in the order of their names."""
-        return self._loaded().content.entries
+        return self._loaded().entries
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the owner of the library should know: images that are broken, flat or small, and what was skipped."""
-        return self._loaded().content.notes
+        return self._loaded().notes
 
     @property
     def digest(self) -> str:
@@ -97,25 +91,18 @@ class ImageLibrary:
         return self._loaded().find(sha256, phash, threshold)
 
     def find_exempt(self, sha256: str, picture: Image, phash: int | None) -> Hit | None:
-        """Return the image that exempts a picture, with these bytes and this hash: it must be the same all over.
-
-        The hash alone overlooks a short line of text or a small QR code. So an image of a folder is compared once more;
-        of a line in a file only the hash is known.
-        """
-        hit = self.find(sha256, phash, EXEMPT_DISTANCE)
-        if hit is None or hit.entry.sha256 == sha256 or not self._path.is_dir():
-            return hit
-        known = self._grid(hit.entry.id)
-        return hit if known is not None and has_same_grid(known, grid(picture)) else None
+        """Return the image that exempts a picture, with these bytes and this hash, as that of an index does."""
+        return self._loaded().find_exempt(sha256, picture, phash)
 
     def _read_grid(self, entry_id: str) -> bytes | None:
         return read_grid(self._path / entry_id)
 
-    def _loaded(self) -> _Index:
+    def _loaded(self) -> ImageIndex:
         if self._index is None:
             with self._loading:
                 if self._index is None:
-                    self._index = _Index(self._read())
+                    grid_of = self._read_grid if self._path.is_dir() else None
+                    self._index = ImageIndex(self._read(), grid_of)
         return self._index
 
     def _read(self) -> Content:
@@ -128,11 +115,17 @@ class ImageLibrary:
         return read_lines(self._path, self._name)
 
 
-class _Index:
-    """The entries in the form in which they are searched."""
+class ImageIndex:
+    """The images of a library in the form in which they are searched; threads may share it.
 
-    def __init__(self, content: Content) -> None:
-        self.content = content
+    `grid_of` returns the grid of an image by its id, or None where there is no such picture any more; where only hashes
+    are known there is nothing to call.
+    """
+
+    def __init__(self, content: Content, grid_of: Callable[[str], bytes | None] | None) -> None:
+        self.entries = content.entries
+        self.notes = content.notes
+        self._grid = None if grid_of is None else lru_cache(_GRIDS)(grid_of)
         self._exact: dict[str, Entry] = {}
         self._hashed = [entry for entry in content.entries if entry.phash is not None]
         self._hashes = [entry.phash for entry in self._hashed if entry.phash is not None]
@@ -142,9 +135,11 @@ class _Index:
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self.content.entries)).hexdigest()
+        """A hash that changes with the images."""
+        return hashlib.sha256(msgspec.json.encode(self.entries)).hexdigest()
 
     def find(self, sha256: str, phash: int | None, threshold: int) -> Hit | None:
+        """Return the image with these bytes, else the one with the nearest hash, if it is within the threshold."""
         exact = self._exact.get(sha256)
         if exact is not None:
             return Hit(exact, 0)
@@ -154,3 +149,15 @@ class _Index:
         distances = list(map(int.bit_count, map(phash.__xor__, self._hashes)))
         nearest = min(distances)
         return Hit(self._hashed[distances.index(nearest)], nearest) if nearest <= threshold else None
+
+    def find_exempt(self, sha256: str, picture: Image, phash: int | None) -> Hit | None:
+        """Return the image that exempts a picture, with these bytes and this hash: it must be the same all over.
+
+        The hash alone overlooks a short line of text or a small QR code. So pictures are compared once more; where only
+        hashes are known, the hash decides.
+        """
+        hit = self.find(sha256, phash, EXEMPT_DISTANCE)
+        if hit is None or hit.entry.sha256 == sha256 or self._grid is None:
+            return hit
+        known = self._grid(hit.entry.id)
+        return hit if known is not None and has_same_grid(known, grid(picture)) else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from moderate_cli.emulator.engine.detectors import EXTRA, Detection
-from moderate_cli.emulator.engine.image_library import FLAG_DISTANCE, ImageLibrary
+from moderate_cli.emulator.engine.image_library import FLAG_DISTANCE, ImageIndex, ImageLibrary
 from moderate_cli.emulator.engine.phash import phash
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ class KnownImages:
     memory = 0
     requirements: ClassVar[Mapping[str, str]] = {"PIL": "Pillow"}
 
-    def __init__(self, exempt: Mapping[str, ImageLibrary], flagging: Mapping[str, ImageLibrary]) -> None:
+    def __init__(
+        self, exempt: Mapping[str, ImageLibrary | ImageIndex], flagging: Mapping[str, ImageLibrary | ImageIndex]
+    ) -> None:
         self._exempt = exempt
         self._flagging = flagging
 

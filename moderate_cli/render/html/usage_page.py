@@ -56,9 +56,10 @@ def _summary(page: UsagePage) -> Iterator[str]:
     if page.services:
         calls = sum(count.calls for count in page.services)
         hits = sum(count.hits or 0 for count in page.services)
-        billed = sum(count.billed or 0 for count in page.services)
+        billed = [count.billed for count in page.services if count.billed is not None]
+        paid = f"<li><b>{sum(billed):,}</b> billed</li>" if billed else ""
         found = f"<li><b>{hits:,}</b> with a finding, {percent(ratio(hits, calls))}</li>"
-        yield f'<ul class="totals"><li><b>{calls:,}</b> calls</li>{found}<li><b>{billed:,}</b> billed</li></ul>\n'
+        yield f'<ul class="totals"><li><b>{calls:,}</b> calls</li>{found}{paid}</ul>\n'
 
 
 def _sections(page: UsagePage, labels: Chart) -> Iterator[str]:
@@ -110,15 +111,18 @@ def _place(period: str) -> int:
 
 
 def _usage_table(counts: Sequence[Count], title: str) -> str:
-    rows = "".join(
-        f'<tr><td>{text(count.title)}</td><td class="number">{count.calls:,}</td>'
-        f'<td class="number">{count.hits or 0:,}</td><td class="number">{percent(_share(count))}</td>'
-        f'<td class="number">{count.billed or 0:,}</td></tr>'
-        for count in counts
-    )
-    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in ("Calls", "Hits", "Share", "Billed"))
+    cells = ((count, "".join(f'<td class="number">{cell}</td>' for cell in _cells(count))) for count in counts)
+    rows = "".join(f"<tr><td>{text(count.title)}</td>{numbers}</tr>" for count, numbers in cells)
+    titles = ("Calls", "Hits", "Share", "Billed")[: len(_cells(counts[0]))]
+    heads = "".join(f'<th scope="col" class="number">{word}</th>' for word in titles)
     head = f'<thead><tr><th scope="col">{title}</th>{heads}</tr></thead>'
     return f"<details><summary>As a table</summary><table>{head}<tbody>{rows}</tbody></table></details>\n"
+
+
+def _cells(count: Count) -> tuple[str, ...]:
+    """Return the numbers of a row, what is billed as the last where that is known."""
+    numbers = (f"{count.calls:,}", f"{count.hits or 0:,}", percent(_share(count)))
+    return numbers if count.billed is None else (*numbers, f"{count.billed:,}")
 
 
 def service_bars(counts: Sequence[Count]) -> str:
@@ -142,7 +146,8 @@ def _bar(count: Count, most: int) -> str:
 
 
 def _facts(count: Count) -> str:
-    return f"{count.hits or 0:,} hits, {percent(_share(count))}; {count.billed or 0:,} billed"
+    facts = f"{count.hits or 0:,} hits, {percent(_share(count))}"
+    return facts if count.billed is None else f"{facts}; {count.billed:,} billed"
 
 
 def _share(count: Count) -> float:
