@@ -33,7 +33,7 @@ from moderate_cli.rules import Rules, ServiceRules
 from moderate_cli.rules.library_images import MAX_IMAGES
 from moderate_cli.rules.reader import MAX_IMAGE_LIBRARIES, MAX_KEYWORD_LIBRARIES, MAX_KEYWORDS
 
-NoteKind = Literal["by_hand", "impossible", "kept", "unknown", "differs"]
+NoteKind = Literal["by_hand", "local", "impossible", "kept", "unknown", "differs"]
 
 
 class Note(Struct, frozen=True):
@@ -270,11 +270,11 @@ class _Planner:
                 ("keyword_libraries", rules.keyword_libraries, "keyword libraries"),
             ):
                 if said:
-                    text = f"{what} of {counted(len(said), 'label')} of {code}: {_BY_HAND}"
+                    text = f"{what} of {counted(len(said), 'label')} of {code}"
                     yield Note("by_hand", text, self._rules.place("services", code, key))
         if self._rules.file.verdicts:
-            text = f"{counted(len(self._rules.file.verdicts), 'fixed verdict')}: for the local engine only"
-            yield Note("by_hand", text, self._rules.place("verdicts"))
+            text = counted(len(self._rules.file.verdicts), "fixed verdict")
+            yield Note("local", text, self._rules.place("verdicts"))
         yield from self._opaque()
 
     def _opaque(self) -> Iterator[Note]:
@@ -283,12 +283,12 @@ class _Planner:
             found = self._found(code, file.services.get(code, ServiceRules()))
             for operation, said in raw.items():
                 if found is not None and found.raw.get(operation, {}) != said:
-                    text = f"raw {operation} of {code} is another one in the account: {_BY_HAND}"
+                    text = f"raw {operation} of {code} is another one in the account"
                     yield Note("differs", text, self._rules.place("raw"))
         for name, raw in file.raw.keyword_libraries.items():
             library = self._account.keyword_library(name)
             if library is not None and library.raw != raw:
-                text = f"raw of keyword library {name} is another one in the account: set it by hand"
+                text = f"raw of keyword library {name} is another one in the account"
                 yield Note("differs", text, self._rules.place("raw"))
 
     def check_limits(self, steps: Collection[Step]) -> None:
@@ -316,5 +316,4 @@ class _Planner:
 
 
 _PRUNES = ": kept (--prune removes)"
-_BY_HAND = "set by hand or with `moderate console scope`"
 _IMAGES, _KEYWORDS = "image_libraries", "keyword_libraries"

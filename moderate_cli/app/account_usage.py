@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from moderate_cli.client import ManagementClient
 from moderate_cli.client.responses import UnreadableResponseError, quoted
-from moderate_cli.models import NO_FINDING, Json
+from moderate_cli.models import EXEMPT, NO_FINDING, Json
 from moderate_cli.store import Usage
 
 # "You can query data spanning up to two months", kept for a year (the vendor's console guide, 4 December 2025).
@@ -98,7 +98,7 @@ def _labels(data: Json, services: Sequence[str]) -> Counter[str]:
             continue
         for part in _list(chart, "TreeChart"):
             name = part.get("Name")
-            if name and name != NO_FINDING:
+            if name not in (None, "", NO_FINDING, EXEMPT):
                 counts[str(name)] += _label_calls(part.get("Value"), chart.get("TotalCount"))
     return counts
 

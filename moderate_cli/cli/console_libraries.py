@@ -166,7 +166,7 @@ def _add_words(
     refused = [*result.invalid, *result.wrong_length] if result else []
     for word in refused:
         echo(environment, f"refused: {word}")
-    known = f", {len(words) - len(missing):,} were there already" if len(missing) < len(words) else ""
+    known = f" ({len(words) - len(missing):,} there already)" if len(missing) < len(words) else ""
     echo(environment, f"added {counted(len(missing) - len(refused), 'keyword')} to {library.name}{known}")
     return len(refused)
 
