@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from moderate_cli.catalog.services import services
 from moderate_cli.emulator.engine.image_library import ImageIndex
 from moderate_cli.emulator.image_libraries import ImageLibraries, Place
 from moderate_cli.emulator.keyword_libraries import KeywordLibraries
-from moderate_cli.emulator.management_parameters import INVALID, unknown
+from moderate_cli.emulator.management_parameters import REFUSED, unknown
 from moderate_cli.emulator.messages import BodyError
 from moderate_cli.rules import ImageLibrary, Rules, ServiceRules
 from moderate_cli.rules.model import LabelScope, RulesFile, Switch
@@ -115,31 +116,38 @@ class Account:
         self._clock = clock
         self.lock = threading.RLock()
         self.secret = secrets.token_bytes(32)  # signs the addresses of images
-        self._begin()
+        self._settings: Settings | None = Settings(rules)
 
-    def _begin(self) -> None:
-        file = self._first.file
+    # Made when something asks for them: most emulators only judge, and 100,000 words take a while.
+
+    @cached_property
+    def images(self) -> ImageLibraries:
+        """The image libraries."""
+        libraries = self._first.file.image_libraries
         places = {
-            name: Place(self._first.images_of(name), library.comment or "")
-            for name, library in file.image_libraries.items()
+            name: Place(self._first.images_of(name), library.comment or "") for name, library in libraries.items()
         }
-        self.images = ImageLibraries(places, self._clock)
-        self.words = KeywordLibraries(self._first.words, self._clock)
-        self._settings: Settings | None = Settings(self._first)
-        self.services: dict[str, ServiceConfig] = {}
-        for name, known in services().items():
-            self.services[name] = ServiceConfig(name, name, known.description or "", self._clock())
-        for name in file.services:
-            self.services[name] = self._from_rules(name)
+        return ImageLibraries(places, self._clock)
 
-    def _from_rules(self, code: str) -> ServiceConfig:
+    @cached_property
+    def words(self) -> KeywordLibraries:
+        """The keyword libraries."""
+        return KeywordLibraries(self._first.words, self._clock)
+
+    @cached_property
+    def services(self) -> dict[str, ServiceConfig]:
+        """The services by code: those of the catalog, and those of the rules."""
+        known = {name: service.description or "" for name, service in services().items()}
+        found = {name: ServiceConfig(name, name, text, self._clock()) for name, text in known.items()}
+        return found | {name: self._from_rules(name, known.get(name, "")) for name in self._first.file.services}
+
+    def _from_rules(self, code: str, description: str) -> ServiceConfig:
         own, rules = self._first.file.services[code], self._first.service(code)
-        known = self.services.get(code)
         words = rules.keyword_libraries or {}
         return ServiceConfig(
             code,
             own.title or code,
-            known.description if known else "",
+            description,
             self._clock(),
             own.copy_of or "",
             Scope(dict(rules.labels or {}), dict(rules.image_libraries or {}), dict(words)),
@@ -162,12 +170,15 @@ class Account:
     def reset(self) -> None:
         """Go back to the rules of the beginning."""
         with self.lock:
-            self.images.close()
-            self._begin()
+            self.close()
+            for name in ("images", "words", "services"):
+                self.__dict__.pop(name, None)
+            self._settings = Settings(self._first)
 
     def close(self) -> None:
         """Delete what is on disk."""
-        self.images.close()
+        if "images" in self.__dict__:
+            self.images.close()
 
     @property
     def settings(self) -> Settings:
@@ -233,7 +244,7 @@ class Account:
         codes = (f"{root}_{number:02}" for number in range(1, _MAX_COPIES + 1))
         free = next((each for each in codes if each not in self.services), None)
         if free is None:
-            raise BodyError(INVALID, f"there are {_MAX_COPIES} copies of {root}, which is all that fit into two digits")
+            raise BodyError(REFUSED, f"there are {_MAX_COPIES} copies of {root}, which is all that fit into two digits")
         copied: ServiceConfig = msgspec.msgpack.decode(msgspec.msgpack.encode(source), type=ServiceConfig)
         copied.code, copied.name, copied.description, copied.copy_of = free, name, description, code
         copied.modified_at = self._clock()
@@ -256,19 +267,19 @@ class Account:
     def read_scene(self, service: ServiceConfig, scene: str, content: Mapping[str, Any]) -> Scope | None:
         """Return our part of a configuration that is to be put, None where it has none; raises BodyError."""
         if scene not in service.scenes and len(service.scenes) >= _MAX_SCENES:
-            raise BodyError(INVALID, f"the emulator keeps {_MAX_SCENES} scenes of a service")
+            raise BodyError(REFUSED, f"the emulator keeps {_MAX_SCENES} scenes of a service")
         if OWN_PART not in content:
             return None
         try:
             scope: Scope = msgspec.convert(content[OWN_PART], Scope)
         except msgspec.ValidationError as error:
-            raise BodyError(INVALID, f"{OWN_PART} of SceneConfig: {error}") from None
+            raise BodyError(REFUSED, f"{OWN_PART} of SceneConfig: {error}") from None
         for label in {label for part in scope.parts for label in part}:
             if scene_of(label) != scene:
-                raise BodyError(INVALID, f"{OWN_PART} of SceneConfig: {label} is no label of the scene {scene}")
+                raise BodyError(REFUSED, f"{OWN_PART} of SceneConfig: {label} is no label of the scene {scene}")
         for label, scores in scope.labels.items():
             if isinstance(scores, LabelScope) and scores.medium > scores.high:
-                raise BodyError(INVALID, f"{OWN_PART} of SceneConfig: {label} has a medium score above the high one")
+                raise BodyError(REFUSED, f"{OWN_PART} of SceneConfig: {label} has a medium score above the high one")
         self.images.check_all(name for names in scope.image_libraries.values() for name in names)
         self.words.check_all(name for names in scope.keyword_libraries.values() for name in names)
         return scope

@@ -7,14 +7,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.emulator.engine import Examination, NotChecked, merge, strongest
-from moderate_cli.emulator.messages import Response
+from moderate_cli.emulator.messages import GatewayError, Response
 from moderate_cli.models import NO_FINDING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from moderate_cli.emulator.engine import Check, Finding
-    from moderate_cli.emulator.messages import BodyError, GatewayError
+    from moderate_cli.emulator.messages import BodyError
     from moderate_cli.emulator.state import UploadToken
 
 _MESSAGE_NAMES = {
@@ -39,14 +39,34 @@ def body_error(action: str, request_id: str, error: BodyError) -> Response:
     return _answer(200, request_id, {"Code": error.code, _message_name(action): error.message})
 
 
-def managed(request_id: str, body: Mapping[str, Any]) -> Response:
+_WITHOUT_CODE = frozenset(
+    {
+        "AddKeywordsToLib",
+        "CopyServiceConfig",
+        "GetImageSceneLabelListConf",
+        "ModifyServiceInfo",
+        "UpdateScanResultFeedback",
+    }
+)
+"""Operations of the management API in whose answers the SDK 1.13.5 reads neither Code nor Success."""
+
+
+def managed(action: str, request_id: str, body: Mapping[str, Any]) -> Response:
     """Return the response to a successful call of the management API, whose bodies differ in shape."""
+    if action in _WITHOUT_CODE:
+        return _answer(200, request_id, body)
     return _answer(200, request_id, {"Code": 200, "HttpStatusCode": 200, "Msg": "success", "Success": True, **body})
 
 
-def management_error(request_id: str, error: BodyError) -> Response:
-    """Return the response to a refused call of the management API; that its HTTP status is 200 is our reading."""
-    return _answer(200, request_id, {"Code": error.code, "Msg": error.message, "Success": False})
+def management_error(action: str, request_id: str, error: BodyError, host: str) -> Response:
+    """Return the response to a refused call of the management API, which is not documented.
+
+    We take it that the body tells, as with the moderation operations, and where it has no code the gateway.
+    """
+    if action in _WITHOUT_CODE:
+        return gateway_error(GatewayError("InvalidParameter", error.message), request_id, host)
+    body = {"Code": error.code, "HttpStatusCode": error.code, "Msg": error.message, "Success": False}
+    return _answer(200, request_id, body)
 
 
 def gateway_error(error: GatewayError, request_id: str, host: str) -> Response:

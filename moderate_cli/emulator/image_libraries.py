@@ -15,7 +15,7 @@ from moderate_cli.emulator.engine.bounds import ImageTooLargeError, UnreadableIm
 from moderate_cli.emulator.engine.image_library import Entry, ImageIndex
 from moderate_cli.emulator.engine.library_files import Content, grid_of, picture_hash
 from moderate_cli.emulator.library_rulings import open_library
-from moderate_cli.emulator.management_parameters import INVALID, unknown
+from moderate_cli.emulator.management_parameters import REFUSED, unknown
 from moderate_cli.emulator.messages import BodyError
 from moderate_cli.emulator.state import ObjectStore, StoreFullError
 
@@ -111,7 +111,7 @@ class ImageLibraries:
         Two may have one name: whether the service refuses that is not documented, and who relies on it finds out here.
         """
         if len(self.all) >= MAX_LIBRARIES:
-            raise BodyError(INVALID, f"an account has {MAX_LIBRARIES} image libraries at most")
+            raise BodyError(REFUSED, f"an account has {MAX_LIBRARIES} image libraries at most")
         now = self._clock()
         library = HeldLibrary(f"img_{secrets.token_hex(6)}", name, comment, now, now, images={})
         self.all[library.id] = library
@@ -121,12 +121,12 @@ class ImageLibraries:
         """Keep an image and return its id; raises BodyError where there is no room for it."""
         images = self.images(library)
         if self.count >= MAX_IMAGES:
-            raise BodyError(INVALID, f"an account has {MAX_IMAGES} images in its libraries at most")
+            raise BodyError(REFUSED, f"an account has {MAX_IMAGES} images in its libraries at most")
         image = str(self._next_id)
         try:
             self._contents.put(library, image, content)
         except StoreFullError:
-            raise BodyError(INVALID, "the emulator has no more room on disk for images of libraries") from None
+            raise BodyError(REFUSED, "the emulator has no more room on disk for images of libraries") from None
         self._next_id += 1
         images[image] = HeldImage(Entry(image, hashlib.sha256(content).hexdigest(), phash), self._clock())
         self._touch(library)
@@ -190,12 +190,12 @@ def hash_of(content: bytes) -> int | None:
     Without Pillow images are known by their bytes alone.
     """
     if len(content) > MAX_BYTES:
-        raise BodyError(406, f"the image is larger than {MAX_BYTES // 1024 // 1024} MB")
+        raise BodyError(REFUSED, f"the image is larger than {MAX_BYTES // 1024 // 1024} MB")
     if find_spec("PIL") is None:
         return None
     try:
         return picture_hash(content)[0]
     except ImageTooLargeError as error:
-        raise BodyError(406, f"image is too large: {error}") from error
+        raise BodyError(REFUSED, f"image is too large: {error}") from error
     except UnreadableImageError as error:
-        raise BodyError(407, str(error)) from error
+        raise BodyError(REFUSED, str(error)) from error

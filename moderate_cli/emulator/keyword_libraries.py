@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from moderate_cli.emulator.engine.keywords import fold
-from moderate_cli.emulator.management_parameters import INVALID, unknown
+from moderate_cli.emulator.management_parameters import REFUSED, unknown
 from moderate_cli.emulator.messages import BodyError
 
 # The limits of an account (vendor's console guide, December 2025).
@@ -52,6 +52,8 @@ class WordLibrary(Struct):
 
     def having(self, text: str) -> list[Word]:
         """Return the words in which a text stands."""
+        if not text:
+            return list(self.words.values())
         wanted = text.casefold()
         return [word for word in self.words.values() if wanted in word.text.casefold()]
 
@@ -115,7 +117,7 @@ class KeywordLibraries:
         Two may have one name: whether the service refuses that is not documented, and who relies on it finds out here.
         """
         if len(self.all) >= MAX_LIBRARIES:
-            raise BodyError(INVALID, f"an account has {MAX_LIBRARIES} keyword libraries at most")
+            raise BodyError(REFUSED, f"an account has {MAX_LIBRARIES} keyword libraries at most")
         self._check_room(texts)
         library = WordLibrary(f"kw_{secrets.token_hex(6)}", name, self._clock())
         self.all[library.id] = library
@@ -163,7 +165,7 @@ class KeywordLibraries:
 
     def _check_room(self, texts: Collection[str]) -> None:
         if self.count + len(texts) > MAX_WORDS:
-            raise BodyError(INVALID, f"an account has {MAX_WORDS} keywords at most; it has {self.count}")
+            raise BodyError(REFUSED, f"an account has {MAX_WORDS} keywords at most; it has {self.count}")
 
     def _keep(self, library: WordLibrary, texts: Iterable[str]) -> Added:
         now = self._clock()

@@ -19,10 +19,10 @@ from moderate_cli.emulator.green import Call, Operation, Service
 from moderate_cli.emulator.image_libraries import HeldImage, HeldLibrary, hash_of
 from moderate_cli.emulator.keyword_libraries import Added, Word, WordLibrary
 from moderate_cli.emulator.management_parameters import (
-    ABSENT,
-    INVALID,
     MAX_COMMENT,
     MAX_NAME,
+    NOT_FOUND,
+    REFUSED,
     check_resource,
     in_words,
     is_descending,
@@ -82,7 +82,8 @@ def update_image_lib(service: Service, call: Call) -> Mapping[str, Any]:
     """Change the name and the comment of a library, and whether it is exempt for services that say nothing."""
     library = _image_library_of(service, call)
     exempt = read_switch(call.parameters, "FreeInspection")
-    library.name, library.comment = _name_and_comment(call)
+    name, comment = _name_and_comment(call)
+    library.name, library.comment = name, comment if "Comment" in call.parameters else library.comment
     library.is_exempt = library.is_exempt if exempt is None else exempt
     library.modified_at = service.state.clock()
     service.account.changed()
@@ -99,9 +100,9 @@ def update_image_lib_free_inspection(service: Service, call: Call) -> Mapping[st
     config = service.account.service(read_text(call.parameters, "ServiceCode", MAX_NAME))
     given = read_json(call.parameters, "Config", dict[str, int])
     if not given:
-        raise BodyError(ABSENT, "Config is empty")
+        raise BodyError(REFUSED, "Config is empty")
     if not set(given.values()) <= {0, 1}:
-        raise BodyError(INVALID, "Config has values other than 0 and 1")
+        raise BodyError(REFUSED, "Config has values other than 0 and 1")
     service.account.images.check_all(given)
     config.exempt |= {library: bool(value) for library, value in given.items()}
     config.modified_at = service.state.clock()
@@ -114,14 +115,13 @@ def list_images_from_lib(service: Service, call: Call) -> Mapping[str, Any]:
     library = _image_library_of(service, call)
     images: Sequence[HeldImage] = list(service.account.images.images(library.id).values())
     first, last = read_time(call.parameters, "StartDate"), read_time(call.parameters, "EndDate")
-    wanted = call.parameters.get("ImgId")
-    images = [
-        image
-        for image in images
-        # Answers tell whole seconds.
-        if (first is None or int(image.added_at) >= first) and (last is None or int(image.added_at) <= last)
-        if not wanted or image.entry.id == wanted
-    ]
+    # Answers tell whole seconds.
+    if first is not None:
+        images = [image for image in images if int(image.added_at) >= first]
+    if last is not None:
+        images = [image for image in images if int(image.added_at) <= last]
+    if wanted := call.parameters.get("ImgId"):
+        images = [image for image in images if image.entry.id == wanted]
     page = read_page(call.parameters)
     shown = page.of(images[::-1] if is_descending(call.parameters) else images)
     return {"Items": [_image(service, library.id, image) for image in shown], **page.described(len(images))}
@@ -184,7 +184,7 @@ def add_images_2lib(service: Service, call: Call) -> Mapping[str, Any]:
     content = service.state.objects.get(UPLOAD_BUCKET, key)
     if content is None:
         # Whether the service takes an address is not documented; the SDK's example is a key.
-        raise BodyError(404, "ImgUrl is no key of an uploaded image; upload it with GetUploadInfo")
+        raise BodyError(NOT_FOUND, "ImgUrl is no key of an uploaded image; upload it with GetUploadInfo")
     hashed = hash_of(content)  # without the lock, since it takes a while
     with service.account.lock:
         image = service.account.images.add(library, content, hashed)
@@ -236,7 +236,7 @@ def add_keywords(service: Service, call: Call) -> Mapping[str, Any]:
     """Add words to a keyword library."""
     library = _keyword_library_of(service, call)
     if not call.parameters.get("Keywords") and not call.parameters.get("KeywordsObject"):
-        raise BodyError(ABSENT, "Keywords is empty")
+        raise BodyError(REFUSED, "Keywords is empty")
     return _imported(service, call, partial(service.account.words.add, library.id))
 
 
@@ -245,7 +245,7 @@ def _imported(service: Service, call: Call, work: partial[Added]) -> Mapping[str
     key = call.parameters.get("KeywordsObject", "")
     text = _file_of(service, key) if key else call.parameters.get("Keywords", "")
     if len(text) > _MAX_KEYWORDS_TEXT:
-        raise BodyError(INVALID, f"Keywords has more than {_MAX_KEYWORDS_TEXT} characters")
+        raise BodyError(REFUSED, f"Keywords has more than {_MAX_KEYWORDS_TEXT} characters")
     added = work([line for line in _LINES.split(text) if line.strip()])
     service.account.changed()
     more = {"TaskId": service.account.words.remember(added)} if key else {"KeywordsResult": added.described()}
@@ -255,11 +255,11 @@ def _imported(service: Service, call: Call, work: partial[Added]) -> Mapping[str
 def _file_of(service: Service, key: str) -> str:
     content = service.state.objects.get(UPLOAD_BUCKET, key)
     if content is None:
-        raise BodyError(404, "KeywordsObject is no key of an uploaded file")
+        raise BodyError(NOT_FOUND, "KeywordsObject is no key of an uploaded file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BodyError(INVALID, "the file of keywords is not UTF-8") from None
+        raise BodyError(REFUSED, "the file of keywords is not UTF-8") from None
 
 
 def get_keyword_import_result(service: Service, call: Call) -> Mapping[str, Any]:
@@ -280,7 +280,7 @@ def delete_keyword_lib(service: Service, call: Call) -> Mapping[str, Any]:
     library = _keyword_library_of(service, call)
     users = list(service.account.using(library.id))
     if users:
-        raise BodyError(INVALID, f"the library {library.id} is used by {', '.join(users[:3])}")
+        raise BodyError(REFUSED, f"the library {library.id} is used by {', '.join(users[:3])}")
     service.account.words.delete(library.id)
     service.account.unbind(library.id)
     service.account.changed()

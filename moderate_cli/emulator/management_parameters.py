@@ -1,7 +1,4 @@
-"""What do the parameters of a management call say? Numbers, pages, times and JSON, checked, or a BodyError.
-
-The codes are those of the moderation service, for the management API of version 2022-09-26 publishes none.
-"""
+"""What do the parameters of a management call say? Numbers, pages, times and JSON, checked, or a BodyError."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from msgspec import Struct
 from moderate_cli.common.text import shortened
 from moderate_cli.emulator.messages import BodyError
 
-ABSENT, INVALID, TOO_LONG = 400, 401, 402
-"""A parameter is empty, is not valid, has too many characters (vendor's page of the synchronous API)."""
+REFUSED, NOT_FOUND = 400, 404
+"""The codes of refusals: "consistent with the HTTP status code" is all that the SDK says of codes here."""
 
 ZONE = timezone(timedelta(hours=8))
 """That of the times in the management API: no page tells it, and the vendor's console counts in that of China."""
@@ -54,9 +51,9 @@ def read_text(parameters: Mapping[str, str], name: str, longest: int, *, require
     """Return a text of limited length."""
     text = parameters.get(name, "").strip()
     if required and not text:
-        raise BodyError(ABSENT, f"{name} is empty")
+        raise BodyError(REFUSED, f"{name} is empty")
     if len(text) > longest:
-        raise BodyError(TOO_LONG, f"{name} is longer than {longest} characters")
+        raise BodyError(REFUSED, f"{name} is longer than {longest} characters")
     return text
 
 
@@ -72,7 +69,7 @@ def _number(parameters: Mapping[str, str], name: str, default: int, most: int) -
     if not text:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
-        raise BodyError(INVALID, f"{name} is not a number from 1 to {most}")
+        raise BodyError(REFUSED, f"{name} is not a number from 1 to {most}")
     return int(text)
 
 
@@ -80,7 +77,7 @@ def read_switch(parameters: Mapping[str, str], name: str) -> bool | None:
     """Return whether something is switched on, None where nothing is said; the SDK writes True and False."""
     text = parameters.get(name, "").lower()
     if text not in ("", "true", "false", "1", "0"):
-        raise BodyError(INVALID, f"{name} is neither true nor false")
+        raise BodyError(REFUSED, f"{name} is neither true nor false")
     return text in ("true", "1") if text else None
 
 
@@ -92,7 +89,7 @@ def read_time(parameters: Mapping[str, str], name: str) -> float | None:
     try:
         return datetime.strptime(text, _TIME).replace(tzinfo=ZONE).timestamp()
     except ValueError:
-        raise BodyError(INVALID, f"{name} does not have the form YYYY-MM-DD HH:mm:ss") from None
+        raise BodyError(REFUSED, f"{name} does not have the form YYYY-MM-DD HH:mm:ss") from None
 
 
 def in_words(seconds: float) -> str:
@@ -106,13 +103,13 @@ def read_json(parameters: Mapping[str, str], name: str, kind: Any) -> Any:
     if text is None:
         return None
     if len(text) > MAX_OPAQUE:
-        raise BodyError(TOO_LONG, f"{name} is longer than {MAX_OPAQUE} characters")
+        raise BodyError(REFUSED, f"{name} is longer than {MAX_OPAQUE} characters")
     if not text:
         return kind()
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise BodyError(INVALID, f"{name} is not the JSON that is expected: {error}") from None
+        raise BodyError(REFUSED, f"{name} is not the JSON that is expected: {error}") from None
 
 
 def read_ids(parameters: Mapping[str, str], *names: str) -> list[str]:
@@ -120,7 +117,7 @@ def read_ids(parameters: Mapping[str, str], *names: str) -> list[str]:
     for name in names:
         if parameters.get(name):
             return [str(each) for each in read_json(parameters, name, list[int | str])]
-    raise BodyError(ABSENT, f"{names[0]} is empty")
+    raise BodyError(REFUSED, f"{names[0]} is empty")
 
 
 def is_descending(parameters: Mapping[str, str]) -> bool:
@@ -131,7 +128,7 @@ def is_descending(parameters: Mapping[str, str]) -> bool:
     sort: dict[str, str] = read_json(parameters, "Sort", dict[str, str]) or {}
     for key, direction in sort.items():
         if key not in _SORT_KEYS or direction.lower() not in ("asc", "desc"):
-            raise BodyError(INVALID, f"the emulator sorts by {', '.join(_SORT_KEYS)}: asc or desc")
+            raise BodyError(REFUSED, f"the emulator sorts by {', '.join(_SORT_KEYS)}: asc or desc")
         return direction.lower() == "desc"
     return True
 
@@ -139,10 +136,10 @@ def is_descending(parameters: Mapping[str, str]) -> bool:
 def check_resource(parameters: Mapping[str, str]) -> None:
     """Raise BodyError for resources other than images."""
     if parameters.get("ResourceType", RESOURCE) != RESOURCE:
-        raise BodyError(INVALID, f"the emulator has the ResourceType {RESOURCE} alone")
+        raise BodyError(REFUSED, f"the emulator has the ResourceType {RESOURCE} alone")
 
 
 def unknown(what: str, name: str, known: Collection[str] = ()) -> BodyError:
     """Return the error for something that is not there."""
     near = f"; there is {', '.join(sorted(known)[:3])}" if known else ""
-    return BodyError(INVALID, f"there is no {what} {shortened(name)!r}{near}")
+    return BodyError(NOT_FOUND, f"there is no {what} {shortened(name)!r}{near}")

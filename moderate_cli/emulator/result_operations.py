@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from moderate_cli.common.text import shortened
 from moderate_cli.emulator.green import Call, Operation, Service
 from moderate_cli.emulator.management_parameters import (
-    INVALID,
     MAX_COMMENT,
     MAX_NAME,
+    REFUSED,
     check_resource,
     in_words,
     is_descending,
@@ -26,7 +27,7 @@ from moderate_cli.emulator.management_parameters import (
     read_time,
 )
 from moderate_cli.emulator.messages import BodyError
-from moderate_cli.emulator.scan_results import ScanResult
+from moderate_cli.emulator.scan_results import COUNTED, LIFETIME, ScanResult
 from moderate_cli.models import RiskLevel
 
 MAX_SPAN = 62 * 24 * 60 * 60
@@ -42,7 +43,8 @@ def get_scan_result(service: Service, call: Call) -> Mapping[str, Any]:
         _filter(name, text) for name, text in (read_json(call.parameters, "Query", dict[str, str]) or {}).items()
     ]
     first, last = read_time(call.parameters, "StartDate"), read_time(call.parameters, "EndDate")
-    found = [result for result in service.results.between(first, last) if all(fits(result) for fits in filters)]
+    kept = service.results.between(first, last, LIFETIME)
+    found = [result for result in kept if all(fits(result) for fits in filters)] if filters else kept
     page = read_page(call.parameters)
     shown = page.of(found[::-1] if is_descending(call.parameters) else found)
     return {"Data": {"Items": [result.described() for result in shown], **page.described(len(found))}}
@@ -61,9 +63,8 @@ def _filter(name: str, text: str) -> Callable[[ScanResult], bool]:
             return _label_filter([label.strip() for label in text.split(",") if label.strip()])
         case "RiskLevel":
             return lambda result: result.level == text
-    raise BodyError(
-        INVALID, f"Query: the emulator knows RequestId, DataId, ServiceCode, Labels and RiskLevel, not {name}"
-    )
+    known = "RequestId, DataId, ServiceCode, Labels and RiskLevel"
+    raise BodyError(REFUSED, f"Query: the emulator knows {known}, not {shortened(name)}")
 
 
 def _label_filter(labels: Iterable[str]) -> Callable[[ScanResult], bool]:
@@ -89,7 +90,7 @@ def get_cip_stats(service: Service, call: Call) -> Mapping[str, Any]:
     check_resource(call.parameters)
     kind, code = call.parameters.get("Type", "cip"), call.parameters.get("ServiceCode")
     if kind not in _GROUPS:
-        raise BodyError(INVALID, f"Type: the emulator counts {' and '.join(_GROUPS)}")
+        raise BodyError(REFUSED, f"Type: the emulator counts {' and '.join(_GROUPS)}")
     results = [result for result in _in_span(service, call) if not code or result.service in code.split(",")]
     length = len("YYYY-MM") if read_switch(call.parameters, "ByMonth") else len("YYYY-MM-DD")
     dates = sorted({_date(result, length) for result in results})
@@ -123,10 +124,10 @@ _GROUPS: Mapping[str, Callable[[ScanResult], str]] = {
 def _in_span(service: Service, call: Call) -> list[ScanResult]:
     first, last = read_time(call.parameters, "StartDate"), read_time(call.parameters, "EndDate")
     if first is None or last is None:
-        raise BodyError(INVALID, "StartDate and EndDate are needed")
+        raise BodyError(REFUSED, "StartDate and EndDate are needed")
     if not 0 <= last - first <= MAX_SPAN:
-        raise BodyError(INVALID, "StartDate and EndDate must be two months apart at most")
-    return service.results.between(first, last)
+        raise BodyError(REFUSED, "StartDate and EndDate must be two months apart at most")
+    return service.results.between(first, last, COUNTED)
 
 
 def _shares(counts: Counter[str]) -> dict[str, dict[str, Any]]:

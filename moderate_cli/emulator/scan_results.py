@@ -18,8 +18,9 @@ from moderate_cli.models import NO_FINDING
 MAX_RESULTS = 50_000
 """Results that are kept: "a maximum of 50,000 data entries" (vendor's console guide, December 2025)."""
 
-LIFETIME = 30 * 24 * 60 * 60
-"""Seconds for which a result is told: "the last 30 days" (the same)."""
+_DAY = 24 * 60 * 60
+LIFETIME, COUNTED = 30 * _DAY, 365 * _DAY
+"""Seconds for which a result is told, "the last 30 days", and for which it is counted, "one year" (the same)."""
 
 _MAX_EXT = 2_000  # characters of the JSON of Ext; a longer one is left out, so that 50,000 results stay small
 
@@ -84,9 +85,9 @@ class ScanResults:
         with self._lock:
             self._results.extend(results)
 
-    def between(self, first: float | None, last: float | None) -> list[ScanResult]:
-        """Return the results of a time, the oldest first."""
-        start = max(first or 0, self._clock() - LIFETIME)
+    def between(self, first: float | None, last: float | None, max_age: float) -> list[ScanResult]:
+        """Return the results of a time, the oldest first; `max_age` is in seconds."""
+        start = max(first or 0, self._clock() - max_age)
         with self._lock:
             kept = list(self._results)
         # Answers tell whole seconds.
@@ -114,10 +115,11 @@ class ScanResults:
 def _result(
     request_id: str, service: str, url: str, at: float, data: Mapping[str, Any], part: Mapping[str, Any]
 ) -> ScanResult:
-    found = {
-        (one.get("Label", ""), str(one.get("Confidence", "")), one.get("Description", "")) for one in _findings(part)
-    }
-    ext = {name: value for name, value in part.get("Ext", {}).items() if name != "LocalEngine"}
+    found = dict.fromkeys(
+        (str(one.get("Label", "")), str(one.get("Confidence", "")), str(one.get("Description", "")))
+        for one in _findings(part)
+    )
+    ext = {name: value for name, value in (part.get("Ext") or {}).items() if name != "LocalEngine"}
     text = json.dumps(ext, ensure_ascii=False) if ext else ""
     return ScanResult(
         request_id=request_id,
@@ -126,7 +128,7 @@ def _result(
         url=url,
         at=at,
         level=str(part.get("RiskLevel", "")),
-        found=tuple(sorted(found, key=lambda one: (one[0] == NO_FINDING, one))),
+        found=tuple(found),
         ext=text if len(text) <= _MAX_EXT else "",
     )
 
@@ -134,13 +136,13 @@ def _result(
 def _findings(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the findings of a result; those of a post are below its parts."""
     if "MainData" not in part:
-        yield from part.get("Result", ())
+        yield from part.get("Result") or ()
         return
     waiting = [part["MainData"], *part.get("CommentDatas", ())]
-    found = []
+    found: list[Mapping[str, Any]] = []
     while waiting:
         one = waiting.pop()
-        found += one.get("Result", ())
+        found += one.get("Result") or ()
         waiting += one.get("CommentDatas", ())
     hits = [one for one in found if one.get("Label") != NO_FINDING]
     yield from hits or islice(found, 1)

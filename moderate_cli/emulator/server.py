@@ -48,11 +48,7 @@ _NO_FAULT = Fault()
 _IDLE_SECONDS = 60  # until an idle connection is closed
 _POLL_SECONDS = 0.05  # between looks whether to stop
 
-_LOCKED: Mapping[str, Operation] = {
-    **library_operations.OPERATIONS,
-    **service_operations.OPERATIONS,
-    **result_operations.OPERATIONS,
-}
+_LOCKED: Mapping[str, Operation] = {**library_operations.OPERATIONS, **service_operations.OPERATIONS}
 """Operations on the account, of which one is carried out at a time."""
 
 
@@ -339,7 +335,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _name(request: Request) -> str:
     """Return the name by which faults know a request."""
-    return request.header("x-acs-action") if request.path == "/" else UPLOAD if request.method == "PUT" else ""
+    if request.path == "/":
+        return request.header("x-acs-action")
+    return UPLOAD if request.method in ("PUT", "POST") else ""
 
 
 def answer(service: Service, request: Request, fault: Fault = _NO_FAULT) -> Response:
@@ -381,13 +379,13 @@ def _call_operation(service: Service, request: Request, fault: Fault) -> Respons
     except BodyError as error:
         service.state.count_refused()
         if is_managing:
-            return bodies.management_error(request_id, error)
+            return bodies.management_error(action, request_id, error, request.header("host"))
         return bodies.body_error(action, request_id, error)
     except GatewayError as error:
         service.state.count_refused()
         return bodies.gateway_error(error, request_id, request.header("host"))
     service.state.count_answered(action)
-    return bodies.managed(request_id, data) if is_managing else bodies.success(action, request_id, data)
+    return bodies.managed(action, request_id, data) if is_managing else bodies.success(action, request_id, data)
 
 
 def _operation(request: Request, fault: Fault) -> Operation:
@@ -416,5 +414,6 @@ _OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     MANAGEMENT_VERSION: {
         **{name: _one_at_a_time(operation) for name, operation in _LOCKED.items()},
         **library_operations.UNLOCKED,
+        **result_operations.OPERATIONS,
     },
 }

@@ -12,9 +12,9 @@ from typing import Any
 from moderate_cli.emulator.account import Account, ServiceConfig, scene_of
 from moderate_cli.emulator.green import Call, Operation, Service
 from moderate_cli.emulator.management_parameters import (
-    INVALID,
     MAX_COMMENT,
     MAX_NAME,
+    REFUSED,
     RESOURCE,
     check_resource,
     in_words,
@@ -97,9 +97,9 @@ def update_service_config(service: Service, call: Call) -> Mapping[str, Any]:
     account, config, parameters = service.account, _config(service.account, call), call.parameters
     for name in _FOREIGN:
         if parameters.get(name):
-            raise BodyError(INVALID, f"the emulator has no {name}, which is not for images")
+            raise BodyError(REFUSED, f"the emulator has no {name}, which is not for images")
     if not any(name in parameters for name in _CHANGES):
-        raise BodyError(INVALID, f"there is nothing to change: give one of {', '.join(_CHANGES)}")
+        raise BodyError(REFUSED, f"there is nothing to change: give one of {', '.join(_CHANGES)}")
     scenes, scope = _scenes(account, config, parameters)
     ignored = _read_libraries(account, parameters, "KeywordFilterLibs")
     flagged = _read_libraries(account, parameters, "KeywordHitLibs")

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from alibabacloud_green20220926 import models
 from alibabacloud_green20220926.client import Client
+from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 
 from moderate_cli.emulator import Emulator
@@ -43,7 +44,10 @@ class Manager:
         """Return the body of an answer; raises Refused."""
         kind = "".join(part.capitalize() for part in operation.split("_")).replace("2lib", "2Lib")
         request = getattr(models, f"{kind}Request")(region_id="ap-southeast-1", **parameters)
-        body = getattr(self.client, operation)(request).body
+        try:
+            body = getattr(self.client, operation)(request).body
+        except ClientException as error:
+            raise Refused(error.status_code, error.message) from error
         if getattr(body, "code", None) not in (None, 200):
             raise Refused(body.code, body.msg)
         return body
