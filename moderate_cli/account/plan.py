@@ -29,7 +29,7 @@ from moderate_cli.account.steps import (
 )
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted
-from moderate_cli.rules import Rules, ServiceRules
+from moderate_cli.rules import Rules
 from moderate_cli.rules.library_images import MAX_IMAGES
 from moderate_cli.rules.reader import MAX_IMAGE_LIBRARIES, MAX_KEYWORD_LIBRARIES, MAX_KEYWORDS
 
@@ -95,6 +95,31 @@ class _Planner:
         self._lock = lock
         self._prune = prune
         self._upload_again = upload_again
+        self._services = self._matched()
+
+    def _matched(self) -> dict[str, ServiceState | None]:
+        """Return for each service of the file the one of the account: a copy by its title, else by its code.
+
+        The code of a copy that another one of the file is by its title does not count.
+        """
+        found: dict[str, ServiceState | None] = {}
+        services = self._rules.file.services
+        for code, rules in services.items():
+            if rules.copy_of is None:
+                found[code] = self._account.services.get(code)
+            else:
+                found[code] = self._account.copy(rules.copy_of, rules.title or code, code)
+        taken = {each.code for each in found.values() if each is not None}
+        for code, rules in services.items():
+            by_code = self._account.services.get(code)
+            if found[code] is None and by_code and by_code.copy_of == rules.copy_of and code not in taken:
+                found[code] = by_code
+        return found
+
+    def _name(self, code: str) -> ServiceName:
+        rules, found = self._rules.file.services[code], self._services[code]
+        title = (rules.title or code) if rules.copy_of else None
+        return ServiceName(code, found.code if found else None, rules.copy_of, title)
 
     def copies(self) -> Iterator[Step]:
         """Yield the services that are to be copied or called otherwise, and note those that cannot be made."""
@@ -109,8 +134,7 @@ class _Planner:
             other = seen.setdefault((rules.copy_of, title), code)
             if other != code:
                 raise UsageError(f"{place}: {code} and {other} are copies of {rules.copy_of} with one title: {title}")
-            name = ServiceName(code, rules.copy_of, title)
-            found = self._account.copy(rules.copy_of, title, code)
+            name, found = self._name(code), self._services[code]
             if found is None:
                 if code in self._account.services:
                     text = f"{code} is no copy of {rules.copy_of} in the account, whose copy gets another number"
@@ -187,8 +211,7 @@ class _Planner:
     def services(self) -> Iterator[Step]:
         """Yield which services use other libraries than the file says."""
         for code, rules in self._rules.file.services.items():
-            name = ServiceName(code, rules.copy_of, (rules.title or code) if rules.copy_of else None)
-            found = self._found(code, rules)
+            name, found = self._name(code), self._services[code]
             if found is None and rules.copy_of is None:
                 continue
             exempt = self._said(code, "exempt")
@@ -201,11 +224,6 @@ class _Planner:
             flagged = self._said(code, "flagged_keywords")
             if flagged is not None and set(flagged) != set(found.flagged if found else ()):
                 yield SetFlaggedKeywords(name, tuple(flagged), found.flagged if found else ())
-
-    def _found(self, code: str, rules: ServiceRules) -> ServiceState | None:
-        if rules.copy_of is None:
-            return self._account.services.get(code)
-        return self._account.copy(rules.copy_of, rules.title or code, code)
 
     def _said(self, code: str, key: str) -> Sequence[str] | None:
         """Return which libraries a service or the ones that it copies name, None where none says anything."""
@@ -230,9 +248,9 @@ class _Planner:
             if image_library.name not in self._rules.file.image_libraries:
                 text = f"image library {image_library.name} is only in the account: the API can delete none"
                 self._note("impossible", text)
-        meant = [self._found(code, rules) for code, rules in self._rules.file.services.items()]
+        meant = {each.code for each in self._services.values() if each is not None}
         for service in self._account.services.values():
-            if service.copy_of and service not in meant:
+            if service.copy_of and service.code not in meant:
                 text = f"service {service.code} ({service.title}) is only in the account: the API can delete none"
                 self._note("impossible", text)
 
@@ -280,7 +298,7 @@ class _Planner:
     def _opaque(self) -> Iterator[Note]:
         file = self._rules.file
         for code, raw in file.raw.services.items():
-            found = self._found(code, file.services.get(code, ServiceRules()))
+            found = self._services.get(code) or self._account.services.get(code)
             for operation, said in raw.items():
                 if found is not None and found.raw.get(operation, {}) != said:
                     text = f"raw {operation} of {code} is another one in the account"
