@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
+from PIL import Image
 from trees import PNG
 
 from moderate_cli.account import (
@@ -20,6 +22,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.rules import Rules, read_rules
 
 SERVICE = "baselineCheck_global"
+SIDE = 32  # pixels
 
 
 def write_rules(folder: Path, text: str, *, name: str = "moderate-rules.yaml") -> Path:
@@ -36,10 +39,19 @@ def write_images(folder: Path, number: int) -> None:
         (folder / f"{index:03}.png").write_bytes(PNG + f"{folder.name}-{index}".encode())
 
 
-def write_large(folder: Path, *, images: int = 30, words: int = 500) -> Path:
+def write_pictures(folder: Path, number: int) -> None:
+    """Write pictures that can be decoded, and that differ from those of other folders."""
+    folder.mkdir(parents=True, exist_ok=True)
+    noise = random.Random(folder.name)
+    for index in range(number):
+        picture = Image.frombytes("L", (SIDE, SIDE), noise.randbytes(SIDE * SIDE))
+        picture.save(folder / f"{index:03}.png", compress_level=1)
+
+
+def write_large(folder: Path, *, images: int = 30, words: int = 500, pictures: bool = False) -> Path:
     """Write 3 services, 4 image libraries, and 3 keyword libraries."""
     for library in range(4):
-        write_images(folder / f"images{library}", images)
+        (write_pictures if pictures else write_images)(folder / f"images{library}", images)
     for library in range(3):
         lines = "".join(f"word{library}x{number}\n" for number in range(words))
         (folder / f"words{library}.txt").write_text(lines)

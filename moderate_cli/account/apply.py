@@ -13,9 +13,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from moderate_cli.account.account_state import Account, ServiceState, only_library, service_state
 from moderate_cli.account.lock import LibraryLock, read_lock, write_lock
 from moderate_cli.account.own_images import OwnImage
-from moderate_cli.account.state import Account, ServiceState, only_library, service_state
 from moderate_cli.account.steps import (
     AddImages,
     AddKeywords,

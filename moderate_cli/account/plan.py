@@ -7,9 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from moderate_cli.account.account_state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.account.lock import Lock
 from moderate_cli.account.own_images import OwnLibrary
-from moderate_cli.account.state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.account.steps import (
     AddImages,
     AddKeywords,

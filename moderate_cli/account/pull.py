@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, to_builtins
 
-from moderate_cli.account.state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
+from moderate_cli.account.account_state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.catalog.services import find_service
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted

@@ -240,7 +240,7 @@ def _show(
     if choice is PlanFormat.JSON:
         as_utf8(environment.stdout).write(dump(_document(found, done)) + "\n")
         return
-    from moderate_cli.render.plan import PlanLine, PlanNote, write_plan  # loads Rich
+    from moderate_cli.render.plan_text import PlanLine, PlanNote, write_plan  # loads Rich
 
     lines = [PlanLine(each.sign, each.words, each.parts) for each in map(describe, found.steps)]
     notes = [PlanNote(_TITLES[note.kind], note.text, note.place) for note in _in_order(found.notes)]

@@ -46,13 +46,13 @@ def write_plan(
     if lines and notes:
         console.print()
     for title, group in groupby(notes, lambda note: note.title):
-        console.print(Text(title, "bold"))
+        _print(console, Text(), Text(title, "bold"))
         for note in group:
             where = harmless(f"{note.place}: " if note.place else "", "dim")
             _print(console, Text("! ", "yellow"), where + harmless(note.text))
     if lines or notes:
         console.print()
-    console.print(Text(", ".join(_counts(lines, notes)), "bold"))
+    _print(console, Text(), Text(", ".join(_counts(lines, notes)), "bold"))
 
 
 def _print(console: Console, head: Text, words: Text) -> None:
