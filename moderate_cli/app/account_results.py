@@ -79,11 +79,10 @@ def find_results(
             found = _account_result(item, client)
             request_id = request_id_of(found.outcome)
             told.add(request_id or "")
+            if not _matches(found.outcome, filters):
+                continue
             own = _own(store, request_id) if store is not None and request_id else None
-            if own is not None:
-                yield replace(own, origin=_BOTH)
-            elif _matches(found.outcome, filters):
-                yield replace(found, origin=_ACCOUNT)
+            yield replace(found, origin=_ACCOUNT) if own is None else replace(own, origin=_BOTH)
     if store is not None and not more:
         for entry in store.history(replace(filters, since=since, until=until, limit=None)):
             own = _of_entry(entry)

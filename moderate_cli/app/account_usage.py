@@ -65,7 +65,7 @@ def _spans(since: datetime, until: datetime, *, by_month: bool) -> Iterator[tupl
             end = datetime(begin.year + month // 12, month % 12 + 1, 1, tzinfo=begin.tzinfo)
         else:
             end = begin + _SPAN
-        yield begin, min(end, until) - _SECOND
+        yield begin, min(end - _SECOND, until)
         begin = end
 
 
