@@ -29,7 +29,7 @@ _FIRST_ID = 158_794  # the SDKs' example
 
 
 class Place(Struct, frozen=True):
-    """Where a library that the account begins with has its images, what is called by, and what is said of it."""
+    """Where a library that the account begins with has its images, and what is said of it."""
 
     path: Path
     comment: str

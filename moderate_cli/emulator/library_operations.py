@@ -149,11 +149,13 @@ def _signature(service: Service, path: str) -> str:
 def show_library_image(service: Service, request: Request) -> Response:
     """Return an image of a library at the address that answers have of it; raises OssError."""
     sent = dict(request.query).get("Signature", "")
+    if not is_same(sent, _signature(service, request.path)):
+        raise OssError("AccessDenied", "The address of the image is not signed by this emulator.")
     library, _, image = request.path.removeprefix(IMAGES_PATH).partition("/")
     with service.account.lock:
         content = service.account.images.content(unquote(library), unquote(image))
-    if content is None or not is_same(sent, _signature(service, request.path)):
-        raise OssError("AccessDenied", "The address of the image is unknown.")
+    if content is None:
+        raise OssError("NoSuchKey", "The specified key does not exist.", 404)
     return Response(200, {"Content-Type": "application/octet-stream"}, content)
 
 

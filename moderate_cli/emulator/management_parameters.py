@@ -24,6 +24,7 @@ DEFAULT_PAGE, MAX_PAGE = 10, 1000
 MAX_NAME = 100  # characters of a name, which is not documented
 MAX_COMMENT = 1000  # characters, not documented either
 MAX_OPAQUE = 1024 * 1024  # characters of JSON that is kept as it came; a limit of this emulator
+_MAX_DEPTH = 100  # of JSON that is kept; a limit of this emulator
 RESOURCE = "image"
 """The ResourceType of this product."""
 
@@ -107,9 +108,22 @@ def read_json(parameters: Mapping[str, str], name: str, kind: Any) -> Any:
     if not text:
         return kind()
     try:
-        return msgspec.json.decode(text, type=kind)
+        value = msgspec.json.decode(text, type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise BodyError(REFUSED, f"{name} is not the JSON that is expected: {error}") from None
+    _check_depth(name, value)
+    return value
+
+
+def _check_depth(name: str, value: Any) -> None:
+    """Raise BodyError for what is nested so deep that Python might not write it again."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise BodyError(REFUSED, f"{name} is nested in more than {_MAX_DEPTH} levels")
+        parts = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for part in parts for each in part]
 
 
 def read_ids(parameters: Mapping[str, str], *names: str) -> list[str]:

@@ -34,6 +34,7 @@ UPLOAD_SECONDS = 900
 MAX_BYTES = 20 * 1024 * 1024
 """Of a file that a grant lets pass; a limit of this emulator, where libraries refuse what is too large for them."""
 
+_MAX_KEY = 1023  # bytes (OSS's page on the names of objects)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _NAME = re.compile(r'[;\s]name="([^"]*)"')
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]{1,200})"?')
@@ -111,6 +112,8 @@ def _check(state: State, encoded: str, fields: Mapping[str, str], size: int, tok
         raise OssError("AccessDenied", "Invalid according to Policy: Policy expired.")
     if not fields.get("key", "").removeprefix(token.prefix):
         raise OssError("InvalidArgument", "The form has no key of an object.", 400)
+    if len(fields["key"].encode()) > _MAX_KEY:
+        raise OssError("InvalidObjectName", "The length of the object name is invalid.", 400)
     for condition in policy.conditions:
         if not _holds(condition, fields, size):
             raise OssError("AccessDenied", "Invalid according to Policy: Policy Condition failed.")

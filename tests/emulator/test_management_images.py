@@ -12,7 +12,8 @@ from managing import SERVICE, Manager, Refused
 from photos import NAMES, PHOTOS, photo, resized, saved, with_code
 
 from moderate_cli.common.environment import Environment
-from moderate_cli.emulator import Emulator, image_libraries
+from moderate_cli.emulator import Emulator, Fault, image_libraries
+from moderate_cli.emulator.conditions import UPLOAD
 from moderate_cli.rules import read_rules
 
 PHOTO, OTHER, THIRD = (PHOTOS[name].read_bytes() for name in NAMES[:3])
@@ -51,7 +52,7 @@ def test_an_image_can_be_seen_where_answers_say(manager, library):
     for url in (item.image_url.partition("?")[0], item.image_url[:-1] + "?", item.image_url.replace(image, "1")):
         assert requests.get(url, timeout=10).status_code == 403
     manager.call("delete_images_from_lib", lib_id=library, image_ids=json.dumps([image]))
-    assert requests.get(item.image_url, timeout=10).status_code == 403
+    assert requests.get(item.image_url, timeout=10).status_code == 404
     assert listed(manager, library).total_count == 0
 
 
@@ -197,15 +198,23 @@ def test_the_grant_of_an_upload(manager):
         ({"policy": "e30="}, 403, "SignatureDoesNotMatch"),
         ({"key": "elsewhere/a.png"}, 403, "AccessDenied"),
         ({"key": ""}, 400, "InvalidArgument"),
+        ({"key": "FOLDER" + "x" * 1020}, 400, "InvalidObjectName"),
     ],
 )
 def test_forms(manager, changed, status, code):
     grant = manager.call("get_upload_info", name="a.png", resource_type="image")
+    changed = {name: value.replace("FOLDER", grant.folder) for name, value in changed.items()}
     response = manager.post(grant, b"\r\n--content\r\n\x00", **changed)
     assert response.status_code == status
     assert (f"<Code>{code}</Code>" in response.text) if code else not response.content
     kept = manager.emulator.state.objects.get("oss-cip-local", grant.key)
     assert kept == (None if code else b"\r\n--content\r\n\x00")
+
+
+def test_faults_of_uploads(manager, emulator):
+    grant = manager.call("get_upload_info", name="a.png", resource_type="image")
+    emulator.faults.add([Fault(operation=UPLOAD, status=503)])
+    assert [manager.post(grant, b"content").status_code for _ in range(2)] == [503, 204]
 
 
 def test_a_grant_expires(manager, clock):

@@ -140,6 +140,7 @@ def test_the_labels_of_a_service_by_scene(manager):
         ({"scene": "violent", "scene_config": "{"}, "SceneConfig is not the JSON"),
         ({"scene": "violent", "scene_config": "[" * 5_000}, "SceneConfig is not the JSON"),
         ({"scene": "violent", "scene_config": "[]"}, "SceneConfig is not the JSON"),
+        ({"scene": "violent", "scene_config": '{"a":' * 101 + "1" + "}" * 101}, "more than 100 levels"),
         ({"scene": "violent", "scene_config": json.dumps({"a": "x" * 1024 * 1024})}, "longer than"),
         ({"scene": "violent", "scene_config": {"LocalEngine": {"label": {}}}}, "unknown field"),
         ({"scene": "violent", "scene_config": {"LocalEngine": {"labels": {"QRCode": "off"}}}}, "no label of the scene"),
