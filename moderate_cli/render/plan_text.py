@@ -49,7 +49,7 @@ def write_plan(
         _print(console, Text(), Text(title, "bold"))
         for note in group:
             where = harmless(f"{note.place}: " if note.place else "", "dim")
-            _print(console, Text("! ", "yellow"), where + harmless(note.text))
+            _print(console, Text("! ", "yellow"), Text.assemble(where, harmless(note.text)))
     if lines or notes:
         console.print()
     _print(console, Text(), Text(", ".join(_counts(lines, notes)), "bold"))
@@ -60,7 +60,7 @@ def _print(console: Console, head: Text, words: Text) -> None:
     room = max(1, console.width - head.cell_len)
     for number, line in enumerate(words.wrap(console, room, overflow="fold")):
         line.rstrip()
-        console.print(Text(" " * head.cell_len) + line if number else head + line)
+        console.print(Text.assemble(" " * head.cell_len if number else head, line))
 
 
 def _named(parts: Sequence[str]) -> str:
