@@ -33,7 +33,7 @@ from moderate_cli.rules import Rules
 from moderate_cli.rules.library_images import MAX_IMAGES
 from moderate_cli.rules.reader import MAX_IMAGE_LIBRARIES, MAX_KEYWORD_LIBRARIES, MAX_KEYWORDS
 
-NoteKind = Literal["by_hand", "local", "impossible", "kept", "unknown", "differs"]
+NoteKind = Literal["by_hand", "local", "skipped", "impossible", "kept", "unknown", "differs"]
 
 
 class Note(Struct, frozen=True):
@@ -102,24 +102,34 @@ class _Planner:
 
         The code of a copy that another one of the file is by its title does not count.
         """
-        found: dict[str, ServiceState | None] = {}
-        services = self._rules.file.services
-        for code, rules in services.items():
-            if rules.copy_of is None:
-                found[code] = self._account.services.get(code)
-            else:
-                found[code] = self._account.copy(rules.copy_of, rules.title or code, code)
+        codes = self._rules.file.services
+        found = {code: self._by_title(code) for code in codes}
         taken = {each.code for each in found.values() if each is not None}
-        for code, rules in services.items():
-            by_code = self._account.services.get(code)
-            if found[code] is None and by_code and by_code.copy_of == rules.copy_of and code not in taken:
-                found[code] = by_code
-        return found
+        return {code: found[code] or (None if code in taken else self._by_code(code)) for code in codes}
+
+    def _by_title(self, code: str) -> ServiceState | None:
+        rules, source = self._rules.file.services[code], self._source(code)
+        if rules.copy_of is None:
+            return self._account.services.get(code)
+        return None if source is None else self._account.copy(source, rules.title or code, code)
+
+    def _by_code(self, code: str) -> ServiceState | None:
+        found = self._account.services.get(code)
+        return found if found is not None and found.copy_of == self._source(code) else None
+
+    def _source(self, code: str) -> str | None:
+        """Return what the account calls the service that one copies; None for a copy that is still to be made."""
+        source = self._rules.file.services[code].copy_of
+        rules = self._rules.file.services.get(source or "")
+        if source is None or rules is None or rules.copy_of is None:
+            return source
+        found = self._by_title(source) or self._by_code(source)
+        return found.code if found else None
 
     def _name(self, code: str) -> ServiceName:
         rules, found = self._rules.file.services[code], self._services[code]
         title = (rules.title or code) if rules.copy_of else None
-        return ServiceName(code, found.code if found else None, rules.copy_of, title)
+        return ServiceName(code, found.code if found else None, self._source(code), title)
 
     def copies(self) -> Iterator[Step]:
         """Yield the services that are to be copied or called otherwise, and note those that cannot be made."""
@@ -136,6 +146,10 @@ class _Planner:
                 raise UsageError(f"{place}: {code} and {other} are copies of {rules.copy_of} with one title: {title}")
             name, found = self._name(code), self._services[code]
             if found is None:
+                if name.copy_of is None:
+                    text = f"{name} is a copy of {rules.copy_of}, which is still to be made: apply once more then"
+                    self._note("unknown", text, place)
+                    continue
                 if code in self._account.services:
                     text = f"{code} is no copy of {rules.copy_of} in the account, whose copy gets another number"
                     self._note("differs", text, place)
@@ -179,7 +193,7 @@ class _Planner:
         place = self._rules.place("image_libraries", name)
         own, ids = self._images[name], set(found.images or ()) if found else set()
         for note in own.notes:
-            self._note("kept", note, place)
+            self._note("skipped", note, place)
         if own.files is None:
             missing = [each for each in own.listed if each not in ids]
             if missing:
@@ -210,9 +224,9 @@ class _Planner:
 
     def services(self) -> Iterator[Step]:
         """Yield which services use other libraries than the file says."""
-        for code, rules in self._rules.file.services.items():
+        for code in self._rules.file.services:
             name, found = self._name(code), self._services[code]
-            if found is None and rules.copy_of is None:
+            if found is None and name.copy_of is None:
                 continue
             exempt = self._said(code, "exempt")
             now = tuple(sorted(found.exempt)) if found else ()
@@ -311,7 +325,7 @@ class _Planner:
 
     def check_limits(self, steps: Collection[Step]) -> None:
         """Raise UsageError, with the line, where the account would have more than it may."""
-        account, removed = self._account, [step for step in steps if isinstance(step, RemoveKeywords)]
+        account = self._account
         keywords = sum(each.count for each in account.keyword_libraries)
         keywords += sum(len(step.keywords) for step in steps if isinstance(step, AddKeywords))
         images = sum(each.count for each in account.image_libraries)
@@ -325,9 +339,8 @@ class _Planner:
             (_KEYWORDS, "keywords", keywords, 0, MAX_KEYWORDS),
         ):
             if number + added > most:
-                hint = "remove some there first" if not removed else "apply what is removed first, from a smaller file"
                 message = f"the account would have {number + added:,} {what} with this file, and may have {most:,}"
-                raise UsageError(f"{self._rules.place(key)}: {message}", hint=hint)
+                raise UsageError(f"{self._rules.place(key)}: {message}", hint="remove some there first")
 
     def _note(self, kind: NoteKind, text: str, place: str = "") -> None:
         self.notes.append(Note(kind, text, place))

@@ -34,7 +34,7 @@ from moderate_cli.cli.console_options import ListFormatChoice, Raw, Yes, open_ac
 from moderate_cli.cli.console_results import feedback, results, usage
 from moderate_cli.cli.flatten import OUTPUT_PANEL, ColorChoice, flatten_options
 from moderate_cli.cli.help_screen import WIDTH, PlainGroup
-from moderate_cli.cli.options import OutputFile, SettingsCommand
+from moderate_cli.cli.options import SettingsCommand
 from moderate_cli.cli.reference import show
 from moderate_cli.client import ManagementClient, ServiceConfig
 from moderate_cli.common.environment import Color, Environment
@@ -66,6 +66,7 @@ _TITLES = {
     "impossible": "Not possible, for the API has no operation:",
     "unknown": "Unknown:",
     "kept": "Kept, though the file does not have it:",
+    "skipped": "Skipped:",
     "local": "For the local engine only:",
 }
 _IN_EFFECT = "what services are set to takes effect in 2 to 5 minutes, and a new copy can be called in 1 to 2"
@@ -162,7 +163,10 @@ def _service_listing(found: Sequence[ServiceConfig], endpoint: str, environment:
 
 def pull(
     ctx: typer.Context,
-    output: OutputFile = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, and longer lists beside it."),
+    ] = None,
     yes: Yes = False,
     *,
     account: AccountOptions,

@@ -80,6 +80,33 @@ def test_two_copies_with_one_title_are_refused(account: FakeAccount, tmp_path: P
         plan_of(account, write_rules(tmp_path, text))
 
 
+def test_a_copy_of_a_copy_waits_for_its_source(account: FakeAccount, tmp_path: Path) -> None:
+    text = f"""services:
+  {SERVICE}_08: {{copy_of: {SERVICE}_07, title: Below, ignored_keywords: []}}
+  {SERVICE}_07: {{copy_of: {SERVICE}, title: Above}}
+"""
+    path = write_rules(tmp_path, text)
+    assert _words(account, path) == [f"+ service {SERVICE}_07 (Above), a copy of {SERVICE}"]
+    assert _notes(account, path) == [
+        ("unknown", f"{SERVICE}_08 (Below) is a copy of {SERVICE}_07, which is still to be made: apply once more then")
+    ]
+    apply_plan(account, path)
+    assert _words(account, path) == [f"+ service {SERVICE}_08 (Below), a copy of {SERVICE}_01"], "as it is called there"
+    apply_plan(account, path)
+    assert _words(account, path) == []
+    assert {one.title: one.copy_of for one in account.services_by_code.values() if one.copy_of} == {
+        "Above": SERVICE,
+        "Below": f"{SERVICE}_01",
+    }
+
+
+def test_what_is_no_image_is_told(account: FakeAccount, tmp_path: Path) -> None:
+    write_images(tmp_path / "brand", 1)
+    (tmp_path / "brand" / "readme.txt").write_text("no image")
+    path = write_rules(tmp_path, "image_libraries: {brand: {images: brand}}\n")
+    assert _notes(account, path) == [("skipped", "brand: 1 non-image file skipped")]
+
+
 def test_what_the_api_cannot_be_told_is_left_alone(account: FakeAccount, tmp_path: Path) -> None:
     account.image_libs["1"], account.keyword_libs["2"] = Images("brand", ""), Words("slang", {"1": "word"})
     write_images(tmp_path / "brand", 0)
