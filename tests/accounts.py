@@ -200,7 +200,8 @@ class FakeAccount:
         def effect() -> KeywordsResult:
             taken = [word for word in keywords if word not in self.refused]
             self.keyword_libs[library].words.update({str(next(self._numbers)): word for word in taken})
-            return KeywordsResult(len(taken), 0, tuple(word for word in keywords if word in self.refused))
+            refused = tuple(word for word in keywords if word in self.refused)
+            return KeywordsResult(len(taken), 0, len(refused), refused)
 
         return self._call("add_keywords", effect)
 

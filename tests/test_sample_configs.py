@@ -39,6 +39,7 @@ def test_every_sample_is_tested_here() -> None:
         "Jenkinsfile",
         "azure-pipelines.yml",
         "github-actions.yaml",
+        "github-console.yaml",
         "gitlab-ci.yml",
         "moderate-rules.yaml",
         "moderate.full.yaml",

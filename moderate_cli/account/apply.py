@@ -13,9 +13,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from moderate_cli.account.account_state import Account, ServiceState, only_library, service_state
 from moderate_cli.account.lock import LibraryLock, read_lock, write_lock
 from moderate_cli.account.own_images import OwnImage
-from moderate_cli.account.state import Account, ServiceState, only_library, service_state
 from moderate_cli.account.steps import (
     AddImages,
     AddKeywords,
@@ -188,9 +188,10 @@ class _Applier:
 
     def _find(self, service: ServiceName) -> ServiceState | None:
         services = self._services()
-        if service.copy_of is None:
-            return services.get(service.code)
-        return Account(services).copy(service.copy_of, service.title, service.code)
+        called = None
+        if service.copy_of is not None and service.title is not None:
+            called = Account(services).copy(service.copy_of, service.title, service.known_as)
+        return called or services.get(service.known_as or "")
 
     def _services(self) -> Mapping[str, ServiceState]:
         return {each.code: service_state(each) for each in self._client.services()}
@@ -265,13 +266,12 @@ class _Applier:
         library = self._keyword_library(name).id
         has = {each.word for each in self._client.keywords(library)}
         result = self._client.add_keywords(library, [word for word in words if word not in has])
-        refused = [*result.invalid, *result.wrong_length]
-        if not refused:
+        if not result.refused:
             return Applied(step)
-        named = ", ".join(shortened(word) for word in refused[:_NAMED])
-        more = ", ..." if len(refused) > _NAMED else ""
-        remark = f"the service refused {counted(len(refused), 'keyword')}: {named}{more}"
-        return Applied(step, remark, len(refused))
+        named = [shortened(word) for word in (*result.invalid, *result.wrong_length)[:_NAMED]]
+        more = ["..."] if result.refused > len(named) else []
+        remark = f"the service refused {counted(result.refused, 'keyword')}: {', '.join([*named, *more])}"
+        return Applied(step, remark, result.refused)
 
 
 _IMAGES, _KEYWORDS = "image libraries", "keyword libraries"

@@ -7,9 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from moderate_cli.account.account_state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.account.lock import Lock
 from moderate_cli.account.own_images import OwnLibrary
-from moderate_cli.account.state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.account.steps import (
     AddImages,
     AddKeywords,
@@ -29,11 +29,11 @@ from moderate_cli.account.steps import (
 )
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted
-from moderate_cli.rules import Rules, ServiceRules
+from moderate_cli.rules import Rules
 from moderate_cli.rules.library_images import MAX_IMAGES
 from moderate_cli.rules.reader import MAX_IMAGE_LIBRARIES, MAX_KEYWORD_LIBRARIES, MAX_KEYWORDS
 
-NoteKind = Literal["by_hand", "impossible", "kept", "unknown", "differs"]
+NoteKind = Literal["by_hand", "local", "skipped", "impossible", "kept", "unknown", "differs"]
 
 
 class Note(Struct, frozen=True):
@@ -95,6 +95,41 @@ class _Planner:
         self._lock = lock
         self._prune = prune
         self._upload_again = upload_again
+        self._services = self._matched()
+
+    def _matched(self) -> dict[str, ServiceState | None]:
+        """Return for each service of the file the one of the account: a copy by its title, else by its code.
+
+        The code of a copy that another one of the file is by its title does not count.
+        """
+        codes = self._rules.file.services
+        found = {code: self._by_title(code) for code in codes}
+        taken = {each.code for each in found.values() if each is not None}
+        return {code: found[code] or (None if code in taken else self._by_code(code)) for code in codes}
+
+    def _by_title(self, code: str) -> ServiceState | None:
+        rules, source = self._rules.file.services[code], self._source(code)
+        if rules.copy_of is None:
+            return self._account.services.get(code)
+        return None if source is None else self._account.copy(source, rules.title or code, code)
+
+    def _by_code(self, code: str) -> ServiceState | None:
+        found = self._account.services.get(code)
+        return found if found is not None and found.copy_of == self._source(code) else None
+
+    def _source(self, code: str) -> str | None:
+        """Return what the account calls the service that one copies; None for a copy that is still to be made."""
+        source = self._rules.file.services[code].copy_of
+        rules = self._rules.file.services.get(source or "")
+        if source is None or rules is None or rules.copy_of is None:
+            return source
+        found = self._by_title(source) or self._by_code(source)
+        return found.code if found else None
+
+    def _name(self, code: str) -> ServiceName:
+        rules, found = self._rules.file.services[code], self._services[code]
+        title = (rules.title or code) if rules.copy_of else None
+        return ServiceName(code, found.code if found else None, self._source(code), title)
 
     def copies(self) -> Iterator[Step]:
         """Yield the services that are to be copied or called otherwise, and note those that cannot be made."""
@@ -109,9 +144,12 @@ class _Planner:
             other = seen.setdefault((rules.copy_of, title), code)
             if other != code:
                 raise UsageError(f"{place}: {code} and {other} are copies of {rules.copy_of} with one title: {title}")
-            name = ServiceName(code, rules.copy_of, title)
-            found = self._account.copy(rules.copy_of, title, code)
+            name, found = self._name(code), self._services[code]
             if found is None:
+                if name.copy_of is None:
+                    text = f"{name} is a copy of {rules.copy_of}, which is still to be made: apply once more then"
+                    self._note("unknown", text, place)
+                    continue
                 if code in self._account.services:
                     text = f"{code} is no copy of {rules.copy_of} in the account, whose copy gets another number"
                     self._note("differs", text, place)
@@ -155,7 +193,7 @@ class _Planner:
         place = self._rules.place("image_libraries", name)
         own, ids = self._images[name], set(found.images or ()) if found else set()
         for note in own.notes:
-            self._note("kept", note, place)
+            self._note("skipped", note, place)
         if own.files is None:
             missing = [each for each in own.listed if each not in ids]
             if missing:
@@ -186,10 +224,9 @@ class _Planner:
 
     def services(self) -> Iterator[Step]:
         """Yield which services use other libraries than the file says."""
-        for code, rules in self._rules.file.services.items():
-            name = ServiceName(code, rules.copy_of, (rules.title or code) if rules.copy_of else None)
-            found = self._found(code, rules)
-            if found is None and rules.copy_of is None:
+        for code in self._rules.file.services:
+            name, found = self._name(code), self._services[code]
+            if found is None and name.copy_of is None:
                 continue
             exempt = self._said(code, "exempt")
             now = tuple(sorted(found.exempt)) if found else ()
@@ -201,11 +238,6 @@ class _Planner:
             flagged = self._said(code, "flagged_keywords")
             if flagged is not None and set(flagged) != set(found.flagged if found else ()):
                 yield SetFlaggedKeywords(name, tuple(flagged), found.flagged if found else ())
-
-    def _found(self, code: str, rules: ServiceRules) -> ServiceState | None:
-        if rules.copy_of is None:
-            return self._account.services.get(code)
-        return self._account.copy(rules.copy_of, rules.title or code, code)
 
     def _said(self, code: str, key: str) -> Sequence[str] | None:
         """Return which libraries a service or the ones that it copies name, None where none says anything."""
@@ -230,9 +262,9 @@ class _Planner:
             if image_library.name not in self._rules.file.image_libraries:
                 text = f"image library {image_library.name} is only in the account: the API can delete none"
                 self._note("impossible", text)
-        meant = [self._found(code, rules) for code, rules in self._rules.file.services.items()]
+        meant = {each.code for each in self._services.values() if each is not None}
         for service in self._account.services.values():
-            if service.copy_of and service not in meant:
+            if service.copy_of and service.code not in meant:
                 text = f"service {service.code} ({service.title}) is only in the account: the API can delete none"
                 self._note("impossible", text)
 
@@ -270,30 +302,30 @@ class _Planner:
                 ("keyword_libraries", rules.keyword_libraries, "keyword libraries"),
             ):
                 if said:
-                    text = f"{what} of {counted(len(said), 'label')} of {code}: {_BY_HAND}"
+                    text = f"{what} of {counted(len(said), 'label')} of {code}"
                     yield Note("by_hand", text, self._rules.place("services", code, key))
         if self._rules.file.verdicts:
-            text = f"{counted(len(self._rules.file.verdicts), 'fixed verdict')}: for the local engine only"
-            yield Note("by_hand", text, self._rules.place("verdicts"))
+            text = counted(len(self._rules.file.verdicts), "fixed verdict")
+            yield Note("local", text, self._rules.place("verdicts"))
         yield from self._opaque()
 
     def _opaque(self) -> Iterator[Note]:
         file = self._rules.file
         for code, raw in file.raw.services.items():
-            found = self._found(code, file.services.get(code, ServiceRules()))
+            found = self._services.get(code) or self._account.services.get(code)
             for operation, said in raw.items():
                 if found is not None and found.raw.get(operation, {}) != said:
-                    text = f"raw {operation} of {code} is another one in the account: {_BY_HAND}"
+                    text = f"raw {operation} of {code} is another one in the account"
                     yield Note("differs", text, self._rules.place("raw"))
         for name, raw in file.raw.keyword_libraries.items():
             library = self._account.keyword_library(name)
             if library is not None and library.raw != raw:
-                text = f"raw of keyword library {name} is another one in the account: set it by hand"
+                text = f"raw of keyword library {name} is another one in the account"
                 yield Note("differs", text, self._rules.place("raw"))
 
     def check_limits(self, steps: Collection[Step]) -> None:
         """Raise UsageError, with the line, where the account would have more than it may."""
-        account, removed = self._account, [step for step in steps if isinstance(step, RemoveKeywords)]
+        account = self._account
         keywords = sum(each.count for each in account.keyword_libraries)
         keywords += sum(len(step.keywords) for step in steps if isinstance(step, AddKeywords))
         images = sum(each.count for each in account.image_libraries)
@@ -307,14 +339,12 @@ class _Planner:
             (_KEYWORDS, "keywords", keywords, 0, MAX_KEYWORDS),
         ):
             if number + added > most:
-                hint = "remove some there first" if not removed else "apply what is removed first, from a smaller file"
                 message = f"the account would have {number + added:,} {what} with this file, and may have {most:,}"
-                raise UsageError(f"{self._rules.place(key)}: {message}", hint=hint)
+                raise UsageError(f"{self._rules.place(key)}: {message}", hint="remove some there first")
 
     def _note(self, kind: NoteKind, text: str, place: str = "") -> None:
         self.notes.append(Note(kind, text, place))
 
 
 _PRUNES = ": kept (--prune removes)"
-_BY_HAND = "set by hand or with `moderate console scope`"
 _IMAGES, _KEYWORDS = "image_libraries", "keyword_libraries"

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, to_builtins
 
-from moderate_cli.account.state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
+from moderate_cli.account.account_state import Account, ImageLibraryState, KeywordLibraryState, ServiceState
 from moderate_cli.catalog.services import find_service
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted
 from moderate_cli.common.yaml_doc import dump_yaml
-from moderate_cli.rules import Rules
+from moderate_cli.rules import FixedVerdict, Rules
 from moderate_cli.rules.model import RulesFile, ServiceRules
 from moderate_cli.rules.reader import check_word
 
@@ -82,7 +82,7 @@ class _Puller:
             "services": {code: said for code, said in services.items() if said},
             "image_libraries": images,
             "keyword_libraries": keywords,
-            "verdicts": [_without_defaults(verdict) for verdict in self._file.verdicts],
+            "verdicts": [_verdict(verdict) for verdict in self._file.verdicts],
             "raw": {key: part for key, part in raw.items() if part},
         }
         return {"version": 1, **{key: part for key, part in parts.items() if part}}
@@ -184,7 +184,13 @@ def _address(url: str | None) -> dict[str, str]:
     return {"url": urlsplit(url)._replace(query="", fragment="").geturl()}
 
 
-def _without_defaults(verdict: Any) -> dict[str, Any]:
-    return {
-        key: value for key, value in to_builtins(verdict).items() if value not in (None, [], "") or key == "findings"
-    }
+def _verdict(verdict: FixedVerdict) -> dict[str, Any]:
+    """Return a fixed verdict; one without findings says so."""
+    return {"findings": [], **_without_defaults(to_builtins(verdict))}
+
+
+def _without_defaults(value: Any) -> Any:
+    """Return plain values without what is not said."""
+    if isinstance(value, dict):
+        return {key: _without_defaults(part) for key, part in value.items() if part not in (None, "") and part != []}
+    return [_without_defaults(part) for part in value] if isinstance(value, list) else value

@@ -12,9 +12,13 @@ from moderate_cli.common.text import counted
 
 
 class ServiceName(Struct, frozen=True):
-    """A service by what a rules file knows it: its code there, and for a copy its source and its title."""
+    """A service by what a rules file knows it: its code there, and for a copy its source and its title.
+
+    `known_as` is the code in the account, None for a copy that is still to be made.
+    """
 
     code: str
+    known_as: str | None
     copy_of: str | None = None
     title: str | None = None
 

@@ -33,11 +33,12 @@ _HERE = "known from this machine only"
 
 
 class FoundResult(Struct, frozen=True):
-    """A result, when it was stored or requested (Unix seconds), and what people here said of it."""
+    """A result, when it was stored or requested (Unix seconds), what people here said of it, and who knows it."""
 
     outcome: Outcome
     at: float
     feedback: tuple[Feedback, ...] = ()
+    origin: str = ""
 
 
 def query_of(filters: Filters, more: Mapping[str, str]) -> dict[str, str]:
@@ -61,7 +62,7 @@ def find_results(
 ) -> Iterator[FoundResult]:
     """Yield the results of the account, the newest first, and then those that only this machine knows.
 
-    A result that both know is as this machine stored it, and has a note that tells where it is known from, as each has.
+    A result that both know is as this machine stored it; `origin` says of each where it is known from.
     `more` are further parts of the query, which only the account understands: with these the store has nothing of its
     own. Raises ServiceError and StoreError.
     """
@@ -78,16 +79,15 @@ def find_results(
             found = _account_result(item, client)
             request_id = request_id_of(found.outcome)
             told.add(request_id or "")
+            if not _matches(found.outcome, filters):
+                continue
             own = _own(store, request_id) if store is not None and request_id else None
-            if own is not None:
-                yield _noted(own, _BOTH)
-            elif _matches(found.outcome, filters):
-                yield _noted(found, _ACCOUNT)
+            yield replace(found, origin=_ACCOUNT) if own is None else replace(own, origin=_BOTH)
     if store is not None and not more:
         for entry in store.history(replace(filters, since=since, until=until, limit=None)):
             own = _of_entry(entry)
             if own is not None and request_id_of(own.outcome) not in told and _is_from_cloud(own.outcome):
-                yield _noted(own, _HERE)
+                yield replace(own, origin=_HERE)
 
 
 def _own(store: Store, request_id: str) -> FoundResult | None:
@@ -106,10 +106,6 @@ def _of_entry(entry: Entry) -> FoundResult | None:
 def _is_from_cloud(outcome: Outcome) -> bool:
     verdict = verdict_of(outcome)
     return verdict is not None and verdict.engine == "cloud" and bool(outcome.call.endpoint)
-
-
-def _noted(found: FoundResult, note: str) -> FoundResult:
-    return replace(found, outcome=replace(found.outcome, notes=(*found.outcome.notes, note)))
 
 
 def _account_result(item: Json, client: ManagementClient) -> FoundResult:

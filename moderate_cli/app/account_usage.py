@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from moderate_cli.client import ManagementClient
 from moderate_cli.client.responses import UnreadableResponseError, quoted
-from moderate_cli.models import NO_FINDING, Json
+from moderate_cli.models import EXEMPT, NO_FINDING, Json
 from moderate_cli.store import Usage
 
 # "You can query data spanning up to two months", kept for a year (the vendor's console guide, 4 December 2025).
@@ -65,7 +65,7 @@ def _spans(since: datetime, until: datetime, *, by_month: bool) -> Iterator[tupl
             end = datetime(begin.year + month // 12, month % 12 + 1, 1, tzinfo=begin.tzinfo)
         else:
             end = begin + _SPAN
-        yield begin, min(end, until) - _SECOND
+        yield begin, min(end - _SECOND, until)
         begin = end
 
 
@@ -98,7 +98,7 @@ def _labels(data: Json, services: Sequence[str]) -> Counter[str]:
             continue
         for part in _list(chart, "TreeChart"):
             name = part.get("Name")
-            if name and name != NO_FINDING:
+            if name not in (None, "", NO_FINDING, EXEMPT):
                 counts[str(name)] += _label_calls(part.get("Value"), chart.get("TotalCount"))
     return counts
 

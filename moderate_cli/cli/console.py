@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -34,13 +34,14 @@ from moderate_cli.cli.console_options import ListFormatChoice, Raw, Yes, open_ac
 from moderate_cli.cli.console_results import feedback, results, usage
 from moderate_cli.cli.flatten import OUTPUT_PANEL, ColorChoice, flatten_options
 from moderate_cli.cli.help_screen import WIDTH, PlainGroup
-from moderate_cli.cli.options import OutputFile, SettingsCommand
+from moderate_cli.cli.options import SettingsCommand
 from moderate_cli.cli.reference import show
 from moderate_cli.client import ManagementClient, ServiceConfig
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
 from moderate_cli.common.files import atomic_write, read_text
 from moderate_cli.common.text import counted, echo
+from moderate_cli.models import Json
 from moderate_cli.render.json import dump
 from moderate_cli.render.listing import ListFormat, Listing, Row
 from moderate_cli.render.output import as_utf8
@@ -60,11 +61,13 @@ app = typer.Typer(
 )
 
 _TITLES = {
-    "by_hand": "Left to you: no documented way in the API",
-    "impossible": "Impossible: the API cannot do it",
-    "kept": "Kept, though the file does not have it",
-    "unknown": "Unknown",
-    "differs": "Different in the account",
+    "by_hand": "To be set by hand or with `moderate console scope`, for the API documents no shape:",
+    "differs": "Different in the account:",
+    "impossible": "Not possible, for the API has no operation:",
+    "unknown": "Unknown:",
+    "kept": "Kept, though the file does not have it:",
+    "skipped": "Skipped:",
+    "local": "For the local engine only:",
 }
 _IN_EFFECT = "what services are set to takes effect in 2 to 5 minutes, and a new copy can be called in 1 to 2"
 _MAX_SCOPE = 1_000_000  # bytes of a scope that somebody edited
@@ -160,7 +163,10 @@ def _service_listing(found: Sequence[ServiceConfig], endpoint: str, environment:
 
 def pull(
     ctx: typer.Context,
-    output: OutputFile = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to FILE, and longer lists beside it."),
+    ] = None,
     yes: Yes = False,
     *,
     account: AccountOptions,
@@ -238,7 +244,7 @@ def _show(
     if choice is PlanFormat.JSON:
         as_utf8(environment.stdout).write(dump(_document(found, done)) + "\n")
         return
-    from moderate_cli.render.plan import PlanLine, PlanNote, write_plan  # loads Rich
+    from moderate_cli.render.plan_text import PlanLine, PlanNote, write_plan  # loads Rich
 
     lines = [PlanLine(each.sign, each.words, each.parts) for each in map(describe, found.steps)]
     notes = [PlanNote(_TITLES[note.kind], note.text, note.place) for note in _in_order(found.notes)]
@@ -330,6 +336,7 @@ def scope(
     by_default: Annotated[bool, typer.Option("--by-default", help="Show the vendor's defaults.")] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Let the API check FILE, and set nothing.")] = False,
     yes: Yes = False,
+    raw: Raw = False,
     *,
     account: AccountOptions,
 ) -> None:
@@ -343,7 +350,8 @@ def scope(
     config = _scope_of(put) if put is not None else None
     with open_account(ctx, account) as client:
         if config is None:
-            write_raw(ctx, client.scope(service, scene, by_default=by_default))
+            answer = client.scope(service, scene, by_default=by_default)
+            write_raw(ctx, answer if raw else scene_config(answer))
             return
         client.update_service(service, scene=scene, scene_config=config, dry_run=True)
         echo(environment, f"the API would take {put} for {scene} of {service}")
@@ -352,6 +360,15 @@ def scope(
         check_agreed(environment, f"set {scene} of {service} in the account of {client.endpoint}?", yes=yes)
         client.update_service(service, scene=scene, scene_config=config)
     echo(environment, f"set {scene} of {service}; {_IN_EFFECT}")
+
+
+def scene_config(answer: Json) -> Any:
+    """Return the part of GetServiceConf's answer that UpdateServiceConfig takes as SceneConfig.
+
+    No page says which that is: CustomServiceConf is the only part of it that is a map of settings.
+    """
+    config = answer.get("CustomServiceConf")
+    return config if isinstance(config, Mapping) else answer
 
 
 def _scope_of(path: Path) -> str:

@@ -163,12 +163,12 @@ def _add_words(
     there = {each.word for each in client.keywords(library.id)}
     missing = [word for word in words if word not in there]
     result = client.add_keywords(library.id, missing) if missing else None
-    refused = [*result.invalid, *result.wrong_length] if result else []
-    for word in refused:
+    refused = result.refused if result else 0
+    for word in (*result.invalid, *result.wrong_length) if result else ():
         echo(environment, f"refused: {word}")
-    known = f", {len(words) - len(missing):,} were there already" if len(missing) < len(words) else ""
-    echo(environment, f"added {counted(len(missing) - len(refused), 'keyword')} to {library.name}{known}")
-    return len(refused)
+    known = f" ({len(words) - len(missing):,} there already)" if len(missing) < len(words) else ""
+    echo(environment, f"added {counted(len(missing) - refused, 'keyword')} to {library.name}{known}")
+    return refused
 
 
 def _list_words(ctx: typer.Context, client: ManagementClient, library: KeywordLibrary, listed: Listed) -> None:

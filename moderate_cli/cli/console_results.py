@@ -120,7 +120,12 @@ def results(
             with pages as stdout, open_output(output, stdout, for_people=choice is Format.TABLE) as stream:
                 report = open_report(choice, stream, environment, summary, color=color, csv_bom=csv_bom, raw=raw)
                 with interruptible(summary):
-                    notes = _add(found, report, summary, most)
+                    is_cut = _add(found, report, summary, most)
+                notes = (
+                    [f"only the first {most} are listed; --limit N lists more"]
+                    if is_cut and meant.limit is None
+                    else []
+                )
                 report.finish(notes)
         finally:
             if own is not None:
@@ -140,15 +145,15 @@ def _own_store(path: Path | None, environment: Environment) -> Store | None:
     return open_store(path, environment)
 
 
-def _add(found: Iterator[FoundResult], report: PastReport, summary: RunSummary, most: int | None) -> list[str]:
-    """Give results to a report until there is none left or there are enough, and return what is to be said then."""
+def _add(found: Iterator[FoundResult], report: PastReport, summary: RunSummary, most: int | None) -> bool:
+    """Give results to a report until there is none left or there are enough, and tell whether there were more."""
     for result in found:
         if summary.stopped_by is not None:
-            return []
-        if most is not None and summary.inputs == most:
-            return [f"only the first {most:,} are listed; --limit N lists more"]
-        report.add(result.outcome, at=result.at, feedback=result.feedback)
-    return []
+            return False
+        if summary.inputs == most:
+            return True
+        report.add(result.outcome, at=result.at, feedback=result.feedback, origin=result.origin)
+    return False
 
 
 def feedback(

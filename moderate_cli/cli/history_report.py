@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class PastReport(Protocol):
     """Shows results of the past, and counts them."""
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
-        """Show one that was stored at a time (Unix seconds)."""
+    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
+        """Show one that was stored at a time (Unix seconds), and where it is known from if that is to be said."""
 
     def finish(self, notes: Sequence[str]) -> None:
         """Show what is left, to people with notes; the report is a whole document then."""
@@ -57,10 +57,11 @@ class _AsRun(Struct):
     renderer: Renderer
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
-        """Show one result."""
+    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
+        """Show one result; where it is known from is a note on it."""
         suppressions = suppressions_by(feedback, outcome)
-        outcome = replace(outcome, decision=decision_by(feedback))
+        said = (origin,) if origin else ()
+        outcome = replace(outcome, decision=decision_by(feedback), notes=(*outcome.notes, *said))
         self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 
@@ -75,10 +76,10 @@ class _AsTable(Struct):
     table: HistoryTable
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
+    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
         """Show one result."""
         self.summary.add(outcome)
-        remarks = [feedback_words(said) for said in feedback]
+        remarks = [*([origin] if origin else []), *map(feedback_words, feedback)]
         self.table.add(outcome, at=at, request_id=request_id_of(outcome), remarks=remarks)
 
     def finish(self, notes: Sequence[str]) -> None:

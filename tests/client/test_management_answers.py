@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import responses
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from moderate_cli.client import (
@@ -380,3 +383,39 @@ def test_counts_of_several_calls_are_added_up() -> None:
     result = _answer(lambda client: client.add_keywords("k", ["a"] * 501), body)
     assert result == KeywordsResult(4, 2, 6, ("<a>",) * 2, ("long" * 9,) * 2)
     assert _answer(lambda client: client.add_keywords("k", []), body) == KeywordsResult()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of each value inside an answer."""
+    yield path
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _places(inner, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _places(inner, (*path, index))
+
+
+def _changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _changed(value[path[0]], path[1:], new)
+    return copy
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_any_value_in_any_place_is_read_or_a_service_error(data: st.DataObject) -> None:
+    call, body, _ = READS[data.draw(st.sampled_from(sorted(READS)))]
+    body = ENVELOPE | body
+    place = data.draw(st.sampled_from(list(_places(body))))
+    with contextlib.suppress(ServiceError):
+        _answer(call, _changed(body, place, data.draw(JSON)))

@@ -369,6 +369,13 @@ def test_a_bad_line_is_told_with_its_number(tmp_path, line, message):
     assert "\n" not in caught.value.message
 
 
+def test_a_line_with_an_address_alone_is_no_image_here(tmp_path):
+    """`moderate console pull` writes such lines: the account tells no hash."""
+    library = lines(tmp_path / "lib", {"id": "158794", "url": "https://example.com/1"})
+    assert library.find(UNKNOWN, 0, FLAG_DISTANCE) is None
+    assert library.notes == ("seized.jsonl: 1 image without a hash: the account knows them, the local engine does not",)
+
+
 def test_a_line_that_is_not_utf8_is_told(tmp_path):
     (tmp_path / "lib").write_bytes(b'{"id": "\xe9", "sha256": "' + b"0" * 64 + b'"}\n')
     with pytest.raises(UsageError, match=r"^lib:1: "):

@@ -13,6 +13,7 @@ import pytest
 from faults import Answer, body, faults, gateway
 
 from moderate_cli.common.errors import ExitCode
+from moderate_cli.emulator import Emulator, Fault
 
 NAMES = ["settings", "store", "credentials", "dns", "tls", "clock", "signature", "permission", "oss"]
 
@@ -31,6 +32,32 @@ def test_all_is_well(moderate: Callable, account: dict[str, str]) -> None:
     assert list(_checks(result)) == NAMES
     assert set(_statuses(result)) == {"ok"}
     assert _checks(result)["credentials"]["detail"] == "environment (ALIBABA_CLOUD_ACCESS_KEY_ID)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "detail"),
+    [
+        (None, "ok", "lvwang_public_cn is activated"),
+        ({"Buy": False, "Indebt": False}, "failed", "lvwang_public_cn is not activated"),
+        ({"Buy": True, "Indebt": True}, "failed", "a payment for lvwang_public_cn is overdue"),
+        ({}, "failed", "unreadable response: it lacks Buy"),
+    ],
+)
+def test_a_commodity_is_activated(
+    moderate: Callable,
+    account: dict[str, str],
+    emulator: Emulator,
+    answer: dict[str, Any] | None,
+    status: str,
+    detail: str,
+) -> None:
+    if answer is not None:
+        text = json.dumps({"Code": 200, "Msg": "OK", "RequestId": "R", "Data": answer})
+        emulator.faults.add([Fault("GetUserBuyStatus", body=text)])
+    result = moderate("doctor", "-f", "json", "--commodity", "lvwang_public_cn", variables=account)
+    assert list(_checks(result)) == [*NAMES, "activation"]
+    assert (_checks(result)["activation"]["status"], _checks(result)["activation"]["detail"]) == (status, detail)
+    assert result.code == (ExitCode.OK if status == "ok" else ExitCode.FATAL)
 
 
 def test_the_local_engine_is_well(moderate: Callable) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
+import msgspec
 import pytest
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError, UsageError
 from moderate_cli.models import RiskLevel
 from moderate_cli.rules import Rules, read_rules
+from moderate_cli.rules.model import RulesFile
 from moderate_cli.rules.reader import MAX_KEYWORDS
 
 WHOLE = """\
@@ -199,3 +203,58 @@ def test_more_than_an_account_may_have_is_refused(file: Path) -> None:
     Path("words/slang.txt").write_text("".join(f"{number}\n" for number in range(MAX_KEYWORDS)))
     with pytest.raises(UsageError, match=r"rules\.yaml:19: 100,002 keywords; an account has 100,000 at most"):
         read_rules(file, Environment())
+
+
+def test_words_flagged_in_all_of_a_service_have_one_label(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        """version: 1
+services:
+  baselineCheck_global: {flagged_keywords: [slang], keyword_libraries: {violence_weapons_tii: [arms]}}
+  baselineCheck_global_01: {copy_of: baselineCheck_global, title: Shop}
+keyword_libraries:
+  slang: {keywords: [one]}
+  arms: {keywords: [two]}
+"""
+    )
+    rules = read_rules(path, Environment())
+    for service in ("baselineCheck_global", "baselineCheck_global_01"):
+        found = {word.word: (word.label, word.level) for word in rules.flagged_words(service)}
+        assert found == {
+            "two": ("violence_weapons_tii_lib", RiskLevel.HIGH),
+            "one": ("contraband_drug_tii_lib", RiskLevel.HIGH),
+        }
+    path.write_text(path.read_text().replace("[slang]", "[slng]"))
+    with pytest.raises(UsageError, match=r"rules.yaml:3: unknown library 'slng', did you mean 'slang'\?"):
+        read_rules(path, Environment())
+
+
+def test_what_is_opaque_may_have_any_shape(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    raw = {"services": {"baselineCheck": {"X": [{"a": [1, 2.5, None, True, "off"], "b": {}}]}}}
+    path.write_text(f"version: 1\nraw: {json.dumps(raw)}\n")
+    file = read_rules(path, Environment()).file
+    assert file.raw.services == raw["services"]
+    path.write_text("version: 1\nraw: {service: {}}\n")
+    with pytest.raises(UsageError, match=r"rules.yaml:2: unknown key 'service', did you mean 'services'\?"):
+        read_rules(path, Environment())
+
+
+def test_each_key_has_its_place(file: Path) -> None:
+    rules = read_rules(file, Environment())
+    text = file.read_text().splitlines()
+    assert text[int(rules.place("keyword_libraries").rpartition(":")[2]) - 1].startswith("keyword_libraries:")
+    assert rules.place("keyword_libraries", "no such library") == rules.place("keyword_libraries")
+    assert rules.place("no such key") == f"{file}:1"
+
+
+def test_the_schema_takes_what_the_reader_takes() -> None:
+    schema = msgspec.json.schema(RulesFile)
+    file = {
+        "version": 1,
+        "services": {"baselineCheck": {"flagged_keywords": ["a"]}},
+        "raw": {"services": {"baselineCheck": {"X": [1, None]}}, "keyword_libraries": {}},
+    }
+    jsonschema.validate(file, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**file, "raw": {"other": {}}}, schema)

@@ -80,20 +80,16 @@ class Account(Struct, frozen=True):
         """Return the keyword library of a name, None without one; raises AmbiguousError for several."""
         return only_library(self.keyword_libraries, name, "keyword libraries")
 
-    def copy(self, source: str, title: str | None, code: str) -> ServiceState | None:
-        """Return the copy of a service: the one that is called so, else the one with this code, None without either.
+    def copy(self, source: str, title: str, code: str | None) -> ServiceState | None:
+        """Return the copy of a service that is called so, and of several the one with this code; None without one.
 
         The API does not tell the code of a new copy, so that its title is what it is known by. Raises AmbiguousError
         where several are called so and none has the code.
         """
-        copies = [each for each in self.services.values() if each.copy_of == source]
-        called = [each for each in copies if each.title == title]
-        for each in (*called, *copies):
-            if each.code == code and (each.title == title or not called):
-                return each
-        if len(called) > 1:
-            raise AmbiguousError(f"copies of {source}", str(title))
-        return called[0] if called else None
+        called = {each.code: each for each in self.services.values() if (each.copy_of, each.title) == (source, title)}
+        if len(called) > 1 and code not in called:
+            raise AmbiguousError(f"copies of {source}", title)
+        return called.get(code or "") or next(iter(called.values()), None)
 
 
 class _Named(Protocol):

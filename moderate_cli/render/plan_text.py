@@ -7,8 +7,7 @@ from itertools import groupby
 from typing import TextIO
 
 from msgspec import Struct
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from moderate_cli.common.text import counted
@@ -16,7 +15,7 @@ from moderate_cli.render.styles import harmless, plain_console
 
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
 _NAMED = 5  # parts of a step that are named
-_INDENT = 4  # columns
+_INDENT = "    "
 
 
 class PlanLine(Struct, frozen=True):
@@ -41,28 +40,27 @@ def write_plan(
     """Write the steps, what is left alone by its reason, and how many there are of each."""
     console = plain_console(stream, width=width, color=color)
     for line in lines:
-        console.print(_row(Text(line.sign, _STYLES[line.sign]), harmless(line.words), width))
+        _print(console, Text(f"{line.sign} ", _STYLES[line.sign]), harmless(line.words))
         if line.parts:
-            console.print(Padding(harmless(_named(line.parts), "dim"), (0, 0, 0, _INDENT), expand=False))
+            _print(console, Text(_INDENT), harmless(_named(line.parts), "dim"))
     if lines and notes:
         console.print()
     for title, group in groupby(notes, lambda note: note.title):
-        console.print(Text(title, "bold"))
+        _print(console, Text(), Text(title, "bold"))
         for note in group:
             where = harmless(f"{note.place}: " if note.place else "", "dim")
-            console.print(_row(Text("!", "yellow"), where + harmless(note.text), width))
+            _print(console, Text("! ", "yellow"), Text.assemble(where, harmless(note.text)))
     if lines or notes:
         console.print()
-    console.print(Text(", ".join(_counts(lines, notes)), "bold"))
+    _print(console, Text(), Text(", ".join(_counts(lines, notes)), "bold"))
 
 
-def _row(sign: Text, words: Text, width: int) -> Table:
-    """Return a sign, and words of which further lines stand below the first."""
-    row = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    row.add_column(width=1)
-    row.add_column(width=max(1, width - 2), overflow="fold")
-    row.add_row(sign, words)
-    return row
+def _print(console: Console, head: Text, words: Text) -> None:
+    """Print words behind a head, and what goes on from there below the words."""
+    room = max(1, console.width - head.cell_len)
+    for number, line in enumerate(words.wrap(console, room, overflow="fold")):
+        line.rstrip()
+        console.print(Text.assemble(" " * head.cell_len if number else head, line))
 
 
 def _named(parts: Sequence[str]) -> str:
