@@ -29,6 +29,13 @@ class Reset:
     """The connection is reset after the request was read."""
 
 
+class Late:
+    """The answer comes too late: never, that is, for as long as the client waits."""
+
+
+Fault = type[Reset] | type[Late]
+
+
 def body(code: int, data: dict[str, Any] | None = None, *, status: int = 200, **headers: str) -> Answer:
     """Return an answer of the service with a code inside its body."""
     content: dict[str, Any] = {"Code": code, "Msg": f"code {code}", "RequestId": "R"}
@@ -50,8 +57,10 @@ class FaultServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, answers: list[Answer | type[Reset] | Callable[[BaseHTTPRequestHandler], Answer]]) -> None:
+    def __init__(self, answers: list[Answer | Fault | Callable[[BaseHTTPRequestHandler], Answer]]) -> None:
         self.answers = answers
+        # Seconds that a client had better wait. On a loaded machine the right answer can take a second too.
+        self.patience = 2.0 if Late in answers else 60.0
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -60,12 +69,12 @@ class FaultServer(ThreadingHTTPServer):
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def take(self, handler: BaseHTTPRequestHandler) -> Answer | type[Reset]:
+    def take(self, handler: BaseHTTPRequestHandler) -> Answer | Fault:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         with self._lock:
             self.requests.append((handler.command, handler.path, headers))
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer if answer is Reset or isinstance(answer, Answer) else answer(handler)  # type: ignore[operator,return-value]
+        return answer if answer in (Reset, Late) or isinstance(answer, Answer) else answer(handler)  # type: ignore[operator,return-value]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -76,6 +85,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.form = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode(errors="replace")
         answer = self.server.take(self)
+        if answer is Late:
+            self.close_connection = True
+            with suppress(OSError):
+                self.connection.recv(1)  # returns when the client hangs up
+            return
         if not isinstance(answer, Answer):
             # A linger of 0 seconds makes close() send RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -105,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def faults(*answers: Answer | type[Reset] | Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[FaultServer]:
+def faults(*answers: Answer | Fault | Callable[[BaseHTTPRequestHandler], Answer]) -> Iterator[FaultServer]:
     """Run a server with some answers, of which the last is given for ever."""
     with FaultServer(list(answers)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))

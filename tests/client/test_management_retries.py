@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import responses
-from faults import Answer, Reset, faults, gateway
+from faults import Answer, Late, Reset, faults, gateway
 
 from moderate_cli.client import (
     Credentials,
@@ -83,7 +83,6 @@ UNSAFE: dict[ManagementOperation, tuple[Call, Answer]] = {
 OF_UPLOADS = {ManagementOperation.GET_UPLOAD_GRANT, ManagementOperation.ADD_IMAGE}
 
 HTML = Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"})
-SLOW = Answer(200, DONE.body, delay=0.6)
 LOST = {
     "reset": Reset,
     "cut off": Answer(200, DONE.body, cut=10),
@@ -117,13 +116,13 @@ class Clock:
         self.now += seconds
 
 
-def _client(endpoint: str, *, retries: int = 3) -> ManagementClient:
+def _client(endpoint: str, *, retries: int = 3, patience: float = 60.0) -> ManagementClient:
     clock = Clock()
     return ManagementClient(
         Credentials("AKID", "AKSECRET"),
         endpoint=endpoint,
         retrier=Retrier(RetryPolicy(retries=retries), sleep=clock.sleep),
-        timeouts=Timeouts(read=0.3),
+        timeouts=Timeouts(read=patience),
         limits=RateLimits(monotonic=lambda: clock.now, sleep=clock.sleep),
     )
 
@@ -144,10 +143,10 @@ def test_a_harmless_call_is_repeated_after_a_lost_answer(operation: ManagementOp
 
 
 def test_what_comes_too_late_is_lost_too() -> None:
-    with faults(SLOW, _body(Data=[])) as server, _client(server.endpoint) as client:
+    with faults(Late, _body(Data=[])) as server, _client(server.endpoint, patience=server.patience) as client:
         assert client.services() == []
         assert len(server.requests) == 2
-    with faults(SLOW) as server, _client(server.endpoint) as client, pytest.raises(OutcomeUnknownError):
+    with faults(Late) as server, _client(server.endpoint, patience=0.3) as client, pytest.raises(OutcomeUnknownError):
         client.copy_service("s", "t", "d")
     assert len(server.requests) == 1
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from faults import JUDGED, Answer, FaultServer, Reset, body, faults, gateway
+from faults import JUDGED, Answer, FaultServer, Late, Reset, body, faults, gateway
 
 from moderate_cli.client import Credentials, GreenClient, Timeouts
 from moderate_cli.client.limits import RateLimits, Retrier, RetryPolicy, next_delay
@@ -180,7 +180,6 @@ UNAVAILABLE = gateway("ServiceUnavailable", 503)
 HTML = Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"})
 BAD_GATEWAY = Answer(502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
 CUT_OFF = Answer(JUDGED.status, JUDGED.body, cut=10)
-SLOW = Answer(JUDGED.status, JUDGED.body, delay=0.6)
 UNREADABLE = body(200, {"RiskLevel": "critical"})
 NO_JSON_408 = Answer(408, b"<html>Request Time-out</html>")
 
@@ -196,7 +195,7 @@ def _client(server: FaultServer | str, *, retries: int = 3) -> GreenClient:
         Credentials("AKID", "AKSECRET"),
         endpoint=server if isinstance(server, str) else server.endpoint,
         retrier=Retrier(RetryPolicy(retries=retries), sleep=lambda _seconds: None),
-        timeouts=Timeouts(read=0.3),
+        timeouts=Timeouts(read=2.0 if isinstance(server, str) else server.patience),
         limits=RateLimits(sleep=lambda _seconds: None),
     )
 
@@ -205,7 +204,7 @@ def _client(server: FaultServer | str, *, retries: int = 3) -> GreenClient:
     "before",
     [
         pytest.param([UNAVAILABLE, UNAVAILABLE, Reset], id="503, 503, reset"),
-        pytest.param([UNAVAILABLE, UNAVAILABLE, SLOW], id="503, 503, time-out"),
+        pytest.param([UNAVAILABLE, UNAVAILABLE, Late], id="503, 503, time-out"),
         pytest.param([body(403), body(404)], id="403, 404"),
         pytest.param([body(403), body(403), body(405)], id="403, 403, 405"),
         pytest.param([_skewed, UNAVAILABLE, Reset], id="skew, 503, reset"),
@@ -291,7 +290,7 @@ BILLED: dict[Operation, Callable[[GreenClient], object]] = {
         "s", {"mainData": {"content": "words"}}
     ),
 }
-LOST = pytest.mark.parametrize("lost", [Reset, SLOW, CUT_OFF, HTML], ids=["reset", "time-out", "cut off", "html"])
+LOST = pytest.mark.parametrize("lost", [Reset, Late, CUT_OFF, HTML], ids=["reset", "time-out", "cut off", "html"])
 
 
 def test_every_operation_is_billed_or_free() -> None:
@@ -340,7 +339,7 @@ def test_a_lost_answer_that_may_be_billed_is_asked_for_once_more(operation: Oper
         pytest.param([body(404), JUDGED], False, id="404"),
         pytest.param([Reset, JUDGED], True, id="reset"),
         pytest.param([CUT_OFF, JUDGED], True, id="cut off"),
-        pytest.param([SLOW, JUDGED], True, id="time-out"),
+        pytest.param([Late, JUDGED], True, id="time-out"),
         pytest.param([HTML, JUDGED], True, id="html"),
         pytest.param([Reset, UNAVAILABLE, JUDGED], True, id="reset, 503"),
     ],

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from faults import JUDGED, Answer, FaultServer, Reset, body, faults, gateway
+from faults import JUDGED, Answer, FaultServer, Late, Reset, body, faults, gateway
 
 from moderate_cli.client import Credentials, GreenClient, Timeouts
 from moderate_cli.client.client import with_failover
@@ -22,7 +22,6 @@ IMAGE = ImageUrl("https://example.com/a.png")
 HTML = Answer(502, b"<html><body>Bad Gateway</body></html>", {"Content-Type": "text/html"})
 CUT_JSON = Answer(200, b'{"Code": 200, "Data": {"RiskLevel": "hi')
 EMPTY = Answer(200, b"")
-SLOW = Answer(JUDGED.status, JUDGED.body, delay=0.6)
 TRUNCATED = Answer(JUDGED.status, JUDGED.body, cut=10)
 
 
@@ -39,7 +38,7 @@ def _client(server: FaultServer | str, waits: Waits | None = None, **options: An
         options.pop("credentials", Credentials("AKID", "AKSECRET")),
         endpoint=server if isinstance(server, str) else server.endpoint,
         retrier=retrier,
-        timeouts=Timeouts(read=0.3),
+        timeouts=Timeouts(read=2.0 if isinstance(server, str) else server.patience),
         limits=RateLimits(sleep=lambda _seconds: None),
         **options,
     )
@@ -54,7 +53,7 @@ def _judge(client: GreenClient) -> Verdict:
     ("fault", "attempts"),
     [
         (Reset, 2),
-        (SLOW, 2),
+        (Late, 2),
         (TRUNCATED, 2),
         (CUT_JSON, 2),
         (EMPTY, 2),
@@ -83,7 +82,7 @@ def test_a_passing_fault_costs_one_more_attempt(fault: Answer, attempts: int) ->
     ("fault", "code", "attempts", "fatal"),
     [
         (Reset, "connection_lost", 2, False),
-        (SLOW, "read_timeout", 2, False),
+        (Late, "read_timeout", 2, False),
         (TRUNCATED, "connection_lost", 2, False),
         (CUT_JSON, "unreadable_answer", 2, False),
         (EMPTY, "unreadable_answer", 2, False),
