@@ -233,7 +233,10 @@ def _plan(client: ManagementClient, path: Path, environment: Environment, *, pru
         client,
         images_of=file.image_libraries.__contains__,
         words_of=file.keyword_libraries.__contains__,
-        looks_at=lambda service: service.code in {*file.services, *file.raw.services} or service.copy_of is not None,
+        # What is to be deleted must not be used by any service.
+        looks_at=lambda service: (
+            prune or service.code in {*file.services, *file.raw.services} or service.copy_of is not None
+        ),
     )
     return make_plan(rules, everything, images, lock, prune=prune, upload_again=upload_again)
 
