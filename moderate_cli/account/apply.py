@@ -61,6 +61,14 @@ class VanishedError(ModerateError):
         super().__init__(f"the account has no {what} any more", code="vanished", hint="look at the plan again")
 
 
+class ChangedError(ModerateError):
+    """What would be deleted is no longer what somebody agreed to: it is used, or has other content."""
+
+    def __init__(self, what: str) -> None:
+        message = f"{what} was changed since the plan, and is not deleted"
+        super().__init__(message, code="changed", hint="look at the plan again")
+
+
 def apply_steps(
     steps: Sequence[Step],
     client: ManagementClient,
@@ -143,9 +151,11 @@ class _Applier:
                 library, gone = self._keyword_library(name), set(words)
                 ids = [each.id for each in self._client.keywords(library.id) if each.word in gone]
                 self._client.remove_keywords(library.id, ids)
-            case DeleteKeywordLibrary(name):
+            case DeleteKeywordLibrary(name, count):
                 found = only_library(self._client.keyword_libraries(), name, _KEYWORDS)
                 if found is not None:
+                    if found.services or found.keywords != count:
+                        raise ChangedError(f"keyword library {name}")
                     self._client.delete_keyword_library(found.id)
         return Applied(step)
 

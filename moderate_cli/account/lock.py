@@ -37,6 +37,10 @@ class LibraryLock(Struct, frozen=True, forbid_unknown_fields=True):
         """All ids that are known."""
         return {*self.images.values(), *self.others}
 
+    def is_about(self, found: Collection[str]) -> bool:
+        """Tell whether this can be about the images that the account has: another account has none of these ids."""
+        return not self.ids or not self.ids.isdisjoint(found)
+
     def settled(self, library: str, found: Collection[str]) -> LibraryLock:
         """Return the same for the ids that the account has now: images may have been added or removed meanwhile.
 

@@ -62,8 +62,9 @@ def make_plan(
 ) -> Plan:
     """Return what is to be done; `prune` removes what only the account has, where the API can.
 
-    `upload_again` uploads to libraries whose images are unknown for want of a lock file. Raises UsageError, with file
-    and line, for more than an account may have, and AmbiguousError or UnsettledError where names or images are unclear.
+    `upload_again` uploads to libraries whose images are unknown for want of a lock file of this account. Raises
+    UsageError, with file and line, for more than an account may have, and AmbiguousError or UnsettledError where names
+    or images are unclear.
     """
     planner = _Planner(rules, account, images, lock, prune=prune, upload_again=upload_again)
     steps = (
@@ -202,9 +203,11 @@ class _Planner:
             self._keep_images(name, len(ids.difference(own.listed)), place)
             return
         locked = self._lock.image_libraries.get(name)
-        if locked is None and ids and own.files and not self._upload_again:
+        is_unknown = locked is None or not locked.is_about(ids)
+        if is_unknown and ids and own.files and not self._upload_again:
+            why = "no lock file tells which they are" if locked is None else "the lock file knows none of them"
             text = (
-                f"{counted(len(ids), 'image')} in the account's {name}, and no lock file tells which they are: "
+                f"{counted(len(ids), 'image')} in the account's {name}, and {why}: "
                 f"{counted(len(own.files), 'file')} not uploaded (--upload-again does)"
             )
             self._note("unknown", text, place)
@@ -287,11 +290,19 @@ class _Planner:
     def _library_to_delete(self, library: KeywordLibraryState) -> Iterator[Step]:
         if not self._prune:
             self._note("kept", f"keyword library {library.name} is only in the account{_PRUNES}")
-        elif library.services:
-            users = ", ".join(library.services)
-            self._note("kept", f"keyword library {library.name} is only in the account, and used by {users}: kept")
+        elif users := {*library.services, *self._users(library.name)}:
+            text = (
+                f"keyword library {library.name} is only in the account, and used by {', '.join(sorted(users))}: kept"
+            )
+            self._note("kept", text)
         else:
             yield DeleteKeywordLibrary(library.name, library.count)
+
+    def _users(self, library: str) -> Iterator[str]:
+        """Yield the services that name a keyword library, whatever the library says of them."""
+        for service in self._account.services.values():
+            if library in (*service.ignored, *service.flagged):
+                yield service.code
 
     def left_alone(self) -> Iterator[Note]:
         """Yield what the file says and the API cannot be told, or only in shapes that no page documents."""

@@ -57,6 +57,8 @@ class _Puller:
         self._base = base
         self._file: RulesFile = base.file
         self._inline = inline
+        lists = [each.keywords for each in self._file.keyword_libraries.values() if isinstance(each.keywords, str)]
+        self._named = {Path(each) for each in (*lists, *(one.images for one in self._file.image_libraries.values()))}
 
     def document(self, account: Account) -> dict[str, Any]:
         """Return the whole of the file as plain values."""
@@ -136,7 +138,7 @@ class _Puller:
         comment = {"comment": library.comment} if library.comment else {}
         if before is not None and self._base.images_of(library.name).is_dir():
             return {"images": before.images, **comment}
-        path = Path(before.images) if before else self._beside("images", library.name, ".jsonl")
+        path = self._place(before.images if before else None, "images", library.name, ".jsonl")
         lines = [{"id": each, **_address(url)} for each, url in (library.images or {}).items()]
         self.files[path] = "".join(f"{json.dumps(line)}\n" for line in lines)
         return {"images": path.as_posix(), **comment}
@@ -145,10 +147,10 @@ class _Puller:
         before = self._file.keyword_libraries.get(library.name)
         comment = {"comment": before.comment} if before and before.comment else {}
         words = sorted(self._words(library))
-        path = Path(before.keywords) if before and isinstance(before.keywords, str) else None
-        if self._inline or (path is None and len(words) <= MAX_INLINE):
+        named = before.keywords if before and isinstance(before.keywords, str) else None
+        if self._inline or (named is None and len(words) <= MAX_INLINE):
             return {"keywords": words, **comment}
-        path = path or self._beside("words", library.name, ".txt")
+        path = self._place(named, "words", library.name, ".txt")
         self.files[path] = "".join(f"{word}\n" for word in words)
         return {"keywords": path.as_posix(), **comment}
 
@@ -167,11 +169,13 @@ class _Puller:
             text = f"{counted(odd, 'keyword')} of {library.name} with special characters or white space: left out"
             self.notes.append(text)
 
-    def _beside(self, folder: str, name: str, suffix: str) -> Path:
-        """Return a path for a list that no other list has."""
+    def _place(self, named: str | None, folder: str, name: str, suffix: str) -> Path:
+        """Return the path of a list: the one that the file names, unless another list has it already, or a new one."""
+        if named is not None and Path(named) not in self.files:
+            return Path(named)
         stem = _ODD.sub("_", name).strip("._") or "library"
         path, number = Path(folder, f"{stem}{suffix}"), 1
-        while path in self.files:
+        while path in self.files or path in self._named:
             number += 1
             path = Path(folder, f"{stem}-{number}{suffix}")
         return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,23 +58,31 @@ def query_of(filters: Filters, more: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_results(
-    client: ManagementClient, store: Store | None, filters: Filters, more: Mapping[str, str], *, now: float
+    client: ManagementClient,
+    store: Store | None,
+    filters: Filters,
+    more: Mapping[str, str],
+    *,
+    now: float,
+    note: Callable[[str], None],
 ) -> Iterator[FoundResult]:
     """Yield the results of the account, the newest first, and then those that only this machine knows.
 
     A result that both know is as this machine stored it; `origin` says of each where it is known from.
     `more` are further parts of the query, which only the account understands: with these the store has nothing of its
-    own. Raises ServiceError and StoreError.
+    own. `note` is told that the account has more results than it lists. Raises ServiceError and StoreError.
     """
     since = filters.since if filters.since is not None else now - KEPT_FOR
     until = filters.until if filters.until is not None else now
     told: set[str] = set()
+    listed = total = 0
     pages = client.results(
         since=datetime.fromtimestamp(since, UTC),
         until=datetime.fromtimestamp(until, UTC),
         query=query_of(filters, more),
     )
     for page in pages:
+        listed, total = listed + len(page.items), page.total
         for item in page.items:
             found = _account_result(item, client)
             request_id = request_id_of(found.outcome)
@@ -83,6 +91,8 @@ def find_results(
                 continue
             own = _own(store, request_id) if store is not None and request_id else None
             yield replace(found, origin=_ACCOUNT) if own is None else replace(own, origin=_BOTH)
+    if listed < total:
+        note(f"the account lists {listed:,} of {total:,} results; a shorter time or a filter shows the others")
     if store is not None and not more:
         for entry in store.history(replace(filters, since=since, until=until, limit=None)):
             own = _of_entry(entry)

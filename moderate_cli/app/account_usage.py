@@ -76,8 +76,8 @@ def _add_series(
 
     By the vendor's SDK 1.13.5 the names of Z are services; that those of Y are the same ones is uncertain.
     """
-    dates = [_date(text, by_month=by_month) for text in _list(data, "X")]
-    for series in _list(data, key):
+    dates = [_date(text, by_month=by_month) for text in _list(data, "X", is_needed=True)]
+    for series in _list(data, key, is_needed=key == "Y"):
         if not isinstance(series, Mapping):
             raise UnreadableResponseError(f"{key} has {quoted(series)}")
         name, numbers = str(series.get("Name") or ""), _list(series, "Data")
@@ -128,9 +128,9 @@ def _date(text: Any, *, by_month: bool) -> str:
     return "-".join(found.groups())
 
 
-def _list(data: Json, key: str) -> list[Any]:
+def _list(data: Json, key: str, *, is_needed: bool = False) -> list[Any]:
     value = data.get(key)
-    if value is None:
+    if value is None and not is_needed:
         return []
     if not isinstance(value, list):
         raise UnreadableResponseError(f"{key} is {quoted(value)}, not a list")

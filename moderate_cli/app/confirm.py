@@ -77,6 +77,6 @@ def check_agreed(environment: Environment, question: str, *, yes: bool) -> None:
     if yes:
         return
     if not (environment.stdin.isatty() and environment.stderr.isatty()):
-        raise UsageError("this needs --yes where there is no terminal to ask on", code="not_confirmed")
+        raise UsageError("this needs --yes where there is no terminal to ask on", code="not_confirmed", hint=question)
     if not is_agreed(environment, f"moderate: {question}"):
         raise UsageError("not confirmed; nothing was changed", code="not_confirmed", hint="--yes answers beforehand")

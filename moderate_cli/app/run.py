@@ -56,7 +56,9 @@ from moderate_cli.results import (
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
-_NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
+NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
+"""The codes of errors of calls that reached nothing."""
+
 _ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
 _MAX_IDS = 10  # tasks that are told of as they are submitted
@@ -108,7 +110,7 @@ class Unreachable(Struct):
 def _found_no_connection(error: ModerateError) -> bool:
     if error.code == "upload_failed":
         return getattr(error, "http_status", None) is None
-    return error.code in _NO_CONNECTION
+    return error.code in NO_CONNECTION
 
 
 class Worst(Struct):

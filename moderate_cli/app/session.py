@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
-from moderate_cli.app.run import Run
+from moderate_cli.app.run import NO_CONNECTION, Run
 from moderate_cli.app.spec import GateOptions, OutputOptions, Request
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
@@ -39,7 +39,7 @@ from moderate_cli.client import (
 from moderate_cli.client.limits import Stop
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import UsageError
+from moderate_cli.common.errors import ExitCode, ServiceError, UsageError
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Call, RiskLevel
@@ -361,7 +361,12 @@ def connect_account(settings: Settings, environment: Environment) -> Iterator[Ma
         limits=RateLimits(sleep=stop.sleep, check=stop.check),
         clock=environment.clock,
     ) as client:
-        yield client
+        try:
+            yield client
+        except ServiceError as error:
+            if error.code in NO_CONNECTION:
+                error.exit_code = ExitCode.FATAL
+            raise
 
 
 def _credentials(settings: Settings, environment: Environment) -> CredentialSource:

@@ -70,6 +70,7 @@ _TITLES = {
     "local": "For the local engine only:",
 }
 _IN_EFFECT = "what services are set to takes effect in 2 to 5 minutes, and a new copy can be called in 1 to 2"
+_NAMED = 5  # files that are named of those that would be written over
 _MAX_SCOPE = 1_000_000  # bytes of a scope that somebody edited
 
 
@@ -176,7 +177,6 @@ def pull(
     base = Rules()
     if output is not None and output.exists():
         base = read_rules(output, environment)
-        check_agreed(environment, f"write {output} anew? comments in it are lost", yes=yes)
     with open_account(ctx, account) as client:
         everything = read_account(
             client, images_of=lambda _: True, words_of=lambda _: True, looks_at=lambda service: True
@@ -189,12 +189,22 @@ def pull(
         if pulled.files:
             echo(environment, f"{counted(len(pulled.files), 'list')} of images not written: -o FILE does")
         return
-    for path, text in (*pulled.files.items(), (Path(output.name), pulled.text)):
-        _write(output.parent / path, text)
+    texts = {output.parent / path: text for path, text in pulled.files.items()} | {output: pulled.text}
+    there = [str(path) for path in texts if path.exists()]
+    if there:
+        check_agreed(environment, f"write {_some(there)} anew? comments are lost", yes=yes)
+    for path, text in texts.items():
+        _write(path, text)
     echo(
         environment,
         f"wrote {output}" + (f" and {counted(len(pulled.files), 'file')} beside it" if pulled.files else ""),
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the last names, of which the rules file is one, and how many more there are."""
+    more = f" and {counted(len(names) - _NAMED, 'more file')}" if len(names) > _NAMED else ""
+    return ", ".join(reversed(names[-_NAMED:])) + more
 
 
 def _write(path: Path, text: str) -> None:
@@ -233,7 +243,10 @@ def _plan(client: ManagementClient, path: Path, environment: Environment, *, pru
         client,
         images_of=file.image_libraries.__contains__,
         words_of=file.keyword_libraries.__contains__,
-        looks_at=lambda service: service.code in {*file.services, *file.raw.services} or service.copy_of is not None,
+        # What is to be deleted must not be used by any service.
+        looks_at=lambda service: (
+            prune or service.code in {*file.services, *file.raw.services} or service.copy_of is not None
+        ),
     )
     return make_plan(rules, everything, images, lock, prune=prune, upload_again=upload_again)
 

@@ -112,20 +112,18 @@ def results(
     choice = choose_format(format, to_terminal=to_terminal)
     most = meant.limit if meant.limit is not None else SCREENFUL if to_terminal else None
     summary = RunSummary()
+    notes: list[str] = []
     with open_account(ctx, account) as client:
         own = _own_store(store, environment)
         try:
-            found = find_results(client, own, meant, conditions, now=environment.clock())
+            found = find_results(client, own, meant, conditions, now=environment.clock(), note=notes.append)
             pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
             with pages as stdout, open_output(output, stdout, for_people=choice is Format.TABLE) as stream:
                 report = open_report(choice, stream, environment, summary, color=color, csv_bom=csv_bom, raw=raw)
                 with interruptible(summary):
                     is_cut = _add(found, report, summary, most)
-                notes = (
-                    [f"only the first {most} are listed; --limit N lists more"]
-                    if is_cut and meant.limit is None
-                    else []
-                )
+                if is_cut and meant.limit is None:
+                    notes.append(f"only the first {most} are listed; --limit N lists more")
                 report.finish(notes)
         finally:
             if own is not None:

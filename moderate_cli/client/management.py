@@ -53,6 +53,7 @@ from moderate_cli.client.management_responses import (
     read_bindings,
     read_buy_status,
     read_content,
+    read_exemptions,
     read_id,
     read_image_libraries,
     read_images,
@@ -191,7 +192,8 @@ class ManagementClient:
 
     def image_libraries(self, service: str | None = None) -> list[ImageLibrary]:
         """Return the image libraries; with a service, whether they are exempt there (ListImageLib)."""
-        return self._read(ManagementOperation.LIST_IMAGE_LIBRARIES, read_image_libraries, {"ServiceCode": service})
+        read = read_image_libraries if service is None else read_exemptions
+        return self._read(ManagementOperation.LIST_IMAGE_LIBRARIES, read, {"ServiceCode": service})
 
     def create_image_library(self, name: str, comment: str) -> str:
         """Create an image library, and return its id (CreateImageLib)."""
@@ -385,9 +387,13 @@ class ManagementClient:
         key: Callable[[T], str],
     ) -> Iterator[T]:
         """Yield the entries of all pages."""
-        for _, items, total in pages(self._fetch(operation, read, form), key, MAX_LISTED):
+        before = 0
+        for number, items, total in pages(self._fetch(operation, read, form), key, MAX_LISTED):
             if total > MAX_LISTED:
                 raise UnreadableResponseError(f"TotalCount is {total:,}, more than any library holds")
+            if total < before:  # the entries behind what was removed moved up, to pages that were read already
+                raise UnreadableResponseError(f"by page {number} there were {total:,} entries, and {before:,} before")
+            before = total
             yield from items
 
     def _imported(self, started: ImportResult) -> KeywordsResult:

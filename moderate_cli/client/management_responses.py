@@ -191,6 +191,15 @@ def read_image_libraries(body: Json) -> list[ImageLibrary]:
     return _once([_image_library(item) for item in _items(body, "LibList")], lambda library: library.id)
 
 
+def read_exemptions(body: Json) -> list[ImageLibrary]:
+    """Return the image libraries as a service has them, each of which must say whether it is exempt there."""
+    libraries = read_image_libraries(body)
+    for library in libraries:
+        if library.exempt is None:
+            raise UnreadableResponseError(f"it does not say whether the image library {library.id} is exempt")
+    return libraries
+
+
 def _image_library(item: Json) -> ImageLibrary:
     return ImageLibrary(
         id=_id(item, "LibId"),

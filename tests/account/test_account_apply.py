@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from accounts import FakeAccount
+from accounts import FakeAccount, Words
 from rules_files import SERVICE, apply_plan, plan_of, write_images, write_large, write_rules
 
 from moderate_cli.account import LOCK_NAME
@@ -200,3 +200,23 @@ def test_what_is_removed_needs_prune(account: FakeAccount, tmp_path: Path) -> No
     assert len(images) == 2
     assert plan_of(account, path, prune=True).steps == ()
     assert plan_of(account, path).notes == ()
+
+
+@pytest.mark.parametrize("change", ["used", "grown"])
+def test_a_library_that_changed_since_the_plan_is_not_deleted(
+    account: FakeAccount, tmp_path: Path, change: str
+) -> None:
+    path = write_rules(tmp_path, "keyword_libraries: {slang: {keywords: [one]}}\n")
+    account.keyword_libs["old"] = Words("old", {"7": "seven"})
+
+    def by_hand(name: str) -> None:
+        if name == "create_keyword_library" and change == "used":
+            account.services_by_code[SERVICE].flagged = ("old",)
+        elif name == "create_keyword_library":
+            account.keyword_libs["old"].words["8"] = "eight"
+
+    account.after = by_hand
+    with pytest.raises(ModerateError, match="keyword library old was changed since the plan") as error:
+        apply_plan(account, path, prune=True)
+    assert error.value.code == "changed"
+    assert "old" in account.keyword_libs

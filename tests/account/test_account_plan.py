@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from accounts import FakeAccount, Images, Service, Words
+from msgspec.structs import replace
 from rules_files import SERVICE, apply_plan, plan_of, write_images, write_rules
 
 from moderate_cli.account import LOCK_NAME, describe, step_data
@@ -154,6 +155,21 @@ def test_libraries_of_the_account_alone_are_told(account: FakeAccount, tmp_path:
     )
 
 
+@pytest.mark.parametrize("use", ["ignored", "flagged"])
+def test_a_library_that_a_service_uses_is_not_deleted_whatever_it_says_itself(
+    account: FakeAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    account.keyword_libs["3"] = Words("used", {})
+    setattr(account.services_by_code["profilePhotoCheck_global"], use, ("3",))
+    libraries = account.keyword_libraries
+    monkeypatch.setattr(account, "keyword_libraries", lambda: [replace(each, services=()) for each in libraries()])
+    path = write_rules(tmp_path, "")
+    assert _words(account, path, prune=True) == []
+    assert _notes(account, path, prune=True) == [
+        ("kept", "keyword library used is only in the account, and used by profilePhotoCheck_global: kept")
+    ]
+
+
 def test_without_a_lock_file_nothing_is_uploaded_again(account: FakeAccount, tmp_path: Path) -> None:
     write_images(tmp_path / "brand", 3)
     path = write_rules(tmp_path, "image_libraries: {brand: {images: brand}}\n")
@@ -171,6 +187,21 @@ def test_without_a_lock_file_nothing_is_uploaded_again(account: FakeAccount, tmp
     assert _notes(account, path) == [("unknown", "3 images in the account's brand added elsewhere: kept")]
     apply_plan(account, path, prune=True)
     assert len(library.images) == 6
+
+
+def test_the_lock_file_of_another_account_uploads_nothing_again(account: FakeAccount, tmp_path: Path) -> None:
+    write_images(tmp_path / "brand", 3)
+    path = write_rules(tmp_path, "image_libraries: {brand: {images: brand}}\n")
+    apply_plan(account, path)
+    [library] = account.image_libs.values()
+    library.images = {f"elsewhere{key}": content for key, content in library.images.items()}
+    assert _words(account, path) == []
+    [(kind, text)] = _notes(account, path)
+    assert kind == "unknown"
+    assert text.startswith("3 images in the account's brand, and the lock file knows none of them: 3 files not")
+    assert _words(account, path, prune=True) == []
+    apply_plan(account, path, upload_again=True)
+    assert (len(library.images), _words(account, path)) == (6, [])
 
 
 def test_an_image_that_was_removed_by_hand_is_added_again(account: FakeAccount, tmp_path: Path) -> None:

@@ -146,6 +146,25 @@ def test_what_the_account_cannot_say_is_kept_from_the_file(tmp_path: Path) -> No
     assert plan_of(account, path).steps == ()
 
 
+def test_no_list_is_written_over_another(tmp_path: Path) -> None:
+    account = FakeAccount()
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "zero.txt").write_text("one\n")
+    shared = "one: {keywords: words/zero.txt}, two: {keywords: words/zero.txt}"
+    path = write_rules(tmp_path, f"keyword_libraries: {{{shared}}}\n")
+    account.keyword_libs = {
+        str(number): Words(name, {str(each): f"{name}{each}" for each in range(30)})
+        for number, name in enumerate(["zero", "one", "two"])
+    }
+    pulled = _pull(account, read_rules(path, Environment()))
+    assert {path.as_posix(): text.split("\n", 1)[0] for path, text in pulled.files.items()} == {
+        "words/zero-2.txt": "zero0",
+        "words/zero.txt": "one0",
+        "words/two.txt": "two0",
+    }
+    assert plan_of(account, _write(pulled, tmp_path)).steps == ()
+
+
 def test_a_library_that_the_account_does_not_have_is_left_out(tmp_path: Path) -> None:
     write_images(tmp_path / "brand", 1)
     text = f"services: {{{SERVICE}: {{image_libraries: {{contraband_drug: [brand]}}}}}}\n"

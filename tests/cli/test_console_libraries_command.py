@@ -11,7 +11,7 @@ from invocation import Result
 from rules_files import write_images, write_pictures, write_rules
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.emulator import Emulator
+from moderate_cli.emulator import Emulator, Fault
 
 Run = Callable[..., Result]
 
@@ -100,3 +100,12 @@ def test_mistakes_are_told(console: Run, arguments: tuple[str, ...], message: st
     done = console(*arguments)
     assert done.code == ExitCode.USAGE
     assert message in done.stderr
+
+
+def test_text_of_the_account_does_not_reach_the_terminal(console: Run, tmp_path: Path, emulator: Emulator) -> None:
+    nasty = "a\x1b[31m\u202e\nb"
+    word = {"Code": 200, "Data": {"Items": [{"Id": 1, "Word": nasty}], "TotalCount": 1}}
+    image = {"Code": 200, "Data": {"ImgId": nasty}}
+    emulator.faults.add([Fault("ListKeywords", body=json.dumps(word)), Fault("AddImages2Lib", body=json.dumps(image))])
+    assert console("keywords", "slang", "export").stdout == "a\\x1b[31m\\u202e\\x0ab\n"
+    assert console("images", "brand", "add", tmp_path / "brand").stdout == "a\\x1b[31m\\u202e\\x0ab\n"

@@ -13,7 +13,7 @@ import pytest
 from invocation import Result
 from rules_files import write_pictures
 
-from moderate_cli.client import ManagementClient
+from moderate_cli.client import ManagementClient, Page
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import Emulator
 from moderate_cli.store import default_path
@@ -137,8 +137,6 @@ def test_the_answer_of_the_api_can_be_seen(ask: Run, judged: list[dict[str, obje
 def test_a_result_that_cannot_be_read_is_a_failure(
     ask: Run, monkeypatch: pytest.MonkeyPatch, broken: dict[str, object]
 ) -> None:
-    from moderate_cli.client import Page
-
     item = {"RequestId": "R", "ServiceCode": "baselineCheck_global", "RequestTime": "2026-11-29 12:00:00"}
     item |= {"RiskLevel": "none", "Result": [{"Label": "nonLabel", "Confidence": ""}]}
     pages = [Page(1, ({**item, "RequestId": "good"}, {**item, **broken}), 2)]
@@ -149,6 +147,14 @@ def test_a_result_that_cannot_be_read_is_a_failure(
         ("good", "judged"),
         ("R", "failed"),
     ]
+
+
+def test_a_list_that_ends_before_the_last_result_says_so(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = {"RequestId": "R", "ServiceCode": "baselineCheck_global", "RequestTime": "2026-11-29 12:00:00"}
+    item |= {"RiskLevel": "none", "Result": [{"Label": "nonLabel", "Confidence": ""}]}
+    monkeypatch.setattr(ManagementClient, "results", lambda self, **query: iter([Page(1, (item,), 60_000)]))
+    done = ask("console", "results", "--since", "2026-11-01", "--until", "2026-12-01")
+    assert "the account lists 1 of 60,000 results; a shorter time or a filter shows the others" in done.stderr
 
 
 @pytest.mark.parametrize("option", [("--query", "x"), ("--query", "=x"), ("--label", ""), ("--since", "soon")])
@@ -242,6 +248,9 @@ def test_the_answers_of_the_api_can_be_seen(ask: Run, judged: list[dict[str, obj
         ({"X": ["20261129"]}, True),
         ({"X": ["soon"]}, False),
         ({"X": []}, False),
+        ({"X": None}, False),
+        ({"Y": None}, False),
+        ({"Z": None}, True),
         ({"Y": "many"}, False),
         ({"Y": [{"Name": "a", "Data": [-1]}]}, False),
         (

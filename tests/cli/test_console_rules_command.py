@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from invocation import Result, Terminal
+from msgspec.structs import replace
 from rules_files import SERVICE, write_pictures, write_rules
 
 from moderate_cli.account import LOCK_NAME
+from moderate_cli.client import ManagementClient
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.emulator import Emulator, Fault
@@ -194,6 +196,24 @@ def test_what_the_console_would_refuse_has_its_line_before_any_call(
     assert f"{path}:{message}" in done.stderr
 
 
+def test_every_service_is_asked_before_a_library_is_deleted(
+    console: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "services: {tonalityImprove: {ignored_keywords: [old]}}\nkeyword_libraries: {old: {keywords: [one]}}\n"
+    assert console("apply", write_rules(tmp_path, text), "--yes").code == ExitCode.OK
+    libraries = ManagementClient.keyword_libraries
+    silent = lambda self: [replace(each, services=()) for each in libraries(self)]  # noqa: E731
+    monkeypatch.setattr(ManagementClient, "keyword_libraries", silent)
+    done = console("plan", write_rules(tmp_path, ""), "--prune")
+    assert (done.code, "used by tonalityImprove: kept" in " ".join(done.stdout.split())) == (ExitCode.OK, True)
+
+
+def test_no_connection_has_its_exit_code(moderate: Run, account: dict[str, str], rules: Path) -> None:
+    nowhere = {**account, "MODERATE_ENDPOINT": "http://127.0.0.1:1", "MODERATE_RETRIES": "0"}
+    for arguments in (("plan", rules), ("services",), ("results",)):
+        assert moderate("console", *arguments, variables=nowhere).code == ExitCode.FATAL
+
+
 def test_the_local_engine_has_no_account(moderate: Run, rules: Path) -> None:
     done = moderate("console", "plan", rules, "-p", "local")
     assert done.code == ExitCode.USAGE
@@ -232,6 +252,22 @@ def test_a_file_is_not_written_over_without_being_asked(console: Run, asked: Run
     assert "inappropriate_tattoo" in rules.read_text()
     assert "images: brand," in rules.read_text(), "the folder is known from the file alone"
     assert console("plan", rules).code == ExitCode.OK
+
+
+def test_a_list_of_something_else_is_not_written_over_without_being_asked(
+    console: Run, asked: Run, rules: Path, tmp_path: Path
+) -> None:
+    console("apply", rules, "--yes")
+    (tmp_path / "images").mkdir()
+    mine = tmp_path / "images" / "brand.jsonl"
+    mine.write_text("mine")
+    pulled = tmp_path / "pulled.yaml"
+    done = console("pull", "-o", pulled)
+    assert (done.code, f"write {mine} anew?" in done.stderr) == (ExitCode.USAGE, True)
+    assert asked("pull", "-o", pulled, answer="n\n").code == ExitCode.USAGE
+    assert (mine.read_text(), pulled.exists()) == ("mine", False)
+    assert console("pull", "-o", pulled, "--yes").code == ExitCode.OK
+    assert mine.read_text().startswith("{")
 
 
 def test_pull_prints_a_file(console: Run, rules: Path, tmp_path: Path) -> None:
