@@ -304,7 +304,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             yield from (check for check in (checks if isinstance(checks, list) else ()) if isinstance(check, Mapping))
 
     def has_answered(self, where: str) -> bool:
-        """Tell whether a part of a post has an answer; where none is named or missing, a record is all that is known."""
+        """Tell whether a part of a post has an answer; where nothing is named or missing, all had one."""
         is_told = self.answered or any(part.kind == "parts" for part in self.coverage)
         return where in self.answered or not is_told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from moderate_cli.models import Json
@@ -11,10 +11,10 @@ from moderate_cli.models import Json
 class Originals:
     """Knows nothing; a subclass knows what a store remembers, or what a run has saved."""
 
-    def files(self, sha256: str) -> Sequence[Path]:
-        """Return where files with a content were seen, as absolute paths; they may have changed since."""
-        del sha256
-        return ()
+    def files(self, digests: Collection[str]) -> Mapping[str, Sequence[Path]]:
+        """Return where files with some contents were seen, as absolute paths by SHA-256; they may have changed."""
+        del digests
+        return {}
 
     def post(self, req_id: str) -> Json | None:
         """Return the post that was submitted as a task, or None."""

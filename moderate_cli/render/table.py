@@ -25,6 +25,7 @@ from moderate_cli.render.wording import (
     TopN,
     counts,
     cut_off_words,
+    known_post,
     level_word,
     not_checked_lines,
     sort_key,

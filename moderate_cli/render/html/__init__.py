@@ -82,8 +82,12 @@ class HtmlRenderer:
             labels=[name for name, _ in names.most_common()],
             cards=len(entries),
         )
-        side = side_for(len(entries))
-        thumbnails = Thumbnails(self._environment.monotonic, side=side, originals=self._originals)
+        thumbnails = Thumbnails(
+            self._environment.monotonic,
+            side=side_for(len(entries)),
+            originals=self._originals,
+            digests={entry.outcome.sha256 for entry in entries if entry.outcome.sha256},
+        )
         self._stream.write(top(summary, facts))
         index: list[IndexEntry] = []
         for start in range(0, len(entries), BATCH):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Frame, Json, Judged, Label, Outcome, Pending, Verdict, highest
+from moderate_cli.models import Frame, ImageUrl, Json, Judged, Label, Outcome, Pending, highest
 from moderate_cli.records import request_id_of
 from moderate_cli.render.html.marks import boxes, drawn, exts, flagged_words, lines, marked
 from moderate_cli.render.html.markup import name, text
@@ -50,8 +50,7 @@ def card(number: int, entry: Entry, media: Media, policy: GatePolicy) -> str:
 
 
 class IndexEntry(Struct, frozen=True):
-    """What a card is found and sorted by: its texts in lower case, when it was judged (Unix seconds), and the highest
-    confidence of its labels."""
+    """What a card is found and sorted by: texts in lower case, Unix seconds, and the highest confidence."""
 
     level: str
     labels: list[str]
@@ -77,7 +76,7 @@ def item_body(entry: Entry, media: Media, policy: GatePolicy) -> str:
     word = level_word(outcome)
     said = "".join(f'<p class="remark">{name(each)}</p>\n' for each in remarks(outcome, policy))
     return (
-        f"{'' if media.post else _picture(outcome, media.picture, word)}"
+        f"{_picture(outcome, media, word)}"
         f'<div class="told">\n<h3>{name(outcome.item.source)}</h3>\n'
         f'<p class="level {word}">{word}</p>\n'
         f"{''.join(_findings(outcome, media))}{said}{''.join(_frames(outcome, media))}{_facts(outcome, media)}</div>\n"
@@ -111,10 +110,11 @@ def _judged_at(outcome: Outcome) -> float | None:
     return outcome.at if outcome.at is not None else outcome.call.answered_at
 
 
-def _picture(outcome: Outcome, picture: Picture | None, word: str) -> str:
-    label = text(f"Enlarge {outcome.item.source}, {word}")
+def _picture(outcome: Outcome, media: Media, word: str) -> str:
+    label, picture = text(f"Enlarge {outcome.item.source}, {word}"), media.picture
     if picture is None:
-        return f'<button type="button" class="picture empty" aria-label="{label}">no preview</button>\n'
+        shown = "read the post" if media.post else "no preview"
+        return f'<button type="button" class="picture empty" aria-label="{label}: {shown}">{shown}</button>\n'
     verdict = verdict_of(outcome)
     found = [box for ext in exts(verdict) for box in boxes(ext)] if verdict and not picture.turned else []
     drawing = drawn(found, picture.width, picture.height)
@@ -249,8 +249,10 @@ def _known(outcome: Outcome, media: Media) -> Iterator[tuple[str, str]]:
 
 def _link(outcome: Outcome, picture: Picture | None) -> str:
     """Return a link to an image on the web, or to the file that was read; a name alone may lead anywhere."""
-    source = outcome.item.source
-    if source.lower().startswith(_WEB):
+    source, image = outcome.item.source, outcome.item.image
+    if isinstance(image, ImageUrl) and image.url.lower().startswith(_WEB):
+        address = image.url
+    elif source.lower().startswith(_WEB):  # of a task, and of a record
         address = source
     elif picture is not None and picture.file is not None:
         address = picture.file.absolute().as_uri()

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,15 +73,23 @@ def side_for(inputs: int) -> int:
 class Thumbnails:
     """Makes pictures while Pillow is there, and they are few, small and quick enough; `clock` counts seconds.
 
-    `needs_pillow` and `stopped` tell afterwards why some are missing.
+    `digests` are the SHA-256 of all that a page shows: once a file is not where its name says, `originals` are asked
+    for all of them. `needs_pillow` and `stopped` tell afterwards why some pictures are missing.
     """
 
     def __init__(
-        self, clock: Callable[[], float], *, side: int = SIDE, originals: Originals | None = None
+        self,
+        clock: Callable[[], float],
+        *,
+        side: int = SIDE,
+        originals: Originals | None = None,
+        digests: Collection[str] = (),
     ) -> None:
         self._clock = clock
         self._side = side
         self._originals = originals or Originals()
+        self._digests = digests
+        self._places: Mapping[str, Sequence[Path]] | None = None
         self._until = clock() + MAX_SECONDS
         self._characters = 0
         self.needs_pillow = False
@@ -132,7 +140,9 @@ class Thumbnails:
         if outcome.sha256:
             if isinstance(image, QueuedTask):
                 yield Path(outcome.item.source)
-            yield from self._originals.files(outcome.sha256)
+            if self._places is None:
+                self._places = self._originals.files(self._digests)
+            yield from self._places.get(outcome.sha256, ())
 
     def _frames(self, outcome: Outcome) -> Iterator[tuple[int, Picture]]:
         verdict = verdict_of(outcome)
