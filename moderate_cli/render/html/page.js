@@ -155,9 +155,7 @@ function enlarge(item) {
     strip.removeAttribute("tabindex"); // they do not scroll here
   }
   const picture = enlarged.querySelector("button.picture");
-  if (picture && isFlagged) {
-    picture.setAttribute("aria-label", "Show or blur the picture");
-  } else if (picture) {
+  if (picture) {
     const plain = document.createElement("div");
     plain.className = picture.className;
     plain.append(...picture.childNodes);
@@ -217,13 +215,15 @@ byId("next").addEventListener("click", () => turn(1));
 byId("close").addEventListener("click", () => viewer.close());
 
 document.addEventListener("click", (event) => {
+  if (event.target.closest(".enlarged.flagged .picture")) {
+    toggle(); // as the button above does
+  }
   const button = event.target.closest("button");
   if (!button) {
     return;
   }
   if (button.matches(".picture")) {
-    const card = button.closest(".card");
-    card ? enlarge(shown.find((each) => each.card === card)) : toggle();
+    enlarge(shown.find((each) => each.card === button.closest(".card")));
   } else if (button.dataset.label !== undefined || button.dataset.level !== undefined) {
     const isInside = viewer.contains(button);
     if (isInside) {
