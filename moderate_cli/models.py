@@ -303,6 +303,11 @@ class Verdict(Struct, frozen=True, kw_only=True):
             checks = engine.get("checks") if isinstance(engine, Mapping) else None
             yield from (check for check in (checks if isinstance(checks, list) else ()) if isinstance(check, Mapping))
 
+    def has_answered(self, where: str) -> bool:
+        """Tell whether a part of a post has an answer; where nothing is named or missing, all had one."""
+        is_told = self.answered or any(part.kind == "parts" for part in self.coverage)
+        return where in self.answered or not is_told
+
     @property
     def is_unanswered(self) -> bool:
         """Whether the service left out a part of what it was asked about."""

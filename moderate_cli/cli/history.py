@@ -147,7 +147,9 @@ def _show(
     shown = _Shown()
     pages = paged(environment, wanted=to_terminal and not no_pager, note=partial(echo, environment))
     with pages as stdout, open_output(output.output, stdout, for_people=choice is Format.TABLE) as stream:
-        report = open_report(choice, stream, environment, shown.summary, color=output.color, csv_bom=csv_bom)
+        report = open_report(
+            choice, stream, environment, shown.summary, color=output.color, csv_bom=csv_bom, store=store
+        )
         with interruptible(shown.summary):
             _add(entries, report, shown, most)
         report.finish([*_notes(shown, meant)])

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from moderate_cli.app.collect import NamedTasks, ask_after, pending_tasks, prepare, run_submission, warn_of_tasks
+from moderate_cli.app.collect import (
+    NamedTasks,
+    ask_after,
+    originals_of,
+    pending_tasks,
+    prepare,
+    run_submission,
+    warn_of_tasks,
+)
 from moderate_cli.app.images import async_question, checked, image_run, open_scan, show_plan
 from moderate_cli.app.session import open_session
 from moderate_cli.app.spec import GateOptions, OutputOptions, ScanSpec, ServiceOptions, WaitOptions
@@ -55,6 +63,7 @@ def poll(
             run.untold = session.recorder.untold(_word(kind))
             warn_of_tasks(session)
         run.summary.awaited = True
+        run.originals = originals_of(wait)
         run.shares_tasks = not ids
         run.noun, run.nothing = "task", "no pending task found"
         code = run.execute(ask_after(session, tasks, wait, run.on_wait))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from enum import StrEnum
-from typing import Literal, Protocol, TextIO, assert_never
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO, assert_never
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Outcome
 from moderate_cli.results import MAX_CLEAN, NO_GATE, GatePolicy, RunSummary, Suppression
+
+if TYPE_CHECKING:
+    from moderate_cli.render.originals import Originals
 
 
 class Format(StrEnum):
@@ -80,13 +83,14 @@ def renderer(
     csv_bom: bool = False,
     show_clean: bool = False,
     names: Container[str] | None = None,
+    originals: Originals | None = None,
 ) -> Renderer:
     """Return the renderer of a format; `color` is auto, always or never.
 
     `policy` is what makes an input fail, `show_suppressed` shows people suppressed findings too, and `csv_bom` begins
     CSV with a byte order mark. A table lists the clean ones of `names`, all with `show_clean`, and a few with neither.
-    Raises ValueError for `auto`, which
-    `choose_format` decides.
+    A page asks `originals` for what it cannot find by the outcomes. Raises ValueError for `auto`, which `choose_format`
+    decides.
     """
     match choice:
         case Format.TABLE:
@@ -116,7 +120,9 @@ def renderer(
         case Format.AUTO:
             raise ValueError("resolve auto with choose_format first")
         case _:
-            return _report(choice, stream, environment, policy=policy, show_suppressed=show_suppressed)
+            return _report(
+                choice, stream, environment, policy=policy, show_suppressed=show_suppressed, originals=originals
+            )
 
 
 def _report(
@@ -126,6 +132,7 @@ def _report(
     *,
     policy: GatePolicy,
     show_suppressed: bool,
+    originals: Originals | None,
 ) -> Renderer:
     match choice:
         case Format.MARKDOWN:
@@ -147,6 +154,8 @@ def _report(
         case Format.HTML:
             from moderate_cli.render.html import HtmlRenderer
 
-            return HtmlRenderer(stream, environment, policy=policy, show_suppressed=show_suppressed)
+            return HtmlRenderer(
+                stream, environment, policy=policy, show_suppressed=show_suppressed, originals=originals
+            )
         case _:
             assert_never(choice)

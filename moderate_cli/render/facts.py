@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from moderate_cli.models import Judged, Outcome
-from moderate_cli.render.post import known_post, post_tree
+from moderate_cli.render.post import post_tree
 from moderate_cli.render.rows import outcome_rows
 from moderate_cli.render.styles import harmless, level_text, plain_console
-from moderate_cli.render.wording import known_meaning, level_word
+from moderate_cli.render.wording import known_meaning, known_post, level_word
 from moderate_cli.results import all_labels, verdict_of
 
 _NAME = 11  # columns of the names, the longest of which has ten letters

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from msgspec import Struct
 from rich.text import Text
 from rich.tree import Tree
 
-from moderate_cli.models import Json, Judged, Outcome, Post, QueuedTask, Verdict
+from moderate_cli.models import Json, Judged
 from moderate_cli.render.rows import (
     Row,
     detail_rows,
@@ -21,7 +20,7 @@ from moderate_cli.render.rows import (
     unlabelled_rows,
 )
 from moderate_cli.render.styles import harmless, level_text
-from moderate_cli.render.wording import level_word
+from moderate_cli.render.wording import level_word, list_of
 
 _GUIDE = 4  # columns that Rich draws before a leaf, for each level
 _MIN_ROOM = 24  # columns for text: replies that are nested deeper than leaves this stand beside their parent
@@ -37,16 +36,6 @@ class PostPart(Struct, frozen=True):
     where: str
     number: tuple[int, ...]
     lines: tuple[tuple[str, str], ...]
-
-
-def known_post(outcome: Outcome) -> Json | None:
-    """Return the post that a verdict can be laid on, or None."""
-    match outcome:
-        case Judged(item=item) if isinstance(item.image, Post):
-            return item.image.content
-        case Judged(item=item) if isinstance(item.image, QueuedTask):
-            return item.image.post
-    return None
 
 
 def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
@@ -66,17 +55,11 @@ def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
     for part in parts:
         depth = _depth(part, width)
         node = nodes[part.number[: depth - 1]].add(_heading(part, width - _GUIDE * depth))
-        empty = nothing_found() if _is_answered(part, outcome.verdict) else not_answered()
+        empty = nothing_found() if outcome.verdict.has_answered(part.where) else not_answered()
         _add_rows(node, rows[part.where] or [empty])
         if part.number:
             nodes[part.number] = node
     return root
-
-
-def _is_answered(part: PostPart, verdict: Verdict) -> bool:
-    """Tell whether a part has an answer; where none is named and none is missing, a record is all that is known."""
-    is_told = verdict.answered or any(each.kind == "parts" for each in verdict.coverage)
-    return part.where in verdict.answered or not is_told
 
 
 def _depth(part: PostPart, width: int) -> int:
@@ -125,7 +108,7 @@ def _main_lines(main: Json) -> Iterator[tuple[str, str]]:
 
 
 def _comments(above: Json, path: str, number: tuple[int, ...]) -> Iterator[PostPart]:
-    for index, comment in enumerate(_list(above.get("commentDatas"))):
+    for index, comment in enumerate(list_of(above.get("commentDatas"))):
         where, at = f"{path}.commentDatas[{index}]", (*number, index + 1)
         parts = comment if isinstance(comment, Mapping) else {"content": comment}
         images = _image_count(parts.get("images"))
@@ -135,14 +118,8 @@ def _comments(above: Json, path: str, number: tuple[int, ...]) -> Iterator[PostP
 
 
 def _image_count(images: object) -> str:
-    count = len(_list(images))
+    count = len(list_of(images))
     return "" if not count else "1 image" if count == 1 else f"{count} images"
-
-
-def _list(value: object) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _text(value: object) -> str:

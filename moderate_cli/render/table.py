@@ -16,7 +16,7 @@ from rich.text import Text
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Judged, Outcome, Usage
 from moderate_cli.render.blocks import GAP, INDENT, NARROW, RISK, block, heading, row_lines, shown_names
-from moderate_cli.render.post import known_post, post_tree
+from moderate_cli.render.post import post_tree
 from moderate_cli.render.rows import outcome_rows
 from moderate_cli.render.styles import harmless, input_word, kind, level_text, plain_console
 from moderate_cli.render.wording import (
@@ -25,6 +25,7 @@ from moderate_cli.render.wording import (
     TopN,
     counts,
     cut_off_words,
+    known_post,
     level_word,
     not_checked_lines,
     sort_key,

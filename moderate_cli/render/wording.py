@@ -28,6 +28,8 @@ from moderate_cli.models import (
     Outcome,
     PartKind,
     Pending,
+    Post,
+    QueuedTask,
     RiskLevel,
     ServiceVerdict,
     Skipped,
@@ -164,6 +166,16 @@ def read_part(outcome: Outcome) -> Verdict | None:
     return verdict if verdict is not None and verdict.risk_level is not None else None
 
 
+def known_post(outcome: Outcome) -> Json | None:
+    """Return the post that a verdict can be laid on, or None."""
+    match outcome:
+        case Judged(item=item) if isinstance(item.image, Post):
+            return item.image.content
+        case Judged(item=item) if isinstance(item.image, QueuedTask):
+            return item.image.post
+    return None
+
+
 def pending_words(outcome: Pending) -> str:
     """Return that there is no verdict yet, and how to get it."""
     return f"no verdict yet; run: moderate poll {safe_text(outcome.req_id)}"
@@ -178,35 +190,38 @@ def details(ext: Json) -> Iterator[tuple[str, str]]:
 
 
 def _parts(ext: Json) -> Iterator[tuple[str, str]]:
-    for hit in _objects(ext.get("custom_image")):
+    for hit in objects_of(ext.get("custom_image")):
         yield (
             "library",
             _joined(_named(hit.get("lib_name"), hit.get("lib_id")), _prefixed("image", hit.get("image_id"))),
         )
-    for text in _objects(ext.get("text_in_image")):
-        for hit in _objects(text.get("custom_text")):
+    for text in objects_of(ext.get("text_in_image")):
+        for hit in objects_of(text.get("custom_text")):
             library = _named(hit.get("lib_name"), hit.get("lib_id"))
             yield "keyword", _joined(hit.get("key_words"), _prefixed("in", library))
-        yield "risk words", _joined(*_list(text.get("risk_word")))
-        yield "text", " / ".join(filter(None, map(_line, _list(text.get("ocr_result")))))
-    for figure in _objects(ext.get("public_figure")):
+        yield "risk words", _joined(*list_of(text.get("risk_word")))
+        yield "text", " / ".join(filter(None, map(line_of, list_of(text.get("ocr_result")))))
+    for figure in objects_of(ext.get("public_figure")):
         yield "figure", str(figure.get("figure_name") or figure.get("figure_id") or "unnamed")
-    for mark in _objects(ext.get("logo_data")):
-        for logo in _objects(mark.get("logo")):
+    for mark in objects_of(ext.get("logo_data")):
+        for logo in objects_of(mark.get("logo")):
             yield "logo", _joined(logo.get("name"), logo.get("label"), confidence(logo.get("confidence")))
 
 
-def _list(value: object) -> list[Any]:
+def list_of(value: object) -> list[Any]:
+    """Return a list of the API as it is, one thing as the only one of a list, and null as none."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [part for part in _list(value) if isinstance(part, dict)]
+def objects_of(value: object) -> list[dict[str, Any]]:
+    """Return the objects among what `list_of` returns."""
+    return [part for part in list_of(value) if isinstance(part, dict)]
 
 
-def _line(line: object) -> str:
+def line_of(line: object) -> str:
+    """Return the text of a line that was read in an image."""
     return str((line.get("text") if isinstance(line, dict) else line) or "")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from msgspec import Struct
 
 from moderate_cli.store.database import Database, from_column, to_column
@@ -12,6 +15,12 @@ _NAMES = ("request_id", "req_id", "sha256", "source")
 _PLACES = """
     SELECT path, name FROM files JOIN folders ON folders.number = files.folder
     WHERE sha256 = ? ORDER BY path, name LIMIT ?
+"""
+
+
+_PLACES_OF_EACH = """
+    SELECT sha256, path, name FROM files JOIN folders ON folders.number = files.folder
+    WHERE sha256 IN (SELECT value FROM json_each(?)) ORDER BY path, name
 """
 
 
@@ -49,3 +58,13 @@ def find_run(database: Database, number: int) -> StoredRun | None:
 def places_of(database: Database, sha256: str, limit: int) -> list[tuple[str, str]]:
     """Return where a content was seen; see `Store.places_of`."""
     return [(from_column(path), from_column(name)) for path, name in database.tuples(_PLACES, (sha256, limit))]
+
+
+def places_of_each(database: Database, digests: Collection[str], limit: int) -> dict[str, list[tuple[str, str]]]:
+    """Return where some contents were seen; see `Store.places_of_each`."""
+    places: dict[str, list[tuple[str, str]]] = {}
+    for sha256, path, name in database.tuples(_PLACES_OF_EACH, (json.dumps(list(digests)),)):
+        found = places.setdefault(sha256, [])
+        if len(found) < limit:
+            found.append((from_column(path), from_column(name)))
+    return places

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -523,6 +523,15 @@ class Store:
         from moderate_cli.store.details import places_of
 
         return places_of(self._database, sha256, limit)
+
+    def places_of_each(self, digests: Collection[str], *, limit: int) -> dict[str, list[tuple[str, str]]]:
+        """Return where files with some contents were seen, as `places_of` does, by SHA-256; at most `limit` of each.
+
+        All are found in one pass over the known files, of which there may be a million.
+        """
+        from moderate_cli.store.details import places_of_each
+
+        return places_of_each(self._database, digests, limit)
 
     def usage(
         self,

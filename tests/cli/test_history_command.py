@@ -6,6 +6,8 @@ import csv
 import hashlib
 import io
 import json
+import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +22,7 @@ from builders import NO_EXT, call, item, service_error, verdict
 from formats import FORMATS
 from jsonschema import Draft202012Validator
 from past_builders import asked, at, sources, write_past, writing
+from samples import TESTS
 
 from moderate_cli.cli import history as command
 from moderate_cli.common.errors import ExitCode
@@ -428,3 +431,20 @@ def test_who_interrupts_it_gets_a_whole_document(tmp_path: Path) -> None:
     document = json.loads(begin + rest)
     assert 0 < len(document["results"]) < 600
     assert document["summary"]["judged"] == len(document["results"])
+
+
+def test_a_page_has_the_picture_from_any_folder(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged_in, asked_in = tmp_path / "judged", tmp_path / "asked"
+    for folder in (judged_in, asked_in):
+        folder.mkdir()
+    shutil.copy(TESTS / "data" / "poster-qr.png", judged_in / "a.png")
+    os.utime(judged_in / "a.png", (1_700_000_000, 1_700_000_000))  # one that changed just now is not remembered
+    path = tmp_path / "pictures.db"
+    monkeypatch.chdir(judged_in)
+    assert moderate("sync", ".", "-p", "local", "--store", path).code == ExitCode.OK
+    monkeypatch.chdir(asked_in)
+    assert "data:image/jpeg" in moderate("history", "-f", "html", "--store", path).stdout
+    (judged_in / "a.png").write_bytes(b"another one")
+    assert "data:image/jpeg" not in moderate("history", "-f", "html", "--store", path).stdout

@@ -132,6 +132,13 @@ def test_frames_are_saved_while_their_addresses_live(moderate: Callable, animati
         assert frame.size == (300, 400)
 
 
+def test_a_page_has_the_pictures_of_saved_frames(moderate: Callable, animation: Path, tmp_path: Path) -> None:
+    arguments = ["--interval", "1", "--max-frames", "10", "--wait", "--save-frames", tmp_path / "frames"]
+    page = moderate("async-submit", animation, *arguments, "-f", "html", *LOCAL).stdout
+    strip = page[page.index('<ol class="frames"') :]
+    assert strip[: strip.index("</ol>")].count("data:image/jpeg") == 3
+
+
 def _account(emulator: Emulator, store: Path) -> dict[str, str]:
     return {
         "ALIBABA_CLOUD_ACCESS_KEY_ID": emulator.access_key.access_key_id,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import sys
 from collections import Counter
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import judged, skipped
 from msgspec.structs import replace
 from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
-from samples import TESTS, async_outcome
+from samples import TESTS, async_outcome, post_outcome, vendor_outcome
 
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Frame, Label, Outcome, RiskLevel
+from moderate_cli.models import Frame, Item, Label, LocalFile, Outcome, Post, QueuedTask, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
+from moderate_cli.render.originals import Originals
 from moderate_cli.results import GatePolicy, RunSummary
 
 PICTURE = str(TESTS / "data" / "poster-qr.png")
@@ -51,6 +55,11 @@ class _Page(HTMLParser):
         if self.open:
             self.texts.setdefault(self.open[-1], []).append(data)
 
+    @property
+    def index(self) -> list[dict[str, Any]]:
+        """What the script finds cards by."""
+        return json.loads(self.texts["script"][0])
+
     def all(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
         wanted = attributes.items()
         return [found for name, found in self.elements if name == tag and wanted <= found.items()]
@@ -70,7 +79,7 @@ def test_the_policy_allows_the_style_the_script_and_pictures_inside_and_nothing_
     text = shown(Format.HTML, mixed_run())
     page = _Page(text)
     hashes = {}
-    for tag in ("style", "script"):
+    for tag in ("style", "script"):  # the other script is data, which nothing runs
         [content] = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         hashes[tag] = f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
     assert _policy(page) == {
@@ -90,31 +99,42 @@ def test_nothing_comes_from_elsewhere() -> None:
         assert not {"style", "onclick", "onerror", "srcset", "action"} & set(attributes)
         for name in ("src", "href"):
             if value := attributes.get(name):
-                assert value.startswith("data:"), tag
+                assert value.startswith("data:") or tag == "a", tag
+    links = [attributes for tag, attributes in page.elements if tag == "a"]
+    assert all((link["href"] or "").startswith(("https://example.com/", "file:///")) for link in links)
+    assert {link["rel"] for link in links} == {"noopener noreferrer"}
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_text_from_outside_is_text(name: str) -> None:
-    ext = {"public_figure": [{"figure_name": name}]}
-    frames = (Frame(0, name, None, (Label(name),), {}),)
+    place = {"x": 1, "y": 1, "w": 2, "h": 2}
+    ext = {
+        "public_figure": [{"figure_name": name, "location": [place]}],
+        "text_in_image": {"ocr_result": [{"text": f"x {name} y"}], "risk_word": [name, "x"], "custom_text": []},
+    }
+    frames = (Frame(0, name, None, (Label(name),), ext),)
     label = Label(name, 50, name, service=name, where=name)
-    outcome = judged("high", label, source=name, ext=ext, frames=frames)
-    page = _page(outcome, local("low", label, source=name), skipped(name))
+    outcome = judged("high", label, source=name, ext=ext, frames=frames, data_id=name, request_id=name)
+    comment = {"content": name, "images": [{"imageUrl": name}, {"file": name}, name]}
+    written = {"mainData": {"mainTitle": name, "mainContent": name}, "commentDatas": [comment, name]}
+    post = replace(post_outcome("risk"), item=Item(name, Post(written)))
+    pictured = replace(local("low", label, source=name, ext=ext), item=Item(name, LocalFile(Path(PICTURE))))
+    page = _page(outcome, pictured, post, skipped(name))
     assert safe_text(name) in page.texts["bdi"]
-    assert Counter(tag for tag, _ in page.elements)["script"] == 1
+    assert Counter(tag for tag, _ in page.elements)["script"] == 2
     [option] = [found for found in page.all("option") if found["value"] == safe_text(name)]
     assert option
-    assert page.all("article")[0]["data-labels"] == safe_text(name)
+    assert page.index[0]["labels"] == [safe_text(name)]
+    assert {safe_text(name), "x"} <= set(page.texts["mark"])
+    assert page.texts["text"] == [safe_text(name)]
 
 
-def test_flagged_pictures_are_behind_a_button_and_others_are_not() -> None:
+def test_flagged_pictures_are_blurred_and_others_are_not() -> None:
     suppressed = local("high", LOGO.label, source=PICTURE)
     page = _page(local("low", "x", source=PICTURE), local("none", source=PICTURE), suppressed, suppressions=[LOGO])
     assert len(page.all("img")) == 3
-    buttons = [found for found in page.all("button") if "picture" in (found.get("class") or "")]
-    assert len(buttons) == 2
-    assert {button["aria-pressed"] for button in buttons} == {"false"}
-    assert buttons[0]["aria-label"] == f"Show the picture {PICTURE}, low"
+    assert sorted(str(found["class"]) for found in page.all("article")) == ["card", "card flagged", "card flagged"]
+    assert page.all("button", **{"class": "picture"})[0]["aria-label"] == f"Enlarge {PICTURE}, low"
 
 
 def test_the_counts_the_gate_and_the_day_stand_on_top() -> None:
@@ -135,7 +155,9 @@ def test_bars_are_as_long_as_the_counts() -> None:
 def test_labels_that_begin_alike_have_one_colour() -> None:
     outcomes = [judged("high", "violent_smoke", "violent_fire", "sexual_kiss"), judged("high", "violent_smoke")]
     page = _page(*outcomes)
-    tiles = {found["data-label"]: found["class"] for found in page.all("button") if "data-label" in found}
+    tiles = {
+        found["data-label"]: found["class"] for found in page.all("button") if "tile" in (found.get("class") or "")
+    }
     assert tiles["violent_smoke"] == tiles["violent_fire"] != tiles["sexual_kiss"]
     assert list(tiles) == ["violent_smoke", "violent_fire", "sexual_kiss"]
 
@@ -158,7 +180,7 @@ def test_frames_stand_in_a_strip() -> None:
 def test_many_frames_are_counted() -> None:
     frames = tuple(Frame(index, None, RiskLevel.LOW, (Label("x"),), {}) for index in range(130))
     text = shown(Format.HTML, [judged("low", "x", frames=frames)])
-    assert text.count('<span class="level low">') == 1 + 1 + 1 + 100  # the totals, the chart, the legend, the strip
+    assert text.count('<span class="level low">') == 1 + 1 + 100  # the totals, the legend, the strip
     assert "<li>and 30 more</li>" in text
 
 
@@ -166,7 +188,7 @@ def test_the_worst_are_shown_and_the_others_counted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "MAX_CARDS", 2)
     outcomes = [judged("none", source="a"), judged("low", "x", source="b"), judged("high", "x", source="c")]
     page = _page(*outcomes)
-    assert [found["data-level"] for found in page.all("article")] == ["high", "low"]
+    assert [found["level"] for found in page.index] == ["high", "low"]
     assert "and 1 more, not shown here; -f jsonl lists all" in page.texts["p"]
 
 
@@ -179,7 +201,8 @@ def test_missing_pillow_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_label_is_chosen_by_the_name_that_the_cards_have() -> None:
     page = _page(judged("high", "b", "a"), judged("high", "a", source="c.png"))
-    assert [found["value"] for found in page.all("option")][-2:] == ["a", "b"]
+    values = [found["value"] for found in page.all("option")]
+    assert values.index("a") + 1 == values.index("b")
 
 
 def test_details_of_services_are_there() -> None:
@@ -188,7 +211,7 @@ def test_details_of_services_are_there() -> None:
 
 
 def test_pictures_that_were_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MAX_THUMBNAILS", 1)
+    monkeypatch.setattr("moderate_cli.render.html.thumbnails.MAX_CHARACTERS", 1)
     page = _page(*[local("low", "x", source=PICTURE)] * 3)
     assert len(page.all("img")) == 1
     assert "only the first previews are included, to keep this page small" in page.texts["p"]
@@ -196,3 +219,113 @@ def test_pictures_that_were_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_local_engine_is_no_cloud_verdict() -> None:
     assert "there is no cloud verdict" in shown(Format.HTML, [judged("none", engine="local")])
+
+
+def test_a_post_reads_as_it_was_written_with_each_finding_at_its_part() -> None:
+    text = shown(Format.HTML, [post_outcome("risk")])
+    order = [
+        "This is a title or user profile",
+        "This is the main text or user nickname",
+        "https://aliyun.com/240308/test001.jpg",
+        'data-label="violent_explosion"',
+        "Comment 1",
+        "Reply 1 to Comment 1",
+        "Reply 2 to Comment 1",
+        "nothing found",
+        "Comment 7",
+        "not answered",
+    ]
+    begin = text.index('<div class="post"')
+    for words in order:
+        begin = text.index(words, begin)
+
+
+def test_lines_of_a_post_stay_lines() -> None:
+    text = shown(Format.HTML, [post_outcome("risk", {"mainData": {"mainContent": "one\ntwo"}})])
+    assert '<bdi dir="auto">one</bdi><br><bdi dir="auto">two</bdi>' in text
+
+
+def test_replies_without_end_are_cut() -> None:
+    post: dict[str, Any] = {"content": "the last"}
+    for _ in range(200):
+        post = {"content": "x", "commentDatas": [post]}
+    page = _page(post_outcome("risk", {"mainData": {"mainTitle": "t"}, "commentDatas": [post]}))
+    assert "further replies are not shown; -f jsonl has what was found" in page.texts["p"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "known"),
+    [("logo", "CCTV 96.15: 45, 30, 100 \u00d7 44 pixels"), ("person", "Yang San: 14, 999, 13 \u00d7 520 pixels")],
+)
+def test_where_logos_and_figures_are_is_told(sample: str, known: str) -> None:
+    assert known in _page(vendor_outcome(sample)).texts["bdi"]
+
+
+def test_boxes_are_drawn_inside_of_the_picture_only() -> None:
+    inside, outside = ({"x": 10, "y": 20, "w": 30, "h": side} for side in (40, 4_000))
+    logos = [{"logo": [{"name": name}], "location": place} for name, place in (("in", inside), ("out", outside))]
+    odd = [
+        {"x": 1, "y": 1, "w": 10**400, "h": 1},
+        {"x": "1", "y": 1, "w": 1, "h": 1},
+        {"x": 1},
+        {"x": 1, "y": 1, "w": 0, "h": 1},
+        7,
+    ]
+    ext = {"logo_data": logos, "public_figure": [{"figure_id": "f", "location": odd}]}
+    page = _page(local("high", "x", source=PICTURE, ext=ext))
+    assert page.texts["text"] == ["in"]
+    [_, box] = page.all("rect")
+    assert [box[side] for side in ("x", "y", "width", "height")] == ["10", "20", "30", "40"]
+
+
+def test_the_text_of_an_image_is_shown_and_searched() -> None:
+    page = _page(vendor_outcome("text_risk"))
+    assert {"Text line 1", "Text line 3 with risk content"} <= set(page.texts["bdi"])
+    assert "text line 2" in page.index[0]["words"]
+
+
+def test_flagged_words_are_marked_in_any_case() -> None:
+    text_in_image = {
+        "ocr_result": [{"text": "Join the CASINO, get a bonus"}],
+        "risk_word": ["casino"],
+        "custom_text": [{"key_words": "free,bonus", "lib_name": "Gambling words"}],
+    }
+    page = _page(judged("high", "x", ext={"text_in_image": text_in_image}))
+    assert page.texts["mark"] == ["CASINO", "bonus"]
+    assert "free,bonus, in Gambling words" in page.texts["bdi"]
+
+
+def test_all_that_is_known_is_in_the_details() -> None:
+    page = _page(replace(judged("high", "x", request_id="R-77", data_id="D-5"), at=1_767_225_600.0, sha256="ab" * 32))
+    assert {"R-77", "D-5", "ab" * 32} <= set(page.texts["bdi"])
+    assert "2026-01-01 00:00:00 UTC" in page.texts["dd"]
+    [link] = page.all("a")
+    assert link["href"] == "https://example.com/a.png"
+    assert {"r-77", "d-5"} <= set(page.index[0]["words"].split("\n"))
+
+
+class _Remembered(Originals):
+    """A store that knows one post, and a folder that holds one frame."""
+
+    def post(self, req_id: str) -> dict[str, Any]:
+        return {"mainData": {"mainTitle": f"the post of {req_id}"}}
+
+    def frame(self, req_id: str, index: int) -> Path:
+        return Path(PICTURE if index else "no such frame")
+
+
+def test_posts_and_frames_come_from_where_they_were_kept() -> None:
+    task = Item("p.yaml", QueuedTask("T1", "multimodal"))
+    post = replace(post_outcome("risk"), item=task)
+    page = _page(post, async_outcome("risk"), originals=_Remembered())
+    assert "the post of T1" in page.texts["bdi"]
+    assert len(page.all("img")) == 0
+    frames = replace(async_outcome("risk").verdict, req_id="T2")
+    assert len(_page(replace(async_outcome("risk"), verdict=frames), originals=_Remembered()).all("img")) == 1
+
+
+def test_cards_are_text_until_a_script_makes_elements_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 2)
+    text = shown(Format.HTML, [judged("none", source=f"{n}.png") for n in range(5)])
+    batches = re.findall(r'<div class="batch"><noscript>(.*?)</noscript></div>', text, re.DOTALL)
+    assert [batch.count("<article ") for batch in batches] == [2, 2, 1]

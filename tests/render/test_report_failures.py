@@ -83,7 +83,7 @@ def test_its_picture_is_flagged_as_what_was_read(level: str | None, flagged: boo
     item = Item(str(_PICTURE), LocalFile(_PICTURE))
     text = shown(Format.HTML, [replace(_failed(verdict(level)), item=item)])
     assert 'data-level="failed"' in text
-    assert ('class="picture flagged"' in text) is flagged
+    assert ('class="card flagged"' in text) is flagged
 
 
 def test_an_answer_of_which_nothing_could_be_read_is_the_error_alone() -> None:

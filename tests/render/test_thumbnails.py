@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,16 +17,17 @@ from samples import TESTS
 
 from moderate_cli.models import ImageUrl, Item, Judged, LocalFile, QueuedTask
 from moderate_cli.render.html import thumbnails as module
-from moderate_cli.render.html.thumbnails import SIDE, Thumbnails
+from moderate_cli.render.html.thumbnails import SIDE, Picture, Thumbnails, side_for
+from moderate_cli.render.originals import Originals
 
 
 def _outcome(path: Path, sha256: str | None = None) -> Judged:
     return replace(judged("high", "x"), item=Item(str(path), LocalFile(path)), sha256=sha256)
 
 
-def _decoded(address: str | None) -> Image.Image:
-    assert address
-    kind, content = address.split(",")
+def _decoded(picture: Picture | None) -> Image.Image:
+    assert picture
+    kind, content = picture.address.split(",")
     assert kind == "data:image/jpeg;base64"
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
@@ -125,7 +126,7 @@ def test_remote_images_are_not_downloaded() -> None:
     assert Thumbnails(lambda: 0.0).of(replace(judged("high", "x"), item=Item(url, ImageUrl(url)))) is None
 
 
-@pytest.mark.parametrize(("limit", "value"), [("MAX_THUMBNAILS", 2), ("MAX_CHARACTERS", 1_000), ("MAX_SECONDS", 1.5)])
+@pytest.mark.parametrize(("limit", "value"), [("MAX_CHARACTERS", 1_000), ("MAX_SECONDS", 1.5)])
 def test_pictures_stop_where_they_become_too_many(monkeypatch: pytest.MonkeyPatch, limit: str, value: float) -> None:
     monkeypatch.setattr(module, limit, value)
     ticks = iter(range(100))
@@ -142,3 +143,44 @@ def test_without_pillow_there_are_no_pictures(monkeypatch: pytest.MonkeyPatch) -
     thumbnails = Thumbnails(lambda: 0.0)
     assert thumbnails.of(_outcome(TESTS / "data" / "poster-qr.png")) is None
     assert thumbnails.needs_pillow
+
+
+def test_few_inputs_have_larger_pictures() -> None:
+    path = TESTS / "data" / "landscape.jpg"
+    sizes = [max(_decoded(Thumbnails(lambda: 0.0, side=side_for(n)).of(_outcome(path))).size) for n in (1, 500, 5_000)]
+    assert sizes == [640, 320, SIDE]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "turned"), [(1, (400, 200), False), (3, (400, 200), True), (6, (200, 400), True)]
+)
+def test_the_size_is_that_of_the_upright_image(
+    tmp_path: Path, orientation: int, size: tuple[int, int], turned: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Thumbnails(lambda: 0.0).of(_outcome(_saved(tmp_path / "a.jpg", Image.new("RGB", (400, 200)), exif=exif)))
+    assert picture
+    assert ((picture.width, picture.height), picture.turned) == (size, turned)
+
+
+class _Elsewhere(Originals):
+    """One file, wherever it is asked for from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.asked: list[Collection[str]] = []
+
+    def files(self, digests: Collection[str]) -> Mapping[str, Sequence[Path]]:
+        self.asked.append(digests)
+        return {digest: [self.path] for digest in digests}
+
+
+def test_a_file_that_is_not_where_its_name_says_is_looked_for_once(tmp_path: Path) -> None:
+    path = _saved(tmp_path / "a.png", Image.new("RGB", (50, 50)))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    originals = _Elsewhere(path)
+    thumbnails = Thumbnails(lambda: 0.0, originals=originals, digests={digest})
+    made = [thumbnails.of(_outcome(Path("gone.png"), sha256)) for sha256 in (digest, digest, "0" * 64)]
+    assert [picture.file if picture else None for picture in made] == [path, path, None]
+    assert originals.asked == [{digest}]

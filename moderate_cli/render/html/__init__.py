@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -12,44 +12,35 @@ from msgspec import Struct
 from moderate_cli import __version__
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.installation import install_command
-from moderate_cli.models import Frame, Judged, Label, Outcome, Pending, RiskLevel, Verdict, highest
+from moderate_cli.models import Outcome, RiskLevel
 from moderate_cli.render.html.charts import bars, label_treemap
-from moderate_cli.render.html.markup import closing, name, opening, resource, text
-from moderate_cli.render.html.thumbnails import Thumbnails
+from moderate_cli.render.html.item import Entry, IndexEntry, card, index_entry, names_of
+from moderate_cli.render.html.markup import closing, data, opening, resource, text
+from moderate_cli.render.html.thumbnails import Thumbnails, side_for
+from moderate_cli.render.originals import Originals
 from moderate_cli.render.wording import (
-    EXEMPT_WORD,
     SuppressionFilter,
     TopN,
-    confidence,
     counts,
     coverage_lines,
     cut_off_words,
-    details,
-    exempted,
-    label_names,
-    level_word,
-    meaning,
     not_checked_lines,
-    pending_words,
-    problem,
-    problem_words,
-    read_part,
-    remarks,
     sentence,
     sort_key,
-    where_words,
 )
-from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
+from moderate_cli.results import GatePolicy, RunSummary, Suppression, verdict_of
 
-MAX_CARDS = 2_000
+MAX_CARDS = 5_000
 """Inputs that the gallery shows."""
 
-MAX_FRAMES = 100
-"""Frames of one input that are shown."""
+BATCH = 60
+"""Cards that are laid out together, and only when they come near the window; a multiple of all numbers of columns."""
+
+# A browser that runs scripts reads what is in `noscript` as text, which takes it a tenth of the time of elements; the
+# script makes elements of it where somebody looks.
+_BATCH_BEGIN, _BATCH_END = '<div class="batch"><noscript>\n', "</noscript></div>\n"
 
 _TITLE = "Content moderation"
-_SEPARATOR = "\n"  # of the labels in an attribute; no label contains one, since control characters are escaped
-_NOTHING = '<span class="quiet">nothing found</span>'
 
 
 class HtmlRenderer:
@@ -59,11 +50,18 @@ class HtmlRenderer:
     """
 
     def __init__(
-        self, stream: TextIO, environment: Environment, *, policy: GatePolicy, show_suppressed: bool = False
+        self,
+        stream: TextIO,
+        environment: Environment,
+        *,
+        policy: GatePolicy,
+        show_suppressed: bool = False,
+        originals: Originals | None = None,
     ) -> None:
         self._stream = stream
         self._environment = environment
         self._policy = policy
+        self._originals = originals
         self._suppressed = SuppressionFilter(shown=show_suppressed)
         self._top: TopN[Entry] = TopN(MAX_CARDS)
 
@@ -84,10 +82,22 @@ class HtmlRenderer:
             labels=[name for name, _ in names.most_common()],
             cards=len(entries),
         )
-        thumbnails = Thumbnails(self._environment.monotonic)
+        thumbnails = Thumbnails(
+            self._environment.monotonic,
+            side=side_for(len(entries)),
+            originals=self._originals,
+            digests={entry.outcome.sha256 for entry in entries if entry.outcome.sha256},
+        )
         self._stream.write(top(summary, facts))
-        self._stream.writelines(card(entry, thumbnails.of(entry.outcome), self._policy) for entry in entries)
-        self._stream.write(bottom(list(self._notes(thumbnails))))
+        index: list[IndexEntry] = []
+        for start in range(0, len(entries), BATCH):
+            self._stream.write(_BATCH_BEGIN)
+            for number, entry in enumerate(entries[start : start + BATCH], start=start + 1):
+                media = thumbnails.media(entry.outcome)
+                index.append(index_entry(entry, media))
+                self._stream.write(card(number, entry, media, self._policy))
+            self._stream.write(_BATCH_END)
+        self._stream.write(bottom(list(self._notes(thumbnails)), index))
         self._stream.flush()
 
     def _notes(self, thumbnails: Thumbnails) -> Iterator[str]:
@@ -120,7 +130,7 @@ thresholds are set in the console. <span class="level none">none</span> may also
 def top(summary: RunSummary, facts: Facts) -> str:
     """Return everything before the cards."""
     levels, labels = bars(summary), label_treemap(summary.labels, noun="Inputs", chooses=True)
-    style = resource("page.css") + levels.rules + labels.rules
+    style = resource("page.css") + resource("item.css") + levels.rules + labels.rules
     charts = f"<section><h2>Risk levels</h2>\n{levels.html}{_ADVICE}</section>\n" if summary.inputs else ""
     if summary.labels:
         charts += f"<section><h2>Labels</h2>\n{labels.html}</section>\n"
@@ -129,14 +139,25 @@ def top(summary: RunSummary, facts: Facts) -> str:
         f"<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(summary, facts))}</header>\n<main>\n"
         f'<div class="charts">\n{charts}</div>\n'
         f"<section>\n<h2>Gallery</h2>\n{_filters(summary, facts)}"
-        '<div class="gallery" id="gallery">\n'
+        f'<div class="gallery" id="gallery" data-batch="{BATCH}">\n'
     )
 
 
-def bottom(notes: Sequence[str]) -> str:
-    """Return everything after the cards."""
+def bottom(notes: Sequence[str], index: Sequence[IndexEntry]) -> str:
+    """Return everything after the cards, whose index is data of the script."""
     said = "".join(f'<p class="note">{text(note)}</p>\n' for note in notes)
-    return f"</div>\n{said}</section>\n</main>\n{closing(_script())}"
+    return f"</div>\n{said}</section>\n</main>\n{_VIEWER}{data('index', index)}{closing(_script())}"
+
+
+_VIEWER = """\
+<dialog id="viewer" aria-label="Enlarged input">
+<div class="tools"><p id="place" class="quiet" role="status"></p>
+<button type="button" id="show" aria-pressed="false">Show pictures</button>
+<button type="button" id="previous">Previous</button> <button type="button" id="next">Next</button>
+<button type="button" id="close">Close</button></div>
+<div id="enlarged" class="enlarged"></div>
+</dialog>
+"""
 
 
 def _script() -> str:
@@ -160,122 +181,30 @@ def _summary(summary: RunSummary, facts: Facts) -> Iterator[str]:
         yield from (f"<p>{text(sentence(line))}</p>\n" for line in not_checked_lines(summary))
 
 
+_SORTS = {"": "worst first", "newest": "newest", "name": "name", "label": "label", "confidence": "confidence"}
+_BLURS = {"": "strong", "soft": "soft", "off": "off"}
+
+
 def _filters(summary: RunSummary, facts: Facts) -> str:
     """Return the filters, which are hidden unless the script runs that makes them work."""
-    levels = "".join(f'<option value="{word}">{word}</option>' for word, _ in counts(summary))
-    labels = "".join(f'<option value="{text(label)}">{text(label)}</option>' for label in facts.labels)
+    levels = {"": "all", **{word: word for word, _ in counts(summary)}}
+    labels = {"": "all", **{label: label for label in facts.labels}}
     return (
         '<form class="filters" id="filters" hidden>\n'
-        '<label>Name or label <input type="search" id="words" autocomplete="off"></label>\n'
-        f'<label>Level <select id="level"><option value="">all</option>{levels}</select></label>\n'
-        f'<label>Label <select id="label"><option value="">all</option>{labels}</select></label>\n'
+        '<label>Name, label or text <input type="search" id="words" autocomplete="off"></label>\n'
+        f"{_select('Level', 'level', levels)}{_select('Label', 'label', labels)}{_select('Sort', 'sort', _SORTS)}"
         '<button type="reset">Clear</button>\n'
         f'<p class="quiet" role="status"><output id="shown">{facts.cards}</output> of {facts.cards:,} shown</p>\n'
-        "</form>\n"
+        '</form>\n<div class="filters" id="looks" hidden>\n'
+        f"{_select('Blur', 'blur', _BLURS)}"
+        '<label class="tick"><input type="checkbox" id="gray"> Grayscale</label>\n'
+        '<p class="quiet keys"><kbd>j</kbd> <kbd>k</kbd> or arrows: next, previous; <kbd>Enter</kbd> enlarges,'
+        " <kbd>Esc</kbd> closes, <kbd>/</kbd> searches. The address holds what is chosen.</p>\n"
+        "</div>\n"
     )
 
 
-class Entry(Struct, frozen=True):
-    """An outcome as it is shown; the picture of one that was `flagged` is blurred, also where all is suppressed."""
-
-    outcome: Outcome
-    flagged: bool
-
-
-def card(entry: Entry, picture: str | None, policy: GatePolicy) -> str:
-    """Return the card of an outcome; `picture` is the address of a small picture, if there is one."""
-    outcome = entry.outcome
-    word = level_word(outcome)
-    labels = names_of(outcome)
-    said = "".join(f'<p class="remark">{name(each)}</p>\n' for each in remarks(outcome, policy))
-    words = [safe.lower() for safe in map(text, [outcome.item.source, *labels])]
-    return (
-        f'<article class="card" data-level="{word}" data-labels="{_SEPARATOR.join(map(text, labels))}"'
-        f' data-words="{_SEPARATOR.join(words)}">\n'
-        f"{_picture(entry, picture, word)}\n"
-        f"<h3>{name(outcome.item.source)}</h3>\n"
-        f'<p class="level {word}">{word}</p>\n'
-        f"{''.join(_findings(outcome))}{said}</article>\n"
-    )
-
-
-def names_of(outcome: Outcome) -> list[str]:
-    """Return the names of the labels of an outcome, each once, also of one that failed and could be read in part."""
-    verdict = outcome.verdict if isinstance(outcome, Judged) else read_part(outcome)
-    return label_names(verdict) if verdict else []
-
-
-def _picture(entry: Entry, picture: str | None, word: str) -> str:
-    if picture is None:
-        return '<div class="picture empty">no preview</div>'
-    image = f'<img src="{picture}" alt="" loading="lazy">'
-    if not entry.flagged:
-        return f'<div class="picture">{image}</div>'
-    label = text(f"Show the picture {entry.outcome.item.source}, {word}")
-    return (
-        f'<button type="button" class="picture flagged" aria-pressed="false" aria-label="{label}">'
-        f"{image}<span>Show</span></button>"
-    )
-
-
-def _findings(outcome: Outcome) -> Iterator[str]:
-    if isinstance(outcome, Pending):
-        yield f"<p>{text(pending_words(outcome))}</p>\n"
-    elif error := problem(outcome):
-        yield f"<p><code>{text(error.code)}</code> {text(problem_words(error))}</p>\n"
-        if verdict := read_part(outcome):
-            level = verdict.gate_level
-            yield f'<p>could be read: <span class="level {level}">{level}</span></p>\n'
-            yield from _found(verdict)
-    elif isinstance(outcome, Judged):
-        yield from _verdict(outcome.verdict)
-
-
-def _verdict(verdict: Verdict) -> Iterator[str]:
-    yield from _found(verdict) or [f"<p>{_NOTHING}</p>\n"]
-    known = list(details(verdict.ext)) + [pair for part in verdict.per_service for pair in details(part.ext)]
-    if known:
-        rows = "".join(f"<dt>{text(what)}</dt><dd>{name(value)}</dd>" for what, value in known)
-        yield f"<details><summary>Details</summary><dl>{rows}</dl></details>\n"
-    yield from _frames(verdict)
-
-
-def _found(verdict: Verdict) -> list[str]:
-    """Return the list of what was found, and of exemptions; nothing where there are none."""
-    found = [*map(_finding, findings(verdict, with_none=True)), *map(_exemption, exempted(verdict))]
-    return [f'<ul class="findings">{"".join(found)}</ul>\n'] if found else []
-
-
-def _finding(finding: Finding) -> str:
-    words = meaning(finding.label) + where_words(finding)
-    return f"<li>{_code(finding.label)}{_number(finding.label)} {name(words) if words else ''}</li>"
-
-
-def _exemption(label: Label) -> str:
-    head = f'<span class="level none">{EXEMPT_WORD}</span>{_number(label)}'
-    return f"<li>{head} {_code(label)} {name(meaning(label)) if meaning(label) else ''}</li>"
-
-
-def _code(label: Label) -> str:
-    return f"<code>{name(label.label)}</code>"
-
-
-def _number(label: Label) -> str:
-    return f" <b>{text(confidence(label.confidence))}</b>" if label.confidence is not None else ""
-
-
-def _frames(verdict: Verdict) -> Iterator[str]:
-    if not verdict.frames:
-        return
-    frames = "".join(map(_frame, verdict.frames[:MAX_FRAMES]))
-    left_out = len(verdict.frames) - MAX_FRAMES
-    more = f"<li>and {left_out:,} more</li>" if left_out > 0 else ""
-    # A strip that scrolls takes the focus, so that the arrow keys reach all of it.
-    yield f'<ol class="frames" tabindex="0" aria-label="Frames">{frames}{more}</ol>\n'
-
-
-def _frame(frame: Frame) -> str:
-    word = highest([frame.risk_level, *(label.risk_level for label in frame.labels)])
-    head = f'<span class="level {word or ""}">{frame.index + 1} {word or ""}</span>'
-    labels = "".join(_code(each) if each.is_finding else f"{EXEMPT_WORD}{_number(each)}" for each in frame.labels)
-    return f"<li>{head}{labels or _NOTHING}</li>"
+def _select(title: str, name: str, options: Mapping[str, str]) -> str:
+    """Return a labelled list to choose from, by value and words."""
+    listed = "".join(f'<option value="{text(value)}">{text(words)}</option>' for value, words in options.items())
+    return f'<label>{title} <select id="{name}">{listed}</select></label>\n'

@@ -47,7 +47,7 @@ def bars(summary: RunSummary) -> Chart:
 
 def _bar_row(word: str, count: int, inputs: int) -> str:
     return (
-        f'<tr><th scope="row"><span class="level {word}">{word}</span></th>'
+        f'<tr><th scope="row"><button type="button" class="level {word}" data-level="{word}">{word}</button></th>'
         f'<td class="number">{count:,}</td><td class="number quiet">{100 * count / inputs:.1f} %</td>'
         f'<td class="track"><div id="bar-{word}" class="bar {word}"></div></td></tr>'
     )

@@ -7,7 +7,9 @@ import hashlib
 from html import escape
 from importlib.resources import files
 
-from moderate_cli.common.text import safe_text
+import msgspec
+
+from moderate_cli.common.text import safe_json, safe_text
 
 
 def text(value: str) -> str:
@@ -20,6 +22,11 @@ def name(value: str) -> str:
     return f'<bdi dir="auto">{text(value)}</bdi>'
 
 
+def paragraphs(value: str) -> str:
+    """Return text that keeps its lines, and the direction of each."""
+    return "<br>".join(map(name, value.splitlines()))
+
+
 def opening(title: str, style: str, script: str = "") -> str:
     """Return a document up to the begin of its body; it runs the one script that `closing` is given, and no other."""
     return (
@@ -29,6 +36,12 @@ def opening(title: str, style: str, script: str = "") -> str:
         f'<title>{text(title)}</title>\n<link rel="icon" href="data:,">\n<style>{style}</style>\n</head>\n'
         "<body>\n"
     )
+
+
+def data(identity: str, value: object) -> str:
+    """Return a value as a block of JSON, which a script reads and nothing runs; no text in it can end the block."""
+    content = safe_json(msgspec.json.encode(value).decode()).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{identity}">{content}</script>\n'
 
 
 def closing(script: str = "") -> str:
