@@ -1,4 +1,4 @@
-"""How are results of the past shown? As the run would that brought them, or as a table with what people said."""
+"""How are results of the past shown? As the run would that brought them, or as a table with what people decided."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from msgspec import Struct
 from msgspec.structs import replace
 
-from moderate_cli.cli.feedback import decision_by, feedback_words, suppressions_by
+from moderate_cli.cli.decided import decision_remark, suppressions_by
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Outcome
 from moderate_cli.records import request_id_of
 from moderate_cli.render import Format, Renderer, renderer
 from moderate_cli.results import RunSummary
-from moderate_cli.store import Feedback
+from moderate_cli.store import StoredDecision
 
 if TYPE_CHECKING:
     from moderate_cli.render.table import HistoryTable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class PastReport(Protocol):
     """Shows results of the past, and counts them."""
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = ()) -> None:
         """Show one that was stored at a time (Unix seconds)."""
 
     def finish(self, notes: Sequence[str]) -> None:
@@ -52,15 +52,14 @@ def open_report(
 
 
 class _AsRun(Struct):
-    """Shows results as a run would that brought them; a false positive is suppressed."""
+    """Shows results as a run would that brought them; a false positive does not count."""
 
     renderer: Renderer
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = ()) -> None:
         """Show one result."""
-        suppressions = suppressions_by(feedback, outcome)
-        outcome = replace(outcome, decision=decision_by(feedback))
+        suppressions = suppressions_by(outcome)
         self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 
@@ -70,15 +69,16 @@ class _AsRun(Struct):
 
 
 class _AsTable(Struct):
-    """Shows results with their times, request ids and feedback."""
+    """Shows results with their times, request ids and decisions."""
 
     table: HistoryTable
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = ()) -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = ()) -> None:
         """Show one result."""
         self.summary.add(outcome)
-        remarks = [feedback_words(said) for said in feedback]
+        remarks = [decision_remark(said) for said in decisions]
+        outcome = replace(outcome, decision=None)  # it is among the remarks, with those before it
         self.table.add(outcome, at=at, request_id=request_id_of(outcome), remarks=remarks)
 
     def finish(self, notes: Sequence[str]) -> None:

@@ -257,7 +257,7 @@ def _seconds(timestamp: str | None) -> float | None:
 
 
 def _decision(said: _Record) -> Decision:
-    return Decision(said["value"], said["by"], _seconds(said["at"]), said["note"])
+    return Decision(said["value"], said["by"], _seconds(said["at"]), said["note"], said.get("expires"))
 
 
 def _image(record: _Record) -> Image | Post | QueuedTask:

@@ -10,18 +10,19 @@ from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
+    from moderate_cli.store.decisions import StoredDecision
     from moderate_cli.store.details import StoredRun
     from moderate_cli.store.pruning import Pruned
-    from moderate_cli.store.queries import Entry, Feedback, FeedbackVerdict, Filters
-    from moderate_cli.store.statistics import LabelCount, Period, Usage
+    from moderate_cli.store.queries import DecisionFilter, Entry, Filters
+    from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
     from moderate_cli.store.store import Untold
 
 __all__ = [
     "UNREADABLE",
     "Answer",
+    "DecisionCount",
+    "DecisionFilter",
     "Entry",
-    "Feedback",
-    "FeedbackVerdict",
     "Filters",
     "Found",
     "LabelCount",
@@ -33,6 +34,7 @@ __all__ = [
     "SeenFile",
     "Store",
     "StoreError",
+    "StoredDecision",
     "StoredRun",
     "Task",
     "TaskKind",
@@ -44,13 +46,14 @@ __all__ = [
 ]
 
 _LAZY = {
+    "DecisionCount": "statistics",
+    "DecisionFilter": "queries",
     "Entry": "queries",
-    "Feedback": "queries",
-    "FeedbackVerdict": "queries",
     "Filters": "queries",
     "LabelCount": "statistics",
     "Period": "statistics",
     "Pruned": "pruning",
+    "StoredDecision": "decisions",
     "StoredRun": "details",
     "Untold": "store",
     "Usage": "statistics",

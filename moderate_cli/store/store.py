@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from moderate_cli.models import Engine, TaskKind
+from moderate_cli.models import Decision, Engine, TaskKind
 from moderate_cli.records import to_json
 from moderate_cli.store import reuse
 from moderate_cli.store.database import (
@@ -33,8 +33,8 @@ from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 if TYPE_CHECKING:
     from moderate_cli.store.details import StoredRun
     from moderate_cli.store.pruning import Pruned
-    from moderate_cli.store.queries import Entry, FeedbackVerdict, Filters
-    from moderate_cli.store.statistics import LabelCount, Period, Usage
+    from moderate_cli.store.queries import Entry, Filters
+    from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
 
 _TEXTS = (
     "status",
@@ -548,20 +548,35 @@ class Store:
 
         return label_counts(self._database, since, until, engine)
 
-    def add_feedback(self, request_id: str, verdict: FeedbackVerdict, note: str | None = None) -> None:
-        """Add a person's feedback on a verdict; the newest counts.
+    def decide(self, decisions: Iterable[tuple[str, Decision]]) -> int:
+        """Add people's decisions about the results of requests, all or none, and return how many results got a new one.
 
-        Raises StoreError (`unknown_request`) if no result has that request id.
+        The newest counts, and one without a time is of now. Raises StoreError (`unknown_request`) if no result has a
+        request id.
         """
-        from moderate_cli.store.queries import add_feedback
+        from moderate_cli.store.decisions import add_decision, knows_decision, results_of
 
+        added = 0
         with self._database.write() as connection:
-            add_feedback(connection, request_id, verdict, note, self._clock())
+            for request_id, decision in decisions:
+                for result in results_of(connection, request_id):
+                    if not knows_decision(connection, result, decision):
+                        add_decision(connection, result, decision, self._clock())
+                        added += 1
+        return added
+
+    def decision_counts(
+        self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
+    ) -> list[DecisionCount]:
+        """Return the decisions that stand by label and service, the most frequent first; see `usage` for the span."""
+        from moderate_cli.store.statistics import decision_counts
+
+        return decision_counts(self._database, since, until, engine)
 
     def prune(self, *, older_than: float) -> Pruned:
         """Delete results, finished tasks and known files that are older than `older_than` seconds; return the counts.
 
-        The feedback on the results and the finished runs without other results are deleted too. Other processes can
+        The decisions about the results and the finished runs without other results are deleted too. Other processes can
         write meanwhile.
         """
         from moderate_cli.store.pruning import prune
