@@ -33,11 +33,24 @@ ARROWS = {
     "gate": SHARED | {"records", "results", "settings"},
     "serving": SHARED,
     "callback": SHARED | {"client", "records", "results", "serving"},
+    "review": SHARED | {"gate", "preflight", "records", "render", "results", "serving", "settings", "store"},
     "app": SHARED
     | {"account", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "cli": SHARED
-    | {"account", "app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
+    | {
+        "account",
+        "app",
+        "callback",
+        "client",
+        "emulator",
+        "gate",
+        "preflight",
+        "records",
+        "render",
+        "results",
+        "review",
+    }
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "pytest_plugin": {"emulator"},
     "main": {"cli", "common", "__init__"},

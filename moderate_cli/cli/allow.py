@@ -19,7 +19,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.gate.gate import locate, remarks_on, today
-from moderate_cli.gate.suppressions import ANY_LABEL, SuppressionEntry, add_suppression, read_date
+from moderate_cli.gate.suppressions import ANY_LABEL, SuppressionEntry, add_suppressions, read_date
 from moderate_cli.models import NO_FINDING
 
 
@@ -60,11 +60,14 @@ def allow(
     for remark in remarks_on(location):
         echo(environment, remark)
     comment = None if is_address else _path_from(location.path.parent, image)
-    line = add_suppression(location, entry, comment)
+    lines = add_suppressions(location, [(entry, comment)])
     _note_unknown(entry.label, environment)
     until = f" through {entry.expires}" if entry.expires else ""
     what = "every finding" if entry.label == ANY_LABEL else entry.label
-    echo(environment, f"{location.name}:{line} suppresses {what} in {image}{until}")
+    if not lines:
+        echo(environment, f"{location.name} suppresses {what} in {image} already{until}")
+        return
+    echo(environment, f"{location.name}:{lines[0]} suppresses {what} in {image}{until}")
 
 
 def _sha256(name: str) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
@@ -138,7 +139,7 @@ class Decided(StrEnum):
         return DecisionWord(self.value)
 
 
-class FilterOptions(Struct, frozen=True):
+class ResultOptions(Struct, frozen=True):
     """Which results are meant: each option that is given must hold."""
 
     span: SpanOptions
@@ -181,18 +182,9 @@ class FilterOptions(Struct, frozen=True):
     runs: Annotated[bool, filter_option("Each result, not only the latest of each image and service.", "--runs")] = (
         False
     )
-    limit: Annotated[
-        int | None,
-        filter_option(
-            "At most N results, newest first.", min=0, metavar="N", show_default="50 on a terminal, else all"
-        ),
-    ] = None
-    everything: Annotated[bool, filter_option("No limit on a terminal either.", "--all")] = False
 
     def meant(self, now: float) -> Filters:
         """Return the filters of the store; raises UsageError."""
-        if self.everything and self.limit is not None:
-            raise UsageError("--all and --limit contradict each other")
         wanted, unwanted = _labels(self.label or ())
         since, until = self.span.begin_and_end(now)
         return Filters(
@@ -210,7 +202,6 @@ class FilterOptions(Struct, frozen=True):
             status=self.status,
             decision=self.decision.meant if self.decision else None,
             latest=self.is_latest,
-            limit=self.limit,
         )
 
     @property
@@ -218,6 +209,24 @@ class FilterOptions(Struct, frozen=True):
         """Whether only the latest result of each image is meant: not where a certain one is, or what was decided."""
         is_about_certain = self.request_id is not None or self.decision not in {None, Decided.NONE}
         return not self.runs and not is_about_certain
+
+
+class FilterOptions(ResultOptions, frozen=True):
+    """The same, and how many of them."""
+
+    limit: Annotated[
+        int | None,
+        filter_option(
+            "At most N results, newest first.", min=0, metavar="N", show_default="50 on a terminal, else all"
+        ),
+    ] = None
+    everything: Annotated[bool, filter_option("No limit on a terminal either.", "--all")] = False
+
+    def meant(self, now: float) -> Filters:
+        """Return the filters of the store; raises UsageError."""
+        if self.everything and self.limit is not None:
+            raise UsageError("--all and --limit contradict each other")
+        return replace(ResultOptions.meant(self, now), limit=self.limit)
 
 
 def _word(name: str, text: str | None) -> str | None:

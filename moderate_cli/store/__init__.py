@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moderate_cli.store.queries import DecisionFilter, Entry, Filters
     from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
     from moderate_cli.store.store import Untold
+    from moderate_cli.store.worklist import Order, Waiting, Worklist
 
 __all__ = [
     "UNREADABLE",
@@ -28,6 +29,7 @@ __all__ = [
     "LabelCount",
     "LostTasks",
     "NewTask",
+    "Order",
     "Period",
     "Pruned",
     "Seen",
@@ -41,6 +43,8 @@ __all__ = [
     "TaskState",
     "Untold",
     "Usage",
+    "Waiting",
+    "Worklist",
     "default_path",
     "is_read_only",
 ]
@@ -52,11 +56,14 @@ _LAZY = {
     "Filters": "queries",
     "LabelCount": "statistics",
     "Period": "statistics",
+    "Order": "worklist",
     "Pruned": "pruning",
     "StoredDecision": "decisions",
     "StoredRun": "details",
     "Untold": "store",
     "Usage": "statistics",
+    "Waiting": "worklist",
+    "Worklist": "worklist",
 }
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from moderate_cli.store.pruning import Pruned
     from moderate_cli.store.queries import Entry, Filters
     from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
+    from moderate_cli.store.worklist import Order, Worklist
 
 _TEXTS = (
     "status",
@@ -564,6 +565,12 @@ class Store:
                         add_decision(connection, result, decision, self._clock())
                         added += 1
         return added
+
+    def worklist(self, filters: Filters, order: Order) -> Worklist:
+        """Return the results that match, for people to decide; the filters must name at least one level."""
+        from moderate_cli.store.worklist import Worklist
+
+        return Worklist(self._database, self._clock, filters, order)
 
     def decision_counts(
         self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None

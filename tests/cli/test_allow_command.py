@@ -78,9 +78,9 @@ def test_the_nearest_file_is_added_to(moderate: Callable, folder: Path, monkeypa
 def test_another_file_may_be_named(moderate: Callable, folder: Path, by_variable: bool) -> None:
     option = [] if by_variable else ["--suppressions", "ci/allow.yaml"]
     variables = {"MODERATE_SUPPRESSIONS": "ci/allow.yaml"} if by_variable else {}
-    for line in (4, 7):
-        result = moderate("allow", "a.png", *AT, *option, variables=variables)
-        assert result.stderr == f"moderate: ci/allow.yaml:{line} suppresses violent_gun in a.png\n"
+    for line, label in ((4, "violent_gun"), (7, "violent_knife")):
+        result = moderate("allow", "a.png", *AT, "--label", label, *option, variables=variables)
+        assert result.stderr == f"moderate: ci/allow.yaml:{line} suppresses {label} in a.png\n"
     assert "# ../a.png\n" in (folder / "ci" / "allow.yaml").read_text()
     assert not (folder / SUPPRESSIONS_FILE).exists()
 
