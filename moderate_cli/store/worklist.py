@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Decision, RiskLevel
+from moderate_cli.models import NO_FINDING, Decision, RiskLevel
 from moderate_cli.store.database import Database, StoreError, to_column
 from moderate_cli.store.decisions import add_decision, undo_decision
 from moderate_cli.store.queries import Entry, Filters, Sql, conditions, decided, entries_of, joined
@@ -24,7 +24,7 @@ from moderate_cli.store.text_search import contains
 LEASE = 600.0
 """Seconds for which a result is lent; whoever looks at it for longer renews that."""
 
-_PAGE = 50  # numbers that are read at once
+_FIRST_PAGE, _PAGE = 2, 64  # numbers that are read at once, more each time, so that the first is there soon
 _BATCH = 500  # records that are taken in in one transaction
 MAX_COUNTED = 10_000
 """Results that are looked at to tell how many wait; more are "at least" as many as are found among these."""
@@ -180,21 +180,22 @@ class Worklist:
         if self._order is Order.OLDEST:
             parts = [self._where(level, self._filters) for level in self._levels]
             sql = " UNION ALL ".join(f"{part.text} AND number > ?" for part in parts)
-            after = 0
-            while page := self._page(f"{sql} ORDER BY number LIMIT {_PAGE}", parts, after):
-                yield from page
-                after = page[-1]
+            yield from self._pages(f"{sql} ORDER BY number LIMIT ?", parts, 0)
             return
         for level in self._levels:
             part = self._where(level, self._filters)
-            before = _BEYOND
-            while page := self._page(f"{part.text} AND number < ? ORDER BY number DESC LIMIT {_PAGE}", [part], before):
-                yield from page
-                before = page[-1]
+            yield from self._pages(f"{part.text} AND number < ? ORDER BY number DESC LIMIT ?", [part], _BEYOND)
 
-    def _page(self, sql: str, parts: Iterable[Sql], bound: int) -> list[int]:
-        values = [value for part in parts for value in (*part.values, bound)]
-        return [row[0] for row in self._database.tuples(sql, values)]
+    def _pages(self, sql: str, parts: Iterable[Sql], bound: int) -> Iterator[int]:
+        """Yield the numbers that a query with parts finds, each beyond the last one of the page before."""
+        size = _FIRST_PAGE
+        while True:
+            values = [value for part in parts for value in (*part.values, bound)]
+            page = [row[0] for row in self._database.tuples(sql, (*values, size))]
+            yield from page
+            if len(page) < size:
+                return
+            bound, size = page[-1], min(2 * size, _PAGE)
 
     @property
     def _levels(self) -> list[RiskLevel]:
@@ -204,8 +205,13 @@ class Worklist:
         """Return the query for the results of a level, without an order."""
         is_indexed = filters.decision == "none" and level in _INDEXED
         rest = joined([Sql("risk_level = ?", (level.value,)), *conditions(replace(filters, risk_levels=()))])
-        listed = " AND number IN (SELECT result FROM temp.listed)" if self._is_listed else ""
-        return Sql(f"{_FROM_INDEX if is_indexed else _FROM_ALL} AND {rest.text}{listed}", rest.values)
+        among = [Sql("number IN (SELECT result FROM temp.listed)")] if self._is_listed else []
+        if filters.labels and NO_FINDING not in filters.labels:  # said again, for what has none is not looked at then
+            marks = ", ".join("?" * len(filters.labels))
+            hits = f"number IN (SELECT result FROM label_hits WHERE label IN ({marks}))"  # noqa: S608 - placeholders
+            among.append(Sql(hits, tuple(map(to_column, filters.labels))))
+        where = joined([*among, rest])
+        return Sql(f"{_FROM_INDEX if is_indexed else _FROM_ALL} AND {where.text}", where.values)
 
 
 def _known(connection: sqlite3.Connection, record: Mapping[str, Any]) -> int | None:
