@@ -17,7 +17,7 @@ from moderate_cli.models import Json, Outcome
 from moderate_cli.render.html.review_page import review_page
 from moderate_cli.review.facts import ResultFacts, facts_of
 from moderate_cli.review.picture import Places, picture_of
-from moderate_cli.review.queue import Desk, Item, Progress, ReviewQueue
+from moderate_cli.review.queue import AHEAD, Desk, Item, Progress, ReviewQueue
 from moderate_cli.review.suppressing import checked_decision
 from moderate_cli.serving import Request, Response, line
 
@@ -176,7 +176,7 @@ class ReviewApplication:
         except ModerateError as error:  # it stays where it was, or is gone; the page says so and goes on
             note = with_hint(error)
         desk = self._queue.desk(ask.page)
-        state = State(list(map(self._shown, desk.items)), self._queue.progress(), note)
+        state = State(list(map(self._shown, desk.items[:AHEAD])), self._queue.progress(), note)
         return Response(200, msgspec.json.encode(state), _HEADERS, _JSON)
 
     def _decide(self, desk: Desk, ask: Ask) -> str:

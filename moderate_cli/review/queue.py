@@ -13,7 +13,9 @@ from moderate_cli.models import Decision, Outcome
 from moderate_cli.records import UNREADABLE, to_outcome
 from moderate_cli.store import Entry, StoreError, Worklist
 
-_AHEAD = 2  # results that a person has at once: the one to look at, and the next, whose picture is fetched meanwhile
+AHEAD = 2
+"""Results that a person has at once: the one to look at, and the next, whose picture is fetched meanwhile."""
+
 _MAX_DESKS = 32  # people, or pages, at one review
 _MINUTE = 60.0  # seconds
 
@@ -57,7 +59,10 @@ class Item(Struct, frozen=True):
 
 
 class Desk:
-    """What one person has before them, in one page or terminal: at most two results, and what they did so far."""
+    """What one person has before them, in one page or terminal, and what they did so far.
+
+    It is two results, or more where something was undone.
+    """
 
     def __init__(self, holder: str) -> None:
         self.holder = holder
@@ -146,9 +151,6 @@ class ReviewQueue:
             item = _item(entry) if entry is not None else None
             if item is not None:
                 desk.items.insert(0, item)
-                for extra in desk.items[_AHEAD:]:
-                    self._worklist.give_back(extra.entry.number, desk.holder)
-                del desk.items[_AHEAD:]
             return True
 
     def progress(self) -> Progress:
@@ -176,7 +178,7 @@ class ReviewQueue:
                 desk.items.clear()
 
     def _fill(self, desk: Desk) -> None:
-        while len(desk.items) < _AHEAD:
+        while len(desk.items) < AHEAD:
             passed = desk.passed | {item.entry.number for item in desk.items}
             entry = self._worklist.take(desk.holder, passed)
             if entry is None:
