@@ -255,5 +255,5 @@ def _export(decided: list[Outcome], path: Path, choice: Format, environment: Env
 
 def _suppress(decided: list[Outcome], path: Path | None, environment: Environment) -> None:
     location = locate(path)
-    lines = add_suppressions(location, list(additions(decided, location.path.parent)))
-    echo(environment, f"{location.name}: {counted(len(lines), 'entry', 'entries')} added")
+    added = add_suppressions(location, list(additions(decided, location.path.parent)))
+    echo(environment, f"{location.name}: {counted(len(added), 'entry', 'entries')} added")

@@ -29,8 +29,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def _add(path: Path, entry: SuppressionEntry = ENTRY, comment: str | None = "a.png") -> int:
-    [line] = add_suppressions(Location(path, path.name), [(entry, comment)])
-    return line
+    [added] = add_suppressions(Location(path, path.name), [(entry, comment)])
+    return added.line
 
 
 def _text(path: Path) -> str:
@@ -86,9 +86,10 @@ def test_several_are_added_at_once_and_those_that_are_there_are_not(path: Path) 
     path.write_text("# mine\n")
     entries = [SuppressionEntry(path=f"{number}.png", label="*", reason="r") for number in range(3)]
     location = Location(path, path.name)
-    assert add_suppressions(location, [(entry, None) for entry in entries[:2]]) == [2, 5]
-    assert add_suppressions(location, [(entry, None) for entry in [*entries, entries[2]]]) == [8]
-    assert add_suppressions(location, [(entries[0], None)]) == []
+    assert [each.line for each in add_suppressions(location, [(entry, None) for entry in entries[:2]])] == [2, 5]
+    [added] = add_suppressions(location, [(entry, None) for entry in [*entries, entries[2]]])
+    assert added == replace(entries[2], line=8)
+    assert add_suppressions(location, [(entries[0], None)]) == ()
     assert [entry.path for entry in parse_suppressions(_text(path), "x")] == ["0.png", "1.png", "2.png"]
 
 
