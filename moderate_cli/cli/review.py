@@ -53,9 +53,7 @@ def review(
             help="Review the results in FILE, which a run wrote with -f json or jsonl, and not all in the store.",
         ),
     ] = None,
-    order: Annotated[Order, typer.Option(help="worst: the highest level first; oldest: in the order of time.")] = (
-        Order.WORST
-    ),
+    order: Annotated[Order, typer.Option(help="The highest level first, or the oldest result of all.")] = (Order.WORST),
     terminal: Annotated[bool, typer.Option("--terminal", help="Decide in the terminal, without a browser.")] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 picks a free one.")] = 0,

@@ -15,9 +15,9 @@ from moderate_cli.common.text import with_hint
 from moderate_cli.gate.gate import today
 from moderate_cli.models import Json, Outcome
 from moderate_cli.render.html.review_page import review_page
-from moderate_cli.review.facts import ResultFacts, facts_of
 from moderate_cli.review.picture import Places, picture_of
 from moderate_cli.review.queue import AHEAD, Desk, Item, Progress, ReviewQueue
+from moderate_cli.review.result_facts import ResultFacts, facts_of
 from moderate_cli.review.suppressing import checked_decision
 from moderate_cli.serving import Request, Response, line
 

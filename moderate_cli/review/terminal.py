@@ -13,9 +13,9 @@ from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import safe_text, with_hint
 from moderate_cli.gate.gate import today
 from moderate_cli.models import DecisionWord, Json, Outcome
-from moderate_cli.review.facts import FindingFacts, ResultFacts, facts_of
 from moderate_cli.review.picture import Places, files_of
 from moderate_cli.review.queue import Desk, Item, ReviewQueue
+from moderate_cli.review.result_facts import FindingFacts, ResultFacts, facts_of
 from moderate_cli.review.suppressing import checked_decision
 
 _WORDS = {

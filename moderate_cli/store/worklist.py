@@ -17,8 +17,8 @@ from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import NO_FINDING, Decision, RiskLevel
 from moderate_cli.store.database import Database, StoreError, to_column
 from moderate_cli.store.decisions import add_decision, undo_decision
+from moderate_cli.store.inserting import insert_result
 from moderate_cli.store.queries import Entry, Filters, Sql, conditions, decided, entries_of, joined
-from moderate_cli.store.store import insert_result
 from moderate_cli.store.text_search import contains
 
 LEASE = 600.0
