@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from moderate_cli.models import Decision, DecisionWord
+from moderate_cli.records import decision_record
 from moderate_cli.store.database import Database, from_column, to_column, unknown_request
 
 _NAMES = "value, person, at, note, expires, undone_at, undone_by"
@@ -66,6 +68,12 @@ def results_of(connection: sqlite3.Connection, request_id: str) -> list[int]:
     if not numbers:
         raise unknown_request(request_id)
     return numbers
+
+
+def with_decision(database: Database, result: int, record: dict[str, Any]) -> None:
+    """Put the newest decision that stands into the record of a result."""
+    if decision := newest(decisions_on(database, [result]).get(result, ())):
+        record["decision"] = decision_record(decision)
 
 
 def decisions_on(database: Database, results: Sequence[int]) -> dict[int, tuple[StoredDecision, ...]]:
