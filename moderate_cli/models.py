@@ -343,13 +343,27 @@ class Known(Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
+class DecisionWord(StrEnum):
+    """What a person can decide about a verdict; a false positive and a suppressed finding do not count."""
+
+    CONFIRMED = "confirmed"
+    FALSE_POSITIVE = "false-positive"
+    MISSED = "missed"
+    SUPPRESSED = "suppressed"
+    ESCALATED = "escalated"
+
+
 class Decision(Struct, frozen=True):
-    """What a person said of a verdict: a word, who and when (Unix seconds) if known, and maybe a note."""
+    """What a person said of a verdict: a word, who and when (Unix seconds) if known, and maybe a note.
+
+    `expires` (YYYY-MM-DD) is the last day on which a suppression is to count.
+    """
 
     value: str
     by: str | None
     at: float | None
     note: str | None
+    expires: str | None = None
 
 
 class Outcome(Known, frozen=True, kw_only=True):

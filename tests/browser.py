@@ -18,7 +18,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 
@@ -61,10 +61,19 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Open a file, and wait until it is loaded."""
+        self.open_url(path.as_uri())
+
+    def open_url(self, url: str) -> None:
+        """Open an address, and wait until it is loaded."""
         self._loaded = False
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=url)
         while not self._loaded:
             self._read()
+
+    def wait(self, condition: str) -> None:
+        """Wait until an expression in the page is true, looked at with each frame that it draws."""
+        look = f"const look = () => ({condition}) ? done(true) : requestAnimationFrame(look)"
+        assert self.run(f"new Promise((done) => {{ {look}; look(); }})")
 
     def run(self, script: str) -> Any:
         """Return the value of an expression in the page."""
@@ -135,3 +144,13 @@ def open_page(folder: Path) -> Iterator[Page]:
             page.close()
         browser.terminate()
         browser.wait(timeout=30)
+
+
+def axe_core() -> str | None:
+    """Return the script of axe-core: from the folder in AXE_CORE, or where `npm install -g axe-core` puts it."""
+    folders = [os.environ.get("AXE_CORE")]
+    if npm := shutil.which("npm"):
+        root = subprocess.run([npm, "root", "-g"], capture_output=True, text=True, check=False).stdout.strip()
+        folders.append(f"{root}/axe-core")
+    files = (Path(folder, "axe.min.js") for folder in folders if folder)
+    return next((file.read_text(encoding="utf-8") for file in files if file.exists()), None)

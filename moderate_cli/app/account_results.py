@@ -17,7 +17,7 @@ from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.models import NO_FINDING, Call, Failed, ImageUrl, Item, Json, Judged, Outcome
 from moderate_cli.records import UNREADABLE, request_id_of, to_outcome
 from moderate_cli.results import all_labels, verdict_of
-from moderate_cli.store import Entry, Feedback, Filters, Store
+from moderate_cli.store import Entry, Filters, Store, StoredDecision
 
 KEPT_FOR = 30 * 86_400.0
 """Seconds for which the account keeps results: "the last 30 days" (the vendor's console guide, 4 December 2025)."""
@@ -37,7 +37,7 @@ class FoundResult(Struct, frozen=True):
 
     outcome: Outcome
     at: float
-    feedback: tuple[Feedback, ...] = ()
+    decisions: tuple[StoredDecision, ...] = ()
     origin: str = ""
 
 
@@ -108,7 +108,7 @@ def _own(store: Store, request_id: str) -> FoundResult | None:
 def _of_entry(entry: Entry) -> FoundResult | None:
     """Return a stored result; None for one of another version, which `history` counts."""
     try:
-        return FoundResult(to_outcome(entry.record), entry.judged_at, entry.feedback)
+        return FoundResult(to_outcome(entry.record), entry.judged_at, entry.decisions)
     except UNREADABLE:
         return None
 

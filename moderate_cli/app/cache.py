@@ -36,7 +36,7 @@ from moderate_cli.models import (
     QueuedTask,
     TaskKind,
 )
-from moderate_cli.records import notes_on_input, read_verdict, to_outcome, to_record
+from moderate_cli.records import notes_on_input, read_decision, read_verdict, to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import Cost, covered
 from moderate_cli.store import (
@@ -421,6 +421,7 @@ def _reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
         verdict=verdict,
         reused=True,
         saved_calls=saved_calls,
+        decision=read_decision(answer.record),
     )
 
 

@@ -53,6 +53,7 @@ COMMANDS = (
         _JUDGE,
         has_settings=True,
     ),
+    CommandEntry("review", "review", "Look at what was found, one result at a time, and decide.", _JUDGE),
     CommandEntry("allow", "allow", "Suppress a finding in an image, so that it no longer fails the run.", _JUDGE),
     CommandEntry("history", "history", "Find what was judged, newest first, in every format.", _KNOW),
     CommandEntry("show", "show", "Show everything that is known of one result.", _KNOW),

@@ -108,7 +108,7 @@ LISTS = frozenset({"info_type", "label", "risk", "service"})
 """Options whose values may be several with commas between them."""
 
 
-_FILE_WORDS = frozenset({"FILE", "IMAGE", "POST", "SOURCE"})  # in the metavars of options and arguments
+_FILE_WORDS = frozenset({"FILE", "IMAGE", "POST", "RESULTS", "SOURCE"})  # in the metavars of options and arguments
 _FOLDER_WORD = "FOLDER"
 _CHOICE = re.compile(r"[a-z]+(?=[|\]])")  # in the metavar of a setting that is one of a few words
 _NOT = "!="

@@ -17,7 +17,7 @@ from moderate_cli.app.signals import interruptible
 from moderate_cli.app.spec import AccountOptions
 from moderate_cli.app.stores import named_store, open_store
 from moderate_cli.cli.console_options import Raw, open_account, write_raw
-from moderate_cli.cli.feedback import FeedbackWord, api_feedback
+from moderate_cli.cli.feedback import FeedbackVerdict, FeedbackWord, api_feedback
 from moderate_cli.cli.filters import FilterOptions, NoPager, SpanOptions, filter_option, several
 from moderate_cli.cli.flatten import ColorChoice
 from moderate_cli.cli.history import SCREENFUL
@@ -29,12 +29,13 @@ from moderate_cli.client.management_calls import ZONE
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.text import echo
+from moderate_cli.models import DecisionWord
 from moderate_cli.render import Format, choose_format
 from moderate_cli.render.output import open_output
 from moderate_cli.render.pager import paged
 from moderate_cli.render.usage import Grouping, StatsFormat, choose_stats_format, export_format, write_usage
 from moderate_cli.results import RunSummary
-from moderate_cli.store import FeedbackVerdict, Filters, Store, default_path
+from moderate_cli.store import Filters, Store, default_path
 
 _USAGE_DAYS = timedelta(days=30)
 _USAGE_MONTHS = timedelta(days=365)  # for which the account keeps it
@@ -150,7 +151,7 @@ def _add(found: Iterator[FoundResult], report: PastReport, summary: RunSummary, 
             return False
         if summary.inputs == most:
             return True
-        report.add(result.outcome, at=result.at, feedback=result.feedback, origin=result.origin)
+        report.add(result.outcome, at=result.at, decisions=result.decisions, origin=result.origin)
     return False
 
 
@@ -168,7 +169,7 @@ def feedback(
     account: AccountOptions,
 ) -> None:
     """Tell the vendor that a verdict is wrong; `moderate feedback --send` notes it on this machine too."""
-    word = api_feedback(verdict, value)
+    word = api_feedback(DecisionWord(verdict.value), value)
     with open_account(ctx, account) as client:
         client.give_feedback(request_id, word)
     echo(ctx.obj, f"the vendor was told: {request_id} is {word}")

@@ -1,9 +1,9 @@
-"""`moderate feedback`: a person's word on a verdict, which stays in the store on this machine."""
+"""`moderate feedback`: a person's word on verdicts, which stays in the store on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +11,24 @@ import typer
 
 from moderate_cli.app.spec import AccountOptions
 from moderate_cli.app.stores import open_store
+from moderate_cli.cli.decided import read_decisions
 from moderate_cli.cli.flatten import with_default
+from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import echo
-from moderate_cli.models import Decision, Outcome
-from moderate_cli.results import Suppression, all_labels, verdict_of
-from moderate_cli.store import Feedback, FeedbackVerdict, Filters
+from moderate_cli.common.text import counted, echo
+from moderate_cli.models import Decision, DecisionWord
+from moderate_cli.store import Filters, Store
+
+_STDIN = "-"
+_KEPT = "(kept on this machine, until it is sent: the vendor is not told)"
+
+
+class FeedbackVerdict(StrEnum):
+    """What the vendor can be told (its console guide, "Query detailed detection results for each image")."""
+
+    FALSE_POSITIVE = DecisionWord.FALSE_POSITIVE.value
+    MISSED = DecisionWord.MISSED.value
+
 
 FeedbackWord = Annotated[
     str | None,
@@ -28,13 +40,21 @@ def feedback(
     ctx: typer.Context,
     request_id: Annotated[
         str,
-        typer.Argument(metavar="REQUEST_ID", help="Request ID of the result (see `moderate history`)."),
+        typer.Argument(
+            metavar="REQUEST_ID", help="Request ID of the result (see `moderate history`); - for JSON Lines on stdin."
+        ),
     ],
     verdict: Annotated[
-        FeedbackVerdict,
-        typer.Argument(metavar="VERDICT", help="false-positive: nothing to find; missed: something was not found."),
-    ],
+        DecisionWord | None,
+        typer.Argument(
+            metavar="[VERDICT]",
+            help="confirmed; false-positive: nothing to find; missed: something was not found; suppressed; escalated.",
+        ),
+    ] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Reason, kept with the result.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help=with_default("Who says so.", "the user's name"))
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(
@@ -48,24 +68,53 @@ def feedback(
     *,
     account: AccountOptions,
 ) -> None:
-    """Note on this machine that a verdict is wrong: a false positive, or something missed. --send tells the vendor."""
-    word = api_feedback(verdict, value) if send else None
-    with open_store(store, ctx.obj, writes=True) as opened:
-        opened.add_feedback(request_id, verdict, " ".join((note or "").split()) or None)
-        sources = [entry.record.get("source") for entry in opened.history(Filters(request_id=request_id, limit=1))]
-    names = ", ".join(map(str, sources))
-    if word is None:
-        echo(ctx.obj, f"noted as {verdict}: {names} (kept on this machine, until it is sent: the vendor is not told)")
+    """Note on this machine what a person says of a verdict. --send tells the vendor that it is wrong."""
+    environment: Environment = ctx.obj
+    person = by or environment.user()
+    if request_id == _STDIN:
+        if verdict is not None or note is not None:
+            raise UsageError("feedback - takes what was decided, and the note, from each line")
+        decisions = list(read_decisions(environment.stdin, person))
+    elif verdict is None:
+        raise UsageError("VERDICT is missing", hint=f"it is one of {', '.join(DecisionWord)}")
+    else:
+        said = Decision(verdict, person, None, " ".join((note or "").split()) or None)
+        decisions = [(request_id, said)]
+    words = _words(decisions, value) if send else {}
+    with open_store(store, environment, writes=True) as opened:
+        new = opened.decide(decisions)
+        for line in _noted(opened, decisions, new, is_list=request_id == _STDIN):
+            echo(environment, line if send else f"{line} {_KEPT}")
+    if words:
+        from moderate_cli.cli.console_options import open_account  # loads the client
+
+        with open_account(ctx, account) as client:
+            for name, word in words.items():
+                client.give_feedback(name, word)
+                echo(environment, f"the vendor was told: {name} is {word}")
+
+
+def _noted(store: Store, decisions: Sequence[tuple[str, Decision]], new: int, *, is_list: bool) -> Iterator[str]:
+    """Yield what was noted, of a list in numbers."""
+    if is_list:
+        known = len(decisions) - new
+        yield f"noted {counted(new, 'decision')}" + (f", {known:,} known before" if known > 0 else "")
         return
-    echo(ctx.obj, f"noted as {verdict}: {names}")
-    from moderate_cli.cli.console_options import open_account  # loads the client
-
-    with open_account(ctx, account) as client:
-        client.give_feedback(request_id, word)
-    echo(ctx.obj, f"the vendor was told: {request_id} is {word}")
+    for request_id, said in decisions:
+        sources = [entry.record.get("source") for entry in store.history(Filters(request_id=request_id, limit=1))]
+        yield f"noted as {said.value}: {', '.join(map(str, sources))}"
 
 
-def api_feedback(verdict: FeedbackVerdict, value: str | None) -> str:
+def _words(decisions: Sequence[tuple[str, Decision]], value: str | None) -> dict[str, str]:
+    """Return the API's word by request id, of those that say that a verdict is wrong; raises UsageError."""
+    return {
+        name: api_feedback(DecisionWord(said.value), value)
+        for name, said in decisions
+        if said.value in set(FeedbackVerdict)
+    }
+
+
+def api_feedback(verdict: DecisionWord, value: str | None) -> str:
     """Return the API's word for a verdict that is wrong; raises UsageError where it must be given.
 
     `missOut` is the example in the vendor's SDK 1.13.5 (UpdateScanResultFeedback); that for a false positive stands
@@ -73,31 +122,8 @@ def api_feedback(verdict: FeedbackVerdict, value: str | None) -> str:
     """
     if value is not None and value.strip():
         return value.strip()
-    if verdict is FeedbackVerdict.MISSED:
+    if verdict is DecisionWord.MISSED:
         return "missOut"
     raise UsageError(
         "no page documents the API's word for a false positive", hint="give it with --value WORD, if you know it"
     )
-
-
-def suppressions_by(feedback: Sequence[Feedback], outcome: Outcome) -> list[Suppression]:
-    """Return what suppresses each finding of a verdict of which somebody said last that it is a false positive."""
-    verdict = verdict_of(outcome)
-    if not feedback or feedback[-1].verdict is not FeedbackVerdict.FALSE_POSITIVE or verdict is None:
-        return []
-    reason, labels = feedback[-1].note or "no note", all_labels(verdict)
-    return [Suppression(name, None, reason, "feedback: false-positive") for name in {label.label for label in labels}]
-
-
-def decision_by(feedback: Sequence[Feedback]) -> Decision | None:
-    """Return the newest of what was said of a verdict as a decision, or None."""
-    if not feedback:
-        return None
-    newest = feedback[-1]
-    return Decision(newest.verdict.value, None, newest.at, newest.note)
-
-
-def feedback_words(said: Feedback) -> str:
-    """Return what somebody said of a verdict, on one line."""
-    day = datetime.fromtimestamp(said.at, UTC).strftime("%Y-%m-%d")
-    return f"{said.verdict} ({day})" + (f": {said.note}" if said.note else "")

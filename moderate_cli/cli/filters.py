@@ -10,21 +10,22 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.catalog.labels import label_meaning, labels
 from moderate_cli.catalog.services import find_service, services
-from moderate_cli.cli.flatten import ColorChoice, Debug
+from moderate_cli.cli.flatten import ColorChoice, Debug, FormerName
 from moderate_cli.cli.options import OutputFile, StoreFile
 from moderate_cli.cli.reference import nearest
 from moderate_cli.common.environment import Color
 from moderate_cli.common.errors import UsageError
-from moderate_cli.models import NO_FINDING, RiskLevel
+from moderate_cli.models import NO_FINDING, DecisionWord, RiskLevel
 from moderate_cli.settings.value_types import age
-from moderate_cli.store import FeedbackVerdict, Filters
+from moderate_cli.store import DecisionFilter, Filters
 
 _DAY = 86_400.0  # seconds; those of UTC are all as long
 _MAX_TEXT = 1_000  # characters; SQLite refuses patterns of 50,000 bytes
@@ -116,20 +117,29 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class FeedbackFilter(StrEnum):
-    """What people said last of a verdict."""
+class Decided(StrEnum):
+    """What was decided last about a verdict."""
 
+    NONE = "none"
     ANY = "any"
-    FALSE_POSITIVE = FeedbackVerdict.FALSE_POSITIVE.value
-    MISSED = FeedbackVerdict.MISSED.value
+    CONFIRMED = DecisionWord.CONFIRMED.value
+    FALSE_POSITIVE = DecisionWord.FALSE_POSITIVE.value
+    MISSED = DecisionWord.MISSED.value
+    SUPPRESSED = DecisionWord.SUPPRESSED.value
+    ESCALATED = DecisionWord.ESCALATED.value
 
     @property
-    def meant(self) -> FeedbackVerdict | Literal["any"]:
+    def meant(self) -> DecisionFilter:
         """The same as the store takes it."""
-        return "any" if self is FeedbackFilter.ANY else FeedbackVerdict(self.value)
+        match self:
+            case Decided.NONE:
+                return "none"
+            case Decided.ANY:
+                return "any"
+        return DecisionWord(self.value)
 
 
-class FilterOptions(Struct, frozen=True):
+class ResultOptions(Struct, frozen=True):
     """Which results are meant: each option that is given must hold."""
 
     span: SpanOptions
@@ -164,22 +174,17 @@ class FilterOptions(Struct, frozen=True):
     request_id: Annotated[str | None, filter_option("Request ID of the service.", metavar="ID")] = None
     data_id: Annotated[str | None, filter_option("Your own ID of the input.", metavar="ID")] = None
     status: Annotated[Status | None, filter_option("Status of the input.")] = None
-    feedback: Annotated[FeedbackFilter | None, filter_option("Latest `moderate feedback`.")] = None
+    decision: Annotated[
+        Decided | None,
+        filter_option("Latest decision of `moderate review` or `feedback`."),
+        FormerName("--feedback"),
+    ] = None
     runs: Annotated[bool, filter_option("Each result, not only the latest of each image and service.", "--runs")] = (
         False
     )
-    limit: Annotated[
-        int | None,
-        filter_option(
-            "At most N results, newest first.", min=0, metavar="N", show_default="50 on a terminal, else all"
-        ),
-    ] = None
-    everything: Annotated[bool, filter_option("No limit on a terminal either.", "--all")] = False
 
     def meant(self, now: float) -> Filters:
         """Return the filters of the store; raises UsageError."""
-        if self.everything and self.limit is not None:
-            raise UsageError("--all and --limit contradict each other")
         wanted, unwanted = _labels(self.label or ())
         since, until = self.span.begin_and_end(now)
         return Filters(
@@ -195,15 +200,33 @@ class FilterOptions(Struct, frozen=True):
             since=since,
             until=until,
             status=self.status,
-            feedback=self.feedback.meant if self.feedback else None,
+            decision=self.decision.meant if self.decision else None,
             latest=self.is_latest,
-            limit=self.limit,
         )
 
     @property
     def is_latest(self) -> bool:
-        """Whether only the latest result of each image is meant: not where a certain one is, or what was said of it."""
-        return not self.runs and self.request_id is None and self.feedback is None
+        """Whether only the latest result of each image is meant: not where a certain one is, or what was decided."""
+        is_about_certain = self.request_id is not None or self.decision not in {None, Decided.NONE}
+        return not self.runs and not is_about_certain
+
+
+class FilterOptions(ResultOptions, frozen=True):
+    """The same, and how many of them."""
+
+    limit: Annotated[
+        int | None,
+        filter_option(
+            "At most N results, newest first.", min=0, metavar="N", show_default="50 on a terminal, else all"
+        ),
+    ] = None
+    everything: Annotated[bool, filter_option("No limit on a terminal either.", "--all")] = False
+
+    def meant(self, now: float) -> Filters:
+        """Return the filters of the store; raises UsageError."""
+        if self.everything and self.limit is not None:
+            raise UsageError("--all and --limit contradict each other")
+        return replace(ResultOptions.meant(self, now), limit=self.limit)
 
 
 def _word(name: str, text: str | None) -> str | None:

@@ -42,7 +42,7 @@ _WORDS = {
     "runs": ("run", "runs"),
     "tasks": ("finished task", "finished tasks"),
     "files": ("seen file", "seen files"),
-    "feedback": ("feedback", "feedbacks"),
+    "decisions": ("decision", "decisions"),
 }
 
 
@@ -176,7 +176,7 @@ def _add(entries: Iterator[Entry], report: PastReport, shown: _Shown, most: int 
             shown.is_cut = True
             return
         shown.has_older |= entry.has_older
-        report.add(outcome, at=entry.judged_at, feedback=entry.feedback)
+        report.add(outcome, at=entry.judged_at, decisions=entry.decisions)
 
 
 def _notes(shown: _Shown, meant: Filters) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How are results of the past shown? As the run would that brought them, or as a table with what people said."""
+"""How are results of the past shown? As the run would that brought them, or as a table with what people decided."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from msgspec import Struct
 from msgspec.structs import replace
 
-from moderate_cli.cli.feedback import decision_by, feedback_words, suppressions_by
+from moderate_cli.cli.decided import decision_remark, suppressions_by
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import Json, Outcome
 from moderate_cli.records import from_json, request_id_of
 from moderate_cli.render import Format, Renderer, renderer
 from moderate_cli.render.originals import Originals
 from moderate_cli.results import RunSummary
-from moderate_cli.store import Feedback, Store
+from moderate_cli.store import Store, StoredDecision
 
 if TYPE_CHECKING:
     from moderate_cli.render.table import HistoryTable
@@ -29,7 +29,7 @@ _PLACES = 5  # of one content, at which a page looks for its picture
 class PastReport(Protocol):
     """Shows results of the past, and counts them."""
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = (), origin: str = "") -> None:
         """Show one that was stored at a time (Unix seconds), and where it is known from if that is to be said."""
 
     def finish(self, notes: Sequence[str]) -> None:
@@ -80,16 +80,16 @@ class StoredOriginals(Originals):
 
 
 class _AsRun(Struct):
-    """Shows results as a run would that brought them; a false positive is suppressed."""
+    """Shows results as a run would that brought them; a false positive does not count."""
 
     renderer: Renderer
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = (), origin: str = "") -> None:
         """Show one result; where it is known from is a note on it."""
-        suppressions = suppressions_by(feedback, outcome)
+        suppressions = suppressions_by(outcome)
         said = (origin,) if origin else ()
-        outcome = replace(outcome, decision=decision_by(feedback), notes=(*outcome.notes, *said))
+        outcome = replace(outcome, notes=(*outcome.notes, *said))
         self.summary.add(outcome, suppressions)
         self.renderer.add(outcome, suppressions=suppressions)
 
@@ -99,15 +99,16 @@ class _AsRun(Struct):
 
 
 class _AsTable(Struct):
-    """Shows results with their times, request ids and feedback."""
+    """Shows results with their times, request ids and decisions."""
 
     table: HistoryTable
     summary: RunSummary
 
-    def add(self, outcome: Outcome, *, at: float, feedback: Sequence[Feedback] = (), origin: str = "") -> None:
+    def add(self, outcome: Outcome, *, at: float, decisions: Sequence[StoredDecision] = (), origin: str = "") -> None:
         """Show one result."""
         self.summary.add(outcome)
-        remarks = [*([origin] if origin else []), *map(feedback_words, feedback)]
+        remarks = [*([origin] if origin else []), *map(decision_remark, decisions)]
+        outcome = replace(outcome, decision=None)  # it is among the remarks, with those before it
         self.table.add(outcome, at=at, request_id=request_id_of(outcome), remarks=remarks)
 
     def finish(self, notes: Sequence[str]) -> None:

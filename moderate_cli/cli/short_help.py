@@ -63,9 +63,20 @@ SHORT_HELP = {
             *("sarif_output", "junit_output", "html_output", "quiet"),
         ),
     ),
+    "review": ShortHelp(
+        ("", "results.jsonl --label violent_gun", "--since 7d --terminal"),
+        (
+            *("since", "label", "risk", "service", "by"),
+            *("order", "terminal", "no_open", "write_suppressions", "export"),
+        ),
+    ),
+    "feedback": ShortHelp(
+        ("REQUEST_ID missed", "REQUEST_ID false-positive --note 'our logo'", "- --by ann"),
+        ("note", "by", "store", "send", "value", "profile", "region", "endpoint", "timeout", "retries"),
+    ),
     "history": ShortHelp(
         ("--risk high --since 7d", "--label '!=nonLabel' -f csv -o found.csv", "--source '*/a.png'"),
-        ("format", *_PAST, "label", "risk", "source", "feedback", "limit"),
+        ("format", *_PAST, "label", "risk", "source", "decision", "limit"),
     ),
     "stats": ShortHelp(
         ("--by month", "--by label --since 30d", "--export usage.csv"),

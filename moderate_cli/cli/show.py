@@ -20,7 +20,7 @@ from msgspec.structs import asdict, replace
 from moderate_cli.app.cache import as_item
 from moderate_cli.app.stores import open_store
 from moderate_cli.catalog.labels import label_meaning
-from moderate_cli.cli.feedback import feedback_words, suppressions_by
+from moderate_cli.cli.decided import decision_remark, suppressions_by
 from moderate_cli.cli.filters import NoPager, PastOutputOptions
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
@@ -51,7 +51,7 @@ class ShowFormat(StrEnum):
 class Details(Struct, frozen=True):
     """A stored result with all that is known of it.
 
-    `suppressions` are those that would count for it now, of the file in force here and of feedback; `place` says where
+    `suppressions` are those that would count for it now, of the file in force here and of decisions; `place` says where
     its image is, and `places` where files with the same content were seen.
     """
 
@@ -82,7 +82,7 @@ def show(
     ] = ShowFormat.AUTO,
     no_pager: NoPager = False,
 ) -> None:
-    """Show everything that is known of one result: labels, parts, text, run, feedback, and where its image is."""
+    """Show everything that is known of one result: labels, parts, text, run, decisions, and where its image is."""
     environment: Environment = ctx.obj
     to_terminal = output.output is None and environment.stdout.isatty()
     with open_store(output.store, environment) as store:
@@ -95,7 +95,7 @@ def show(
 
             facts = [Fact(name, tuple(lines)) for name, lines in _facts(details) if lines]
             width, color = environment.width(), environment.wants_color(output.color, stream)
-            write_facts(details.outcome, facts, stream, width=width, color=color)
+            write_facts(replace(details.outcome, decision=None), facts, stream, width=width, color=color)
         else:
             stream.write(dump(_document(details)) + "\n")
     if older:
@@ -145,7 +145,7 @@ def _details(store: Store, entry: Entry, environment: Environment) -> Details:
         outcome=outcome,
         run=store.find_run(entry.run) if entry.run is not None else None,
         task=task,
-        suppressions=(*_in_force(outcome, environment), *suppressions_by(entry.feedback, outcome)),
+        suppressions=(*_in_force(outcome, environment), *suppressions_by(outcome)),
         place=_place(outcome),
         places=tuple(str(Path(folder, name)) for folder, name in places),
     )
@@ -185,7 +185,7 @@ def _facts(details: Details) -> Iterator[tuple[str, list[str]]]:
     reported = record.get("reported_level")
     yield "reported", [f"{reported} (the service's word for the whole)"] if reported else []
     yield "suppressed", [_suppressed(each) for each in details.suppressions]
-    yield "feedback", [feedback_words(said) for said in details.entry.feedback]
+    yield "decided", [decision_remark(said) for said in details.entry.decisions]
     yield "request", _known(record, "request_id")
     yield "task", [*_known(record, "req_id"), *_task(details.task)]
     yield "data id", _known(record, "data_id")
@@ -258,7 +258,10 @@ def _document(details: Details) -> dict[str, Any]:
         "stored_at": timestamp(details.entry.judged_at),
         "meanings": meanings,
         "suppressions": [asdict(entry) for entry in details.suppressions],
-        "feedback": [asdict(said) | {"at": timestamp(said.at)} for said in details.entry.feedback],
+        "decisions": [
+            asdict(said) | {"at": timestamp(said.at), "undone_at": timestamp(said.undone_at)}
+            for said in details.entry.decisions
+        ],
         "run": run
         and asdict(run) | {"started_at": timestamp(run.started_at), "finished_at": timestamp(run.finished_at)},
         "task": task and {"req_id": task.req_id, "state": task.state, "submitted_at": timestamp(task.submitted_at)},

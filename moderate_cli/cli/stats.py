@@ -12,10 +12,12 @@ import typer
 from msgspec import Struct
 
 from moderate_cli.app.stores import open_store
+from moderate_cli.cli.decision_report import write_decisions
 from moderate_cli.cli.filters import PastOutputOptions, SpanOptions, filter_option, several, unknown_names
 from moderate_cli.cli.flatten import OUTPUT_PANEL
 from moderate_cli.cli.usage_report import FoundUsage, check_places, export_rows, write_report
 from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine
 from moderate_cli.render.usage import (
@@ -25,7 +27,17 @@ from moderate_cli.render.usage import (
     export_format,
     write_usage,
 )
-from moderate_cli.store import Period, Store, Usage
+from moderate_cli.store import DecisionCount, Period, Store, Usage
+
+
+class StatsGrouping(StrEnum):
+    """What each row is about: a part of the calls, or what was decided about a label of a service."""
+
+    DAY = Grouping.DAY.value
+    MONTH = Grouping.MONTH.value
+    SERVICE = Grouping.SERVICE.value
+    LABEL = Grouping.LABEL.value
+    DECISION = "decision"
 
 
 class EngineName(StrEnum):
@@ -81,6 +93,11 @@ class Asked(Struct, frozen=True):
                 counts[found.label] += found.calls
         return counts
 
+    def decisions(self, store: Store) -> list[DecisionCount]:
+        """Return what was decided by label and service."""
+        found = store.decision_counts(since=self.since, until=self.until, engine=self.engine)
+        return [each for each in found if self._means(each.service)]
+
     def local_calls(self, store: Store) -> int:
         """Return how many of the calls went to the local engine, where either engine counts."""
         if self.engine is not None:
@@ -129,19 +146,26 @@ def stats(
     usage: UsageOptions,
     export: ExportOptions,
     output: PastOutputOptions,
-    by: Annotated[Grouping, typer.Option(help="Group rows by; days and months are in UTC.")] = Grouping.DAY,
+    by: Annotated[StatsGrouping, typer.Option(help="Group rows by; days and months are in UTC.")] = StatsGrouping.DAY,
     format: StatsFormatChoice = StatsFormat.AUTO,  # noqa: A002 - the option's name
 ) -> None:
-    """Count calls and findings by day, month, service or label."""
+    """Count calls and findings by day, month, service or label, or what people decided."""
     environment: Environment = ctx.obj
     asked = usage.asked(environment.clock())
     export_as = export_format(export.export) if export.export else None
     check_places(export.export, output.output)
     choice = choose_stats_format(format, to_terminal=output.output is None and environment.stdout.isatty())
+    if by is StatsGrouping.DECISION:
+        if export.export or choice is StatsFormat.HTML:
+            raise UsageError("--by decision has neither a page nor an export", hint="-f table, csv, json or jsonl")
+        with open_store(output.store, environment) as store:
+            write_decisions(asked.decisions(store), choice, environment, output=output.output, color=output.color)
+        return
+    grouping = Grouping(by.value)
     with open_store(output.store, environment) as store:
-        used = asked.usage(store, "month" if by is Grouping.MONTH else "day")
-        has_labels = by is Grouping.LABEL or choice is StatsFormat.HTML
-        found = FoundUsage(by, used, asked.labels(store) if has_labels else Counter())
+        used = asked.usage(store, "month" if grouping is Grouping.MONTH else "day")
+        has_labels = grouping is Grouping.LABEL or choice is StatsFormat.HTML
+        found = FoundUsage(grouping, used, asked.labels(store) if has_labels else Counter())
         local = asked.local_calls(store)
     if export.export and export_as:
         write_usage(export.export, export_as, export_rows(found, export.uid), environment.stdout)

@@ -60,6 +60,15 @@ class Environment:
         """Return an environment variable, or None if it is unset or empty."""
         return self.variables.get(name) or None
 
+    def user(self) -> str | None:
+        """Return the name of whoever runs this, as the system knows it, or None if unknown."""
+        from getpass import getuser  # few commands ask
+
+        try:
+            return getuser()
+        except (OSError, KeyError, ImportError):  # no such user, as in some containers; no `pwd` on Windows
+            return None
+
     def width(self) -> int:
         """Return the width of the terminal in columns: from COLUMNS, else from the terminal, else 80."""
         columns = self.variable("COLUMNS")

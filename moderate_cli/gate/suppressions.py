@@ -1,4 +1,4 @@
-"""The suppressions file: read with the line of each error, matched, and extended by `moderate allow`."""
+"""The suppressions file: read with the line of each error, matched, and extended."""
 
 from __future__ import annotations
 
@@ -241,20 +241,31 @@ _HEAD = """\
 _FIRST_DASH = re.compile(r"^( *)-(?=\s|$)", re.MULTILINE)
 
 
-def add_suppression(location: Location, entry: SuppressionEntry, comment: str | None = None) -> int:
-    """Append an entry to a suppressions file, which is created if missing, and return its line.
+Addition = tuple[SuppressionEntry, str | None]
+"""An entry to add, and the comment behind its sha256."""
 
-    `comment` is written after a sha256. Raises UsageError if the file is invalid, or cannot be extended or written.
+
+def add_suppressions(location: Location, additions: Sequence[Addition]) -> tuple[SuppressionEntry, ...]:
+    """Append entries to a suppressions file, which is created if missing, and return them with their lines.
+
+    Entries that are there already, word by word, are not added again. Raises UsageError if the file is invalid, or
+    cannot be extended or written.
     """
     if location.is_refused:
         raise UsageError(location.refused[0], hint="remove it, or name another file with --suppressions")
-    with _alone_in(location.path):
+    with alone_in(location.path):
         before = read_text(location) if location.exists else _HEAD
         known = parse_suppressions(before, location.name)
-        after = before + _addition(before, entry, comment)
-        line = _line_of_the_last(after, known, entry, location.name)
+        there = {replace(entry, line=0) for entry in known}
+        new = {entry: comment for entry, comment in additions if entry not in there}
+        if not new:
+            return ()
+        after = before
+        for entry, comment in new.items():
+            after += _addition(after, entry, comment)
+        added = _the_last(after, known, list(new), location.name)
         write_new(location.path, after, force=True)
-    return line
+    return added
 
 
 def _addition(before: str, entry: SuppressionEntry, comment: str | None) -> str:
@@ -272,20 +283,23 @@ def _addition(before: str, entry: SuppressionEntry, comment: str | None) -> str:
     return start + "".join(f"{indent if line else ''}{line}{newline}" for line in lines)
 
 
-def _line_of_the_last(text: str, known: tuple[SuppressionEntry, ...], last: SuppressionEntry, name: str) -> int:
-    """Return the line of the last entry of a text; raises UsageError if its entries are not the expected ones."""
+def _the_last(
+    text: str, known: tuple[SuppressionEntry, ...], last: Sequence[SuppressionEntry], name: str
+) -> tuple[SuppressionEntry, ...]:
+    """Return the last entries of a text; raises UsageError if its entries are not the expected ones."""
     try:
         found = parse_suppressions(text, name)
     except UsageError:
         found = ()
-    if not found or found[:-1] != known or replace(found[-1], line=last.line) != last:
+    added = found[len(known) :]
+    if found[: len(known)] != known or [replace(entry, line=0) for entry in added] != list(last):
         hint = "write its list as one entry after the other, each with a dash before it"
         raise UsageError(f"cannot add to {name}: an entry at its end would not be read", hint=hint)
-    return found[-1].line
+    return added
 
 
 @contextmanager
-def _alone_in(path: Path) -> Iterator[None]:
+def alone_in(path: Path) -> Iterator[None]:
     """Lock the folder of a file against other processes that append to it, at most until this process ends."""
     folder = Path(os.path.realpath(path)).parent  # unlike Path.resolve, it never raises
     try:

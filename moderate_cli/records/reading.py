@@ -67,14 +67,13 @@ def to_outcome(record: _Record) -> Outcome:
     The kind of image is derived from its name, and a post is known by its task only. Raises KeyError, TypeError or
     ValueError for an invalid record.
     """
-    decision = record.get("decision")
     known = {
         "item": Item(record["source"], _image(record), data_id=record["data_id"]),
         "call": read_call(record),
         "sha256": record["sha256"],
         "size": record["bytes"],
         "at": _seconds(record.get("judged_at")),
-        "decision": None if decision is None else _decision(decision),
+        "decision": read_decision(record),
     }
     status = record["status"]
     if status == "judged":
@@ -256,8 +255,12 @@ def _seconds(timestamp: str | None) -> float | None:
     return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
 
 
-def _decision(said: _Record) -> Decision:
-    return Decision(said["value"], said["by"], _seconds(said["at"]), said["note"])
+def read_decision(record: _Record) -> Decision | None:
+    """Return what a person decided according to a record, or None; raises like `to_outcome`."""
+    said = record.get("decision")
+    if said is None:
+        return None
+    return Decision(said["value"], said["by"], _seconds(said["at"]), said["note"], said.get("expires"))
 
 
 def _image(record: _Record) -> Image | Post | QueuedTask:

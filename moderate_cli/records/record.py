@@ -135,12 +135,13 @@ class RecordCoverage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's newest decision about an input, or feedback on its verdict."""
+    """A person's newest decision about the verdict."""
 
-    value: str
+    value: Annotated[str, Meta(description="confirmed, false-positive, missed, suppressed or escalated")]
     by: str | None
     at: _Timestamp | None
     note: str | None
+    expires: Annotated[str | None, Meta(description="Last day on which a suppression is to count (YYYY-MM-DD)")]
 
 
 class RecordError(Struct, frozen=True, forbid_unknown_fields=True):
@@ -284,7 +285,13 @@ def request_id_of(outcome: Outcome) -> str | None:
 
 
 def _decision(said: Decision) -> RecordDecision:
-    return RecordDecision(said.value, said.by, timestamp(said.at), said.note)
+    return RecordDecision(said.value, said.by, timestamp(said.at), said.note, said.expires)
+
+
+def decision_record(said: Decision) -> dict[str, Any]:
+    """Return a decision as records have it."""
+    record: dict[str, Any] = to_builtins(_decision(said))
+    return record
 
 
 def timestamp(seconds: float | None) -> str | None:

@@ -31,7 +31,7 @@ _LAST = (
 )
 _JOINED = (
     *("gate_passed", "coverage", "notes", "labels", "confidences", "descriptions", "suppressed"),
-    *("services", "error_code", "error_message", "decision", "decision_note"),
+    *("services", "error_code", "error_message", "decision", "decided_by", "decided_at", "decision_note"),
 )
 _DETAILS = {
     "text": "text",
@@ -100,6 +100,8 @@ def _joined(outcome: Outcome, record: dict[str, Any], suppressions: Sequence[Sup
         "error_code": error.get("code"),
         "error_message": error.get("message"),
         "decision": decision.get("value"),
+        "decided_by": decision.get("by"),
+        "decided_at": decision.get("at"),
         "decision_note": decision.get("note"),
         **_details(verdict),
     }

@@ -10,50 +10,60 @@ from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 from moderate_cli.store.store import LostTasks, NewTask, Store, Task, TaskState
 
 if TYPE_CHECKING:
+    from moderate_cli.store.decisions import StoredDecision
     from moderate_cli.store.details import StoredRun
     from moderate_cli.store.pruning import Pruned
-    from moderate_cli.store.queries import Entry, Feedback, FeedbackVerdict, Filters
-    from moderate_cli.store.statistics import LabelCount, Period, Usage
+    from moderate_cli.store.queries import DecisionFilter, Entry, Filters
+    from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
     from moderate_cli.store.store import Untold
+    from moderate_cli.store.worklist import Order, Waiting, Worklist
 
 __all__ = [
     "UNREADABLE",
     "Answer",
+    "DecisionCount",
+    "DecisionFilter",
     "Entry",
-    "Feedback",
-    "FeedbackVerdict",
     "Filters",
     "Found",
     "LabelCount",
     "LostTasks",
     "NewTask",
+    "Order",
     "Period",
     "Pruned",
     "Seen",
     "SeenFile",
     "Store",
     "StoreError",
+    "StoredDecision",
     "StoredRun",
     "Task",
     "TaskKind",
     "TaskState",
     "Untold",
     "Usage",
+    "Waiting",
+    "Worklist",
     "default_path",
     "is_read_only",
 ]
 
 _LAZY = {
+    "DecisionCount": "statistics",
+    "DecisionFilter": "queries",
     "Entry": "queries",
-    "Feedback": "queries",
-    "FeedbackVerdict": "queries",
     "Filters": "queries",
     "LabelCount": "statistics",
     "Period": "statistics",
+    "Order": "worklist",
     "Pruned": "pruning",
+    "StoredDecision": "decisions",
     "StoredRun": "details",
     "Untold": "store",
     "Usage": "statistics",
+    "Waiting": "worklist",
+    "Worklist": "worklist",
 }
 
 

@@ -267,9 +267,55 @@ _LATEST = Migration(
     ),
 )
 
+# Feedback becomes a decision about each result of its request. An undo is kept with what it takes back. The newest
+# decision that stands is also in `results.decision`, so that indexes list what is decided, and what waits for it: the
+# latter is only about findings, so that a clean result costs nothing. A lease is of whoever looks at a result.
+_DECISIONS = Migration(
+    "decisions",
+    (
+        """
+        CREATE TABLE decisions (
+            number INTEGER PRIMARY KEY,
+            result INTEGER NOT NULL REFERENCES results (number) ON DELETE CASCADE,
+            value TEXT NOT NULL,
+            person TEXT,
+            at REAL NOT NULL,
+            note TEXT,
+            expires TEXT,
+            undone_at REAL,
+            undone_by TEXT
+        )
+        """,
+        "CREATE INDEX decisions_by_result ON decisions (result)",
+        """
+        INSERT INTO decisions (result, value, at, note)
+        SELECT results.number, feedback.verdict, feedback.at, feedback.note
+        FROM feedback JOIN results ON results.request_id = feedback.request_id ORDER BY feedback.number
+        """,
+        "DROP TABLE feedback",
+        "ALTER TABLE results ADD COLUMN decision TEXT",
+        """
+        UPDATE results SET decision = (SELECT value FROM decisions WHERE result = results.number ORDER BY number DESC)
+        WHERE number IN (SELECT result FROM decisions)
+        """,
+        "CREATE INDEX results_decided ON results (decision) WHERE decision IS NOT NULL",
+        """
+        CREATE INDEX results_undecided ON results (risk_level)
+        WHERE decision IS NULL AND risk_level IN ('high', 'medium', 'low')
+        """,
+        """
+        CREATE TABLE leases (
+            result INTEGER PRIMARY KEY REFERENCES results (number) ON DELETE CASCADE,
+            holder TEXT NOT NULL,
+            until REAL NOT NULL
+        )
+        """,
+    ),
+)
+
 MIGRATIONS = (
     *(_RUNS_AND_RESULTS, _TASKS, _FEEDBACK, _REUSE, _HISTORY),
-    *(_LOOKS, _SCHEMA_2, _NO_LOOKS, _LOOKS_AGAIN, _LATEST),
+    *(_LOOKS, _SCHEMA_2, _NO_LOOKS, _LOOKS_AGAIN, _LATEST, _DECISIONS),
 )
 
 
@@ -326,7 +372,7 @@ def unreadable(path: Path, reason: str) -> StoreError:
 
 
 def unknown_request(request_id: str) -> StoreError:
-    """Return the error for feedback on an unknown request id."""
+    """Return the error for a decision about an unknown request id."""
     message = f"the store has no result with the request id {request_id}"
     hint = "`moderate history -f jsonl` shows the request id of each result"
     return StoreError(message, code="unknown_request", hint=hint, exit_code=ExitCode.USAGE)

@@ -12,7 +12,7 @@ _BATCH = 500  # rows, or pages of the file, in one transaction
 _FOLDERS = 50  # in one transaction
 _PAUSE = 0.01  # seconds between two; SQLite has no queue, so that another process needs a gap to get in
 
-# The hits of the labels go with their result.
+# The hits of the labels and the decisions go with their result.
 RESULTS = f"""
     DELETE FROM results WHERE number IN (
         SELECT number FROM results INDEXED BY results_timeline WHERE judged_at < ? LIMIT {_BATCH}
@@ -31,7 +31,6 @@ TASKS = f"""
         WHERE state IN ('done', 'failed', 'expired', 'lost') AND coalesce(finished_at, expires_at) < ? LIMIT {_BATCH}
     )
 """  # noqa: S608
-FEEDBACK = "DELETE FROM feedback WHERE NOT EXISTS (SELECT 1 FROM results WHERE request_id = feedback.request_id)"
 NEXT_FOLDER = f"SELECT max(number) FROM (SELECT number FROM folders WHERE number > ? ORDER BY number LIMIT {_FOLDERS})"  # noqa: S608
 FILES = "DELETE FROM files WHERE folder > ? AND folder <= ? AND judged_at < ?"
 FOLDERS = """
@@ -47,19 +46,23 @@ class Pruned(Struct, frozen=True):
     runs: int
     tasks: int
     files: int
-    feedback: int
+    decisions: int
 
 
 def prune(database: Database, before: float) -> Pruned:
     """Delete what is older than a time (Unix seconds); see `Store.prune`."""
+    decisions = _decisions(database)
     results = _in_batches(database, RESULTS, before)
-    with database.write() as connection:
-        feedback = connection.execute(FEEDBACK).rowcount
+    decisions -= _decisions(database)
     runs = _in_batches(database, RUNS, before)
     tasks = _in_batches(database, TASKS, before)
     files = _files(database, before)
     _shrink(database)
-    return Pruned(results, runs, tasks, files, feedback)
+    return Pruned(results, runs, tasks, files, max(0, decisions))
+
+
+def _decisions(database: Database) -> int:
+    return int(database.read("SELECT count(*) FROM decisions")[0][0])
 
 
 def _in_batches(database: Database, sql: str, before: float) -> int:

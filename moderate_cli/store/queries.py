@@ -1,63 +1,20 @@
-"""The history: which results match some filters, newest first, and the feedback on them; no run imports this module."""
+"""The history: which results match some filters, newest first, with what was decided; no run imports this module."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from moderate_cli.models import EXEMPT, NO_FINDING
-from moderate_cli.store.database import (
-    Database,
-    from_column,
-    read_record,
-    to_column,
-    unknown_request,
-)
+from moderate_cli.models import EXEMPT, NO_FINDING, DecisionWord
+from moderate_cli.records import decision_record
+from moderate_cli.store.database import Database, read_record, to_column
+from moderate_cli.store.decisions import StoredDecision, decisions_on, newest
 from moderate_cli.store.text_search import HAS_TEXT, MAY_CONTAIN, contains, like_pattern
-
-
-class FeedbackVerdict(StrEnum):
-    """The kinds of feedback (vendor's console guide, "Query detailed detection results for each image")."""
-
-    FALSE_POSITIVE = "false-positive"
-    MISSED = "missed"
-
-
-class Feedback(Struct, frozen=True):
-    """A person's feedback on a verdict; `at` is in Unix seconds."""
-
-    verdict: FeedbackVerdict
-    note: str | None
-    at: float
-
-
-def add_feedback(
-    connection: sqlite3.Connection, request_id: str, verdict: FeedbackVerdict, note: str | None, now: float
-) -> None:
-    """Store feedback inside a transaction; raises StoreError if no result has the request id."""
-    key = to_column(request_id)
-    if not connection.execute("SELECT 1 FROM results WHERE request_id = ? LIMIT 1", (key,)).fetchone():
-        raise unknown_request(request_id)
-    row = (key, FeedbackVerdict(verdict), to_column(note), now)
-    connection.execute("INSERT INTO feedback (request_id, verdict, note, at) VALUES (?, ?, ?, ?)", row)
-
-
-def feedback_on(database: Database, request_ids: Sequence[Any]) -> dict[Any, tuple[Feedback, ...]]:
-    """Return the feedback by request id, oldest first; ids are given as their column holds them."""
-    marks = ", ".join("?" * len(request_ids))
-    sql = f"SELECT request_id, verdict, note, at FROM feedback WHERE request_id IN ({marks}) ORDER BY number"  # noqa: S608
-    found: dict[Any, tuple[Feedback, ...]] = {}
-    for request_id, verdict, note, at in database.tuples(sql, request_ids):
-        said = Feedback(FeedbackVerdict(verdict), from_column(note), at)
-        found[request_id] = (*found.get(request_id, ()), said)
-    return found
-
 
 _BEYOND = "\U0010ffff"  # follows every text of file names in SQLite's order, which is that of UTF-8
 _BEYOND_BYTES = b"\xff"
@@ -66,7 +23,9 @@ IS_FINDING = f"label NOT IN ('{NO_FINDING}', '{EXEMPT}')"
 """The condition that a row of `label_hits` is a finding."""
 _SOME_LABEL = "EXISTS (SELECT 1 FROM label_hits WHERE result = results.number)"
 _SOME_FINDING = f"EXISTS (SELECT 1 FROM label_hits WHERE result = results.number AND {IS_FINDING})"  # noqa: S608
-_NEWEST_FEEDBACK = "(SELECT verdict FROM feedback WHERE request_id = results.request_id ORDER BY number DESC LIMIT 1)"
+
+
+DecisionFilter = DecisionWord | Literal["any", "none"]
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -76,8 +35,8 @@ class Filters(Struct, frozen=True, kw_only=True):
     `without_labels=("nonLabel",)` selects every result with a finding; `nonLabel_lib` is a label and not a finding. A
     failed input has the labels that could be read in its answer, and without any not even `nonLabel`. `source` is a
     GLOB pattern of SQLite, whose `*` crosses slashes. `text` is a part of recognised text or of a matched keyword.
-    `since` is inclusive and `until` exclusive (Unix seconds). `feedback` is compared with the newest feedback on a
-    result; "any" selects all with feedback.
+    `since` is inclusive and `until` exclusive (Unix seconds). `decision` is compared with the newest that
+    stands; "any" selects all results with one, and "none" those without.
 
     With `latest`, a result counts only if no later one before `until` is about the same: the same name and content, the
     same services and operation. A failure replaces no verdict, and as posts have no content that identifies them, each
@@ -97,7 +56,7 @@ class Filters(Struct, frozen=True, kw_only=True):
     until: float | None = None
     operation: str | None = None
     status: str | None = None
-    feedback: FeedbackVerdict | Literal["any"] | None = None
+    decision: DecisionFilter | None = None
     latest: bool = False
     limit: int | None = None
 
@@ -136,13 +95,21 @@ def conditions(filters: Filters) -> list[Sql]:
         found.append(Sql("sha256 = ?", (filters.sha256,)))
     if filters.text is not None:
         found.append(Sql(MAY_CONTAIN, (like_pattern(filters.text),)))
-    if filters.feedback == "any":
-        found.append(Sql(f"{_NEWEST_FEEDBACK} IS NOT NULL"))
-    elif filters.feedback is not None:
-        found.append(Sql(f"{_NEWEST_FEEDBACK} = ?", (filters.feedback,)))
+    if filters.decision is not None:
+        found.append(decided(filters.decision))
     if filters.latest:
         found.append(_is_latest(filters.until))
     return found
+
+
+def decided(decision: DecisionFilter) -> Sql:
+    """Return the condition that the newest decision about a result is as asked for."""
+    match decision:
+        case "none":
+            return Sql("decision IS NULL")
+        case "any":
+            return Sql("decision IS NOT NULL")
+    return Sql("decision = ?", (decision,))
 
 
 def candidates(filters: Filters) -> Sql | None:
@@ -153,8 +120,8 @@ def candidates(filters: Filters) -> Sql | None:
     for name in ("request_id", "data_id", "sha256"):
         if (value := getattr(filters, name)) is not None:
             return _by_column(name, value)
-    if filters.feedback is not None:
-        return _by_feedback(filters.feedback)
+    if filters.decision not in (None, "none"):
+        return _by_decision(filters.decision)
     if filters.source is not None:
         return _by_source(filters.source)
     if filters.text is not None:
@@ -172,12 +139,10 @@ def _by_column(name: str, value: str) -> Sql:
     return Sql(f"SELECT number FROM results WHERE {name} = ? ORDER BY number DESC", (to_column(value),))  # noqa: S608
 
 
-def _by_feedback(verdict: FeedbackVerdict | Literal["any"]) -> Sql:
-    judged = Sql("SELECT request_id FROM feedback")
-    if verdict != "any":
-        judged = Sql(f"{judged.text} WHERE verdict = ?", (verdict,))
-    text = f"SELECT number FROM results WHERE request_id IN ({judged.text}) ORDER BY number DESC"  # noqa: S608
-    return Sql(text, judged.values)
+def _by_decision(decision: DecisionFilter) -> Sql:
+    where = decided(decision)
+    text = f"SELECT number FROM results INDEXED BY results_decided WHERE {where.text} ORDER BY number DESC"  # noqa: S608
+    return Sql(text, where.values)
 
 
 def _by_source(pattern: str) -> Sql:
@@ -277,7 +242,7 @@ def _is_latest(until: float | None) -> Sql:
 PAGE = 200
 """The number of rows that are read at once."""
 
-_COLUMNS = f"SELECT number, record, judged_at, run, request_id, {_HAS_OLDER} AS has_older FROM results"  # noqa: S608
+_COLUMNS = f"SELECT number, record, judged_at, run, {_HAS_OLDER} AS has_older FROM results"  # noqa: S608
 # The rows are found by their numbers, whatever other index SQLite thinks of.
 _SELECT = f"{_COLUMNS} NOT INDEXED WHERE"
 _SELECT_TEXT = f"{_COLUMNS} INDEXED BY results_with_text WHERE ({HAS_TEXT}) = 1 AND {HAS_TEXT} AND"
@@ -285,16 +250,17 @@ _Page = list[sqlite3.Row]
 
 
 class Entry(Struct, frozen=True):
-    """A stored result with the feedback on it; `judged_at` (Unix seconds) is when it was stored.
+    """A stored result with what was decided about it, oldest first; `judged_at` (Unix seconds) is when it was stored.
 
-    The record has schema 2, or is unchanged if it is unreadable. `has_older` says that there are earlier results of the
-    same image.
+    The record has schema 2, or is as it was if it is unreadable, and the newest decision that stands. `has_older` says
+    that there are earlier results of the same image.
     """
 
+    number: int
     record: dict[str, Any]
     judged_at: float
     run: int | None
-    feedback: tuple[Feedback, ...]
+    decisions: tuple[StoredDecision, ...]
     has_older: bool = False
 
 
@@ -311,11 +277,13 @@ def _entries(database: Database, filters: Filters) -> Iterator[Entry]:
 
 
 def _of_rows(database: Database, page: _Page) -> Iterator[Entry]:
-    said = feedback_on(database, [row["request_id"] for row in page])
+    said = decisions_on(database, [row["number"] for row in page])
     for row in page:
         record = read_record(row["record"], row["judged_at"])
-        feedback = said.get(row["request_id"], ())
-        yield Entry(record, row["judged_at"], row["run"], feedback, bool(row["has_older"]))
+        decisions = said.get(row["number"], ())
+        if decision := newest(decisions):
+            record["decision"] = decision_record(decision)
+        yield Entry(row["number"], record, row["judged_at"], row["run"], decisions, bool(row["has_older"]))
 
 
 def entries_of(database: Database, column: str, value: Any, limit: int) -> list[Entry]:

@@ -14,7 +14,7 @@ from moderate_cli.models import FileStat
 from moderate_cli.store.database import Column, Database, from_column, read_record, to_column
 
 FIND_ANSWER = """
-    SELECT record, judged_at, run FROM results
+    SELECT number, record, judged_at, run, decision FROM results
     WHERE sha256 = ? AND question = ? AND status = 'judged' AND (judged_at >= ? OR run = ?)
     ORDER BY judged_at DESC, number DESC LIMIT 1
 """
@@ -50,7 +50,7 @@ Seen = tuple[str, int, int, int, str]
 
 
 class Answer(Struct, frozen=True):
-    """A stored result; its record has schema 2, and `judged_at` is in Unix seconds."""
+    """A stored result; its record has schema 2 and what was decided, and `judged_at` is in Unix seconds."""
 
     record: dict[str, Any]
     judged_at: float
@@ -71,8 +71,13 @@ def find_answer(database: Database, sha256: str, question: str, since: float | N
     rows = database.read(FIND_ANSWER, (sha256, question, since, run))
     if not rows:
         return None
-    record, judged_at, found_in = rows[0]
-    return Answer(read_record(record, judged_at), judged_at, found_in)
+    number, text, judged_at, found_in, decision = rows[0]
+    record = read_record(text, judged_at)
+    if decision is not None:
+        from moderate_cli.store.decisions import with_decision  # few answers have one
+
+        with_decision(database, number, record)
+    return Answer(record, judged_at, found_in)
 
 
 def last_run(database: Database, command: str, subject: str, before: int | None) -> int | None:

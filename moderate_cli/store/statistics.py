@@ -37,6 +37,12 @@ LABELS = f"""
     SELECT label, service, count(*) FROM results INDEXED BY results_timeline CROSS JOIN label_hits ON result = number
     WHERE {{where}} AND {IS_FINDING} GROUP BY label, service ORDER BY count(*) DESC, label, service
 """  # noqa: S608
+# Without a finding, as where something was missed, a result counts under no label.
+_DECIDED = f"""
+    SELECT label, iif(label IS NULL, services, service), decision, count(*)
+    FROM results INDEXED BY results_decided LEFT JOIN label_hits ON result = number AND {IS_FINDING}
+    WHERE decision IS NOT NULL AND {{where}} GROUP BY 1, 2, 3
+"""  # noqa: S608
 _JUDGED = "status = 'judged'"
 
 
@@ -63,6 +69,15 @@ class LabelCount(Struct, frozen=True):
     label: str
     service: str | None
     calls: int
+
+
+class DecisionCount(Struct, frozen=True):
+    """How many results of a service with a label were decided in a way; the label is None where nothing was found."""
+
+    label: str | None
+    service: str | None
+    value: str
+    results: int
 
 
 def usage(
@@ -108,6 +123,16 @@ def label_counts(
     where = _where(_JUDGED, since, until, engine)
     rows = database.tuples(LABELS.format(where=where.text), where.values)
     return [LabelCount(from_column(label), from_column(service) or None, calls) for label, service, calls in rows]
+
+
+def decision_counts(
+    database: Database, since: float | None, until: float | None, engine: Engine | None
+) -> list[DecisionCount]:
+    """Return the number of decisions that stand by label and service; see `Store.decision_counts`."""
+    where = _where("TRUE", since, until, engine)
+    rows = database.tuples(_DECIDED.format(where=where.text), where.values)
+    counts = [DecisionCount(from_column(label), from_column(service) or None, *rest) for label, service, *rest in rows]
+    return sorted(counts, key=lambda each: (-each.results, each.label or "", each.service or "", each.value))
 
 
 def _where(counted: str, since: float | None, until: float | None, engine: Engine | None) -> Sql:

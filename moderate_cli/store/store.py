@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from moderate_cli.models import Engine, TaskKind
-from moderate_cli.records import to_json
+from moderate_cli.models import Decision, Engine, TaskKind
 from moderate_cli.store import reuse
 from moderate_cli.store.database import (
     Database,
@@ -27,72 +26,16 @@ from moderate_cli.store.database import (
     read_record,
     to_column,
 )
+from moderate_cli.store.inserting import insert_result
 from moderate_cli.store.live_runs import LiveRuns
 from moderate_cli.store.reuse import Answer, Found, Seen, SeenFile
 
 if TYPE_CHECKING:
     from moderate_cli.store.details import StoredRun
     from moderate_cli.store.pruning import Pruned
-    from moderate_cli.store.queries import Entry, FeedbackVerdict, Filters
-    from moderate_cli.store.statistics import LabelCount, Period, Usage
-
-_TEXTS = (
-    "status",
-    "source",
-    "sha256",
-    "operation",
-    "risk_level",
-    "region",
-    "engine",
-    "request_id",
-    "req_id",
-    "data_id",
-)
-# The result of a task is not reported yet; see `Store.untold`.
-_INSERT = f"""
-    INSERT INTO results (run, judged_at, question, services, finishes, told, billed_calls, record, {", ".join(_TEXTS)})
-    VALUES (?, ?, ?, ?, ?5, ?5 IS NULL, ?, ?{", ?" * len(_TEXTS)})
-    ON CONFLICT (finishes) DO NOTHING
-"""  # noqa: S608 - the names are those above
-
-
-def insert_result(
-    connection: sqlite3.Connection,
-    record: Mapping[str, Any],
-    *,
-    run: int | None,
-    now: float,
-    question: str | None,
-    finishes: str | None = None,
-) -> bool:
-    """Store a record inside a transaction; return False if the task that it `finishes` already has a result."""
-    services = to_column(",".join(str(service) for service in record.get("services") or ()))
-    facts = (run, now, question, services, to_column(finishes), record.get("billed_calls"), to_json(record))
-    cursor = connection.execute(_INSERT, (*facts, *(_text(record.get(name)) for name in _TEXTS)))
-    if not cursor.rowcount:
-        return False
-    hits = ((cursor.lastrowid, label, service, number) for (label, service), number in _hits(record).items())
-    connection.executemany("INSERT INTO label_hits (result, label, service, confidence) VALUES (?, ?, ?, ?)", hits)
-    return True
-
-
-def _hits(record: Mapping[str, Any]) -> dict[tuple[Any, Any], float | None]:
-    """Return the highest confidence of each pair of label and service.
-
-    The service is empty if it is unknown, or if several were asked and the answer does not say which one it was.
-    """
-    services = record.get("services") or ()
-    only = next(iter(services)) if len(services) == 1 else ""
-    hits: dict[tuple[Any, Any], float | None] = {}
-    for label in record.get("labels") or ():
-        key = to_column(str(label["label"])), to_column(str(label.get("service") or only))
-        confidence, known = label.get("confidence"), hits.get(key)
-        hits[key] = confidence if known is None else max(known, confidence or 0.0)
-    return hits
-
-
-def _text(value: object) -> str | bytes | None:
-    return None if value is None else to_column(str(value))
+    from moderate_cli.store.queries import Entry, Filters
+    from moderate_cli.store.statistics import DecisionCount, LabelCount, Period, Usage
+    from moderate_cli.store.worklist import Order, Worklist
 
 
 class TaskState(StrEnum):
@@ -557,20 +500,41 @@ class Store:
 
         return label_counts(self._database, since, until, engine)
 
-    def add_feedback(self, request_id: str, verdict: FeedbackVerdict, note: str | None = None) -> None:
-        """Add a person's feedback on a verdict; the newest counts.
+    def decide(self, decisions: Iterable[tuple[str, Decision]]) -> int:
+        """Add people's decisions about the results of requests, all or none, and return how many results got a new one.
 
-        Raises StoreError (`unknown_request`) if no result has that request id.
+        The newest counts, and one without a time is of now. Raises StoreError (`unknown_request`) if no result has a
+        request id.
         """
-        from moderate_cli.store.queries import add_feedback
+        from moderate_cli.store.decisions import add_decision, knows_decision, results_of
 
+        added = 0
         with self._database.write() as connection:
-            add_feedback(connection, request_id, verdict, note, self._clock())
+            for request_id, decision in decisions:
+                for result in results_of(connection, request_id):
+                    if not knows_decision(connection, result, decision):
+                        add_decision(connection, result, decision, self._clock())
+                        added += 1
+        return added
+
+    def worklist(self, filters: Filters, order: Order) -> Worklist:
+        """Return the results that match, for people to decide; the filters must name at least one level."""
+        from moderate_cli.store.worklist import Worklist
+
+        return Worklist(self._database, self._clock, filters, order)
+
+    def decision_counts(
+        self, *, since: float | None = None, until: float | None = None, engine: Engine | None = None
+    ) -> list[DecisionCount]:
+        """Return the decisions that stand by label and service, the most frequent first; see `usage` for the span."""
+        from moderate_cli.store.statistics import decision_counts
+
+        return decision_counts(self._database, since, until, engine)
 
     def prune(self, *, older_than: float) -> Pruned:
         """Delete results, finished tasks and known files that are older than `older_than` seconds; return the counts.
 
-        The feedback on the results and the finished runs without other results are deleted too. Other processes can
+        The decisions about the results and the finished runs without other results are deleted too. Other processes can
         write meanwhile.
         """
         from moderate_cli.store.pruning import prune

@@ -15,6 +15,7 @@ from moderate_cli.app.collect import as_task
 from moderate_cli.common.environment import Environment
 from moderate_cli.models import (
     Coverage,
+    Decision,
     Engine,
     Extent,
     FileStat,
@@ -175,3 +176,15 @@ def test_what_there_is_something_to_say_of_is_not_clean(memory: ResultCache, out
 )
 def test_nobody_needs_to_hear_of_an_image_about_which_there_is_nothing_to_say(outcome: Outcome, clean: bool) -> None:
     assert is_clean(outcome) is clean
+
+
+def test_a_decision_about_an_answer_comes_with_it(memory: ResultCache) -> None:
+    outcome = _judged(judged("high", "weapon", request_id="R9"))
+    memory.put(outcome, LOOK)
+    said = Decision("confirmed", "mo", NOW, "look")
+    store = memory.recorder.attempt(lambda store: store)
+    assert store is not None
+    store.decide([("R9", said)])
+    found = memory.get(_known(), None)
+    assert found is not None
+    assert found.decision == said

@@ -1,4 +1,4 @@
-"""Looking back: the first screen of the history, a rare word, and the migration, with 1,000,000 results in the store.
+"""Looking back: the first screen of the history or of a review, a rare word, and the migration, with 1,000,000 results.
 
 Beside each stands the same command on a store with one result, so that a ratio says what the size costs. One image is
 judged by the command itself, and all further results are copies of that one; every fifth has text, in Chinese too.
@@ -35,7 +35,8 @@ _COPY = f"""
         )
     FROM copies, results WHERE results.number = 1
 """
-_LAST = "latest"
+_LAST = "decisions"
+_REVIEW = ("--terminal", "--risk", "high,medium,low,none")  # without a terminal it shows one result and ends
 _SCREEN = ("--limit", "50", "-f", "table")
 
 
@@ -55,6 +56,10 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             yield _figure(what, ours * 1000, theirs * 1000, "ms")
             ours, theirs = (_peak(store, variables, _SCREEN) for store in (large, small))
             yield _figure(f"{what}, memory", ours, theirs, "MB")
+            ours, theirs = in_turns(rounds, *_both(large, small, variables, _REVIEW, "review"))
+            yield _figure(f"review: {count:,} results of {images:,} images", ours * 1000, theirs * 1000, "ms")
+            ours, theirs = (_peak(store, variables, _REVIEW, "review") for store in (large, small))
+            yield _figure(f"review: {count:,} results of {images:,} images, memory", ours, theirs, "MB")
         ours, theirs = in_turns(rounds, *_both(large, small, variables, (*_SCREEN, "--text", "没有")))
         yield _figure(f"history --text, a word that {count // 5:,} texts lack", ours * 1000, theirs * 1000, "ms")
         _undo_last_migration(large)
@@ -66,19 +71,19 @@ def _figure(name: str, ours: float, theirs: float, unit: str) -> Figure:
     return Figure(target="-", name=name, ours=ours, peer="the same with 1 result", theirs=theirs, unit=unit)
 
 
-def _command(store: Path, arguments: Sequence[str]) -> list[str]:
-    return [MODERATE, "history", "--store", str(store), *arguments]
+def _command(store: Path, arguments: Sequence[str], name: str) -> list[str]:
+    return [MODERATE, name, "--store", str(store), *arguments]
 
 
-def _both(large: Path, small: Path, variables: dict[str, str], arguments: Sequence[str]) -> list:
+def _both(large: Path, small: Path, variables: dict[str, str], arguments: Sequence[str], name: str = "history") -> list:
     return [
-        lambda store=store: run(_command(store, arguments), variables, timeout=_TIMEOUT).expect(0).seconds
+        lambda store=store: run(_command(store, arguments, name), variables, timeout=_TIMEOUT).expect(0).seconds
         for store in (large, small)
     ]
 
 
-def _peak(store: Path, variables: dict[str, str], arguments: Sequence[str]) -> float:
-    return peak_memory(_command(store, arguments), variables, timeout=_TIMEOUT)[0]
+def _peak(store: Path, variables: dict[str, str], arguments: Sequence[str], name: str = "history") -> float:
+    return peak_memory(_command(store, arguments, name), variables, timeout=_TIMEOUT)[0]
 
 
 def _filled(small: Path, large: Path, count: int, images: int) -> Path:
@@ -92,10 +97,13 @@ def _filled(small: Path, large: Path, count: int, images: int) -> Path:
 
 
 def _undo_last_migration(store: Path) -> None:
-    """Let a store be one of the version before, with the index that it had then."""
+    """Let a store be one of the version before, with the table that it had then."""
     with closing(sqlite3.connect(store)) as database, database:
         (number,) = database.execute("SELECT max(number) FROM migrations WHERE name = ?", (_LAST,)).fetchone()
         database.execute("DELETE FROM migrations WHERE number >= ?", (number,))
-        for index in ("results_by_image", "results_with_text"):
+        for index in ("results_decided", "results_undecided"):
             database.execute(f"DROP INDEX {index}")
-        database.execute("CREATE INDEX results_by_source ON results (source)")
+        for table in ("decisions", "leases"):
+            database.execute(f"DROP TABLE {table}")
+        database.execute("ALTER TABLE results DROP COLUMN decision")
+        database.execute("CREATE TABLE feedback (number INTEGER PRIMARY KEY, request_id, verdict, note, at)")

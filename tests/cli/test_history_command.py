@@ -277,7 +277,7 @@ def test_the_latest_result_of_an_image_is_listed_and_each_on_request(moderate: C
 def test_a_certain_result_is_found_though_it_is_not_the_latest(moderate: Callable, again: Path) -> None:
     assert len(moderate("history", "--request-id", "R-photos/gun.png", "--store", again).records) == 1
     moderate("feedback", "R-photos/gun.png", "missed", "--store", again)
-    assert len(moderate("history", "--feedback", "missed", "--store", again).records) == 1
+    assert len(moderate("history", "--decision", "missed", "--store", again).records) == 1
     assert len(moderate("history", "--until", "2025-11-30", "--store", again).records) == 1
 
 
@@ -390,7 +390,7 @@ def test_forgetting_asks_first(store: Path, answer: str, left: int) -> None:
     question, said = done.stderr.split(" [y/N] ")
     assert question == f"delete all results in {store} older than 2025-12-01 12:00 UTC?"
     if left == 3:
-        assert said == "moderate: deleted 4 results, 0 runs, 0 finished tasks, 0 seen files, 0 feedbacks\n"
+        assert said == "moderate: deleted 4 results, 0 runs, 0 finished tasks, 0 seen files, 0 decisions\n"
     else:
         ends_line = "" if answer else "\n"  # there is no newline of an answer
         assert said == f"{ends_line}moderate: nothing to delete\n"
@@ -400,7 +400,7 @@ def test_forgetting_asks_first(store: Path, answer: str, left: int) -> None:
 def test_forgetting_with_agreement_asks_nobody(moderate: Callable, store: Path) -> None:
     moderate("feedback", "R-photos/gun.png", "missed", "--store", store)
     done = moderate("history", "--prune", "1h", "--yes", "--store", store)
-    assert done.stderr == "moderate: deleted 7 results, 0 runs, 0 finished tasks, 0 seen files, 1 feedback\n"
+    assert done.stderr == "moderate: deleted 7 results, 0 runs, 0 finished tasks, 0 seen files, 1 decision\n"
     assert moderate("history", "--store", store).records == []
 
 

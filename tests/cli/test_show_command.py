@@ -63,7 +63,7 @@ def test_all_that_is_known_is_shown(moderate: Callable, store: Path, folder: Pat
         "meaning violent_gun: ",
         "reported high (the service's word",
         "suppressed violent_gun by .moderate-suppressions.yaml:1: a water pistol",
-        "feedback missed (",
+        "decided missed (",
         "): and a knife",
         "request R1 asked ImageModeration: baselineCheck_global",
         "billed 1",
@@ -88,7 +88,7 @@ def test_a_pipe_gets_one_document(moderate: Callable, store: Path) -> None:
     assert document["record"]["source"] == "a.png"
     assert document["run"]["command"] == "sync"
     assert document["meanings"]["violent_gun"]
-    assert (document["task"], document["post"], document["suppressions"], document["feedback"]) == (None, None, [], [])
+    assert (document["task"], document["post"], document["suppressions"], document["decisions"]) == (None, None, [], [])
     assert document["place"] == "no such file, seen from this folder"
 
 

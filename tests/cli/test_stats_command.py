@@ -240,7 +240,7 @@ def test_the_account_comes_from_its_variable_too(moderate: Callable, store: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--by", "week"], "--by must be day, month, service or label, not 'week'"),
+        (["--by", "week"], "--by must be day, month, service, label or decision, not 'week'"),
         (["-f", "sarif"], "--format must be auto, table, "),
         (["--engine", "both"], "--engine must be cloud or local, not 'both'"),
         (["--since", "2025-02-30"], "--since must be a date"),
@@ -284,3 +284,20 @@ def test_the_reader_may_go_away(store: Path) -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout == f"{ExitCode.BROKEN_PIPE}\n"
     assert "Traceback" not in done.stderr
+
+
+def test_decisions_are_counted_by_label_and_service(moderate: Callable, store: Path) -> None:
+    for request, word in (("R-photos/gun.png", "false-positive"), ("R-photos/both.png", "confirmed")):
+        moderate("feedback", request, word, "--store", store)
+    moderate("feedback", "R-photos/clean.png", "missed", "--store", store)
+    rows = {row["label"]: row for row in moderate("stats", "--by", "decision", "--store", store).records}
+    gun = rows["violent_gun"]
+    assert (gun["decided"], gun["confirmed"], gun["false_positive"], gun["false_positive_share"]) == (2, 1, 1, 0.5)
+    assert (rows["contraband_drug"]["confirmed"], rows[None]["missed"]) == (1, 1)
+    assert {row["service"] for row in rows.values()} == {"baselineCheck_global"}
+    table = moderate("stats", "--by", "decision", "-f", "table", "--store", store).stdout
+    assert "50.0 %" in table
+    assert "no finding" in table
+    text = moderate("stats", "--by", "decision", "-f", "csv", "--store", store).stdout
+    assert text.splitlines()[0].startswith("label,service,decided,confirmed,false_positive")
+    assert moderate("stats", "--by", "decision", "-f", "html", "--store", store).code == ExitCode.USAGE

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.gate.gate import locate
-from moderate_cli.gate.suppressions import SuppressionEntry, add_suppression, parse_suppressions
+from moderate_cli.gate.suppressions import SuppressionEntry, add_suppressions, parse_suppressions
 from moderate_cli.settings.locate import Location
 
 SHA = "0123456789abcdef" * 4
@@ -28,7 +29,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def _add(path: Path, entry: SuppressionEntry = ENTRY, comment: str | None = "a.png") -> int:
-    return add_suppression(Location(path, path.name), entry, comment)
+    [added] = add_suppressions(Location(path, path.name), [(entry, comment)])
+    return added.line
 
 
 def _text(path: Path) -> str:
@@ -78,6 +80,17 @@ def test_the_manner_of_the_file_is_kept(path: Path) -> None:
 def test_entries_are_added_one_after_the_other(path: Path) -> None:
     lines = [_add(path, SuppressionEntry(path=f"{number}.png", label="*", reason="r"), None) for number in range(5)]
     assert [entry.line for entry in parse_suppressions(_text(path), "x")] == lines
+
+
+def test_several_are_added_at_once_and_those_that_are_there_are_not(path: Path) -> None:
+    path.write_text("# mine\n")
+    entries = [SuppressionEntry(path=f"{number}.png", label="*", reason="r") for number in range(3)]
+    location = Location(path, path.name)
+    assert [each.line for each in add_suppressions(location, [(entry, None) for entry in entries[:2]])] == [2, 5]
+    [added] = add_suppressions(location, [(entry, None) for entry in [*entries, entries[2]]])
+    assert added == replace(entries[2], line=8)
+    assert add_suppressions(location, [(entries[0], None)]) == ()
+    assert [entry.path for entry in parse_suppressions(_text(path), "x")] == ["0.png", "1.png", "2.png"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +160,7 @@ def test_a_link_stays_a_link_and_a_private_file_private(path: Path, tmp_path: Pa
     assert _text(real) == OLD + ADDED
     assert real.stat().st_mode & 0o777 == 0o600
     real.chmod(0o644)
-    _add(path)
+    _add(path, replace(ENTRY, reason="another"))
     assert real.stat().st_mode & 0o777 == 0o644
 
 
@@ -198,17 +211,17 @@ def test_nothing_is_added_to_a_file_that_does_not_count(path: Path, monkeypatch:
     path.parent.chmod(0o777)
     monkeypatch.chdir(path.parent)
     with pytest.raises(UsageError, match="its folder is world-writable") as caught:
-        add_suppression(locate(None), ENTRY)
+        add_suppressions(locate(None), [(ENTRY, None)])
     assert caught.value.hint == "remove it, or name another file with --suppressions"
     assert _text(path) == OLD
-    add_suppression(locate(path), ENTRY)
+    add_suppressions(locate(path), [(ENTRY, None)])
 
 
 def test_an_entry_is_added_to_a_file_of_the_former_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     former = path.with_name(".moderateallow.yaml")
     former.write_text(OLD)
-    add_suppression(locate(None), ENTRY)
+    add_suppressions(locate(None), [(ENTRY, None)])
     assert former.read_text().startswith(OLD)
     assert former.read_text() != OLD
     assert not path.exists()

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from store_builders import Clock, labelled, record
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Label, RiskLevel
+from moderate_cli.models import Decision, DecisionWord, Label, RiskLevel
 from moderate_cli.records import record_schema, to_record
-from moderate_cli.store import Feedback, FeedbackVerdict, Filters, Store, StoreError
+from moderate_cli.store import Filters, Store, StoredDecision, StoreError
 from moderate_cli.store.queries import candidates, conditions, joined
 from moderate_cli.store.store import insert_result
 
@@ -69,10 +69,11 @@ def test_an_entry_is_all_that_is_known(store: Store, clock: Clock) -> None:
     run = store.begin_run("sync")
     store.add_result(run, record())
     clock.now = 1500.0
-    store.add_feedback("R1", FeedbackVerdict.MISSED, "see the corner")
+    store.decide([("R1", Decision("missed", "mo", None, "see the corner"))])
     [entry] = store.history(Filters())
-    assert (entry.record, entry.judged_at, entry.run) == (record(), 1000.0, run)
-    assert entry.feedback == (Feedback(FeedbackVerdict.MISSED, "see the corner", 1500.0),)
+    said = {"value": "missed", "by": "mo", "at": "1970-01-01T00:25:00Z", "note": "see the corner", "expires": None}
+    assert (entry.record, entry.judged_at, entry.run) == (record(decision=said), 1000.0, run)
+    assert entry.decisions == (StoredDecision("missed", "mo", 1500.0, "see the corner"),)
 
 
 @pytest.mark.parametrize(
@@ -162,23 +163,42 @@ def test_a_record_that_nobody_can_read_comes_as_it_is(store: Store) -> None:
     assert [entry.record for entry in store.history(Filters())] == [{"status": "judged", "source": 1}]
 
 
-def test_feedback_is_a_filter_and_the_newest_counts(past: Store) -> None:
-    past.add_feedback("R-photos/knife.png", FeedbackVerdict.MISSED)
-    past.add_feedback("R-photos/knife.png", FeedbackVerdict.FALSE_POSITIVE, "a bread knife")
-    past.add_feedback("R-photos/clean.png", FeedbackVerdict.MISSED)
-    assert _found(past, feedback=FeedbackVerdict.FALSE_POSITIVE) == ["photos/knife.png"]
-    assert _found(past, feedback=FeedbackVerdict.MISSED) == ["photos/clean.png"]
-    assert _found(past, feedback="any") == ["photos/knife.png", "photos/clean.png"]
-    [entry] = past.history(Filters(feedback=FeedbackVerdict.FALSE_POSITIVE))
-    assert [said.verdict for said in entry.feedback] == ["missed", "false-positive"]
+def _decide(store: Store, request_id: str, value: str, note: str | None = None) -> int:
+    return store.decide([(request_id, Decision(value, None, None, note))])
 
 
-def test_feedback_on_nothing_is_refused(past: Store) -> None:
+def test_a_decision_is_a_filter_and_the_newest_counts(past: Store) -> None:
+    everything = _found(past)
+    _decide(past, "R-photos/knife.png", "missed")
+    _decide(past, "R-photos/knife.png", "false-positive", "a bread knife")
+    _decide(past, "R-photos/clean.png", "missed")
+    assert _found(past, decision=DecisionWord.FALSE_POSITIVE) == ["photos/knife.png"]
+    assert _found(past, decision=DecisionWord.MISSED) == ["photos/clean.png"]
+    assert _found(past, decision="any") == ["photos/knife.png", "photos/clean.png"]
+    assert _found(past, decision="none") == [
+        name for name in everything if name not in {"photos/knife.png", "photos/clean.png"}
+    ]
+    [entry] = past.history(Filters(decision=DecisionWord.FALSE_POSITIVE))
+    assert [said.value for said in entry.decisions] == ["missed", "false-positive"]
+
+
+def test_a_decision_that_is_read_again_is_stored_once(past: Store) -> None:
+    said = [(f"R-photos/{name}.png", Decision("missed", "mo", 5.0, None)) for name in ("clean", "knife")]
+    assert (past.decide(said), past.decide(said)) == (2, 0)
+
+
+def test_of_several_decisions_all_are_stored_or_none(past: Store) -> None:
+    with pytest.raises(StoreError):
+        past.decide((name, Decision("missed", None, None, None)) for name in ("R-photos/clean.png", "R-of-nothing"))
+    assert _found(past, decision="any") == []
+
+
+def test_a_decision_about_nothing_is_refused(past: Store) -> None:
     with pytest.raises(StoreError) as caught:
-        past.add_feedback("R-of-nothing", FeedbackVerdict.MISSED)
+        _decide(past, "R-of-nothing", "missed")
     assert (caught.value.code, caught.value.exit_code) == ("unknown_request", ExitCode.USAGE)
     assert "history" in str(caught.value.hint)
-    assert _found(past, feedback="any") == []
+    assert _found(past, decision="any") == []
 
 
 def test_a_result_comes_once_however_many_services_found_its_label(store: Store) -> None:
@@ -232,8 +252,8 @@ def test_the_history_is_streamed(store: Store, filters: dict[str, Any]) -> None:
     [
         ({"request_id": "R1"}, "results USING COVERING INDEX results_by_request (request_id=?)"),
         ({"data_id": "d1"}, "results USING COVERING INDEX results_by_data_id (data_id=?)"),
-        ({"feedback": FeedbackVerdict.MISSED}, "results USING COVERING INDEX results_by_request (request_id=?)"),
-        ({"feedback": "any"}, "results USING COVERING INDEX results_by_request (request_id=?)"),
+        ({"decision": DecisionWord.MISSED}, "results USING COVERING INDEX results_decided (decision=?)"),
+        ({"decision": "any"}, "results USING COVERING INDEX results_decided"),
         ({"source": "photos/*"}, "results USING COVERING INDEX results_by_image (source>? AND source<?)"),
         ({"source": NOT_UTF_8}, "results USING COVERING INDEX results_by_image (source>? AND source<?)"),
         ({"labels": ("a",)}, "label_hits USING COVERING INDEX label_hits_by_label (label=?)"),
@@ -257,12 +277,11 @@ def test_each_filter_uses_an_index(store: Store, filters: dict[str, Any], index:
 
 
 def test_the_rows_of_a_page_are_found_by_their_numbers(store: Store) -> None:
-    where = joined(conditions(Filters(request_id="R1", since=1.0, labels=("a",), feedback="any")))
+    where = joined(conditions(Filters(request_id="R1", since=1.0, labels=("a",), decision="any")))
     sql = f"SELECT record FROM results NOT INDEXED WHERE number IN (?, ?) AND {where.text} ORDER BY number DESC"
     plan = _plan(store, sql, (1, 2, *where.values))
     assert "SEARCH results USING INTEGER PRIMARY KEY (rowid=?)" in plan
     assert any(step.startswith("SEARCH label_hits") and "label=?" in step and "result=?" in step for step in plan)
-    assert "SEARCH feedback USING INDEX feedback_by_request (request_id=?)" in plan
 
 
 def _plan(store: Store, sql: str, values: tuple[object, ...]) -> list[str]:

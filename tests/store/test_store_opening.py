@@ -42,7 +42,7 @@ def test_a_new_store_has_folders_a_log_and_every_migration(path: Path, store: St
         (number, migration.name) for number, migration in enumerate(MIGRATIONS, 1)
     ]
     tables = {name for (name,) in rows(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert {"runs", "results", "label_hits", "tasks", "feedback", "folders", "files"} <= tables
+    assert {"runs", "results", "label_hits", "tasks", "decisions", "leases", "folders", "files"} <= tables
 
 
 def test_only_the_owner_may_read_the_store_and_what_lies_beside_it(path: Path, store: Store) -> None:

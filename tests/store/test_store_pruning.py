@@ -9,8 +9,8 @@ import pytest
 from builders import SHA256
 from store_builders import Clock, new_task, pending, record, rows
 
-from moderate_cli.models import FileStat
-from moderate_cli.store import FeedbackVerdict, Filters, Pruned, SeenFile, Store, pruning
+from moderate_cli.models import Decision, FileStat
+from moderate_cli.store import Filters, Pruned, SeenFile, Store, pruning
 from moderate_cli.store.store import insert_result
 
 
@@ -22,7 +22,7 @@ def _run(store: Store, request_id: str) -> None:
     run = store.begin_run("sync")
     said = record(sha256=SHA256, request_id=request_id)
     store.add_result(run, said, question="Q", file=_file(f"{request_id}.png"))
-    store.add_feedback(request_id, FeedbackVerdict.MISSED)
+    store.decide([(request_id, Decision("missed", None, None, None))])
     store.finish_run(run, exit_code=0, judged=1, skipped=0, failed=0)
 
 
@@ -35,21 +35,21 @@ def test_the_old_is_forgotten_and_the_new_is_kept(path: Path, store: Store, cloc
     clock.now = 2000.0
     _run(store, "new")
     clock.now = 3000.0
-    assert store.prune(older_than=1500.0) == Pruned(results=2, runs=1, tasks=1, files=2, feedback=1)
+    assert store.prune(older_than=1500.0) == Pruned(results=2, runs=1, tasks=1, files=2, decisions=1)
     assert [entry.record["request_id"] for entry in store.history(Filters())] == ["new"]
-    assert rows(path, "SELECT request_id FROM feedback") == [("new",)]
+    assert rows(path, "SELECT result FROM decisions") == [(3,)]
     assert rows(path, "SELECT count(*), min(result) FROM label_hits") == [(1, 3)]
     assert rows(path, "SELECT path, name FROM folders JOIN files ON folder = number") == [("/photos", "new.png")]
     assert rows(path, "SELECT count(*) FROM folders") == [(1,)]
     assert rows(path, "SELECT number FROM runs") == [(2,)]
-    assert store.prune(older_than=1500.0) == Pruned(results=0, runs=0, tasks=0, files=0, feedback=0)
+    assert store.prune(older_than=1500.0) == Pruned(results=0, runs=0, tasks=0, files=0, decisions=0)
 
 
 def test_what_is_at_work_is_kept(path: Path, store: Store, clock: Clock) -> None:
     run = store.begin_run("sync")
     pending(store, "T1", expires_at=9000.0)
     clock.now = 5000.0
-    assert store.prune(older_than=0.0) == Pruned(results=0, runs=0, tasks=0, files=0, feedback=0)
+    assert store.prune(older_than=0.0) == Pruned(results=0, runs=0, tasks=0, files=0, decisions=0)
     store.add_result(run, record())
     assert store.finish_task("T1", record())
     assert rows(path, "SELECT run FROM results ORDER BY number") == [(run,), (None,)]
@@ -63,13 +63,16 @@ def test_a_lost_submission_is_forgotten_too(store: Store, clock: Clock) -> None:
     assert (store.prune(older_than=4500.0).tasks, store.prune(older_than=3500.0).tasks) == (0, 1)
 
 
-def test_feedback_stays_while_a_result_of_its_request_does(path: Path, store: Store, clock: Clock) -> None:
+def test_a_decision_is_forgotten_with_its_result(path: Path, store: Store, clock: Clock) -> None:
     store.add_result(None, record())
-    store.add_feedback("R1", FeedbackVerdict.MISSED)
+    store.decide([("R1", Decision("missed", None, None, None))])
     clock.now = 2000.0
     store.add_result(None, record())
-    assert store.prune(older_than=500.0).results == 1
-    assert rows(path, "SELECT count(*) FROM feedback") == [(1,)]
+    store.decide([("R1", Decision("confirmed", None, None, None))])
+    assert rows(path, "SELECT result FROM decisions ORDER BY number") == [(1,), (1,), (2,)]
+    pruned = store.prune(older_than=500.0)
+    assert (pruned.results, pruned.decisions) == (1, 2)
+    assert rows(path, "SELECT result, value FROM decisions") == [(2, "confirmed")]
 
 
 def _fill(store: Store, count: int) -> None:
@@ -122,7 +125,6 @@ def test_another_process_gets_its_turn(path: Path, store: Store) -> None:
         (pruning.RESULTS, (1.0,), "results USING COVERING INDEX results_timeline (judged_at<?)"),
         (pruning.RUNS, (1.0,), "results USING COVERING INDEX results_by_run (run=?)"),
         (pruning.TASKS, (1.0,), "tasks USING INDEX tasks_by_state (state=?)"),
-        (pruning.FEEDBACK, (), "results USING COVERING INDEX results_by_request (request_id=?)"),
         (pruning.FILES, (1, 2, 1.0), "files USING PRIMARY KEY (folder>? AND folder<?)"),
         (pruning.FOLDERS, (1, 2), "files USING PRIMARY KEY (folder=?)"),
         (pruning.NEXT_FOLDER, (1,), "folders USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -16,7 +16,8 @@ import pytest
 from store_builders import record
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.store import FeedbackVerdict, Filters, Store, StoreError, is_read_only
+from moderate_cli.models import Decision
+from moderate_cli.store import Filters, Store, StoreError, is_read_only
 from moderate_cli.store.database import MIGRATIONS
 
 
@@ -69,7 +70,7 @@ def test_questions_are_answered_and_nothing_is_written(closed: Path) -> None:
         assert store.usage("day")
         assert store.find_results("R1", limit=1)
         with pytest.raises(StoreError) as caught:
-            store.add_feedback("R1", FeedbackVerdict.MISSED)
+            store.decide([("R1", Decision("missed", None, None, None))])
     assert (caught.value.code, caught.value.exit_code) == ("store_unreadable", ExitCode.USAGE)
     assert closed.read_bytes() == before
     assert [file.name for file in closed.parent.iterdir()] == ["store.db"]

@@ -1,0 +1,166 @@
+"""How does a person review in a terminal? The same results, with the same keys, and the image in a viewer."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from moderate_cli.common.environment import Environment
+from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.text import safe_text, with_hint
+from moderate_cli.gate.gate import today
+from moderate_cli.models import DecisionWord, Json, Outcome
+from moderate_cli.review.picture import Places, files_of
+from moderate_cli.review.queue import Desk, Item, ReviewQueue
+from moderate_cli.review.result_facts import FindingFacts, ResultFacts, facts_of
+from moderate_cli.review.suppressing import checked_decision
+
+_WORDS = {
+    "c": DecisionWord.CONFIRMED,
+    "f": DecisionWord.FALSE_POSITIVE,
+    "m": DecisionWord.MISSED,
+    "s": DecisionWord.SUPPRESSED,
+    "e": DecisionWord.ESCALATED,
+}
+_HELP = "c confirm, f false positive, m missed, s suppress, e escalate, k skip, u undo, n note, o open, q quit"
+_END = "\x04"  # Ctrl-D
+_DESK = "terminal"
+
+
+class Keyboard:
+    """Reads one key at a time where stdin is a terminal; elsewhere the first character of each line is the key."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._stdin = environment.stdin
+
+    def key(self) -> str:
+        """Return the next key in lower case; `q` at the end of the input."""
+        with self._single_keys() as number:
+            if number is not None:
+                pressed = os.read(number, 1).decode("ascii", "replace")
+                return "q" if pressed in {"", _END} else pressed.lower()
+        line = self._stdin.readline()
+        return line.strip()[:1].lower() if line else "q"
+
+    def line(self, question: str) -> str:
+        """Ask for a text, and return it without spaces around it."""
+        self._environment.stderr.write(f"{question}: ")
+        self._environment.stderr.flush()
+        return self._stdin.readline().strip()
+
+    @contextmanager
+    def _single_keys(self) -> Iterator[int | None]:
+        """Let the terminal give each key at once; yields its descriptor, or None where there is no such terminal."""
+        try:
+            import termios
+            import tty
+
+            number = self._stdin.fileno()
+            before = termios.tcgetattr(number)
+        except (ImportError, OSError, ValueError, termios.error):
+            yield None
+            return
+        try:
+            tty.setcbreak(number)
+            yield number
+        finally:
+            termios.tcsetattr(number, termios.TCSADRAIN, before)
+
+
+class TerminalReview:
+    """Walks a queue with a person at the terminal, until nothing is left or they quit."""
+
+    def __init__(
+        self,
+        queue: ReviewQueue,
+        environment: Environment,
+        *,
+        person: str | None,
+        places: Places,
+        posts: Callable[[Outcome], Json | None],
+    ) -> None:
+        self._queue = queue
+        self._environment = environment
+        self._keyboard = Keyboard(environment)
+        self._person = person
+        self._places = places
+        self._posts = posts
+        self._note = ""
+
+    def run(self) -> None:
+        """Show one result after the other; raises KeyboardInterrupt for Ctrl-C."""
+        shown: int | None = None
+        while item := self._queue.desk(_DESK).current:
+            if item.entry.number != shown:
+                shown, self._note = item.entry.number, ""
+                self._show(item)
+            key = self._keyboard.key()
+            if key == "q":
+                return
+            try:
+                self._act(key, self._queue.desk(_DESK), item)
+            except ModerateError as error:
+                self._say(with_hint(error))
+        self._say("nothing is left to decide")
+
+    def _act(self, key: str, desk: Desk, item: Item) -> None:
+        number = item.entry.number
+        if key in _WORDS:
+            word, expires = _WORDS[key], ""
+            if word is DecisionWord.SUPPRESSED:
+                self._note = self._keyboard.line("reason")
+                expires = self._keyboard.line("last day (YYYY-MM-DD, or nothing)") if self._note else ""
+            day = today(self._environment.clock)
+            self._queue.decide(desk, number, checked_decision(word, self._note, expires, self._person, day))
+        elif key == "k":
+            self._queue.skip(desk, number)
+        elif key == "u":
+            if not self._queue.undo(desk, self._person):
+                self._say("there is nothing to undo")
+        elif key == "n":
+            self._note = self._keyboard.line("note")
+        elif key == "o":
+            self._open(item.outcome)
+        elif key:
+            self._say(_HELP)
+
+    def _open(self, outcome: Outcome) -> None:
+        for path in files_of(outcome, self._places):
+            with suppress(OSError, ValueError):
+                if path.is_file():
+                    webbrowser.open(Path(os.path.realpath(path)).as_uri())
+                    return
+        self._say("the image is not here")
+
+    def _show(self, item: Item) -> None:
+        facts = facts_of(item.entry.number, item.outcome, item.entry.decisions, self._posts(item.outcome))
+        now = self._queue.progress()
+        more = " or more" if now.at_least else ""
+        self._say("")
+        self._say(f"{facts.level}  {facts.source}")
+        for line in _lines(facts):
+            self._say(f"  {line}")
+        self._say(f"[{now.decided:,} decided, {now.left:,}{more} left, {now.per_minute:g} a minute] {_HELP}")
+
+    def _say(self, text: str) -> None:
+        self._environment.stderr.write(f"{safe_text(text)}\n")
+        self._environment.stderr.flush()
+
+
+def _lines(facts: ResultFacts) -> Iterator[str]:
+    for part in facts.parts:
+        yield f"{part.name}: {part.text}" if part.text else part.name
+        yield from (f"  {_finding(found)}" for found in part.findings)
+    yield from map(_finding, facts.findings)
+    yield from facts.remarks
+    yield from (f"{name}: {text}" for name, text in facts.facts)
+    if facts.link:
+        yield facts.link
+
+
+def _finding(found: FindingFacts) -> str:
+    return f"{found.level}  {found.words}"
