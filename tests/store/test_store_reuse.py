@@ -312,3 +312,12 @@ def test_queries_use_their_index_and_sort_nothing(
     plan = [row["detail"] for row in store._database.read(f"EXPLAIN QUERY PLAN {sql}", parameters)]
     assert any(index in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan
+
+
+def test_the_places_of_several_contents_are_found_at_once(store: Store) -> None:
+    other = "cd" * 32
+    for name, sha256 in (("b.png", SHA256), ("a.png", SHA256), ("c.png", other), ("d.png", SHA256)):
+        store.remember_file(_seen(name), sha256, "Q", judged_at=10.0)
+    folder = _seen("a.png").folder
+    assert store.places_of_each([SHA256, "ef" * 32], limit=2) == {SHA256: [(folder, "a.png"), (folder, "b.png")]}
+    assert store.places_of_each([], limit=2) == {}
