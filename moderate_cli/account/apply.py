@@ -252,8 +252,9 @@ class _Applier:
         there = {image.id for image in self._client.library_images(library)}
         self._client.remove_images(library, [each for each in ids if each in there])
         if name in self._lock.image_libraries:
-            images = {sha256: each for sha256, each in known.images.items() if each not in set(ids)}
-            self._write(name, LibraryLock(images, tuple(each for each in known.others if each not in set(ids))))
+            gone = set(ids)
+            images = {sha256: each for sha256, each in known.images.items() if each not in gone}
+            self._write(name, LibraryLock(images, tuple(each for each in known.others if each not in gone)))
 
     def _settled(self, name: str, library: str) -> LibraryLock:
         """Return what is known of a library's images, by what the account has now."""

@@ -46,13 +46,15 @@ class LibraryLock(Struct, frozen=True, forbid_unknown_fields=True):
 
         Raises UnsettledError where it cannot be told whether the pending image was added.
         """
-        new = [each for each in found if each not in self.ids]
-        images = {sha256: each for sha256, each in self.images.items() if each in set(found)}
+        ids, there = self.ids, set(found)
+        new = [each for each in found if each not in ids]
+        images = {sha256: each for sha256, each in self.images.items() if each in there}
+        others = tuple(each for each in self.others if each in there)
         if self.pending is not None and len(new) == 1:
-            return LibraryLock(images | {self.pending: new[0]}, tuple(each for each in self.others if each in found))
+            return LibraryLock(images | {self.pending: new[0]}, others)
         if self.pending is not None and new:
             raise UnsettledError(library, len(new), self.pending)
-        return LibraryLock(images, tuple(each for each in (*self.others, *new) if each in set(found)))
+        return LibraryLock(images, (*others, *new))
 
 
 class UnsettledError(ModerateError):

@@ -255,7 +255,8 @@ class _Planner:
         yield from self._images_to_remove()
         for name, words in self._rules.words.items():
             found = self._account.keyword_library(name)
-            more = [word for word in (found.words or {}).values() if word not in set(words)] if found else []
+            wanted = set(words)
+            more = [word for word in (found.words or {}).values() if word not in wanted] if found else []
             if more and self._prune:
                 yield RemoveKeywords(name, tuple(more))
         for keyword_library in self._account.keyword_libraries:

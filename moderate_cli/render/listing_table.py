@@ -28,8 +28,9 @@ def write_table(listing: Listing, stream: TextIO, *, width: int, color: bool) ->
     if widths:
         console.print(_table(listing, widths))
     else:
+        has_lines = _have_lines(listing)
         for row in listing.rows:
-            console.print(_block(row, listing, width))
+            console.print(_block(row, listing, width, has_lines))
     console.print()
     for note in (*listing.notes, f"Source ({listing.date}): {listing.source}."):
         console.print(_styled(note, listing.marks, "dim"))
@@ -53,29 +54,30 @@ def _table(listing: Listing, widths: Sequence[int]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for title, width in zip(listing.columns, widths, strict=True):
         table.add_column(title, width=width, overflow="fold")
+    has_lines = _have_lines(listing)
     for row in listing.rows:
         cells = []
         for column, (cell, width) in enumerate(zip(row.cells, widths, strict=True)):
-            lines = _wrapped(cell, width, hanging=_has_lines(listing, column))
+            lines = _wrapped(cell, width, hanging=has_lines[column])
             cells.append(_styled("\n".join(lines), listing.marks, "" if column else "bold"))
         table.add_row(*cells)
     return table
 
 
-def _block(row: Row, listing: Listing, width: int) -> Text:
+def _block(row: Row, listing: Listing, width: int, has_lines: Sequence[bool]) -> Text:
     """Return a row as a block: its first cell, and below it the others, columns of single lines side by side."""
     lines: list[str] = []
-    for has_lines, columns in groupby(range(1, len(row.cells)), lambda column: _has_lines(listing, column)):
+    for is_list, columns in groupby(range(1, len(row.cells)), has_lines.__getitem__):
         cells = filter(None, (row.cells[column] for column in columns))
-        text = ("\n" if has_lines else _INDENT).join(cells)
-        lines += [_INDENT + line for line in _wrapped(text, width - len(_INDENT), hanging=has_lines)]
+        text = ("\n" if is_list else _INDENT).join(cells)
+        lines += [_INDENT + line for line in _wrapped(text, width - len(_INDENT), hanging=is_list)]
     below = _styled("\n".join(lines), listing.marks)
     return Text("\n").join([_styled(row.cells[0], listing.marks, "bold"), *([below] if lines else [])])
 
 
-def _has_lines(listing: Listing, column: int) -> bool:
-    """Tell whether the cells of a column are lists of lines."""
-    return any("\n" in row.cells[column] for row in listing.rows)
+def _have_lines(listing: Listing) -> list[bool]:
+    """Tell of each column whether its cells are lists of lines."""
+    return [any("\n" in row.cells[column] for row in listing.rows) for column in range(len(listing.columns))]
 
 
 def _wrapped(cell: str, width: int, *, hanging: bool) -> Iterator[str]:

@@ -64,3 +64,9 @@ def test_it_is_settled_by_what_the_account_has() -> None:
     with pytest.raises(UnsettledError):
         lock.settled("x", ["1", "2", "3", "4"])
     assert LibraryLock({A: "1"}).settled("x", ["1", "5", "6"]) == LibraryLock({A: "1"}, ("5", "6"))
+
+
+def test_a_full_account_is_settled_at_once() -> None:
+    images = {f"{number:064x}": str(number) for number in range(100_000)}
+    settled = LibraryLock(images).settled("brand", [*images.values()][1:])
+    assert len(settled.images) == 99_999

@@ -285,6 +285,13 @@ def test_more_words_or_images_than_an_account_has_are_refused(
         plan_of(account, path)
 
 
+def test_a_full_account_is_planned_at_once(account: FakeAccount, tmp_path: Path) -> None:
+    account.keyword_libs["1"] = Words("full", {str(number): f"w{number}" for number in range(100_000)})
+    (tmp_path / "words.txt").write_text("".join(f"w{number}\n" for number in range(99_999)))
+    path = write_rules(tmp_path, "keyword_libraries: {full: {keywords: words.txt}}\n")
+    assert _words(account, path, prune=True) == ["- 1 keyword in full"]
+
+
 def test_an_image_over_4_mb_is_refused_with_the_line_of_its_library(account: FakeAccount, tmp_path: Path) -> None:
     write_images(tmp_path / "a", 1)
     (tmp_path / "a" / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(4 * 1024 * 1024))

@@ -83,3 +83,22 @@ def test_no_line_is_wider_than_the_terminal_and_nothing_is_cut_off(width: int) -
     shown = _shown(ListFormat.TABLE, "alpha", "a_rather_long_name_without_spaces", width=width)
     assert max(map(len, shown.splitlines())) <= width
     assert "".join(shown.split()).count("a_rather_long_name_without_spaces") == 3
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_the_lines_of_cells_are_looked_for_once(width: int) -> None:
+    looked = 0
+
+    class Cell(str):
+        __slots__ = ()
+
+        def __contains__(self, part: str) -> bool:  # type: ignore[override]
+            nonlocal looked
+            looked += part == "\n"
+            return super().__contains__(part)
+
+    rows = [Row({"a": "x"}, (Cell("x"), Cell("some words that have no room"))) for _ in range(200)]
+    listing = Listing(name="rows", source="here", date="", fields=("a",), columns=("A", "B"), rows=rows)
+    stream = io.StringIO()
+    show(listing, ListFormat.TABLE, Environment(stdout=stream, variables={"COLUMNS": str(width)}), color="never")
+    assert 0 < looked <= 2 * len(rows)
