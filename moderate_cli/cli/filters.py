@@ -177,7 +177,7 @@ class ResultOptions(Struct, frozen=True):
     decision: Annotated[
         Decided | None,
         filter_option("Latest decision of `moderate review` or `feedback`."),
-        FormerName("--feedback"),
+        FormerName("--feedback", has_variable=False),
     ] = None
     runs: Annotated[bool, filter_option("Each result, not only the latest of each image and service.", "--runs")] = (
         False

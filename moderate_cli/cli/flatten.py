@@ -36,9 +36,13 @@ Debug = Annotated[bool, option(OUTPUT_PANEL, "DEBUG", "Print the traceback of an
 
 
 class FormerName(NamedTuple):
-    """The former name of an option, in its annotation: it works as the new one does, and `--help` does not show it."""
+    """The former name of an option, in its annotation: it works as the new one does, and `--help` does not show it.
+
+    It has a variable where the option has one.
+    """
 
     flag: str
+    has_variable: bool = True
 
     @property
     def parameter(self) -> str:
@@ -113,7 +117,9 @@ def _with_former_name(parameter: inspect.Parameter, former: dict[str, FormerName
     [option] = (each for each in more if each is not old)
     former[parameter.name] = old
     yield parameter.replace(annotation=Annotated[kind, option])
-    hidden = typer.Option(old.flag, envvar=old.variable, metavar=option.metavar, hidden=True)
+    hidden = typer.Option(
+        old.flag, envvar=old.variable if old.has_variable else None, metavar=option.metavar, hidden=True
+    )
     yield parameter.replace(name=old.parameter, annotation=Annotated[kind, hidden])
 
 

@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
@@ -28,6 +29,8 @@ _WORDS = {
 _HELP = "c confirm, f false positive, m missed, s suppress, e escalate, k skip, u undo, n note, o open, q quit"
 _END = "\x04"  # Ctrl-D
 _DESK = "terminal"
+_LOCAL = 3  # the place of the local modes among the attributes of a terminal
+_MAX_LINE = 4096  # bytes, as of a terminal's line
 
 
 class Keyboard:
@@ -36,13 +39,29 @@ class Keyboard:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._stdin = environment.stdin
+        self._terminal = _terminal_of(self._stdin)
+
+    @contextmanager
+    def single_keys(self) -> Iterator[None]:
+        """Let the terminal give each key at once, without showing it, until the end of the block."""
+        if self._terminal is None:
+            yield
+            return
+        import termios
+        import tty
+
+        before = termios.tcgetattr(self._terminal)
+        try:
+            tty.setcbreak(self._terminal, termios.TCSADRAIN)  # what is typed ahead is kept
+            yield
+        finally:
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, before)
 
     def key(self) -> str:
         """Return the next key in lower case; `q` at the end of the input."""
-        with self._single_keys() as number:
-            if number is not None:
-                pressed = os.read(number, 1).decode("ascii", "replace")
-                return "q" if pressed in {"", _END} else pressed.lower()
+        if self._terminal is not None:
+            pressed = os.read(self._terminal, 1).decode("ascii", "replace")
+            return "q" if pressed in {"", _END} else pressed.lower()
         line = self._stdin.readline()
         return line.strip()[:1].lower() if line else "q"
 
@@ -50,25 +69,28 @@ class Keyboard:
         """Ask for a text, and return it without spaces around it."""
         self._environment.stderr.write(f"{question}: ")
         self._environment.stderr.flush()
-        return self._stdin.readline().strip()
+        if self._terminal is None:
+            return self._stdin.readline().strip()
+        import termios
 
-    @contextmanager
-    def _single_keys(self) -> Iterator[int | None]:
-        """Let the terminal give each key at once; yields its descriptor, or None where there is no such terminal."""
+        single = termios.tcgetattr(self._terminal)
+        lines = [*single]
+        lines[_LOCAL] |= termios.ICANON | termios.ECHO
         try:
-            import termios
-            import tty
-
-            number = self._stdin.fileno()
-            before = termios.tcgetattr(number)
-        except (ImportError, OSError, ValueError, termios.error):
-            yield None
-            return
-        try:
-            tty.setcbreak(number)
-            yield number
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, lines)
+            return os.read(self._terminal, _MAX_LINE).decode("utf-8", "replace").strip()
         finally:
-            termios.tcsetattr(number, termios.TCSADRAIN, before)
+            termios.tcsetattr(self._terminal, termios.TCSADRAIN, single)
+
+
+def _terminal_of(stdin: TextIO) -> int | None:
+    """Return the descriptor of a terminal whose keys can be read one by one, or None."""
+    if os.name != "posix" or not stdin.isatty():
+        return None
+    try:
+        return stdin.fileno()
+    except (OSError, ValueError):  # one that only says that it is a terminal
+        return None
 
 
 class TerminalReview:
@@ -93,6 +115,10 @@ class TerminalReview:
 
     def run(self) -> None:
         """Show one result after the other; raises KeyboardInterrupt for Ctrl-C."""
+        with self._keyboard.single_keys():
+            self._walk()
+
+    def _walk(self) -> None:
         shown: int | None = None
         while item := self._queue.desk(_DESK).current:
             if item.entry.number != shown:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from past_builders import asked
-from review_builders import fill, found, reviewing
+from review_builders import MODERATE, fill, found, reviewing
 
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.gate.suppressions import parse_suppressions
@@ -210,3 +213,56 @@ def test_what_is_refused(moderate: Callable, store: Path, arguments: list[str], 
 
 def test_there_must_be_a_store(moderate: Callable, tmp_path: Path) -> None:
     assert moderate("review", "--store", tmp_path / "none.db").code == ExitCode.USAGE
+
+
+def _wait_for(process: subprocess.Popen[bytes], text: bytes) -> None:
+    """Read what a process says until it has said a text."""
+    assert process.stderr
+    said = b""
+    while text not in said:
+        said += process.stderr.read(1)
+        assert process.poll() is None
+
+
+def test_one_key_is_enough_on_a_terminal(store: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [MODERATE, "review", "--terminal", "--store", store]
+    with subprocess.Popen(
+        command, stdin=theirs, stderr=subprocess.PIPE, env={**os.environ, "LOGNAME": "mo"}
+    ) as process:
+        os.close(theirs)
+        try:
+            assert process.stderr
+            keys = (
+                (b"[0 ", b"c"),
+                (b"[1 ", b"s"),
+                (b"reason: ", b"our own\n"),
+                (b"nothing): ", b"\n"),
+                (b"[2 ", b"fq"),
+            )
+            for question, answer in keys:  # no line ends a key
+                _wait_for(process, question)
+                os.write(ours, answer)
+            assert b"3 decided" in process.stderr.read()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+    assert sorted(word for word, *_ in _decisions(store).values()) == ["confirmed", "false-positive", "suppressed"]
+
+
+def test_control_c_ends_it_on_a_terminal_too(store: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [MODERATE, "review", "--terminal", "--store", store]
+    with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        try:
+            assert process.stderr
+            while not process.stderr.readline().startswith(b"["):
+                pass
+            process.send_signal(signal.SIGINT)
+            assert b"0 decided" in process.stderr.read()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
+            os.close(ours)

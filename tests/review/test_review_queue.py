@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,17 @@ def test_what_others_decided_meanwhile_is_not_offered(path: Path) -> None:
         assert _sources(desk) == ["004-h.png", "001-h.png"]
         other.decide([("R4", CONFIRMED), ("R5", CONFIRMED)])
         assert _walked(queue) == ["001-h.png", "000-m.png"]
+
+
+def test_many_at_once_get_each_result_once(tmp_path: Path) -> None:
+    names = fill(tmp_path / "store.db", tmp_path / "images", "m" * 40)
+
+    def walk(name: str) -> list[str]:
+        with Store.open(tmp_path / "store.db") as store:
+            return _walked(queue_of(store, name))
+
+    with ThreadPoolExecutor(4) as pool:
+        walked = [name for part in pool.map(walk, "abcd") for name in part]
+    assert sorted(walked) == names
+    with Store.open(tmp_path / "store.db") as store:
+        assert {len(entry.decisions) for entry in store.history(Filters())} == {1}
