@@ -48,6 +48,7 @@ DOORS = {
     "urllib3": {"client/transport.py", "client/deadline.py"},
     "oss2": {"common/oss2_door.py"},
     "alibabacloud_credentials": {"settings/credentials/providers.py"},
+    "redis": {"common/redis_door.py"},
     "rich": {"render"},
     "sqlite3": {"store"},
     "yaml": {"common/yaml_doc.py", "gate/suppressions.py", "settings", "sources/posts.py"},

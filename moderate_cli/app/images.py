@@ -48,7 +48,7 @@ from moderate_cli.scanning import (
     plan,
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
-from moderate_cli.sources import Selection, Sources
+from moderate_cli.sources import Selection, Shard, Sources
 from moderate_cli.sources.addresses import is_oss
 from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 
@@ -217,12 +217,19 @@ class ImageRun(Struct, frozen=True):
         return not (self.read_once or any(map(is_oss, self.names)) or self.spec.reuse.retry_failed)
 
     @property
+    def shard(self) -> Shard | None:
+        """The share of the images that is this run's; raises UsageError."""
+        given = self.spec.sources.shard
+        return None if given is None else Shard.parse(given, self.request.environment.variables)
+
+    @property
     def subject(self) -> str:
         """A key of what the run is asked to judge; names are relative to the working folder."""
         options = self.spec.sources
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
         lists += [] if options.changed_since is None else [options.changed_since]
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
+        lists += [] if self.shard is None else [str(self.shard)]
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
     def open_sources(self, session: Session, cache: ResultCache | None = None) -> Sources:
@@ -237,6 +244,7 @@ class ImageRun(Struct, frozen=True):
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
             changes=self.changes,
+            shard=self.shard,
         )
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
@@ -292,6 +300,7 @@ class ImageRun(Struct, frozen=True):
         if not (self.names or self.spec.sources.lists or self.changes or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
+        _ = self.shard  # refused before anything is read
         for listing in self.spec.sources.lists:
             check_list(listing)
         dry_run, prescreen = self.spec.cost.dry_run, self.spec.reuse.prescreen
@@ -462,7 +471,7 @@ def show_plan(
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(summary, estimate, noun, nothing)):
             echo(environment, line)
-    return summary.exit_code(allow_empty=allow_empty)
+    return summary.exit_code(allow_empty=allow_empty or bool(sources and sources.elsewhere))
 
 
 class Count:

@@ -22,6 +22,7 @@ from moderate_cli.sources.addresses import (
     check_scheme,
     is_address,
     is_file_uri,
+    is_one_remote,
     is_oss,
     is_prefix,
     is_text,
@@ -32,11 +33,12 @@ from moderate_cli.sources.addresses import (
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
+from moderate_cli.sources.shards import Shard
 
 if TYPE_CHECKING:
     from moderate_cli.sources.changes import Changes
 
-__all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
+__all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "Shard", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
@@ -78,8 +80,8 @@ class Sources:
     followed. Of the clean files that an earlier run knows, the first `clean_wanted` are items, or all with None; the
     rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
     `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
-    the selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
-    with an invalid pattern.
+    the selection leaves out only those that a list names, unless it is forced on all. With a `shard` only its share are
+    items, by their names, and `elsewhere` counts the others. Raises UsageError for a selection with an invalid pattern.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Sources:
         recall: Recall | None = None,
         clean_wanted: int | None = None,
         changes: Changes | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self._names = names
         self._rules = selection.rules()
@@ -104,6 +107,8 @@ class Sources:
         self._recall = recall
         self._clean_wanted = clean_wanted
         self._changes = changes
+        self.shard = shard
+        self.elsewhere = 0
         self.non_images = 0
         self.camera_raw = 0
         self.ignored = 0
@@ -133,7 +138,7 @@ class Sources:
             name = path.rpartition(os.sep)[2]
             if os.path.islink(path) and rules.leads_out(path):  # noqa: PTH114 - it never raises
                 self.links += 1
-            elif os.path.isdir(path):  # noqa: PTH112 - a link to a folder, whose files have changes of their own
+            elif os.path.isdir(path) or not self._is_here(path):  # noqa: PTH112 - a link to a folder: its files count
                 continue
             elif by := self._named.left_out_by(path, is_folder=False):
                 self._count_ignored(by if has_image_name(name) else EXCLUDED)
@@ -158,9 +163,12 @@ class Sources:
         """
         for entry in entries:
             if isinstance(entry, Item):
-                yield entry
+                if self._is_here(entry.source):
+                    yield entry
                 continue
             source, data_id, referer = entry
+            if self.shard is not None and is_one_remote(source) and not self._is_here(source):
+                continue  # most lines of a long list end here
             if is_file_uri(source):
                 try:
                     source = path_of(source)
@@ -168,6 +176,8 @@ class Sources:
                     yield Item(source, BrokenInput(error))
                     continue
             image = _one_image(source)
+            if self.shard is not None and image is not None and not is_one_remote(source) and not self._is_here(source):
+                continue
             if select and (by := self._unwanted_by(source, image)):
                 self._count_ignored(by)
                 continue
@@ -177,6 +187,12 @@ class Sources:
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
+
+    def _is_here(self, source: str) -> bool:
+        """Tell whether an input is one of this shard; the others are counted."""
+        is_here = self.shard is None or self.shard.holds(mask_address(source))
+        self.elsewhere += not is_here
+        return is_here
 
     def _unwanted_by(self, source: str, image: Image | BrokenInput | None) -> str | None:
         if isinstance(image, LocalFile):
@@ -212,8 +228,17 @@ class Sources:
         """Yield the images of a folder."""
         self.ignored += chunk.ignored
         self.links += chunk.links
+        if self.shard is not None:
+            self._leave_to_others(chunk)
         yield from self._files(chunk)
         yield from self._odd(chunk)
+
+    def _leave_to_others(self, chunk: Chunk) -> None:
+        """Take the files of other shards out of a part of a folder."""
+        files = [file for file in chunk.files if self._is_here(chunk.prefix + file[0])]
+        chunk.is_whole &= len(files) == len(chunk.files)
+        chunk.files = files
+        chunk.odd = [name for name in chunk.odd if self._is_here(chunk.prefix + name)]
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images among some files; known files are not opened, and unchanged clean ones only counted."""
@@ -273,8 +298,8 @@ class Sources:
                 yield Item(path, LocalFile(Path(path)))
             else:
                 self.non_images += 1
-        if chunk.error is not None:
-            folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
+        folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
+        if chunk.error is not None and self._is_here(folder):
             message = f"cannot list the folder: {chunk.error.strerror}"
             yield Item(folder, BrokenInput(InputError(message, code="unreadable", hint="check its permissions")))
 
@@ -286,8 +311,8 @@ class Sources:
             is_empty = True
             for found in self._open_bucket(name).objects(prefix):
                 is_empty = False
-                if is_prefix(found.key):  # the console marks a folder by an object of its name
-                    continue
+                if is_prefix(found.key) or not self._is_here(f"oss://{name}/{found.key}"):
+                    continue  # the console marks a folder by an object of its name
                 if self._rules.is_unselected(found.key.removeprefix(prefix)):
                     self.ignored += 1
                 elif has_image_name(found.key.rpartition("/")[2]):
@@ -296,7 +321,7 @@ class Sources:
                     self._pass_over(found.key)
             if is_empty:
                 self._note_unmatched(source)
-        except ModerateError as error:
+        except ModerateError as error:  # each shard lists the bucket, and each may fail to
             yield Item(source, BrokenInput(error))
 
 
