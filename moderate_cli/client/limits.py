@@ -17,6 +17,11 @@ from msgspec import Struct, field
 from moderate_cli.client.pace import Pace
 from moderate_cli.common.errors import ServiceError, StoppedError
 
+# Seconds by which a call may be late for its start. Beyond that it takes another, as often as this: after a moment in
+# which the machine stood still, the calls of all processes would come at once, on top of those that start on time.
+_MAX_LATE = 0.01
+_MAX_MISSED = 3
+
 _STEP = 0.1  # seconds between two checks for a stop
 
 T = TypeVar("T")
@@ -273,6 +278,7 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._accepted: list[float] = []
         self._held_until = float("-inf")
+        self._quickest = float("inf")  # seconds for an answer of the place
 
     @property
     def state(self) -> RateState:
@@ -294,16 +300,29 @@ class RateLimiter:
         if waited:
             self._turn.acquire()
         try:
-            while True:
-                self._check()
-                reserved = self._place.reserve(self._take_accepted(), waited=waited)
-                if reserved.delay > 0:
-                    self._sleep(reserved.delay)
-                    self._check()
-                if self._monotonic() >= self._held_until:
-                    return reserved.start
+            return self._reserved(waited)
         finally:
             self._turn.release()
+
+    def _reserved(self, waited: bool) -> float:
+        """Reserve starts until one has come that was neither held up nor missed, and return it."""
+        missed = 0
+        while True:
+            self._check()
+            asked_at = self._monotonic()
+            reserved = self._place.reserve(self._take_accepted(), waited=waited or missed > 0)
+            answered_at = self._monotonic()
+            self._quickest = min(self._quickest, answered_at - asked_at)
+            if reserved.delay > 0:
+                self._sleep(reserved.delay)
+                self._check()
+            now = self._monotonic()
+            late = now - asked_at - self._quickest - reserved.delay
+            if now < self._held_until:
+                continue
+            if late <= _MAX_LATE or missed == _MAX_MISSED:
+                return reserved.start
+            missed += 1
 
     def refused(self, started: float) -> None:
         """Slow down after a throttled call that was started then; calls already on their way tell nothing new."""
