@@ -33,7 +33,8 @@ def without_password(address: str) -> str:
 
 def has_password(address: str) -> bool:
     """Tell whether an address may hold a password."""
-    return without_password(address) != address
+    parts = urlsplit(address)
+    return "@" in parts.netloc or bool(parts.query)
 
 
 def mask_bytes(content: bytes, secrets: Iterable[str | None]) -> bytes:
