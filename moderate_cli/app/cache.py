@@ -25,11 +25,13 @@ from moderate_cli.models import (
     Extent,
     Failed,
     FileStat,
+    ImageUrl,
     Item,
     Json,
     Judged,
     Known,
     LocalFile,
+    OssObject,
     Outcome,
     Pending,
     Planned,
@@ -279,7 +281,8 @@ class ResultCache(Struct, frozen=True):
 
     `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
     answer of another engine than is expected is never clean: it is told of each time. `saves` tells how many calls an
-    answer to the same content saves, where this run counts them.
+    answer to the same content saves, where this run counts them. With `addresses` an image that is not on this machine
+    is taken for the one that had its name before.
     """
 
     recorder: RunRecorder
@@ -288,12 +291,13 @@ class ResultCache(Struct, frozen=True):
     queued: bool = False
     engine: Engine = "cloud"
     saves: Cost | None = None
+    addresses: bool = False
 
     def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
         sha256 = known.sha256
         if sha256 is None:
-            return None
+            return self._by_address(known) if self.addresses else None
         answer = self.recorder.attempt(
             lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.recorder.run)
         )
@@ -303,6 +307,14 @@ class ResultCache(Struct, frozen=True):
             return reused
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
+
+    def _by_address(self, known: Known) -> Outcome | None:
+        oldest = self.since
+        if oldest is None or not isinstance(known.item.image, ImageUrl | OssObject):
+            return None
+        source = known.item.source
+        answer = self.recorder.attempt(lambda store: store.find_address(source, self.question, since=oldest))
+        return None if answer is None else _reused(known, answer, 0)
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome that is new; what is pending is kept as a task already.

@@ -151,7 +151,7 @@ def open_prescreen(session: Session, question: Question) -> Prescreen:
 
 
 def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescreen | None) -> tuple[Executor, Sources]:
-    cache = question.cache(session)
+    cache = replace(question.cache(session), addresses=run.spec.reuse.reuse_addresses)
     if prescreen is not None:
         cache = replace(cache, saves=question.cost)
     sources = run.open_sources(session, cache)

@@ -115,6 +115,7 @@ class ReuseOptions(Struct, frozen=True):
     """What is not sent again."""
 
     reuse: str | None = None
+    reuse_addresses: bool = False
     retry_failed: bool = False
     prescreen: bool = False
 

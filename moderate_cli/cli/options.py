@@ -300,6 +300,12 @@ describe(
 describe(
     ReuseOptions,
     reuse=setting_option("reuse", panel=_COST, metavar="AGE"),
+    reuse_addresses=option(
+        _COST,
+        "REUSE_ADDRESSES",
+        "With --reuse, take a URL or an object of the same name for the same image: it is not looked at.",
+        "--reuse-addresses",
+    ),
     retry_failed=option(
         _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
     ),

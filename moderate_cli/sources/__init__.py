@@ -22,7 +22,6 @@ from moderate_cli.sources.addresses import (
     check_scheme,
     is_address,
     is_file_uri,
-    is_one_remote,
     is_oss,
     is_prefix,
     is_text,
@@ -32,6 +31,7 @@ from moderate_cli.sources.addresses import (
 )
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
+from moderate_cli.sources.inventories import StoredObject
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 from moderate_cli.sources.shards import Shard
 
@@ -156,28 +156,27 @@ class Sources:
         stdin = sys.stdin if self._stdin is None else self._stdin
         return self._items(read_list(listing, stdin), select=True)
 
-    def _items(self, entries: Iterable[Listed | Item], *, select: bool) -> Iterator[Item]:
+    def _items(self, entries: Iterable[Listed | StoredObject | Item], *, select: bool) -> Iterator[Item]:
         """Yield the images of each source; with `select`, only those that the selection wants.
 
         Names are taken literally, never as globs.
         """
         for entry in entries:
-            if isinstance(entry, Item):
-                if self._is_here(entry.source):
-                    yield entry
+            if not isinstance(entry, tuple):
+                if (item := self._ready(entry)) is not None:
+                    yield item
                 continue
             source, data_id, referer = entry
-            if self.shard is not None and is_one_remote(source) and not self._is_here(source):
-                continue  # most lines of a long list end here
             if is_file_uri(source):
                 try:
                     source = path_of(source)
                 except InputError as error:
-                    yield Item(source, BrokenInput(error))
+                    if self._is_here(source):
+                        yield Item(source, BrokenInput(error))
                     continue
-            image = _one_image(source)
-            if self.shard is not None and image is not None and not is_one_remote(source) and not self._is_here(source):
+            if self.shard is not None and not _stands_for_many(source) and not self._is_here(source):
                 continue
+            image = _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
                 self._count_ignored(by)
                 continue
@@ -187,6 +186,14 @@ class Sources:
             many = self._stored(source) if is_oss(source) else self._below(source)
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
+
+    def _ready(self, entry: StoredObject | Item) -> Item | None:
+        """Return the item that an entry of a list is, None where it is not wanted."""
+        if isinstance(entry, Item):
+            return entry if self._is_here(entry.source) else None
+        if not self._is_wanted(entry.address, entry.key, entry.key):
+            return None
+        return Item(entry.address, OssObject(entry.bucket, entry.key, etag=entry.etag))
 
     def _is_here(self, source: str) -> bool:
         """Tell whether an input is one of this shard; the others are counted."""
@@ -311,18 +318,28 @@ class Sources:
             is_empty = True
             for found in self._open_bucket(name).objects(prefix):
                 is_empty = False
-                if is_prefix(found.key) or not self._is_here(f"oss://{name}/{found.key}"):
-                    continue  # the console marks a folder by an object of its name
-                if self._rules.is_unselected(found.key.removeprefix(prefix)):
-                    self.ignored += 1
-                elif has_image_name(found.key.rpartition("/")[2]):
-                    yield Item(f"oss://{name}/{found.key}", found)
-                else:
-                    self._pass_over(found.key)
+                address = f"oss://{name}/{found.key}"
+                if self._is_wanted(address, found.key, found.key.removeprefix(prefix)):
+                    yield Item(address, found)
             if is_empty:
                 self._note_unmatched(source)
         except ModerateError as error:  # each shard lists the bucket, and each may fail to
             yield Item(source, BrokenInput(error))
+
+    def _is_wanted(self, address: str, key: str, below: str) -> bool:
+        """Tell whether an object that was listed is an image of this shard; `below` is its path as selections see it.
+
+        The console marks a folder by an object of its name.
+        """
+        if is_prefix(key) or not self._is_here(address):
+            return False
+        if self._rules.is_unselected(below):
+            self.ignored += 1
+            return False
+        if not has_image_name(key.rpartition("/")[2]):
+            self._pass_over(key)
+            return False
+        return True
 
 
 def _names(files: Iterable[Found]) -> list[str]:
@@ -335,6 +352,13 @@ def _one_image(source: str) -> Image | BrokenInput | None:
         return _image_of(source)
     except InputError as error:
         return BrokenInput(error)
+
+
+def _stands_for_many(source: str) -> bool:
+    """Tell whether a source is a folder or a prefix; an image of the web or in OSS is told without a look at a disk."""
+    if is_oss(source):
+        return is_prefix(bucket_and_key(source)[1])
+    return not is_web(source) and os.path.isdir(source)  # noqa: PTH112 - it never raises
 
 
 def _image_of(source: str) -> Image | None:

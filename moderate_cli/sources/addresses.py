@@ -51,11 +51,6 @@ def is_prefix(key: str) -> bool:
     return not key or key.endswith("/")
 
 
-def is_one_remote(source: str) -> bool:
-    """Tell whether a source is one image that is not on this machine."""
-    return is_web(source) or (is_oss(source) and not is_prefix(bucket_and_key(source)[1]))
-
-
 def is_file_uri(source: str) -> bool:
     """Tell whether a source is a file by its URI (RFC 8089)."""
     return source[: len(_FILE)].lower() == _FILE
