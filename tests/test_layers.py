@@ -46,6 +46,7 @@ ARROWS = {
 DOORS = {
     "requests": {"client/transport.py", "client/deadline.py"},
     "urllib3": {"client/transport.py", "client/deadline.py"},
+    "obstore": {"sources/s3.py"},
     "oss2": {"common/oss2_door.py"},
     "alibabacloud_credentials": {"settings/credentials/providers.py"},
     "redis": {"common/redis_door.py"},

@@ -49,7 +49,7 @@ from moderate_cli.scanning import (
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Shard, Sources
-from moderate_cli.sources.addresses import is_oss
+from moderate_cli.sources.addresses import is_oss, is_s3
 from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ class ImageRun(Struct, frozen=True):
     @property
     def can_be_counted(self) -> bool:
         """Whether the sources can be gone through twice, and without the network."""
-        return not (self.read_once or any(map(is_oss, self.names)) or self.spec.reuse.retry_failed)
+        is_remote = any(is_oss(name) or is_s3(name) for name in self.names)
+        return not (self.read_once or is_remote or self.spec.reuse.retry_failed)
 
     @property
     def shard(self) -> Shard | None:
@@ -241,6 +242,7 @@ class ImageRun(Struct, frozen=True):
             selection=_selection(options.selection, settings),
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
+            open_s3=session.open_s3,
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
             changes=self.changes,

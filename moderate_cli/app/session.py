@@ -55,6 +55,7 @@ from moderate_cli.store import default_path
 if TYPE_CHECKING:
     from moderate_cli.client.quota import SharedQuota
     from moderate_cli.rules import Rules
+    from moderate_cli.sources.s3 import S3Bucket
 
 _LOCAL_TIMEOUT = 3_600.0
 """Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
@@ -123,6 +124,12 @@ class Session(Struct, frozen=True):
             return OssAccount(credentials=credentials.current, region=region, endpoint=endpoint)(name)
 
         return opened
+
+    def open_s3(self, name: str) -> S3Bucket:
+        """Open a bucket of S3; a run that only looks signs nothing. Raises UsageError without its package."""
+        from moderate_cli.sources.s3 import ObstoreBucket, UnsignedBucket  # only where a bucket is named
+
+        return UnsignedBucket(name) if self.connection is None else ObstoreBucket(name, self.environment.variables)
 
     def open_client(self, region: str | None) -> GreenClient:
         """Return a client for another region."""

@@ -24,6 +24,7 @@ from moderate_cli.sources.addresses import (
     is_file_uri,
     is_oss,
     is_prefix,
+    is_s3,
     is_text,
     is_web,
     path_of,
@@ -37,8 +38,9 @@ from moderate_cli.sources.shards import Shard
 
 if TYPE_CHECKING:
     from moderate_cli.sources.changes import Changes
+    from moderate_cli.sources.s3 import S3Bucket
 
-__all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "Shard", "SourceList", "Sources"]
+__all__ = ["Bucket", "OpenBucket", "OpenS3", "Recall", "Seen", "Selection", "Shard", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
@@ -70,6 +72,9 @@ class Bucket(Protocol):
 OpenBucket = Callable[[str], Bucket]
 """Opens the bucket of a name; raises ModerateError."""
 
+OpenS3 = Callable[[str], "S3Bucket"]
+"""Opens the bucket of a name in S3; raises ModerateError."""
+
 
 class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
@@ -92,6 +97,7 @@ class Sources:
         lists: Sequence[SourceList] = (),
         stdin: TextIO | None = None,
         open_bucket: OpenBucket | None = None,
+        open_s3: OpenS3 | None = None,
         recall: Recall | None = None,
         clean_wanted: int | None = None,
         changes: Changes | None = None,
@@ -104,6 +110,8 @@ class Sources:
         self._lists = lists
         self._stdin = stdin
         self._open_bucket = open_bucket
+        self._open_s3 = open_s3
+        self._s3_buckets: dict[str, S3Bucket] = {}
         self._recall = recall
         self._clean_wanted = clean_wanted
         self._changes = changes
@@ -176,14 +184,14 @@ class Sources:
                     continue
             if self.shard is not None and not _stands_for_many(source) and not self._is_here(source):
                 continue
-            image = _one_image(source)
+            image = self._signed(source) if is_s3(source) and not _stands_for_many(source) else _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
                 self._count_ignored(by)
                 continue
             if image is not None:
                 yield Item(mask_address(shown(source)), image, data_id, referer)
                 continue
-            many = self._stored(source) if is_oss(source) else self._below(source)
+            many = self._stored(source) if is_oss(source) or is_s3(source) else self._below(source)
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
 
@@ -193,7 +201,26 @@ class Sources:
             return entry if self._is_here(entry.source) else None
         if not self._is_wanted(entry.address, entry.key, entry.key):
             return None
+        if entry.scheme == "s3":
+            return Item(entry.address, self._signed(entry.address))
         return Item(entry.address, OssObject(entry.bucket, entry.key, etag=entry.etag))
+
+    def _signed(self, source: str) -> ImageUrl | BrokenInput:
+        """Return the address from which the service may download an object in S3, or why there is none."""
+        name, key = bucket_and_key(source)
+        try:
+            if not name or not is_text(source):
+                raise _invalid("no bucket, or no text", "write s3://BUCKET/KEY in UTF-8")
+            return ImageUrl(self._s3(name).sign(key))
+        except ModerateError as error:
+            return BrokenInput(error)
+
+    def _s3(self, name: str) -> S3Bucket:
+        if name not in self._s3_buckets:
+            if self._open_s3 is None:
+                raise InputError("s3:// is not read here", code="s3_unavailable", hint="give a signed address")
+            self._s3_buckets[name] = self._open_s3(name)
+        return self._s3_buckets[name]
 
     def _is_here(self, source: str) -> bool:
         """Tell whether an input is one of this shard; the others are counted."""
@@ -204,7 +231,7 @@ class Sources:
     def _unwanted_by(self, source: str, image: Image | BrokenInput | None) -> str | None:
         if isinstance(image, LocalFile):
             return self._named.left_out_by(source, is_folder=False)
-        if image is None and not is_oss(source):
+        if image is None and not (is_oss(source) or is_s3(source)):
             return self._named.left_out_by(source, is_folder=True)
         return None
 
@@ -313,18 +340,25 @@ class Sources:
     def _stored(self, source: str) -> Iterator[Item]:
         name, prefix = bucket_and_key(source)
         try:
-            if self._open_bucket is None:
-                raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
             is_empty = True
-            for found in self._open_bucket(name).objects(prefix):
+            for key, image in self._objects(source, name, prefix):
                 is_empty = False
-                address = f"oss://{name}/{found.key}"
-                if self._is_wanted(address, found.key, found.key.removeprefix(prefix)):
-                    yield Item(address, found)
+                address = f"{source.partition('://')[0].lower()}://{name}/{key}"
+                if self._is_wanted(address, key, key.removeprefix(prefix)):
+                    yield Item(address, image or self._signed(address))
             if is_empty:
                 self._note_unmatched(source)
         except ModerateError as error:  # each shard lists the bucket, and each may fail to
             yield Item(source, BrokenInput(error))
+
+    def _objects(self, source: str, name: str, prefix: str) -> Iterator[tuple[str, OssObject | None]]:
+        """Yield the objects below a prefix, those of OSS with the image that they are."""
+        if is_s3(source):
+            yield from ((key, None) for key in self._s3(name).keys(prefix))
+        elif self._open_bucket is None:
+            raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
+        else:
+            yield from ((found.key, found) for found in self._open_bucket(name).objects(prefix))
 
     def _is_wanted(self, address: str, key: str, below: str) -> bool:
         """Tell whether an object that was listed is an image of this shard; `below` is its path as selections see it.
@@ -356,7 +390,7 @@ def _one_image(source: str) -> Image | BrokenInput | None:
 
 def _stands_for_many(source: str) -> bool:
     """Tell whether a source is a folder or a prefix; an image of the web or in OSS is told without a look at a disk."""
-    if is_oss(source):
+    if is_oss(source) or is_s3(source):
         return is_prefix(bucket_and_key(source)[1])
     return not is_web(source) and os.path.isdir(source)  # noqa: PTH112 - it never raises
 
@@ -368,6 +402,8 @@ def _image_of(source: str) -> Image | None:
     if is_web(source):
         check_address(source)
         return ImageUrl(source)
+    if is_s3(source):
+        return None
     if not is_oss(source):
         if os.path.isdir(source):  # noqa: PTH112 - it never raises
             return None

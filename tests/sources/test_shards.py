@@ -65,7 +65,7 @@ def test_the_shards_are_about_as_large_as_each_other() -> None:
 def test_each_line_of_a_list_is_in_one_shard() -> None:
     lines = [f"https://example.com/{n}.png" for n in range(40)]
     lines += [f"oss://bucket/{n}.png" for n in range(20)]
-    lines += [f"missing-{n}.png" for n in range(20)] + ["s3://bucket/x.png", "file://elsewhere/x.png", ""]
+    lines += [f"missing-{n}.png" for n in range(20)] + ["s3a://bucket/x.png", "file://elsewhere/x.png", ""]
     lines += [json.dumps({"source": f"https://example.com/{n}.gif", "data_id": f"{n}"}) for n in range(20)]
     lines += ["{broken", json.dumps({"source": "a.png", "unknown": 1})]
     whole = sources_of(
