@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
@@ -302,9 +302,9 @@ class ResultCache(Struct, frozen=True):
             lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.recorder.run)
         )
         if answer is not None:
-            reused = _reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
-            self._remember(reused, fingerprint, answer.judged_at)
-            return reused
+            outcome = reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
+            self._remember(outcome, fingerprint, answer.judged_at)
+            return outcome
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
 
@@ -314,7 +314,7 @@ class ResultCache(Struct, frozen=True):
             return None
         source = known.item.source
         answer = self.recorder.attempt(lambda store: store.find_address(source, self.question, since=oldest))
-        return None if answer is None else _reused(known, answer, 0)
+        return None if answer is None else reused(known, answer, 0)
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome that is new; what is pending is kept as a task already.
@@ -376,10 +376,23 @@ class ResultCache(Struct, frozen=True):
         return self.recorder.environment.clock() - mtime_ns / 1e9 >= _SETTLED
 
 
+class Remembering(Protocol):
+    """Earlier answers, and what they save."""
+
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
+        """Return the earlier answer about the same image, as the outcome of this one."""
+
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+        """Keep an outcome that is new."""
+
+    def saved_calls(self, known: Known) -> int:
+        """Return how many calls are saved where an image need not be sent a second time."""
+
+
 class Plan(Struct, frozen=True):
     """The memory of a run that only looks: earlier answers, and which contents it would send itself."""
 
-    cache: ResultCache
+    cache: Remembering
     planned: OrderedDict[str, None] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -416,7 +429,7 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def _reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
+def reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
     """Return an earlier answer as the outcome of an image, for which no attempt was made."""
     said = read_verdict(answer.record)
     call = replace(said.call, attempts=0, elapsed_ms=None)

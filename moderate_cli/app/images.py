@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from moderate_cli.app.cache import Plan, ResultCache, since
+from moderate_cli.app.cache import Plan, Remembering, ResultCache, since
 from moderate_cli.app.confirm import confirm, read_once
 from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, count_left_out, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
@@ -154,6 +155,7 @@ def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescr
     cache = replace(question.cache(session), addresses=run.spec.reuse.reuse_addresses)
     if prescreen is not None:
         cache = replace(cache, saves=question.cost)
+    memory = run.memory(session, cache)
     sources = run.open_sources(session, cache)
     ask = _recorded(session, question.call, cache.question) if question.queued else question.call
     judge = ImageJudge(
@@ -163,7 +165,7 @@ def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescr
         sampling=question.sampling,
         preflight=not run.spec.images.no_preflight,
         identify=data_id_from(run.spec.images.data_id_from),
-        cache=Plan(cache) if run.spec.cost.dry_run else cache,
+        cache=Plan(memory) if run.spec.cost.dry_run else memory,
         prescreen=prescreen,
     )
     items = run.items(session, sources)
@@ -248,6 +250,23 @@ class ImageRun(Struct, frozen=True):
             changes=self.changes,
             shard=self.shard,
         )
+
+    def memory(self, session: Session, cache: ResultCache) -> Remembering:
+        """Return the earlier answers that count: those of the store, and those that other hosts share.
+
+        Raises UsageError where none could count, and AnswersError where Redis does not answer.
+        """
+        address = self.spec.reuse.reuse_from
+        if address is None:
+            return cache
+        if cache.since is None:
+            raise UsageError("--reuse-from needs --reuse", hint="add --reuse AGE, such as 30d or forever")
+        if not address.startswith(("redis://", "rediss://")):
+            raise UsageError("--reuse-from must be redis://HOST:PORT/DB", hint="keep a password in MODERATE_REUSE_FROM")
+        from moderate_cli.app.shared_answers import SharedAnswers, SharedCache  # for those who share them
+
+        age = session.settings.reuse
+        return SharedCache(cache, SharedAnswers(address, keep_for=None if age == inf else age))
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
         """Return the items of the sources with what the options say about each."""

@@ -116,6 +116,7 @@ class ReuseOptions(Struct, frozen=True):
 
     reuse: str | None = None
     reuse_addresses: bool = False
+    reuse_from: str | None = None
     retry_failed: bool = False
     prescreen: bool = False
 

@@ -306,6 +306,13 @@ describe(
         "With --reuse, take a URL or an object of the same name for the same image: it is not looked at.",
         "--reuse-addresses",
     ),
+    reuse_from=option(
+        _COST,
+        "REUSE_FROM",
+        "With --reuse, share the results with other hosts through Redis (redis://HOST).",
+        "--reuse-from",
+        metavar="PLACE",
+    ),
     retry_failed=option(
         _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
     ),

@@ -27,7 +27,7 @@ end
 
 local function grown_at(time)
   local base = state.base or full
-  local passed = time - (state.since or 0)
+  local passed = (auto and math.min(time, state.next or time) or time) - (state.since or 0)
   if auto and state.refusals == 0 then
     return base + SEARCH_GROWTH * full * math.max(0, passed - SEARCH_HOLD)
   end

@@ -76,7 +76,7 @@ class Pace(Struct):
         if self.resumed is None:
             self.first = self.resumed = self.since = now
         start = max(now, self.next)
-        if self.auto and start == now and not waited:  # the rate is not what limits: there is no reason to raise it
+        if self.auto and start == now and not waited:  # the rate is not what limits: it does not grow meanwhile
             self.base, self.since = self._grown_at(now), now
         interval = 1 / self.rate_at(start)
         self.next = max(self.next, now - interval if waited else now) + interval
@@ -143,7 +143,8 @@ class Pace(Struct):
     def _grown_at(self, now: float) -> float:
         full = self.per_second * SHARE
         base = full if self.base is None else self.base
-        passed = now - self.since
+        # A rate that is looked for grows with the calls, not with the time in which there are none.
+        passed = (min(now, self.next) if self.auto else now) - self.since
         if self.auto and not self.refusals:
             return base + SEARCH_GROWTH * full * max(0.0, passed - SEARCH_HOLD)
         if self.auto and not self.was_gentle and self.borne is not None:

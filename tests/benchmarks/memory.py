@@ -1,7 +1,7 @@
 """Target 11: the peak of the whole program's memory over a long manifest and over a short one, in four formats.
 
-The plan of one shard of a thousand is measured over ten times as many lines. A million real calls would take three hours
-at the quota, so the calls are those of `stubbed.py`.
+The plan of one shard of a thousand is measured over ten times as many lines. A million real calls would take three
+hours at the quota, so the calls are those of `stubbed.py`.
 """
 
 from __future__ import annotations

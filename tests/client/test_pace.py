@@ -197,9 +197,10 @@ def test_an_unknown_quota_is_looked_for_while_the_rate_is_what_limits(side: Side
 
 def test_an_unknown_quota_is_not_looked_for_by_those_who_need_no_more(side: Sides) -> None:
     driver = side(20.0, auto=True)
-    for _ in range(100):
+    for pause in [0.5] * 100 + [10.0] * 3:
         driver.call()
-        driver.now += 0.5
+        driver.now += pause
+    driver.call()
     assert driver.rate == pytest.approx(20 * SHARE)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from copies import copies
 from redis_server import needs_redis, running_redis
 
 from moderate_cli.common.errors import ExitCode
@@ -17,12 +18,6 @@ from moderate_cli.common.errors import ExitCode
 MODERATE = Path(sys.executable).with_name("moderate")
 IMAGE = Path(__file__).parents[1] / "data" / "landscape.jpg"
 PASSWORD = "OpenSesame99"
-
-
-def _urls(folder: Path, number: int) -> Path:
-    path = folder / "urls.txt"
-    path.write_text("".join(f"https://example.com/{n}.png\n" for n in range(number)))
-    return path
 
 
 def test_a_run_keeps_to_a_quota_in_a_file(moderate: Callable, account: dict[str, str], tmp_path: Path) -> None:
@@ -105,19 +100,21 @@ def test_a_password_is_neither_shown_nor_welcome_on_the_command_line(
 @needs_redis
 def test_redis_is_killed_in_the_middle_and_the_run_goes_on_and_says_so(account: dict[str, str], tmp_path: Path) -> None:
     with running_redis() as server:
-        command = [MODERATE, "sync", "--files-from", _urls(tmp_path, 60), "-f", "jsonl", "--qps", "20"]
-        process = subprocess.Popen(
+        command = [MODERATE, "sync", *copies(IMAGE, tmp_path / "images", 60), "-f", "jsonl", "--qps", "20"]
+        with subprocess.Popen(
             [*command, "--quota", server.address],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **account},
-        )
-        assert process.stdout
-        records = [process.stdout.readline() for _ in range(10)]
-        server.kill()
-        rest, said = process.communicate(timeout=120)
-    records += rest.splitlines()
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            records = [process.stdout.readline() for _ in range(10)]
+            server.kill()
+            records += process.stdout.readlines()
+            said = process.stderr.read()
+            assert process.wait(timeout=120) == ExitCode.OK
     assert len({json.loads(record)["source"] for record in records}) == len(records) == 60
     (line,) = (line for line in said.splitlines() if "shared quota" in line)
     assert line.startswith(f"moderate: the shared quota at {server.address} cannot be used: ")
@@ -125,7 +122,7 @@ def test_redis_is_killed_in_the_middle_and_the_run_goes_on_and_says_so(account: 
 
 
 def test_an_unknown_quota_is_looked_for_and_told(account: dict[str, str], tmp_path: Path, moderate: Callable) -> None:
-    done = moderate("sync", "--files-from", _urls(tmp_path, 150), "--qps", "auto", "-f", "jsonl", variables=account)
+    done = moderate("sync", *copies(IMAGE, tmp_path / "images", 150), "--qps", "auto", "-f", "jsonl", variables=account)
     (line,) = (line for line in done.stderr.splitlines() if "--qps auto" in line)
     assert line.startswith("moderate: --qps auto: ")
     few = moderate("sync", IMAGE, "--qps", "auto", "-f", "jsonl", variables=account)
