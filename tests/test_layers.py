@@ -38,6 +38,7 @@ ARROWS = {
     "cli": SHARED
     | {"account", "app", "callback", "client", "emulator", "gate", "preflight", "records", "render", "results"}
     | {"rules", "scanning", "settings", "sources", "store", "__init__"},
+    "scale": SHARED | {"app", "client", "records", "scanning", "settings", "sources"},
     "pytest_plugin": {"emulator"},
     "main": {"cli", "common", "__init__"},
     "__main__": {"main"},

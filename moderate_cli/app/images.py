@@ -155,10 +155,21 @@ def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescr
     cache = replace(question.cache(session), addresses=run.spec.reuse.reuse_addresses)
     if prescreen is not None:
         cache = replace(cache, saves=question.cost)
-    memory = run.memory(session, cache)
     sources = run.open_sources(session, cache)
+    judge = image_judge(run, session, question, cache, prescreen)
+    items = run.items(session, sources)
+    options = run.spec.sources
+    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    return scan, sources
+
+
+def image_judge(
+    run: ImageRun, session: Session, question: Question, cache: ResultCache, prescreen: Prescreen | None = None
+) -> ImageJudge:
+    """Return what judges one image after the other; raises as `ImageRun.memory`."""
+    memory = run.memory(session, cache)
     ask = _recorded(session, question.call, cache.question) if question.queued else question.call
-    judge = ImageJudge(
+    return ImageJudge(
         call=session.call(question.operation, question.services),
         send=plan if run.spec.cost.dry_run else run.sender(session, ask),
         cost=question.cost,
@@ -168,10 +179,6 @@ def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescr
         cache=Plan(memory) if run.spec.cost.dry_run else memory,
         prescreen=prescreen,
     )
-    items = run.items(session, sources)
-    options = run.spec.sources
-    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
-    return scan, sources
 
 
 class ImageRun(Struct, frozen=True):

@@ -335,10 +335,11 @@ def connect(
     rules: Rules | None = None,
     *,
     source: CredentialSource | None = None,
+    shared: SharedQuota | None = None,
 ) -> Iterator[Connection]:
     """Yield the clients that settings call for; `rules` are those of the local engine.
 
-    The credentials are those of a source, if it is given.
+    The credentials are those of a source, and the quota that other processes share is `shared`, if they are given.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
@@ -350,7 +351,8 @@ def connect(
         elif source is None:
             source = _credentials(settings, environment)
         stop = Stop()
-        shared = None if settings.local else open_shared_quota(settings)
+        if shared is None and not settings.local:
+            shared = open_shared_quota(settings)
         limits = RateLimits(sleep=stop.sleep, check=stop.check, places=shared.place if shared else None)
 
         def open_client(region: str | None) -> GreenClient:

@@ -59,8 +59,9 @@ class Answer(Struct, frozen=True):
 class Keeper(Protocol):
     """Keeps the numbers of all quotas; safe to share between threads and processes."""
 
-    name: str
-    """How the place is called in messages."""
+    @property
+    def name(self) -> str:
+        """How the place is called in messages."""
 
     def ask(
         self,
@@ -114,18 +115,10 @@ class FileKeeper:
         with self._locked() as file:
             now = self._monotonic()
             paces = {name: pace for name, pace in self._read(file).items() if pace.is_current(now)}
-            pace = paces.setdefault(name_of(key), Pace(key.per_second, key.auto))
-            pace.accepted(accepted)
-            start, delay = now, 0.0
-            if operation == "reserve":
-                delay = pace.reserve(now, waited=waited, member=str(subject))
-                start = now + delay
-            elif operation == "refused":
-                delay = pace.refused(float(subject), now)
-            sharing = pace.sharing(now)
+            answer = _answer(paces, now, operation, key, subject, accepted, waited=waited)
             if operation != "rate":
                 self._write(file, paces)
-        return Answer(start, delay, RateState(pace.rate_at(now), sharing, pace.borne))
+        return answer
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -167,6 +160,31 @@ class FileKeeper:
 
     def _lost(self, error: OSError) -> QuotaError:
         return _unusable(self.name, error.strerror or str(error))
+
+
+class MemoryKeeper:
+    """Keeps quotas in the memory of one process, which others ask: an actor of an engine that has such.
+
+    It is asked by one thread at a time.
+    """
+
+    name = "memory"
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._paces: dict[str, Pace] = {}
+
+    def ask(
+        self,
+        operation: Operation,
+        key: RateKey,
+        subject: str | float = "",
+        accepted: Sequence[float] = (),
+        *,
+        waited: bool = False,
+    ) -> Answer:
+        """Do one thing."""
+        return _answer(self._paces, self._monotonic(), operation, key, subject, accepted, waited=waited)
 
 
 class RedisKeeper:
@@ -322,6 +340,31 @@ def open_quota(address: str, default: Path) -> SharedQuota:
         keeper = RedisKeeper(address)
     keeper.ask("rate", RateKey("", "", "", 1.0))
     return SharedQuota(keeper)
+
+
+def _answer(
+    paces: dict[str, Pace],
+    now: float,
+    operation: Operation,
+    key: RateKey,
+    subject: str | float,
+    accepted: Sequence[float],
+    *,
+    waited: bool,
+) -> Answer:
+    """Do one thing with the numbers of a quota."""
+    name = name_of(key)
+    pace = paces.get(name)
+    if pace is None or not pace.is_current(now):
+        pace = paces[name] = Pace(key.per_second, key.auto)
+    pace.accepted(accepted)
+    start, delay = now, 0.0
+    if operation == "reserve":
+        delay = pace.reserve(now, waited=waited, member=str(subject))
+        start = now + delay
+    elif operation == "refused":
+        delay = pace.refused(float(subject), now)
+    return Answer(start, delay, RateState(pace.rate_at(now), pace.sharing(now), pace.borne))
 
 
 def _load_fcntl() -> Any:

@@ -128,6 +128,10 @@ class Sources:
     def __iter__(self) -> Iterator[Item]:
         return self._named_items() if self._changes is None else self._changed(self._changes)
 
+    def of(self, name: str) -> Iterator[Item]:
+        """Yield the items behind one more source, whose name is taken literally."""
+        return self._items([(name, None, None)], select=False)
+
     def _named_items(self) -> Iterator[Item]:
         for name in self._names:
             if name == STANDARD_INPUT:
