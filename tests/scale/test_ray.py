@@ -19,7 +19,7 @@ import ray
 from moderate_cli.client.limits import RateKey
 from moderate_cli.scale import Judge, RayQuota
 
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 paths = json.loads(sys.stdin.read())
 judged = (
     ray.data.from_items([{"url": path} for path in paths])
