@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from clocks import VirtualClock
 
-from moderate_cli.client.limits import OwnPlace, RateKey, RateLimiter, RateLimits
+from moderate_cli.client.limits import OwnPlace, RateKey, RateLimiter, RateLimits, RateState, Reservation
 from moderate_cli.client.pace import SHARE, Pace
 
 
@@ -201,3 +201,26 @@ def test_a_quota_has_one_limiter() -> None:
         RateKey("id", "host", "ImageModeration", 50),
     ]
     assert len({limits.limiter(other) for other in [key, *others]}) == 5
+
+
+@pytest.mark.parametrize(("late", "asked"), [(0.005, 1), (0.2, 4)])
+def test_a_start_that_was_missed_is_given_up_a_few_times(late: float, asked: int) -> None:
+    """After a moment in which a machine stood still, the calls of all processes must not come at once."""
+
+    class Place:
+        asked = 0
+
+        def reserve(self, accepted: object, *, waited: bool) -> Reservation:
+            self.asked += 1
+            return Reservation(clock.now + 0.05, 0.05)
+
+        def refused(self, started: float, accepted: object) -> float:
+            return 0.0
+
+        def state(self) -> RateState:
+            return RateState(1.0)
+
+    clock, place = VirtualClock(), Place()
+    limiter = RateLimiter(place, monotonic=clock.monotonic, sleep=lambda seconds: clock.sleep(seconds + late))
+    limiter.wait()
+    assert place.asked == asked
