@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
@@ -25,11 +25,13 @@ from moderate_cli.models import (
     Extent,
     Failed,
     FileStat,
+    ImageUrl,
     Item,
     Json,
     Judged,
     Known,
     LocalFile,
+    OssObject,
     Outcome,
     Pending,
     Planned,
@@ -279,7 +281,8 @@ class ResultCache(Struct, frozen=True):
 
     `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
     answer of another engine than is expected is never clean: it is told of each time. `saves` tells how many calls an
-    answer to the same content saves, where this run counts them.
+    answer to the same content saves, where this run counts them. With `addresses` an image that is not on this machine
+    is taken for the one that had its name before.
     """
 
     recorder: RunRecorder
@@ -288,21 +291,30 @@ class ResultCache(Struct, frozen=True):
     queued: bool = False
     engine: Engine = "cloud"
     saves: Cost | None = None
+    addresses: bool = False
 
     def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
         """Return the earlier answer about the same content, as the outcome of this image."""
         sha256 = known.sha256
         if sha256 is None:
-            return None
+            return self._by_address(known) if self.addresses else None
         answer = self.recorder.attempt(
             lambda store: store.find_answer(sha256, self.question, since=self.since, run=self.recorder.run)
         )
         if answer is not None:
-            reused = _reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
-            self._remember(reused, fingerprint, answer.judged_at)
-            return reused
+            outcome = reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
+            self._remember(outcome, fingerprint, answer.judged_at)
+            return outcome
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
+
+    def _by_address(self, known: Known) -> Outcome | None:
+        oldest = self.since
+        if oldest is None or not isinstance(known.item.image, ImageUrl | OssObject):
+            return None
+        source = known.item.source
+        answer = self.recorder.attempt(lambda store: store.find_address(source, self.question, since=oldest))
+        return None if answer is None else reused(known, answer, 0)
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome that is new; what is pending is kept as a task already.
@@ -364,10 +376,23 @@ class ResultCache(Struct, frozen=True):
         return self.recorder.environment.clock() - mtime_ns / 1e9 >= _SETTLED
 
 
+class Remembering(Protocol):
+    """Earlier answers, and what they save."""
+
+    def get(self, known: Known, fingerprint: FileStat | None) -> Outcome | None:
+        """Return the earlier answer about the same image, as the outcome of this one."""
+
+    def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
+        """Keep an outcome that is new."""
+
+    def saved_calls(self, known: Known) -> int:
+        """Return how many calls are saved where an image need not be sent a second time."""
+
+
 class Plan(Struct, frozen=True):
     """The memory of a run that only looks: earlier answers, and which contents it would send itself."""
 
-    cache: ResultCache
+    cache: Remembering
     planned: OrderedDict[str, None] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -404,7 +429,7 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def _reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
+def reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
     """Return an earlier answer as the outcome of an image, for which no attempt was made."""
     said = read_verdict(answer.record)
     call = replace(said.call, attempts=0, elapsed_ms=None)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from moderate_cli.app.cache import Plan, ResultCache, since
+from moderate_cli.app.cache import Plan, Remembering, ResultCache, since
 from moderate_cli.app.confirm import confirm, read_once
 from moderate_cli.app.run import Run, async_cost, billed, chosen_formats, count_left_out, unmatched
 from moderate_cli.app.session import Session, check_region, only_service, open_session
@@ -48,8 +49,8 @@ from moderate_cli.scanning import (
     plan,
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
-from moderate_cli.sources import Selection, Sources
-from moderate_cli.sources.addresses import is_oss
+from moderate_cli.sources import Selection, Shard, Sources
+from moderate_cli.sources.addresses import is_oss, is_s3
 from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 
 if TYPE_CHECKING:
@@ -151,25 +152,33 @@ def open_prescreen(session: Session, question: Question) -> Prescreen:
 
 
 def _scan(run: ImageRun, session: Session, question: Question, prescreen: Prescreen | None) -> tuple[Executor, Sources]:
-    cache = question.cache(session)
+    cache = replace(question.cache(session), addresses=run.spec.reuse.reuse_addresses)
     if prescreen is not None:
         cache = replace(cache, saves=question.cost)
     sources = run.open_sources(session, cache)
+    judge = image_judge(run, session, question, cache, prescreen)
+    items = run.items(session, sources)
+    options = run.spec.sources
+    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
+    return scan, sources
+
+
+def image_judge(
+    run: ImageRun, session: Session, question: Question, cache: ResultCache, prescreen: Prescreen | None = None
+) -> ImageJudge:
+    """Return what judges one image after the other; raises as `ImageRun.memory`."""
+    memory = run.memory(session, cache)
     ask = _recorded(session, question.call, cache.question) if question.queued else question.call
-    judge = ImageJudge(
+    return ImageJudge(
         call=session.call(question.operation, question.services),
         send=plan if run.spec.cost.dry_run else run.sender(session, ask),
         cost=question.cost,
         sampling=question.sampling,
         preflight=not run.spec.images.no_preflight,
         identify=data_id_from(run.spec.images.data_id_from),
-        cache=Plan(cache) if run.spec.cost.dry_run else cache,
+        cache=Plan(memory) if run.spec.cost.dry_run else memory,
         prescreen=prescreen,
     )
-    items = run.items(session, sources)
-    options = run.spec.sources
-    scan = Executor(items, judge, jobs=session.jobs, wants_more=session.has_room, ordered=options.ordered)
-    return scan, sources
 
 
 class ImageRun(Struct, frozen=True):
@@ -214,7 +223,14 @@ class ImageRun(Struct, frozen=True):
     @property
     def can_be_counted(self) -> bool:
         """Whether the sources can be gone through twice, and without the network."""
-        return not (self.read_once or any(map(is_oss, self.names)) or self.spec.reuse.retry_failed)
+        is_remote = any(is_oss(name) or is_s3(name) for name in self.names)
+        return not (self.read_once or is_remote or self.spec.reuse.retry_failed)
+
+    @property
+    def shard(self) -> Shard | None:
+        """The share of the images that is this run's; raises UsageError."""
+        given = self.spec.sources.shard
+        return None if given is None else Shard.parse(given, self.request.environment.variables)
 
     @property
     def subject(self) -> str:
@@ -223,6 +239,7 @@ class ImageRun(Struct, frozen=True):
         lists = [options.files_from, options.files_from0, options.include, options.exclude, options.no_ignore]
         lists += [] if options.changed_since is None else [options.changed_since]
         lists += [options.force_exclude, options.follow_links] if options.force_exclude or options.follow_links else []
+        lists += [] if self.shard is None else [str(self.shard)]
         return hashlib.sha256(json.dumps([str(Path.cwd()), self.names, *lists]).encode()).hexdigest()[:32]
 
     def open_sources(self, session: Session, cache: ResultCache | None = None) -> Sources:
@@ -234,10 +251,29 @@ class ImageRun(Struct, frozen=True):
             selection=_selection(options.selection, settings),
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
+            open_s3=session.open_s3,
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
             changes=self.changes,
+            shard=self.shard,
         )
+
+    def memory(self, session: Session, cache: ResultCache) -> Remembering:
+        """Return the earlier answers that count: those of the store, and those that other hosts share.
+
+        Raises UsageError where none could count, and AnswersError where Redis does not answer.
+        """
+        address = self.spec.reuse.reuse_from
+        if address is None:
+            return cache
+        if cache.since is None:
+            raise UsageError("--reuse-from needs --reuse", hint="add --reuse AGE, such as 30d or forever")
+        if not address.startswith(("redis://", "rediss://")):
+            raise UsageError("--reuse-from must be redis://HOST:PORT/DB", hint="keep a password in MODERATE_REUSE_FROM")
+        from moderate_cli.app.shared_answers import SharedAnswers, SharedCache  # for those who share them
+
+        age = session.settings.reuse
+        return SharedCache(cache, SharedAnswers(address, keep_for=None if age == inf else age))
 
     def items(self, session: Session, sources: Sources) -> Iterator[Item]:
         """Return the items of the sources with what the options say about each."""
@@ -292,6 +328,7 @@ class ImageRun(Struct, frozen=True):
         if not (self.names or self.spec.sources.lists or self.changes or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
+        _ = self.shard  # refused before anything is read
         for listing in self.spec.sources.lists:
             check_list(listing)
         dry_run, prescreen = self.spec.cost.dry_run, self.spec.reuse.prescreen
@@ -462,7 +499,7 @@ def show_plan(
     if not output.quiet:
         for line in (*unmatched(sources), *plan_lines(summary, estimate, noun, nothing)):
             echo(environment, line)
-    return summary.exit_code(allow_empty=allow_empty)
+    return summary.exit_code(allow_empty=allow_empty or bool(sources and sources.elsewhere))
 
 
 class Count:

@@ -194,7 +194,8 @@ class Run(Struct, kw_only=True):
                 if not is_broken_off:
                     self._sum_up(reports, self.environment.monotonic() - started)
         self.summary.unwritten = reports.unwritten
-        code = self.summary.exit_code(allow_empty=self.gate_options.allow_empty)
+        is_share = self.sources is not None and self.sources.elsewhere > 0  # a shard of few images may be empty
+        code = self.summary.exit_code(allow_empty=self.gate_options.allow_empty or is_share)
         self.recorder.finish(self.summary, code)
         return code
 
@@ -379,9 +380,12 @@ def count_left_out(summary: RunSummary, sources: Sources) -> None:
 
 
 def unmatched(sources: Sources | None) -> list[str]:
-    """Return which globs matched nothing, and which folders are empty, in words."""
-    names = sources.unmatched if sources else []
-    return [f"no file {'matches' if is_glob(name) else 'in'} {name}" for name in names]
+    """Return which globs matched nothing, which folders are empty, and how much is left to other shards, in words."""
+    if sources is None:
+        return []
+    names = [f"no file {'matches' if is_glob(name) else 'in'} {name}" for name in sources.unmatched]
+    others = [f"shard {sources.shard}: {sources.elsewhere:,} are left to the others"] if sources.shard else []
+    return [*names, *others]
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import inf
 from typing import TYPE_CHECKING, TextIO
 
 from msgspec import Struct
@@ -36,10 +37,11 @@ from moderate_cli.client import (
     RetryPolicy,
     Timeouts,
 )
-from moderate_cli.client.limits import Stop
+from moderate_cli.client.limits import RateKey, RateState, Stop
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError, UsageError
+from moderate_cli.common.masking import has_password
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Call, RiskLevel
@@ -51,7 +53,9 @@ from moderate_cli.sources import Bucket, OpenBucket
 from moderate_cli.store import default_path
 
 if TYPE_CHECKING:
+    from moderate_cli.client.quota import SharedQuota
     from moderate_cli.rules import Rules
+    from moderate_cli.sources.s3 import S3Bucket
 
 _LOCAL_TIMEOUT = 3_600.0
 """Seconds for an answer of the emulator in this process, at least. It always answers, or hangs up: a shorter time would
@@ -120,6 +124,12 @@ class Session(Struct, frozen=True):
             return OssAccount(credentials=credentials.current, region=region, endpoint=endpoint)(name)
 
         return opened
+
+    def open_s3(self, name: str) -> S3Bucket:
+        """Open a bucket of S3; a run that only looks signs nothing. Raises UsageError without its package."""
+        from moderate_cli.sources.s3 import ObstoreBucket, UnsignedBucket  # only where a bucket is named
+
+        return UnsignedBucket(name) if self.connection is None else ObstoreBucket(name, self.environment.variables)
 
     def open_client(self, region: str | None) -> GreenClient:
         """Return a client for another region."""
@@ -210,6 +220,23 @@ def open_session(
         connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
         recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
         yield Session(environment, settings, connection, recorder, rules)
+        if connection is not None and settings.qps == inf and not output.quiet:
+            for line in searched_lines(connection.limits.searched):
+                recorder.echo(line)
+
+
+def searched_lines(searched: Mapping[RateKey, RateState]) -> Iterator[str]:
+    """Yield what was found of quotas that are unknown, each in a line; where nothing was, that."""
+    is_found = False
+    for key, state in searched.items():
+        if state.borne is not None:
+            is_found = True
+            yield f"--qps auto: {key.operation} accepted {state.borne:.0f} calls/s before it throttled"
+        elif state.rate > key.per_second:
+            is_found = True
+            yield f"--qps auto: {key.operation} throttled nothing up to {state.rate:.0f} calls/s"
+    if searched and not is_found:
+        yield "--qps auto: no limit was found, for the calls never had to wait for the rate"
 
 
 def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = False) -> Rules | None:
@@ -250,6 +277,8 @@ def _check_prescreen(settings: Settings) -> None:
 
 def tell_of_settings(settings: Settings, environment: Environment, *, quiet: bool) -> None:
     """Say on stderr which files settings come from, and what is odd about them; with `quiet` only what was refused."""
+    if settings.quota is not None and settings.origins["quota"] == "--quota" and has_password(settings.quota.address):
+        echo(environment, "others can read the password in --quota in the list of processes: use MODERATE_QUOTA")
     for line in lines_about(settings, quiet=quiet):
         echo(environment, line)
     if settings.policy is not None:
@@ -289,13 +318,14 @@ def _not_offered(settings: Settings, operation: Operation, service: str) -> Usag
 class Connection(Struct, frozen=True):
     """A client for the chosen region and one for each to fail over to, their quotas, and a way to open further ones.
 
-    `stop` ends all waits.
+    `stop` ends all waits, and `shared` is the quota that other processes share.
     """
 
     clients: Sequence[GreenClient]
     limits: RateLimits
     stop: Stop
     open_client: Callable[[str | None], GreenClient]
+    shared: SharedQuota | None = None
 
 
 @contextmanager
@@ -305,10 +335,11 @@ def connect(
     rules: Rules | None = None,
     *,
     source: CredentialSource | None = None,
+    shared: SharedQuota | None = None,
 ) -> Iterator[Connection]:
     """Yield the clients that settings call for; `rules` are those of the local engine.
 
-    The credentials are those of a source, if it is given.
+    The credentials are those of a source, and the quota that other processes share is `shared`, if they are given.
 
     The profile `local` has one, connected to the emulator in this process. Raises CredentialsError where there are none
     and the profile needs them, and UsageError where the profile `local` could check nothing.
@@ -320,7 +351,9 @@ def connect(
         elif source is None:
             source = _credentials(settings, environment)
         stop = Stop()
-        limits = RateLimits(sleep=stop.sleep, check=stop.check)
+        if shared is None and not settings.local:
+            shared = open_shared_quota(settings)
+        limits = RateLimits(sleep=stop.sleep, check=stop.check, places=shared.place if shared else None)
 
         def open_client(region: str | None) -> GreenClient:
             return stack.enter_context(
@@ -339,7 +372,8 @@ def connect(
             )
 
         further = () if settings.local else settings.failover
-        yield Connection([open_client(region) for region in (settings.region, *further)], limits, stop, open_client)
+        clients = [open_client(region) for region in (settings.region, *further)]
+        yield Connection(clients, limits, stop, open_client, shared)
 
 
 @contextmanager
@@ -351,6 +385,7 @@ def connect_account(settings: Settings, environment: Environment) -> Iterator[Ma
             hint="leave out -p local; `moderate emulate` is an account for tests, by --endpoint",
         )
     stop = Stop()
+    shared = open_shared_quota(settings)
     with ManagementClient(
         _credentials(settings, environment),
         region=settings.region,
@@ -358,7 +393,7 @@ def connect_account(settings: Settings, environment: Environment) -> Iterator[Ma
         vpc=settings.vpc,
         timeouts=Timeouts(read=settings.timeout),
         retrier=Retrier(RetryPolicy(retries=settings.retries), sleep=stop.sleep, stop=stop),
-        limits=RateLimits(sleep=stop.sleep, check=stop.check),
+        limits=RateLimits(sleep=stop.sleep, check=stop.check, places=shared.place if shared else None),
         clock=environment.clock,
     ) as client:
         try:
@@ -376,7 +411,16 @@ def _credentials(settings: Settings, environment: Environment) -> CredentialSour
 
 def _quota(settings: Settings) -> float | None:
     """Return the calls a second, which the emulator in this process leaves to the machine."""
-    return settings.qps or (1e6 if settings.local else None)
+    return 1e6 if settings.local and settings.qps in {None, inf} else settings.qps
+
+
+def open_shared_quota(settings: Settings) -> SharedQuota | None:
+    """Return the quota that is shared with other processes; raises UsageError, and QuotaError where it is not there."""
+    if settings.quota is None:
+        return None
+    from moderate_cli.client.quota import open_quota  # for those who share one
+
+    return open_quota(settings.quota.address, default=default_path().parent / "quota")
 
 
 def _timeout(settings: Settings) -> float:

@@ -44,6 +44,7 @@ class ServiceOptions(Struct, frozen=True):
     timeout: str | None = None
     jobs: str | None = None
     qps: str | None = None
+    quota: str | None = None
     retries: str | None = None
     rules: str | None = None
     fetch_urls: bool | None = None
@@ -75,6 +76,7 @@ class SourceOptions(Struct, frozen=True):
     force_exclude: bool = False
     follow_links: bool = False
     ordered: bool = False
+    shard: str | None = None
 
     @property
     def lists(self) -> tuple[SourceList, ...]:
@@ -113,6 +115,8 @@ class ReuseOptions(Struct, frozen=True):
     """What is not sent again."""
 
     reuse: str | None = None
+    reuse_addresses: bool = False
+    reuse_from: str | None = None
     retry_failed: bool = False
     prescreen: bool = False
 

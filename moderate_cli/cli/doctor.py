@@ -17,8 +17,10 @@ from moderate_cli.cli.options import (
     PolicyFrom,
     given_settings,
 )
-from moderate_cli.client import Credentials, CredentialSource, FixedCredentials
+from moderate_cli.client import Credentials, CredentialSource, FixedCredentials, GreenClient
 from moderate_cli.client.diagnose import Check, run_diagnostics
+from moderate_cli.client.parameters import Operation
+from moderate_cli.client.quota import QuotaError, SharedQuota
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.text import echo, safe_text
@@ -91,11 +93,27 @@ def _checks(settings: Settings, environment: Environment, commodity: str | None)
     yield _check_store((settings.store or default_path()).absolute())
     credentials, source = _check_credentials(settings, environment)
     yield credentials
-    with connect(settings, environment, source=source) as connection:
-        for client in connection.clients:
-            yield from run_diagnostics(client, internal=settings.vpc, has_credentials=credentials.status == "ok")
+    is_known = credentials.status == "ok"
+    try:
+        with connect(settings, environment, source=source) as connection:
+            if connection.shared is not None:
+                yield _check_quota(connection.shared, connection.clients[0], settings, is_known=is_known)
+            for client in connection.clients:
+                yield from run_diagnostics(client, internal=settings.vpc, has_credentials=is_known)
+    except QuotaError as error:
+        yield Check("quota", "failed", error.message, error.hint)
     if commodity is not None:
         yield _check_commodity(commodity, settings, environment)
+
+
+def _check_quota(shared: SharedQuota, client: GreenClient, settings: Settings, *, is_known: bool) -> Check:
+    """Say where the quota is kept that other processes share, its rate now, and how many share it."""
+    if not is_known:
+        return Check("quota", "ok", f"shared at {shared.keeper.name}")
+    operation = Operation.IMAGE_MODERATION if len(settings.services) == 1 else Operation.IMAGE_BATCH_MODERATION
+    state = client.rate(operation, settings.services)
+    who = f"shared by {state.sharing} now" if state.sharing else "shared by none now"
+    return Check("quota", "ok", f"{state.rate:.1f} calls/s for {operation.value} at {shared.keeper.name}, {who}")
 
 
 def _check_commodity(code: str, settings: Settings, environment: Environment) -> Check:

@@ -234,6 +234,7 @@ describe(
     timeout=setting_option("timeout", panel=_SERVICE_PANEL, metavar="SECONDS"),
     jobs=setting_option("jobs", "-j", "--jobs", panel=_SERVICE_PANEL, metavar="N"),
     qps=setting_option("qps", panel=_SERVICE_PANEL, metavar="N"),
+    quota=setting_option("quota", panel=_SERVICE_PANEL, metavar="PLACE"),
     retries=setting_option("retries", panel=_SERVICE_PANEL, metavar="N"),
     rules=setting_option("rules", panel=_SERVICE_PANEL, metavar="FILE"),
     fetch_urls=setting_option("fetch_urls", "--fetch-urls/--no-fetch-urls", panel=_SERVICE_PANEL),
@@ -278,6 +279,12 @@ describe(
     ),
     follow_links=option(_SOURCES, "FOLLOW_LINKS", "Follow symbolic links that lead out of a folder.", "--follow-links"),
     ordered=option(_SOURCES, "ORDERED", "Report results in input order.", "--ordered"),
+    shard=option(
+        _SOURCES,
+        "SHARD",
+        "Only the I-th of N shards of the images; auto asks the scheduler (Kubernetes, Slurm, AWS Batch, GitLab).",
+        metavar="I/N",
+    ),
 )
 describe(
     ImageOptions,
@@ -293,6 +300,19 @@ describe(
 describe(
     ReuseOptions,
     reuse=setting_option("reuse", panel=_COST, metavar="AGE"),
+    reuse_addresses=option(
+        _COST,
+        "REUSE_ADDRESSES",
+        "With --reuse, take a URL or an object of the same name for the same image: it is not looked at.",
+        "--reuse-addresses",
+    ),
+    reuse_from=option(
+        _COST,
+        "REUSE_FROM",
+        "With --reuse, share the results with other hosts through Redis (redis://HOST).",
+        "--reuse-from",
+        metavar="PLACE",
+    ),
     retry_failed=option(
         _COST, "RETRY_FAILED", "Retry only what failed in the last run of this command.", "--retry-failed"
     ),

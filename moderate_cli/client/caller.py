@@ -6,6 +6,7 @@ What `GreenClient` and `ManagementClient` share: they speak two versions of the 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from msgspec import Struct
 from moderate_cli.catalog.services import DEFAULT_REGION, is_large_model, queries_per_second
 from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredentials
-from moderate_cli.client.limits import RateKey, RateLimits, Retrier, Timeouts
+from moderate_cli.client.limits import RateKey, RateLimiter, RateLimits, RateState, Retrier, Timeouts
 from moderate_cli.client.parameters import Endpoint, Operation, Parameters, Repeating
 from moderate_cli.client.responses import OutcomeUnknownError, Response
 from moderate_cli.common.errors import ServiceError
@@ -47,10 +48,14 @@ class Done(Struct, frozen=True):
     repeated: bool
 
 
-class _Terms(Struct, frozen=True):
-    """What holds for all calls of one operation with the same services: their quota, in calls/s, and their timeout."""
+class Terms(Struct, frozen=True):
+    """What holds for all calls of one operation with the same services: their quota, in calls/s, and their timeout.
+
+    With `auto` the quota is unknown, and looked for from there on.
+    """
 
     per_second: float
+    auto: bool
     read_timeout: float  # seconds
 
 
@@ -85,7 +90,7 @@ class Caller:
         self.clock = clock
         self._version = version
         self._quota = quota
-        self._terms: dict[tuple[str, tuple[str, ...]], _Terms] = {}
+        self._terms: dict[tuple[str, tuple[str, ...]], Terms] = {}
         self._opening = threading.Lock()
         self._transport: Transport | None = None
 
@@ -123,12 +128,24 @@ class Caller:
         elapsed_ms = round((time.monotonic() - started) * 1000)
         return Done(code, body, attempts, elapsed_ms, self.clock(), call.repeated)
 
-    def _terms_of(self, operation: Operation | ManagementOperation, services: tuple[str, ...]) -> _Terms:
+    def rate(self, operation: Operation, services: tuple[str, ...]) -> RateState:
+        """Return how things stand with the quota of a call; raises CredentialsError."""
+        return self.limiter(operation.value, self.source.current(), self._terms_of(operation, services)).state
+
+    def limiter(self, operation: str, used: Credentials, terms: Terms) -> RateLimiter:
+        """Return the limiter of a call's quota."""
+        key = RateKey(used.access_key_id, self.endpoint.host, operation, terms.per_second, terms.auto)
+        return self.limits.limiter(key)
+
+    def _terms_of(self, operation: Operation | ManagementOperation, services: tuple[str, ...]) -> Terms:
         terms = self._terms.get((operation, services))
         if terms is None:
             is_large = any(is_large_model(service) for service in services)
-            terms = self._terms[operation, services] = _Terms(
-                self._quota or min(queries_per_second(operation.value, service) for service in services or ("",)),
+            auto = self._quota == math.inf
+            known = None if auto else self._quota
+            terms = self._terms[operation, services] = Terms(
+                known or min(queries_per_second(operation.value, service) for service in services or ("",)),
+                auto,
                 max(self.timeouts.read, LARGE_MODEL_READ_TIMEOUT) if is_large else self.timeouts.read,
             )
         return terms
@@ -138,7 +155,7 @@ class _PendingCall:
     """One call that is being made: what its attempts share."""
 
     def __init__(
-        self, caller: Caller, operation: Operation | ManagementOperation, parameters: Parameters, terms: _Terms
+        self, caller: Caller, operation: Operation | ManagementOperation, parameters: Parameters, terms: Terms
     ) -> None:
         self.repeated = False  # whether an attempt before the latest may have been judged and billed
         self._caller = caller
@@ -153,8 +170,7 @@ class _PendingCall:
         self.repeated = self._was_lost
         caller, name = self._caller, self._operation.value
         used = self._credentials = caller.source.current()
-        key = RateKey(used.access_key_id, caller.endpoint.host, name, self._terms.per_second)
-        limiter = caller.limits.limiter(key)
+        limiter = caller.limiter(name, used, self._terms)
         started = limiter.wait()
         try:
             response = caller.transport.send(name, self._parameters, used, read_timeout=self._terms.read_timeout)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from moderate_cli.catalog.services import DEFAULT_REGION
 from moderate_cli.client.auth import Credentials, CredentialSource
 from moderate_cli.client.caller import Caller, Done
-from moderate_cli.client.limits import RateLimits, Retrier, Timeouts
+from moderate_cli.client.limits import RateLimits, RateState, Retrier, Timeouts
 from moderate_cli.client.parameters import (
     API_VERSION,
     AsyncOptions,
@@ -45,8 +45,9 @@ class GreenClient:
     """Calls one endpoint of Content Moderation for one account; safe to share between threads.
 
     `endpoint` overrides that of `region`, and `vpc` uses the endpoints inside the vendor's network. `limits` may be
-    shared by all clients of a process; `queries_per_second` overrides the documented quotas. `clock` returns Unix
-    seconds. Raises UsageError for an endpoint that is not one, or a region without the one asked for.
+    shared by all clients of a process; `queries_per_second` overrides the documented quotas, and is infinite to look
+    for them. `clock` returns Unix seconds. Raises UsageError for an endpoint that is not one, or a region without the
+    one asked for.
     """
 
     def __init__(
@@ -227,6 +228,10 @@ class GreenClient:
             message = f"{urlsplit(address).hostname} answers with HTTP {response.status}"
             raise ServiceError(message, code="frame_failed", hint=_FRAME_HINT, http_status=response.status)
         return response.body
+
+    def rate(self, operation: Operation, services: tuple[str, ...]) -> RateState:
+        """Return how things stand with the quota of a call; raises CredentialsError."""
+        return self._caller.rate(operation, services)
 
     def call(self, operation: Operation, services: tuple[str, ...] = ()) -> Call:
         """Return the description of a call that has not been sent."""

@@ -1,12 +1,6 @@
-"""How fast, how often and how long: the rate of calls, their retries, timeouts, and the end of all waiting.
+"""How fast, how often and how long: the limiter of calls, their retries, timeouts, and the end of all waiting.
 
-Rate: calls start at even intervals, without bursts. Whichever of four kinds of window a service counts in, even starts
-at 98 % of the quota used 0.98 of it without one refusal; a token bucket that allows a second's worth of burst had 17 %
-of its calls refused (measured in November 2026 at 100 calls/s and a latency of 300 ms).
-
-After a refusal, the calls accepted in the last second tell what the service allows. With a true quota of half the
-configured one, 1,000 calls and four kinds of window, this used 0.93 to 0.99 of the true quota, with 0.4 % of the calls
-refused (measured in November 2026 with `tests/benchmarks/`).
+The rule of the rate is in `pace`.
 """
 
 from __future__ import annotations
@@ -15,28 +9,18 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec import Struct, field
 
+from moderate_cli.client.pace import Pace
 from moderate_cli.common.errors import ServiceError, StoppedError
 
-# Rates
-SHARE = 0.98  # of the quota that is used
-_FIRST_SHARE = 0.9  # of the quota in the first second: the service's window may contain calls of another run
-_WINDOW = 1.0  # seconds in which services count calls
-_ENOUGH = 0.95  # of a window: with less, the calls accepted in it say little about the quota
-_GENTLE_BRAKE = 0.9  # of the rate, after a first refusal of which little is known; it may have had another cause
-_BLIND_BRAKE = 0.7  # of the rate, after further ones
-_SMALL_BRAKE = 0.96  # of the rate, where nearly all calls were accepted
-_DEEPEST_BRAKE = 0.5  # of the rate, at once
-_PAUSE = 2.0  # seconds, times the share that the rate loses: a second where it is halved
-_HOLD = 5.0  # seconds at a lowered rate before it grows
-_GROWTH = 0.02  # of the lowered rate, per second
-_GENTLE_HOLD, _GENTLE_GROWTH = 1.0, 0.1  # the same after a gentle brake: one refusal must not cost a short run much
-_LOWEST = 0.05  # of the full rate
+# Seconds by which a call may be late for its start. Beyond that it takes another, as often as this: after a moment in
+# which the machine stood still, the calls of all processes would come at once, on top of those that start on time.
+_MAX_LATE = 0.01
+_MAX_MISSED = 3
 
 _STEP = 0.1  # seconds between two checks for a stop
 
@@ -153,12 +137,75 @@ class Retrier(Struct, frozen=True):
 
 
 class RateKey(Struct, frozen=True):
-    """What a quota belongs to; `per_second` is part of it because large-model services have quotas of their own."""
+    """What a quota belongs to; `per_second` is part of it because large-model services have quotas of their own.
+
+    With `auto` the quota is unknown, and looked for from `per_second` on.
+    """
 
     account: str
     endpoint: str
     operation: str
     per_second: float
+    auto: bool = False
+
+
+class Reservation(Struct, frozen=True):
+    """The start of a call, by the clock of the place that handed it out, and how many seconds from now that is."""
+
+    start: float
+    delay: float
+
+
+class RateState(Struct, frozen=True):
+    """How things stand with a rate: the calls a second, how many processes share it, and what it was found to be.
+
+    `borne` is what the service accepted in the second before the last refusal that told, None without one.
+    """
+
+    rate: float
+    sharing: int = 1
+    borne: float | None = None
+
+
+class Place(Protocol):
+    """Where the numbers of one quota are kept; safe to share between threads."""
+
+    def reserve(self, accepted: Sequence[float], *, waited: bool) -> Reservation:
+        """Hand out the next start; `accepted` are the starts of calls that were accepted since this was last told."""
+
+    def refused(self, started: float, accepted: Sequence[float]) -> float:
+        """Slow down after a throttled call; return for how many seconds no call may start."""
+
+    def state(self) -> RateState:
+        """Return how things stand."""
+
+
+class OwnPlace:
+    """Keeps the numbers of a quota in this process."""
+
+    def __init__(self, pace: Pace, monotonic: Callable[[], float]) -> None:
+        self._pace = pace
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+
+    def reserve(self, accepted: Sequence[float], *, waited: bool) -> Reservation:
+        """Hand out the next start."""
+        with self._lock:
+            now = self._monotonic()
+            self._pace.accepted(accepted)
+            delay = self._pace.reserve(now, waited=waited)
+        return Reservation(now + delay, delay)
+
+    def refused(self, started: float, accepted: Sequence[float]) -> float:
+        """Slow down after a throttled call."""
+        with self._lock:
+            self._pace.accepted(accepted)
+            return self._pace.refused(started, self._monotonic())
+
+    def state(self) -> RateState:
+        """Return how things stand."""
+        with self._lock:
+            return RateState(self._pace.rate_at(self._monotonic()), 1, self._pace.borne)
 
 
 def _continue() -> None:
@@ -168,7 +215,8 @@ def _continue() -> None:
 class RateLimits:
     """The rate limiters of a process, created on first use; safe to share between threads.
 
-    `sleep` takes seconds; `check` is called before and after each wait, and may raise to end it.
+    `sleep` takes seconds; `check` is called before and after each wait, and may raise to end it. `places` says where
+    the numbers of a quota are kept, by default in this process.
     """
 
     def __init__(
@@ -177,10 +225,12 @@ class RateLimits:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         check: Callable[[], None] = _continue,
+        places: Callable[[RateKey], Place] | None = None,
     ) -> None:
         self._monotonic = monotonic
         self._sleep = sleep
         self._check = check
+        self._places = places
         self._lock = threading.Lock()
         self._limiters: dict[RateKey, RateLimiter] = {}
 
@@ -188,8 +238,9 @@ class RateLimits:
         """Return the limiter of a quota."""
         with self._lock:
             if key not in self._limiters:
+                place = self._places(key) if self._places else OwnPlace(Pace(key.per_second, key.auto), self._monotonic)
                 self._limiters[key] = RateLimiter(
-                    key.per_second, monotonic=self._monotonic, sleep=self._sleep, check=self._check
+                    place, monotonic=self._monotonic, sleep=self._sleep, check=self._check
                 )
             return self._limiters[key]
 
@@ -198,117 +249,97 @@ class RateLimits:
         """Whether no call is waiting for any quota."""
         return all(limiter.has_room for limiter in list(self._limiters.values()))
 
+    @property
+    def searched(self) -> dict[RateKey, RateState]:
+        """How things stand with the quotas that are unknown."""
+        return {key: limiter.state for key, limiter in list(self._limiters.items()) if key.auto}
+
 
 class RateLimiter:
     """Spaces the starts of calls; all threads that use one account, endpoint and operation share one.
 
-    All times are in seconds by `monotonic`.
+    One thread at a time holds a reservation, and the others wait for their turn: with more of them in one process,
+    calls that wake up late would come at once. Starts are those of the clock of the place.
     """
 
     def __init__(
         self,
-        per_second: float,
+        place: Place,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         check: Callable[[], None] = _continue,
     ) -> None:
-        self._full = per_second * SHARE
-        self._base = self._full
+        self._place = place
         self._monotonic = monotonic
         self._sleep = sleep
         self._check = check
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._next = float("-inf")
-        self._resumed_at: float | None = None
-        self._first_at: float | None = None
-        self._refusals = 0
-        self._was_gentle = False
-        self._entered = 0
-        self._started = 0
-        self._accepted: deque[float] = deque()
+        self._accepted: list[float] = []
+        self._held_until = float("-inf")
+        self._quickest = float("inf")  # seconds for an answer of the place
 
     @property
-    def rate(self) -> float:
-        """The current rate, in calls per second."""
-        return self._rate_at(self._monotonic())
+    def state(self) -> RateState:
+        """How things stand."""
+        return self._place.state()
 
     @property
     def has_room(self) -> bool:
         """Whether no call is waiting, so that one more could have started."""
-        return self._entered == self._started
+        return not self._turn.locked()
 
     def wait(self) -> float:
         """Sleep until this call may start, and return that time.
 
-        A call takes its turn only when that has come, so that a refusal delays those that are waiting too. Raises what
-        `check` raises to end the wait.
+        A refusal delays the call that has the next start too. Raises what `check` raises to end the wait.
         """
         self._check()
-        with self._lock:
-            turn = self._entered
-            self._entered += 1
-        late_by_at_most = 0.0
+        waited = not self._turn.acquire(blocking=False)
+        if waited:
+            self._turn.acquire()
+        try:
+            return self._reserved(waited)
+        finally:
+            self._turn.release()
+
+    def _reserved(self, waited: bool) -> float:
+        """Reserve starts until one has come that was neither held up nor missed, and return it."""
+        missed = 0
         while True:
-            with self._lock:
-                now = self._monotonic()
-                if now >= self._next:
-                    return self._start(now, late_by_at_most)
-                interval = 1 / self._full  # the rate may rise meanwhile, and waking up late makes a burst
-                delay = self._next - now + max(0, turn - self._started) * interval
-            self._sleep(delay)
             self._check()
-            late_by_at_most = interval
+            asked_at = self._monotonic()
+            reserved = self._place.reserve(self._take_accepted(), waited=waited or missed > 0)
+            answered_at = self._monotonic()
+            self._quickest = min(self._quickest, answered_at - asked_at)
+            if reserved.delay > 0:
+                self._sleep(reserved.delay)
+                self._check()
+            now = self._monotonic()
+            late = now - asked_at - self._quickest - reserved.delay
+            if now < self._held_until:
+                continue
+            if late <= _MAX_LATE or missed == _MAX_MISSED:
+                return reserved.start
+            missed += 1
 
     def refused(self, started: float) -> None:
         """Slow down after a throttled call that was started then; calls already on their way tell nothing new."""
+        pause = self._place.refused(started, self._take_accepted())
         with self._lock:
             now = self._monotonic()
-            if self._resumed_at is None or started < self._resumed_at:
-                return
-            self._refusals += 1
-            before = self._rate_at(started)
-            lowered = self._lowered(before, self._resumed_at)
-            self._base = max(lowered, before * _DEEPEST_BRAKE, self._full * _LOWEST)
-            self._resumed_at = now + min(_WINDOW, _PAUSE * (1 - self._base / before))
-            self._next = max(self._next, self._resumed_at)
-        log.info("throttled: down to %.1f calls/s", self._base)
+            is_new = pause > 0 and now >= self._held_until
+            self._held_until = max(self._held_until, now + pause)
+        if is_new and log.isEnabledFor(logging.INFO):
+            log.info("throttled: down to %.1f calls/s", self._place.state().rate)
 
     def accepted(self, started: float) -> None:
-        """Record that the service accepted a call that was started then."""
+        """Record that the service accepted a call that was started then; the place hears of it with the next call."""
         with self._lock:
             self._accepted.append(started)
-            while self._accepted[0] < started - 2 * _WINDOW:
-                self._accepted.popleft()
 
-    def _start(self, now: float, late_by_at_most: float) -> float:
-        """Take the current turn; a call that woke up late does not delay those behind it."""
-        if self._resumed_at is None:
-            self._resumed_at = self._first_at = now
-        self._started += 1
-        interval = 1 / self._rate_at(now)
-        self._next = max(self._next, now - min(late_by_at_most, interval)) + interval
-        return now
-
-    def _lowered(self, rate: float, since: float) -> float:
-        """Return a rate that the service seems to bear, by the last window of which all responses are known.
-
-        That window ends with the newest accepted call: a refusal comes at once, and overtakes the calls on their way.
-        """
-        newest = max(self._accepted, default=since)
-        span = min(_WINDOW, newest - since)
-        if span < _ENOUGH * _WINDOW:
-            self._was_gentle = self._refusals == 1
-            return rate * (_GENTLE_BRAKE if self._was_gentle else _BLIND_BRAKE)
-        self._was_gentle = False
-        borne = sum(start > newest - span for start in self._accepted) / span * SHARE
-        return min(borne, rate * _SMALL_BRAKE)
-
-    def _rate_at(self, now: float) -> float:
-        if self._resumed_at is None:
-            return self._full
-        hold, growth = (_GENTLE_HOLD, _GENTLE_GROWTH) if self._was_gentle else (_HOLD, _GROWTH)
-        rate = min(self._full, self._base * (1 + growth * max(0.0, now - self._resumed_at - hold)))
-        if self._first_at is not None and now < self._first_at + _WINDOW:
-            return min(rate, self._full / SHARE * _FIRST_SHARE)
-        return rate
+    def _take_accepted(self) -> Sequence[float]:
+        with self._lock:
+            taken, self._accepted = self._accepted, []
+        return taken

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -257,3 +258,31 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfileobj(old, new)
         new.truncate()
         os.fsync(new.fileno())
+
+
+# Where another machine may have the same file, so that neither locks nor clocks are those of one host.
+_NETWORK = frozenset(
+    {"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
+
+
+def network_file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """Return the kind of the file system on which a path lies, if it is one of a network; elsewhere than on Linux None.
+
+    The format of the mounts is in the page proc_pid_mountinfo(5).
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    place = Path(os.path.realpath(path))
+    best, kind = -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) < 5:
+            continue
+        top = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), fields[4])
+        if len(top) >= best and place.is_relative_to(top):
+            best, kind = len(top), after.split(" ")[0]
+    return kind if kind in _NETWORK or kind.startswith("fuse.sshfs") else None

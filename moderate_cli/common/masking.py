@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -22,6 +23,18 @@ _MIN_LENGTH = 8  # characters of a secret: a shorter one could occur in any text
 def mask_address(text: str) -> str:
     """Return a text with the signatures in its URLs masked."""
     return _SIGNED.sub(rf"\1{MASK}", text) if "=" in text else text
+
+
+def without_password(address: str) -> str:
+    """Return an address without what stands before its host and after its path."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def has_password(address: str) -> bool:
+    """Tell whether an address may hold a password."""
+    parts = urlsplit(address)
+    return "@" in parts.netloc or bool(parts.query)
 
 
 def mask_bytes(content: bytes, secrets: Iterable[str | None]) -> bytes:

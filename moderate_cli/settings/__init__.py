@@ -12,6 +12,7 @@ from moderate_cli.settings.resolved import (
     FailOn,
     Layer,
     ParamsIn,
+    QuotaAddress,
     Settings,
     Sourced,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "FailOn",
     "Layer",
     "ParamsIn",
+    "QuotaAddress",
     "Setting",
     "Settings",
     "Sourced",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
+from moderate_cli.common.masking import without_password
 from moderate_cli.models import RiskLevel
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ class CredentialsChoice(Struct, frozen=True):
 
     source: CredentialsSource = CredentialsSource.AUTO
     profile: str | None = None
+
+
+class QuotaAddress(Struct, frozen=True):
+    """Where a shared quota is kept: `file:PATH` or an address of Redis, whose password it does not show."""
+
+    address: str
+
+    def __str__(self) -> str:
+        return without_password(self.address) if "://" in self.address else self.address
+
+    def __repr__(self) -> str:
+        return f"QuotaAddress({str(self)!r})"
 
 
 class Sourced(Struct, frozen=True):
@@ -110,12 +123,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What a command works with.
 
     `timeout` (of one call) and `reuse` (the maximum age of a result) are in seconds; `reuse` is infinite for any age
-    and None for never. `qps` (calls per second) is None for the documented quota, `max_calls` for no limit,
-    `confirm_above` for no question, `store` for the default path, `rules` for none, and `region` for the profile
-    `local`. `prices` are the user's own, by service or billing type. `origins` tells for each setting, and for
-    `profile`, where its value came from; `region_is_the_accounts` that nobody chose the region, so that it goes with
-    the keys. `files` tells which files were read, and `policy` has those of the revision that decides what counts,
-    where one does.
+    and None for never. `qps` (calls per second) is None for the documented quota and infinite to look for it, `quota`
+    is None for one that this process shares with nobody, `max_calls` for no limit, `confirm_above` for no question,
+    `store` for the default path, `rules` for none, and `region` for the profile `local`. `prices` are the user's own,
+    by service or billing type. `origins` tells for each setting, and for `profile`, where its value came from;
+    `region_is_the_accounts` that nobody chose the region, so that it goes with the keys. `files` tells which files were
+    read, and `policy` has those of the revision that decides what counts, where one does.
     """
 
     profile: str | None
@@ -129,6 +142,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     require_full: bool
     min_level: RiskLevel
     qps: float | None
+    quota: QuotaAddress | None
     jobs: int
     retries: int
     timeout: float

@@ -147,10 +147,17 @@ _ALL = (
     ),
     Setting(
         name="qps",
-        type=value_types.number(0.01, 10_000),
+        type=value_types.rate(0.01, 10_000),
         default_text="the documented quota",
-        help="Maximum calls per second.",
+        help="Maximum calls per second; auto looks for a quota that is unknown.",
         example="50",
+    ),
+    Setting(
+        name="quota",
+        type=value_types.quota(),
+        default_text="none is shared",
+        help="Share the quota with other processes, through a file of this host (file:PATH) or Redis (redis://HOST).",
+        example="redis://127.0.0.1:6379/0",
     ),
     Setting(
         name="jobs",

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import any_of, shortened, suggestion
-from moderate_cli.settings.resolved import CredentialsChoice, CredentialsSource
+from moderate_cli.settings.resolved import CredentialsChoice, CredentialsSource, QuotaAddress
 
 if TYPE_CHECKING:
     from moderate_cli.catalog.prices import Price, Prices
@@ -29,6 +29,8 @@ _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _AGE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_QUOTA = re.compile(r"file:[^\x00-\x1f]*|rediss?://[^\s/][^\s]*")
+_QUOTA_HINT = "file: is a file of this host in the state folder"
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}  # seconds
 _PRICE_KEYS = ("amount", "currency", "per")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -82,6 +84,33 @@ def number(low: float, high: float) -> SettingType:
         return float(value)
 
     return SettingType(f"a number from {low:g} to {high:g}", check, parse=float, low=low, high=high)
+
+
+def rate(low: float, high: float) -> SettingType:
+    """Return the type of calls a second from `low` to `high`, which are infinite for `auto`."""
+    plain = number(low, high)
+
+    def check(value: object) -> float:
+        return math.inf if value == "auto" else float(plain.check(value))
+
+    def parse(text: str) -> object:
+        return text if text.strip() == "auto" else float(text)
+
+    def show(value: float | None) -> float | str | None:
+        return "auto" if value == math.inf else value
+
+    return replace(plain, expected=f"{plain.expected}, or auto", check=check, parse=parse, show=show)
+
+
+def quota() -> SettingType:
+    """Return the type of places of a shared quota."""
+
+    def check(value: object) -> QuotaAddress:
+        if not isinstance(value, str) or not _QUOTA.fullmatch(value):
+            raise UsageError("must be file:PATH, file: or redis://HOST:PORT/DB", hint=_QUOTA_HINT)  # it may be secret
+        return QuotaAddress(value)
+
+    return SettingType("file:PATH, file: or redis://HOST:PORT/DB", check, show=lambda value: value and str(value))
 
 
 def flag() -> SettingType:

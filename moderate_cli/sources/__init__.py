@@ -24,6 +24,7 @@ from moderate_cli.sources.addresses import (
     is_file_uri,
     is_oss,
     is_prefix,
+    is_s3,
     is_text,
     is_web,
     path_of,
@@ -31,12 +32,15 @@ from moderate_cli.sources.addresses import (
 )
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
 from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
+from moderate_cli.sources.inventories import StoredObject
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
+from moderate_cli.sources.shards import Shard
 
 if TYPE_CHECKING:
     from moderate_cli.sources.changes import Changes
+    from moderate_cli.sources.s3 import S3Bucket
 
-__all__ = ["Bucket", "OpenBucket", "Recall", "Seen", "Selection", "SourceList", "Sources"]
+__all__ = ["Bucket", "OpenBucket", "OpenS3", "Recall", "Seen", "Selection", "Shard", "SourceList", "Sources"]
 
 Seen = tuple[str, int, int, int, str]
 """A file as it was when it was judged: its name, the size, mtime_ns and inode of a `FileStat`, and its SHA-256."""
@@ -68,6 +72,9 @@ class Bucket(Protocol):
 OpenBucket = Callable[[str], Bucket]
 """Opens the bucket of a name; raises ModerateError."""
 
+OpenS3 = Callable[[str], "S3Bucket"]
+"""Opens the bucket of a name in S3; raises ModerateError."""
+
 
 class Sources:
     """The items behind the SOURCE arguments and the lists; iterating opens files and folders one at a time.
@@ -78,8 +85,8 @@ class Sources:
     followed. Of the clean files that an earlier run knows, the first `clean_wanted` are items, or all with None; the
     rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
     `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
-    the selection leaves out only those that a list names, unless it is forced on all. Raises UsageError for a selection
-    with an invalid pattern.
+    the selection leaves out only those that a list names, unless it is forced on all. With a `shard` only its share are
+    items, by their names, and `elsewhere` counts the others. Raises UsageError for a selection with an invalid pattern.
     """
 
     def __init__(
@@ -90,9 +97,11 @@ class Sources:
         lists: Sequence[SourceList] = (),
         stdin: TextIO | None = None,
         open_bucket: OpenBucket | None = None,
+        open_s3: OpenS3 | None = None,
         recall: Recall | None = None,
         clean_wanted: int | None = None,
         changes: Changes | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self._names = names
         self._rules = selection.rules()
@@ -101,9 +110,13 @@ class Sources:
         self._lists = lists
         self._stdin = stdin
         self._open_bucket = open_bucket
+        self._open_s3 = open_s3
+        self._s3_buckets: dict[str, S3Bucket] = {}
         self._recall = recall
         self._clean_wanted = clean_wanted
         self._changes = changes
+        self.shard = shard
+        self.elsewhere = 0
         self.non_images = 0
         self.camera_raw = 0
         self.ignored = 0
@@ -114,6 +127,10 @@ class Sources:
 
     def __iter__(self) -> Iterator[Item]:
         return self._named_items() if self._changes is None else self._changed(self._changes)
+
+    def of(self, name: str) -> Iterator[Item]:
+        """Yield the items behind one more source, whose name is taken literally."""
+        return self._items([(name, None, None)], select=False)
 
     def _named_items(self) -> Iterator[Item]:
         for name in self._names:
@@ -133,7 +150,7 @@ class Sources:
             name = path.rpartition(os.sep)[2]
             if os.path.islink(path) and rules.leads_out(path):  # noqa: PTH114 - it never raises
                 self.links += 1
-            elif os.path.isdir(path):  # noqa: PTH112 - a link to a folder, whose files have changes of their own
+            elif os.path.isdir(path) or not self._is_here(path):  # noqa: PTH112 - a link to a folder: its files count
                 continue
             elif by := self._named.left_out_by(path, is_folder=False):
                 self._count_ignored(by if has_image_name(name) else EXCLUDED)
@@ -151,37 +168,74 @@ class Sources:
         stdin = sys.stdin if self._stdin is None else self._stdin
         return self._items(read_list(listing, stdin), select=True)
 
-    def _items(self, entries: Iterable[Listed | Item], *, select: bool) -> Iterator[Item]:
+    def _items(self, entries: Iterable[Listed | StoredObject | Item], *, select: bool) -> Iterator[Item]:
         """Yield the images of each source; with `select`, only those that the selection wants.
 
         Names are taken literally, never as globs.
         """
         for entry in entries:
-            if isinstance(entry, Item):
-                yield entry
+            if not isinstance(entry, tuple):
+                if (item := self._ready(entry)) is not None:
+                    yield item
                 continue
             source, data_id, referer = entry
             if is_file_uri(source):
                 try:
                     source = path_of(source)
                 except InputError as error:
-                    yield Item(source, BrokenInput(error))
+                    if self._is_here(source):
+                        yield Item(source, BrokenInput(error))
                     continue
-            image = _one_image(source)
+            if self.shard is not None and not _stands_for_many(source) and not self._is_here(source):
+                continue
+            image = self._signed(source) if is_s3(source) and not _stands_for_many(source) else _one_image(source)
             if select and (by := self._unwanted_by(source, image)):
                 self._count_ignored(by)
                 continue
             if image is not None:
                 yield Item(mask_address(shown(source)), image, data_id, referer)
                 continue
-            many = self._stored(source) if is_oss(source) else self._below(source)
+            many = self._stored(source) if is_oss(source) or is_s3(source) else self._below(source)
             is_plain = data_id is None and referer is None
             yield from many if is_plain else (replace(item, data_id=data_id, referer=referer) for item in many)
+
+    def _ready(self, entry: StoredObject | Item) -> Item | None:
+        """Return the item that an entry of a list is, None where it is not wanted."""
+        if isinstance(entry, Item):
+            return entry if self._is_here(entry.source) else None
+        if not self._is_wanted(entry.address, entry.key, entry.key):
+            return None
+        if entry.scheme == "s3":
+            return Item(entry.address, self._signed(entry.address))
+        return Item(entry.address, OssObject(entry.bucket, entry.key, etag=entry.etag))
+
+    def _signed(self, source: str) -> ImageUrl | BrokenInput:
+        """Return the address from which the service may download an object in S3, or why there is none."""
+        name, key = bucket_and_key(source)
+        try:
+            if not name or not is_text(source):
+                raise _invalid("no bucket, or no text", "write s3://BUCKET/KEY in UTF-8")
+            return ImageUrl(self._s3(name).sign(key))
+        except ModerateError as error:
+            return BrokenInput(error)
+
+    def _s3(self, name: str) -> S3Bucket:
+        if name not in self._s3_buckets:
+            if self._open_s3 is None:
+                raise InputError("s3:// is not read here", code="s3_unavailable", hint="give a signed address")
+            self._s3_buckets[name] = self._open_s3(name)
+        return self._s3_buckets[name]
+
+    def _is_here(self, source: str) -> bool:
+        """Tell whether an input is one of this shard; the others are counted."""
+        is_here = self.shard is None or self.shard.holds(mask_address(source))
+        self.elsewhere += not is_here
+        return is_here
 
     def _unwanted_by(self, source: str, image: Image | BrokenInput | None) -> str | None:
         if isinstance(image, LocalFile):
             return self._named.left_out_by(source, is_folder=False)
-        if image is None and not is_oss(source):
+        if image is None and not (is_oss(source) or is_s3(source)):
             return self._named.left_out_by(source, is_folder=True)
         return None
 
@@ -212,8 +266,17 @@ class Sources:
         """Yield the images of a folder."""
         self.ignored += chunk.ignored
         self.links += chunk.links
+        if self.shard is not None:
+            self._leave_to_others(chunk)
         yield from self._files(chunk)
         yield from self._odd(chunk)
+
+    def _leave_to_others(self, chunk: Chunk) -> None:
+        """Take the files of other shards out of a part of a folder."""
+        files = [file for file in chunk.files if self._is_here(chunk.prefix + file[0])]
+        chunk.is_whole &= len(files) == len(chunk.files)
+        chunk.files = files
+        chunk.odd = [name for name in chunk.odd if self._is_here(chunk.prefix + name)]
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images among some files; known files are not opened, and unchanged clean ones only counted."""
@@ -273,31 +336,48 @@ class Sources:
                 yield Item(path, LocalFile(Path(path)))
             else:
                 self.non_images += 1
-        if chunk.error is not None:
-            folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
+        folder = chunk.prefix.rstrip(os.sep) or chunk.prefix or os.curdir
+        if chunk.error is not None and self._is_here(folder):
             message = f"cannot list the folder: {chunk.error.strerror}"
             yield Item(folder, BrokenInput(InputError(message, code="unreadable", hint="check its permissions")))
 
     def _stored(self, source: str) -> Iterator[Item]:
         name, prefix = bucket_and_key(source)
         try:
-            if self._open_bucket is None:
-                raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
             is_empty = True
-            for found in self._open_bucket(name).objects(prefix):
+            for key, image in self._objects(source, name, prefix):
                 is_empty = False
-                if is_prefix(found.key):  # the console marks a folder by an object of its name
-                    continue
-                if self._rules.is_unselected(found.key.removeprefix(prefix)):
-                    self.ignored += 1
-                elif has_image_name(found.key.rpartition("/")[2]):
-                    yield Item(f"oss://{name}/{found.key}", found)
-                else:
-                    self._pass_over(found.key)
+                address = f"{source.partition('://')[0].lower()}://{name}/{key}"
+                if self._is_wanted(address, key, key.removeprefix(prefix)):
+                    yield Item(address, image or self._signed(address))
             if is_empty:
                 self._note_unmatched(source)
-        except ModerateError as error:
+        except ModerateError as error:  # each shard lists the bucket, and each may fail to
             yield Item(source, BrokenInput(error))
+
+    def _objects(self, source: str, name: str, prefix: str) -> Iterator[tuple[str, OssObject | None]]:
+        """Yield the objects below a prefix, those of OSS with the image that they are."""
+        if is_s3(source):
+            yield from ((key, None) for key in self._s3(name).keys(prefix))
+        elif self._open_bucket is None:
+            raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
+        else:
+            yield from ((found.key, found) for found in self._open_bucket(name).objects(prefix))
+
+    def _is_wanted(self, address: str, key: str, below: str) -> bool:
+        """Tell whether an object that was listed is an image of this shard; `below` is its path as selections see it.
+
+        The console marks a folder by an object of its name.
+        """
+        if is_prefix(key) or not self._is_here(address):
+            return False
+        if self._rules.is_unselected(below):
+            self.ignored += 1
+            return False
+        if not has_image_name(key.rpartition("/")[2]):
+            self._pass_over(key)
+            return False
+        return True
 
 
 def _names(files: Iterable[Found]) -> list[str]:
@@ -312,6 +392,13 @@ def _one_image(source: str) -> Image | BrokenInput | None:
         return BrokenInput(error)
 
 
+def _stands_for_many(source: str) -> bool:
+    """Tell whether a source is a folder or a prefix; an image of the web or in OSS is told without a look at a disk."""
+    if is_oss(source) or is_s3(source):
+        return is_prefix(bucket_and_key(source)[1])
+    return not is_web(source) and os.path.isdir(source)  # noqa: PTH112 - it never raises
+
+
 def _image_of(source: str) -> Image | None:
     """Return the image that a source is, None where it stands for many; raises InputError."""
     if not source:
@@ -319,6 +406,8 @@ def _image_of(source: str) -> Image | None:
     if is_web(source):
         check_address(source)
         return ImageUrl(source)
+    if is_s3(source):
+        return None
     if not is_oss(source):
         if os.path.isdir(source):  # noqa: PTH112 - it never raises
             return None

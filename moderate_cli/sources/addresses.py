@@ -12,9 +12,10 @@ from moderate_cli.common.text import unsendable_in
 
 WEB = ("http://", "https://")
 _OSS = "oss://"
+_S3 = "s3://"
 _FILE = "file:/"
-_READ = ("http", "https", "oss", "file")  # the schemes that are known here
-_CLOUD = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "az", "azure", "abfs", "abfss", "wasb", "wasbs", "cos", "obs"})
+_READ = ("http", "https", "oss", "s3", "file")  # the schemes that are known here
+_CLOUD = frozenset({"s3a", "s3n", "gs", "gcs", "az", "azure", "abfs", "abfss", "wasb", "wasbs", "cos", "obs"})
 _IS_WINDOWS = os.name == "nt"
 _HOST = re.compile(r"https?://[^/?#\\]", re.IGNORECASE)
 _DRIVE = re.compile(r"/?[A-Za-z][:|](?=/|\Z)")
@@ -40,9 +41,14 @@ def is_oss(source: str) -> bool:
     return source[: len(_OSS)].lower() == _OSS
 
 
+def is_s3(source: str) -> bool:
+    """Tell whether a source is in S3."""
+    return source[: len(_S3)].lower() == _S3
+
+
 def bucket_and_key(source: str) -> tuple[str, str]:
-    """Return the bucket and the key, or the prefix."""
-    bucket, _, key = source[len(_OSS) :].partition("/")
+    """Return the bucket and the key, or the prefix, of what is in OSS or S3."""
+    bucket, _, key = source[len(_OSS if is_oss(source) else _S3) :].partition("/")
     return bucket, key
 
 
@@ -99,7 +105,7 @@ def check_scheme(source: str, folder: str = "") -> None:
     scheme = (found["scheme"] or found["data"]).lower()
     if found["data"]:
         raise _unread("data: addresses are", "decode it into a file, or pipe its bytes into `moderate sync -`")
-    if scheme in _READ:
+    if scheme in _READ and not is_s3(source):  # which posts cannot sign
         raise _invalid(f"not an address of {scheme}://", f"write it as {_form(scheme)}, without white space before it")
     raise _unread(f"{scheme}:// addresses are", _instead(scheme))
 
@@ -116,11 +122,13 @@ def is_text(source: str) -> bool:
 
 
 def _form(scheme: str) -> str:
-    return {"oss": "oss://BUCKET/KEY", "file": "file:///PATH"}.get(scheme, f"{scheme}://HOST/PATH")
+    return {"oss": "oss://BUCKET/KEY", "s3": "s3://BUCKET/KEY", "file": "file:///PATH"}.get(
+        scheme, f"{scheme}://HOST/PATH"
+    )
 
 
 def _instead(scheme: str) -> str:
-    if scheme in _CLOUD:
+    if scheme in _CLOUD or scheme == "s3":
         return "download it first, or give a signed https:// address of it"
     meant = get_close_matches(scheme, _READ, n=1, cutoff=0.75)
     return f"write {meant[0]}://" if meant else "download it first, or give an https:// or oss:// address of it"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from moderate_cli.common.errors import InputError, UsageError
 from moderate_cli.models import BrokenInput, InlineImage, Item
 from moderate_cli.preflight import HEAD_SIZE, may_begin_image, sniff, too_large
 from moderate_cli.preflight import MAX_BYTES as MAX_IMAGE_BYTES
+from moderate_cli.sources.inventories import StoredObject, find_inventory, rows
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -31,6 +35,9 @@ _decode = json.JSONDecoder().raw_decode
 # Git quotes names as C does: `core.quotePath`, in the page of git-config.
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\(?:[abtnvfr"\\]|[0-3][0-7]{2}))*+)"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+_GZIP = b"\x1f\x8b"
+# The first row of an inventory's data file: the name of a bucket, and a key.
+_ROW = re.compile(rb'"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]","')
 _LETTERS = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 
 Listed = tuple[str, str | None, str | None]
@@ -58,8 +65,12 @@ def check_list(listing: SourceList) -> None:
     try:
         if not (S_ISREG(mode := Path(listing.name).stat().st_mode) or S_ISDIR(mode)):
             return  # what is read from a pipe cannot be read again
+        if find_inventory(listing.name) is not None:
+            return
         with Path(listing.name).open("rb") as file:
-            _check_head(file.read(HEAD_SIZE), listing)
+            head = file.read(HEAD_SIZE)
+        if not head.startswith(_GZIP):
+            _check_head(head, listing)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the list {listing.name!r}: {reason}", hint="check its name") from error
@@ -68,8 +79,10 @@ def check_list(listing: SourceList) -> None:
         raise UsageError(message, code=error.code, hint=error.hint) from error
 
 
-def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
+def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | StoredObject | Item]:
     """Yield each source of a list as soon as it was read; what cannot be read is an item that names its place.
+
+    A list may be the manifest of an inventory, or one of the data files of one of OSS, and each may be packed by gzip.
 
     A line that starts with `{` is JSON with `source` and, where wanted, `data_id`, `referer` and the `region` of an
     object in OSS. One in quotes is a name as Git quotes it, unless a file has that very name. Blank lines and empty
@@ -79,10 +92,12 @@ def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
         if listing.name == STANDARD_INPUT:
             # Bytes where there are any: names need not be UTF-8.
             yield from _entries(getattr(stdin, "buffer", stdin), listing, "")
+        elif (inventory := find_inventory(listing.name)) is not None:
+            yield from inventory.objects()
         else:
             with Path(listing.name).open("rb") as file:
                 yield from _entries(file, listing, f"{listing.name}, ")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, or text that is not UTF-16
+    except (OSError, ValueError, EOFError, zlib.error) as error:  # ValueError: a NUL in the name, or wrong UTF-16
         reason = getattr(error, "strerror", None) or error
         problem = InputError(f"cannot read the list: {reason}", code="unreadable", hint="check its name")
         yield Item(listing.name, BrokenInput(problem))
@@ -90,15 +105,22 @@ def read_list(listing: SourceList, stdin: TextIO) -> Iterator[Listed | Item]:
         yield Item(listing.name, BrokenInput(error))
 
 
-def _entries(stream: IO[Any], listing: SourceList, place: str) -> Iterator[Listed | Item]:
+def _entries(stream: IO[Any], listing: SourceList, place: str) -> Iterator[Listed | StoredObject | Item]:
     """Yield what a stream holds; raises InputError for what is no list."""
     if isinstance(empty := stream.read(0), bytes):
         head = _head(stream)
         if listing.may_be_image and _is_image(head, listing):
             yield Item(listing.name, _image(head, stream))
             return
+        if head.startswith(_GZIP):
+            with gzip.open(io.BufferedReader(_Rejoined(head, stream))) as unpacked:
+                yield from _entries(cast(IO[Any], unpacked), replace(listing, may_be_image=False), place)
+            return
         _check_head(head, listing)
         stream = io.BufferedReader(_Rejoined(head, stream))
+        if not listing.nul and _ROW.match(head):
+            yield from rows(io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline=""), "oss")
+            return
         if not listing.nul and head.startswith(_UTF_16):
             stream, empty = io.TextIOWrapper(stream, "utf-16", newline="\n"), ""
     yield from _in_parts(stream, place) if listing.nul else _in_lines(stream, empty, place)

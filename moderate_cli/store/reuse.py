@@ -18,6 +18,11 @@ FIND_ANSWER = """
     WHERE sha256 = ? AND question = ? AND status = 'judged' AND (judged_at >= ? OR run = ?)
     ORDER BY judged_at DESC, number DESC LIMIT 1
 """
+FIND_ADDRESS = """
+    SELECT number, record, judged_at, run, decision FROM results
+    WHERE source = ? AND question = ? AND status = 'judged' AND judged_at >= ?
+    ORDER BY judged_at DESC, number DESC LIMIT 1
+"""
 LAST_RUN = "SELECT max(number) FROM runs WHERE command = ? AND subject = ? AND number < ?"
 FAILED_IN = "SELECT 1 FROM results WHERE run = ? AND source = ? AND status = 'failed' LIMIT 1"
 ANY_FAILED_IN = "SELECT 1 FROM results WHERE run = ? AND status = 'failed' LIMIT 1"
@@ -68,7 +73,15 @@ class SeenFile(Struct, frozen=True):
 
 def find_answer(database: Database, sha256: str, question: str, since: float | None, run: int | None) -> Answer | None:
     """Return the newest verdict on a content; see `Store.find_answer`."""
-    rows = database.read(FIND_ANSWER, (sha256, question, since, run))
+    return _answer(database, database.read(FIND_ANSWER, (sha256, question, since, run)))
+
+
+def find_address(database: Database, source: str, question: str, since: float) -> Answer | None:
+    """Return the newest verdict on an address; see `Store.find_address`."""
+    return _answer(database, database.read(FIND_ADDRESS, (to_column(source), question, since)))
+
+
+def _answer(database: Database, rows: Sequence[Sequence[Any]]) -> Answer | None:
     if not rows:
         return None
     number, text, judged_at, found_in, decision = rows[0]

@@ -289,6 +289,10 @@ class Store:
         """
         return reuse.find_answer(self._database, sha256, question, since, run)
 
+    def find_address(self, source: str, question: str, *, since: float) -> Answer | None:
+        """Return the newest verdict on an input of a name for a question, given at `since` or later, or None."""
+        return reuse.find_address(self._database, source, question, since)
+
     def clean_in(
         self, folder: str, question: str, files: list[Found], *, since: float, whole: bool = False
     ) -> list[Found]:

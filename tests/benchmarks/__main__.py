@@ -24,6 +24,7 @@ BENCHMARKS = {
     "dispatch": (12,),
     "uploads": (13,),
     "local_engine": (14,),
+    "shared_quota": (16,),
     "keywords": (),
     "image_library": (),
     "past": (),

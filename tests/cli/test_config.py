@@ -88,6 +88,7 @@ def test_the_table(moderate: Callable) -> None:
         ["require_full", "false", "default"],
         ["min_level", "none", "default"],
         ["qps", "the documented quota", "default"],
+        ["quota", "none is shared", "default"],
         ["jobs", "64", "default"],
         ["retries", "3", "default"],
         ["timeout", "2.5", "MODERATE_TIMEOUT"],

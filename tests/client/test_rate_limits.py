@@ -9,21 +9,27 @@ from itertools import pairwise
 import pytest
 from clocks import VirtualClock
 
-from moderate_cli.client.limits import SHARE, RateKey, RateLimiter, RateLimits
+from moderate_cli.client.limits import OwnPlace, RateKey, RateLimiter, RateLimits, RateState, Reservation
+from moderate_cli.client.pace import SHARE, Pace
+
+
+def _new(per_second: float, clock: VirtualClock) -> RateLimiter:
+    place = OwnPlace(Pace(per_second), clock.monotonic)
+    return RateLimiter(place, monotonic=clock.monotonic, sleep=clock.sleep)
 
 
 def _starts(threads: int, per_second: float, seconds: float) -> list[float]:
     """Return the times at which calls start that so many threads make, each as fast as it may."""
-    clock = VirtualClock(threads)
-    limiter = RateLimiter(per_second, monotonic=clock.monotonic, sleep=clock.sleep)
+    clock = VirtualClock()  # of all threads only that whose turn it is sleeps
+    limiter = _new(per_second, clock)
     starts: list[float] = []
 
     def work() -> None:
         while True:
-            limiter.wait()
-            if clock.now >= seconds:
-                return clock.leave()
-            starts.append(clock.now)
+            started = limiter.wait()
+            if started >= seconds:
+                return
+            starts.append(started)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
     for worker in workers:
@@ -54,7 +60,7 @@ def test_one_thread_is_spaced_alike(per_second: int) -> None:
 
 def _limiter(per_second: float = 100) -> tuple[RateLimiter, VirtualClock]:
     clock = VirtualClock()
-    return RateLimiter(per_second, monotonic=clock.monotonic, sleep=clock.sleep), clock
+    return _new(per_second, clock), clock
 
 
 def test_idle_time_is_not_saved_up_for_a_burst() -> None:
@@ -71,9 +77,9 @@ def test_idle_time_is_not_saved_up_for_a_burst() -> None:
 def test_a_refusal_stops_all_starts_for_a_while_and_slows_down() -> None:
     limiter, clock = _limiter(100)
     limiter.refused(limiter.wait())
-    assert limiter.rate == pytest.approx(0.9 * 90)  # 90 is the rate of the first second
+    assert limiter.state.rate == pytest.approx(0.9 * 90)  # 90 is the rate of the first second
     limiter.refused(limiter.wait())
-    assert limiter.rate == pytest.approx(0.7 * 0.9 * 90)
+    assert limiter.state.rate == pytest.approx(0.7 * 0.9 * 90)
     limiter.wait()
     assert 0.5 <= clock.now <= 1
 
@@ -98,18 +104,18 @@ def test_the_refusals_of_calls_that_were_on_their_way_count_once() -> None:
     limiter, clock = _limiter(100)
     started = [limiter.wait() for _ in range(30)]
     limiter.refused(started[0])
-    slowed = limiter.rate
+    slowed = limiter.state.rate
     for start in started[1:]:
         limiter.refused(start)
-    assert limiter.rate == slowed
+    assert limiter.state.rate == slowed
     clock.now += 1.5
     limiter.refused(limiter.wait())
-    assert limiter.rate < slowed
+    assert limiter.state.rate < slowed
 
 
 def test_a_refusal_holds_up_those_that_wait() -> None:
     clock = VirtualClock(threads=2)
-    limiter = RateLimiter(10, monotonic=clock.monotonic, sleep=clock.sleep)
+    limiter = _new(10, clock)
     first = limiter.wait()
     starts: list[float] = []
 
@@ -134,27 +140,27 @@ def test_what_was_accepted_in_the_last_second_tells_the_quota() -> None:
             limiter.accepted(started)
     refused = limiter.wait()
     limiter.refused(refused)
-    assert limiter.rate == pytest.approx(0.6 * 98 * SHARE, rel=0.05)
+    assert limiter.state.rate == pytest.approx(0.6 * 98 * SHARE, rel=0.05)
 
 
 def test_a_refusal_that_overtakes_calls_on_their_way_does_not_count_them_as_refused() -> None:
     limiter, _clock = _limiter(100)
-    full = limiter.rate
+    full = limiter.state.rate
     started = [limiter.wait() for _ in range(200)]
     for start in started[:-30]:
         limiter.accepted(start)
     limiter.refused(started[-1])
-    assert limiter.rate == pytest.approx(0.96 * full)
+    assert limiter.state.rate == pytest.approx(0.96 * full)
 
 
 def test_it_recovers_after_a_while_and_no_further_than_the_quota() -> None:
     limiter, clock = _limiter(100)
-    full = limiter.rate
+    full = limiter.state.rate
     for _ in range(2):
         limiter.refused(limiter.wait())
     rates = []
     for _ in range(120):
-        rates.append(limiter.rate)
+        rates.append(limiter.state.rate)
         clock.now += 1
     assert all(later >= earlier for earlier, later in pairwise(rates))
     assert rates[4] == rates[0]
@@ -165,7 +171,7 @@ def test_refusals_without_end_leave_a_trickle() -> None:
     limiter, _clock = _limiter(100)
     for _ in range(100):
         limiter.refused(limiter.wait())
-    assert 1 < limiter.rate < 10
+    assert 1 < limiter.state.rate < 10
 
 
 def test_there_is_room_while_nobody_waits() -> None:
@@ -195,3 +201,26 @@ def test_a_quota_has_one_limiter() -> None:
         RateKey("id", "host", "ImageModeration", 50),
     ]
     assert len({limits.limiter(other) for other in [key, *others]}) == 5
+
+
+@pytest.mark.parametrize(("late", "asked"), [(0.005, 1), (0.2, 4)])
+def test_a_start_that_was_missed_is_given_up_a_few_times(late: float, asked: int) -> None:
+    """After a moment in which a machine stood still, the calls of all processes must not come at once."""
+
+    class Place:
+        asked = 0
+
+        def reserve(self, accepted: object, *, waited: bool) -> Reservation:
+            self.asked += 1
+            return Reservation(clock.now + 0.05, 0.05)
+
+        def refused(self, started: float, accepted: object) -> float:
+            return 0.0
+
+        def state(self) -> RateState:
+            return RateState(1.0)
+
+    clock, place = VirtualClock(), Place()
+    limiter = RateLimiter(place, monotonic=clock.monotonic, sleep=lambda seconds: clock.sleep(seconds + late))
+    limiter.wait()
+    assert place.asked == asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,19 @@ def test_kills_cost_no_verdict_and_no_call_but_those_in_flight() -> None:
     assert (counts["lines"], counts["judged"], counts["is_sound"]) == ("100", "100", "True")
     assert int(counts["killed"]) > 0
     assert 0 <= int(counts["beyond"]) <= int(counts["in_flight"])
+
+
+def test_shards_that_are_killed_cost_no_verdict_and_no_call_but_those_in_flight() -> None:
+    done = _run(_FOLDER / "kill_shards.py", "4", "2", "120")
+    assert done.returncode == 0, done.stderr
+    counts = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", done.stdout)}
+    assert (counts["lines"], counts["judged"], counts["records"]) == (120, 120, 120)
+    assert counts["killed"] > 0
+    assert 0 <= counts["beyond"] <= counts["in_flight"]
+
+
+def test_the_figures_of_a_shared_quota_are_those_of_each_place() -> None:
+    done = _run(_FOLDER, "--quick", "16")
+    assert done.returncode == 0, done.stderr
+    places = re.findall(r"^16  quota, 2 by (\w+), sliding log, throttled ", done.stdout, re.MULTILINE)
+    assert places == (["file", "redis"] if shutil.which("redis-server") else ["file"])

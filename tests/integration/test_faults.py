@@ -147,9 +147,9 @@ def test_a_throttled_account_is_asked_more_slowly(fault: Answer) -> None:
             Credentials("AKID", "SECRET"), endpoint=server.endpoint, limits=limits, retrier=Retrier(sleep=Waits())
         )
         limiter = limits.limiter(RateKey("AKID", client.endpoint, "ImageModeration", 100))
-        before = limiter.rate
+        before = limiter.state.rate
         client.image_moderation("baselineCheck", IMAGE)
-    assert 0 < limiter.rate < before
+    assert 0 < limiter.state.rate < before
 
 
 @pytest.mark.parametrize("skew", [-7200, 7200])

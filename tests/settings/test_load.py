@@ -14,7 +14,15 @@ from worlds import World, values
 
 from moderate_cli.catalog.prices import Price
 from moderate_cli.models import RiskLevel
-from moderate_cli.settings import SETTINGS, CredentialsChoice, CredentialsSource, FailOn, ParamsIn, Settings
+from moderate_cli.settings import (
+    SETTINGS,
+    CredentialsChoice,
+    CredentialsSource,
+    FailOn,
+    ParamsIn,
+    QuotaAddress,
+    Settings,
+)
 from moderate_cli.settings.locate import user_file
 
 
@@ -43,7 +51,11 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
     "allow_partial": [("yes", True, True), ("0", False, False), ("ON", True, True), ("no", False, False)] * 2,
     "require_full": [("true", True, True), ("off", False, False), ("1", True, True), ("NO", False, False)] * 2,
     "min_level": [(word.value, word.value, word) for word in RiskLevel] * 2,
-    "qps": [(f"{n}.5", n + 0.5, n + 0.5) for n in range(6)],
+    "qps": [("auto", "auto", math.inf), *((f"{n}.5", n + 0.5, n + 0.5) for n in range(5))],
+    "quota": [
+        (text, text, QuotaAddress(text))
+        for text in ("file:", "file:/x/quota", "file:~/quota", "redis://h", "rediss://h:1/2", "redis://h:6379")
+    ],
     "jobs": [(str(n), n, n) for n in range(1, 7)],
     "retries": [(str(n), n, n) for n in range(6)],
     "timeout": [(str(n), n, float(n)) for n in range(1, 7)],
@@ -115,6 +127,7 @@ def test_the_defaults_need_nothing(world: World) -> None:
         require_full=False,
         min_level=RiskLevel.NONE,
         qps=None,
+        quota=None,
         jobs=64,
         retries=3,
         timeout=10.0,

@@ -87,9 +87,9 @@ def test_an_unknown_key_with_nothing_near_it_names_all(world: World) -> None:
         (f"jobs: {'x' * 99}", f"jobs must be a whole number from 1 to 64, not '{'x' * 40}...'"),
         ("retries: -1", "retries must be a whole number from 0 to 10, not -1"),
         ("retries: 11", "retries must be a whole number from 0 to 10, not 11"),
-        ("qps: 0", "qps must be a number from 0.01 to 10000, not 0"),
-        ("qps: .nan", "qps must be a number from 0.01 to 10000, not .nan"),
-        ("qps: true", "qps must be a number from 0.01 to 10000, not true"),
+        ("qps: 0", "qps must be a number from 0.01 to 10000, or auto, not 0"),
+        ("qps: .nan", "qps must be a number from 0.01 to 10000, or auto, not .nan"),
+        ("qps: true", "qps must be a number from 0.01 to 10000, or auto, not true"),
         ("timeout: .inf", "timeout must be a number from 0.1 to 3600, not .inf"),
         ("timeout: 10s", "timeout must be a number from 0.1 to 3600, not '10s'"),
         ("vpc: 1", "vpc must be true or false, not 1"),
@@ -191,7 +191,7 @@ def test_prices_by_image_and_text_are_by_billing_type(world: World) -> None:
         ),
         ("MODERATE_JOBS", "many", "MODERATE_JOBS must be a whole number from 1 to 64, not 'many'"),
         ("MODERATE_JOBS", "0", "MODERATE_JOBS must be a whole number from 1 to 64, not 0"),
-        ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, not nan"),
+        ("MODERATE_QPS", "nan", "MODERATE_QPS must be a number from 0.01 to 10000, or auto, not nan"),
         ("MODERATE_VPC", "maybe", "MODERATE_VPC must be true or false, not 'maybe'"),
         (
             "MODERATE_SERVICE",
@@ -210,13 +210,13 @@ def test_the_values_of_variables(world: World, variable: str, text: str, message
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("qps", "0", "--qps must be a number from 0.01 to 10000, not 0"),
+        ("qps", "0", "--qps must be a number from 0.01 to 10000, or auto, not 0"),
         (
             "services",
             ["x" * 99],
             f"--services must be a list of names, or names separated by commas, not ['{'x' * 39}...]",
         ),
-        ("qps", 0.0, "--qps must be a number from 0.01 to 10000, not 0.0"),
+        ("qps", 0.0, "--qps must be a number from 0.01 to 10000, or auto, not 0.0"),
         ("endpoint", "http://example.com", "--endpoint: 'http://example.com' is plain http to another machine"),
         ("services", ["a b"], "--services must be a list of names, or names separated by commas, not ['a b']"),
     ],

@@ -36,7 +36,7 @@ def test_of_a_strangers_file_only_these_keys_may_count() -> None:
     """A new setting belongs to one side or the other: whoever adds it decides here."""
     may_count = {"info_types", "fail_on", "require_full", "min_level", "qps", "jobs", "max_calls", "confirm_above"}
     ignored = {"region", "endpoint", "vpc", "services", "allow_partial", "retries", "timeout", "failover", "reuse"}
-    ignored |= {"store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials"}
+    ignored |= {"store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials", "quota"}
     assert may_count | ignored == set(SETTINGS)
     assert not may_count & ignored
 
@@ -45,7 +45,7 @@ def test_of_a_strangers_file_only_these_keys_may_count() -> None:
     "name",
     [
         *("region", "endpoint", "vpc", "services", "allow_partial", "retries", "timeout", "failover", "reuse"),
-        *("store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials"),
+        *("store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials", "quota"),
     ],
 )
 def test_a_strangers_file_has_no_say_in_whom_what_and_how(world: World, name: str) -> None:

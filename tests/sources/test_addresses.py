@@ -78,8 +78,8 @@ def test_the_uri_of_no_file_here_is_refused(uri: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "scheme", "hint"),
     [
-        ("s3://b/k.png", "s3://", "signed https://"),
-        ("S3://b/*.png", "s3://", "signed https://"),
+        ("s3a://b/k.png", "s3a://", "signed https://"),
+        ("S3A://b/*.png", "s3a://", "signed https://"),
         ("gs://b/k?x=[1]", "gs://", "signed https://"),
         ("ftp://h/a.png", "ftp://", "download it first"),
         ("git+ssh://h/a", "git+ssh://", "download it first"),
@@ -93,7 +93,7 @@ def test_a_scheme_that_is_not_read_is_named(name: str, scheme: str, hint: str) -
     assert hint in (said or "")
 
 
-@pytest.mark.parametrize("name", ["http:/h/a.png", "https:\\\\h\\a", " https://h/a.png", "oss:/b/k"])
+@pytest.mark.parametrize("name", ["http:/h/a.png", "https:\\\\h\\a", " https://h/a.png", "oss:/b/k", "s3:/b/k"])
 def test_an_address_that_is_written_in_a_wrong_way_is_refused(name: str) -> None:
     code, message, hint = _refused(name)
     assert code == "source_invalid"
