@@ -239,7 +239,6 @@ def to_record(
 def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GatePolicy, *, raw: bool) -> Record:
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
     verdict = verdict_of(outcome)
-    answer = verdict or (outcome if isinstance(outcome, Pending) else None)
     call = outcome.call
     passed = policy.passes(outcome, suppressions)
     return Record(
@@ -263,8 +262,8 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         notes=list(notes(outcome)),
         billed_calls=_billed_calls(outcome),
         request_id=request_id_of(outcome),
-        req_id=(answer.req_id if answer else None) or _queued_as(outcome),
-        data_id=(answer.data_id if answer else None) or outcome.item.data_id,
+        req_id=req_id_of(outcome),
+        data_id=data_id_of(outcome),
         region=call.region,
         endpoint=call.endpoint,
         engine=verdict.engine if verdict else None,
@@ -282,6 +281,19 @@ def request_id_of(outcome: Outcome) -> str | None:
     answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
     return (answer.request_id if answer else None) or getattr(error, "request_id", None)
+
+
+def req_id_of(outcome: Outcome) -> str | None:
+    """Return the id of the task that an input was queued as, or None."""
+    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    task = outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
+    return (answer.req_id if answer else None) or task
+
+
+def data_id_of(outcome: Outcome) -> str | None:
+    """Return the user's own id of an input, as the answer or the input has it, or None."""
+    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    return (answer.data_id if answer else None) or outcome.item.data_id
 
 
 def _decision(said: Decision) -> RecordDecision:
@@ -313,10 +325,6 @@ def _billed_calls(outcome: Outcome) -> int | None:
         case Pending():
             return None
     return 0
-
-
-def _queued_as(outcome: Outcome) -> str | None:
-    return outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
 
 
 def _labels(labels: Iterable[Label], suppressions: Sequence[Suppression]) -> list[RecordLabel]:

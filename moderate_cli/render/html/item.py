@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Frame, ImageUrl, Json, Judged, Label, Outcome, Pending, highest
-from moderate_cli.records import request_id_of
+from moderate_cli.records import data_id_of, req_id_of, request_id_of
 from moderate_cli.render.html.marks import boxes, drawn, exts, flagged_words, lines, marked
 from moderate_cli.render.html.markup import name, text
 from moderate_cli.render.html.post_markup import post_markup, post_texts
@@ -93,17 +93,12 @@ def _searched(outcome: Outcome, media: Media) -> Iterator[str]:
     """Yield the name, the labels, the request and data id, the text in the image or of the post, and what was hit."""
     yield outcome.item.source
     yield from names_of(outcome)
-    yield from filter(None, (request_id_of(outcome), _data_id(outcome)))
+    yield from filter(None, (request_id_of(outcome), data_id_of(outcome)))
     if media.post:
         yield from post_texts(media.post)
     if verdict := verdict_of(outcome):
         for ext in (*exts(verdict), *(frame.ext for frame in verdict.frames)):
             yield from (value for _, value in details(ext))
-
-
-def _data_id(outcome: Outcome) -> str | None:
-    verdict = verdict_of(outcome)
-    return (verdict.data_id if verdict else None) or outcome.item.data_id
 
 
 def _judged_at(outcome: Outcome) -> float | None:
@@ -237,8 +232,8 @@ def _known(outcome: Outcome, media: Media) -> Iterator[tuple[str, str]]:
     facts = {
         "service": ", ".join(call.services),
         "request": request_id_of(outcome),
-        "task": getattr(outcome, "req_id", None) or (verdict.req_id if verdict else None),
-        "data id": _data_id(outcome),
+        "task": req_id_of(outcome),
+        "data id": data_id_of(outcome),
         "by": ", ".join(filter(None, [verdict.engine if verdict else None, call.region, call.endpoint])),
         "sha256": outcome.sha256,
         "bytes": None if outcome.size is None else f"{outcome.size:,}",
