@@ -14,7 +14,7 @@ import typer
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import as_item
-from moderate_cli.app.signals import stop_signals
+from moderate_cli.app.signals import on_stop, stop_signals
 from moderate_cli.app.stores import open_store
 from moderate_cli.cli.decided import suppressions_by
 from moderate_cli.cli.filters import ResultOptions, read_age
@@ -194,9 +194,13 @@ def _has_screen(environment: Environment) -> bool:
 def _in_terminal(queue: ReviewQueue, store: Store, person: str | None, environment: Environment) -> None:
     from moderate_cli.review.terminal import TerminalReview
 
+    def stop(number: int) -> None:
+        raise KeyboardInterrupt
+
     places, posts = partial(store.places_of, limit=_PLACES), partial(_post, store)
     try:
-        TerminalReview(queue, environment, person=person, places=places, posts=posts).run()
+        with on_stop(stop):  # a shell that starts it in the background lets it ignore Ctrl-C otherwise
+            TerminalReview(queue, environment, person=person, places=places, posts=posts).run()
     except KeyboardInterrupt:
         environment.stderr.write("\n")
 

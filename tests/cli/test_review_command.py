@@ -9,6 +9,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -183,9 +184,8 @@ def test_a_signal_ends_it_with_a_summary(store: Path, number: signal.Signals) ->
         with urllib.request.urlopen(url, timeout=60) as response:
             assert response.status == 200
         process.send_signal(number)
-        assert process.stderr
-        said = process.stderr.read()
-        assert process.wait(timeout=60) == 0
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0
     assert "moderate: 0 decided (0 a minute)\nmoderate: 0 skipped, 0 undone, 4 left\n" in said
 
 
@@ -243,26 +243,31 @@ def test_one_key_is_enough_on_a_terminal(store: Path) -> None:
             for question, answer in keys:  # no line ends a key
                 _wait_for(process, question)
                 os.write(ours, answer)
-            assert b"3 decided" in process.stderr.read()
-            assert process.wait(timeout=60) == 0
+            assert b"3 decided" in process.communicate(timeout=60)[1]
+            assert process.returncode == 0
         finally:
             process.kill()
             os.close(ours)
     assert sorted(word for word, *_ in _decisions(store).values()) == ["confirmed", "false-positive", "suppressed"]
 
 
-def test_control_c_ends_it_on_a_terminal_too(store: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_on_a_terminal_too(store: Path, number: signal.Signals) -> None:
     ours, theirs = pty.openpty()
-    command = [MODERATE, "review", "--terminal", "--store", store]
+    # As a shell starts what runs in the background: it would ignore SIGINT, unless it says otherwise.
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", ignoring, MODERATE, "review", "--terminal", "--store", store]
     with subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE) as process:
         os.close(theirs)
         try:
             assert process.stderr
             while not process.stderr.readline().startswith(b"["):
                 pass
-            process.send_signal(signal.SIGINT)
-            assert b"0 decided" in process.stderr.read()
-            assert process.wait(timeout=60) == 0
+            process.send_signal(number)
+            assert b"0 decided" in process.communicate(timeout=60)[1]
+            assert process.returncode == 0
         finally:
             process.kill()
             os.close(ours)
