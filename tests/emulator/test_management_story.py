@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
+import requests
 from managing import SERVICE, Manager
 from photos import NAMES, PHOTOS, photo, resized, saved
+
+from moderate_cli.emulator import Emulator, Fetch
 
 PHOTO, OTHER = (PHOTOS[name].read_bytes() for name in NAMES[:2])
 
@@ -90,3 +94,127 @@ def test_an_account_is_set_up_and_asked(manager, caller):
     assert "missOut" in manager.results({"RequestId": hit["RequestId"]}).items[0].ext_feedback
     assert manager.call("delete_images_from_lib", lib_id=seized, image_ids=json.dumps([int(image)])).data
     assert labels(judged(caller, PHOTO)) == ["nonLabel"]
+
+
+RULES = """
+version: 1
+services:
+  baselineCheck_global: {exempt: [brand]}
+  baselineCheck_global_01: {copy_of: baselineCheck_global, title: Shop photos}
+  post_text_image_detection: {flagged_keywords: [slang], ignored_keywords: [calm]}
+image_libraries:
+  seized: {images: seized, comment: evidence}
+  brand: {images: brand}
+keyword_libraries:
+  slang: {keywords: [snow, white rabbit]}
+  calm: {keywords: [will snow]}
+"""
+POSTS = "post_text_image_detection"
+
+
+def by_the_sdk(emulator, caller):
+    """Set an account up and ask it, operation by operation."""
+    manager = Manager(emulator)
+    seized = manager.call("create_image_lib", lib_name="seized", comment="evidence").data.lib_id
+    brand = manager.call("create_image_lib", lib_name="brand", comment="").data.lib_id
+    manager.add(seized, PHOTO)
+    manager.add(brand, OTHER)
+    manager.call("update_image_lib_free_inspection", service_code=SERVICE, config={brand: 1})
+    manager.call("copy_service_config", service_code=SERVICE, service_name="Shop photos", service_desc="")
+    slang = manager.call("add_keyword_lib", lib_name="slang", keywords="snow\nwhite rabbit").data.lib_id
+    calm = manager.call("add_keyword_lib", lib_name="calm", keywords="will snow").data.lib_id
+    manager.update(POSTS, keyword_hit_libs=[slang], keyword_filter_libs=[calm])
+    ids = manager.words(slang)
+    manager.call("delete_keyword", lib_id=slang, keyword_ids=json.dumps([ids["white rabbit"]]))
+    scene = manager.scene("contraband")
+    scene["LocalEngine"]["image_libraries"] = {"contraband_drug": [seized]}
+    manager.update(scene="contraband", scene_config=scene)
+    hit = judged(caller, PHOTO)
+    manager.call("update_scan_result_feedback", query_request_id=hit["RequestId"], feedback="missOut")
+
+
+def by_our_commands(emulator, moderate, folder):
+    """Do the same by a rules file and the commands of `moderate console`."""
+    key = emulator.access_key
+    variables = {
+        "MODERATE_ENDPOINT": emulator.endpoint,
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": key.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.access_key_secret,
+        "MODERATE_STORE": str(folder / "store.db"),
+    }
+
+    def run(*arguments):
+        done = moderate(*arguments, variables=variables)
+        assert done.code == 0, done.stderr
+        return done.stdout
+
+    for library, content in (("seized", PHOTO), ("brand", OTHER)):
+        (folder / library).mkdir()
+        (folder / library / "photo.png").write_bytes(content)
+    (folder / "rules.yaml").write_text(RULES)
+    run("console", "apply", folder / "rules.yaml", "--yes")
+    run("console", "keywords", "slang", "remove", "white rabbit", "--yes")
+    scene = json.loads(run("console", "scope", SERVICE, "contraband"))
+    scene["LocalEngine"]["image_libraries"] = {
+        "contraband_drug": [Manager(emulator).image_libraries()["seized"].lib_id]
+    }
+    (folder / "scene.json").write_text(json.dumps(scene))
+    run("console", "scope", SERVICE, "contraband", "--put", folder / "scene.json", "--yes")
+    record = json.loads(run("sync", folder / "seized", "--data-id-from", "name", "-f", "jsonl"))
+    assert [label["label"] for label in record["labels"]] == ["contraband_drug_lib"]
+    run("console", "feedback", record["request_id"], "missed")
+    assert record["request_id"] in run("console", "results", "-f", "jsonl")
+    assert json.loads(run("console", "usage", "-f", "json"))["calls"] == 1
+
+
+def state_of(emulator):
+    """Return all that an account has, with names in place of ids."""
+    manager = Manager(emulator)
+    libraries, words = manager.image_libraries(), manager.keyword_libraries()
+    names = {each.lib_id: name for name, each in (libraries | words).items()}
+    copies = {code: service for code, service in manager.services().items() if service.copy_from}
+    scene = json.dumps(manager.scene("contraband"), sort_keys=True)
+    for number, name in names.items():
+        scene = scene.replace(json.dumps(number), json.dumps(name))
+    found = manager.results().items
+    return {
+        "copies": {code: (service.copy_from, service.service_name) for code, service in copies.items()},
+        "images": {
+            (service, name): (each.comment, each.image_num, each.free_inspection)
+            for service in (SERVICE, *copies)
+            for name, each in manager.image_libraries(service).items()
+        },
+        "contents": {
+            name: [
+                hashlib.sha256(requests.get(image.image_url, timeout=10).content).hexdigest()
+                for image in manager.call("list_images_from_lib", lib_id=each.lib_id, page_size=100).items
+            ]
+            for name, each in libraries.items()
+        },
+        "words": {name: sorted(manager.words(each.lib_id)) for name, each in words.items()},
+        "bindings": {
+            service: [
+                [names[number] for number in bound]
+                for configured in [manager.call("get_service_config", service_code=service, resource_type="image").data]
+                for bound in (
+                    configured.custom_service_conf.keyword_filter_libs,
+                    configured.custom_service_conf.keyword_hit_libs,
+                )
+            ]
+            for service in (SERVICE, *copies, POSTS)
+        },
+        "scene": scene,
+        "results": [
+            (item.service_code, item.labels, item.risk_level, "missOut" in item.ext_feedback) for item in found
+        ],
+    }
+
+
+def test_our_commands_end_in_the_same_state_as_the_sdk(only_codes, connect, moderate, tmp_path):
+    with Emulator(fetch=Fetch.PRIVATE) as theirs, Emulator() as ours:
+        by_the_sdk(theirs, connect(theirs))
+        by_our_commands(ours, moderate, tmp_path)
+        state = state_of(ours)
+        assert state == state_of(theirs)
+    assert state["copies"] == {f"{SERVICE}_01": (SERVICE, "Shop photos")}
+    assert (state["words"], len(state["results"])) == ({"slang": ["snow"], "calm": ["will snow"]}, 1)
