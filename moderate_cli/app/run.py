@@ -289,9 +289,8 @@ class Run(Struct, kw_only=True):
                 if self.shares_tasks:
                     self.summary.elsewhere += 1
                     continue
-                self.recorder.take_over(
-                    task.req_id
-                )  # the run that collected it may have been cut off before it told of it
+                # The run that collected it may have been cut off before it told of it.
+                self.recorder.take_over(task.req_id)
             yield outcome
 
     def _progress(self, reports: Reports) -> AbstractContextManager[Progress]:

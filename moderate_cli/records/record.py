@@ -276,23 +276,28 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
     )
 
 
+def _answer(outcome: Outcome) -> Verdict | Pending | None:
+    """Return what the service said of an input, a verdict or that it is queued; None where it said nothing."""
+    return verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+
+
 def request_id_of(outcome: Outcome) -> str | None:
     """Return the request id of an answer, or of the error in its place; None if unknown."""
-    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    answer = _answer(outcome)
     error = outcome.error if isinstance(outcome, Skipped | Failed) else None
     return (answer.request_id if answer else None) or getattr(error, "request_id", None)
 
 
 def req_id_of(outcome: Outcome) -> str | None:
     """Return the id of the task that an input was queued as, or None."""
-    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    answer = _answer(outcome)
     task = outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
     return (answer.req_id if answer else None) or task
 
 
 def data_id_of(outcome: Outcome) -> str | None:
     """Return the user's own id of an input, as the answer or the input has it, or None."""
-    answer = verdict_of(outcome) or (outcome if isinstance(outcome, Pending) else None)
+    answer = _answer(outcome)
     return (answer.data_id if answer else None) or outcome.item.data_id
 
 
