@@ -130,7 +130,7 @@ thresholds are set in the console. <span class="level none">none</span> may also
 def top(summary: RunSummary, facts: Facts) -> str:
     """Return everything before the cards."""
     levels, labels = bars(summary), label_treemap(summary.labels, noun="Inputs", chooses=True)
-    style = resource("page.css") + resource("item.css") + levels.rules + labels.rules
+    style = resource("colors.css") + resource("page.css") + resource("item.css") + levels.rules + labels.rules
     charts = f"<section><h2>Risk levels</h2>\n{levels.html}{_ADVICE}</section>\n" if summary.inputs else ""
     if summary.labels:
         charts += f"<section><h2>Labels</h2>\n{labels.html}</section>\n"

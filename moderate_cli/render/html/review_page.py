@@ -32,7 +32,7 @@ def review_page(nonce: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>{_TITLE}</title>\n<link rel="icon" href="data:,">\n'
-        f'<style nonce="{nonce}">{resource("review.css")}</style>\n</head>\n<body>\n'
+        f'<style nonce="{nonce}">{resource("colors.css")}{resource("review.css")}</style>\n</head>\n<body>\n'
         f"{_BEGIN}"
         f'<nav class="keys" aria-label="Decide">\n{buttons}</nav>\n{_END}'
         f'<script nonce="{nonce}">{resource("review.js")}</script>\n{closing()}'

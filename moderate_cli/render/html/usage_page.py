@@ -41,7 +41,7 @@ class UsagePage(Struct, frozen=True, kw_only=True):
 def stats_page(page: UsagePage) -> str:
     """Return the document, which needs no script and no network."""
     labels = label_treemap(page.labels, noun="Calls", chooses=False)
-    style = resource("page.css") + resource("stats.css") + labels.rules
+    style = resource("colors.css") + resource("page.css") + resource("stats.css") + labels.rules
     return (
         f"{opening(_TITLE, style)}<header>\n<h1>{_TITLE}</h1>\n{''.join(_summary(page))}</header>\n"
         f"<main>\n{''.join(_sections(page, labels))}</main>\n{closing()}"
