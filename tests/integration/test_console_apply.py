@@ -66,7 +66,7 @@ def test_killed_it_is_run_again_and_ends_in_the_same_state(
         shutil.copytree(repository, folder)
         _kill_after(moments.randrange(22), emulator, folder / "moderate-rules.yaml")
         with _apply(emulator, folder / "moderate-rules.yaml") as again:
-            _, said = again.communicate(timeout=120)
+            _, said = again.communicate(timeout=600)
         assert again.returncode == 0, said
         state = _state(client)
         assert state == (expected := expected or state)

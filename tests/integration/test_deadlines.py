@@ -205,7 +205,7 @@ def test_a_service_that_nobody_reaches_ends_the_run_soon(photos: Path) -> None:
     code, stdout, stderr, seconds = _run(f"http://127.0.0.1:{port}", "sync", str(photos), "-f", "json")
     assert code == ExitCode.FATAL
     assert "Connection refused" in stderr.splitlines()[0]
-    assert seconds < 10
+    assert seconds < 20  # 5 on a machine that does nothing else
     summary = json.loads(stdout)["summary"]
     assert summary["failed"] + summary["not_tried"] == 500 or summary["at_least"]
     assert summary["failed"] >= 8

@@ -66,11 +66,11 @@ def test_a_poll_that_is_killed_leaves_nothing_untold(tmp_path: Path) -> None:
         while kills < KILLS:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
             before = served.asked["DescribeImageModerationResult"]
-            deadline = time.monotonic() + 20
+            began = time.monotonic()
             while served.asked["DescribeImageModerationResult"] == before and process.poll() is None:
-                assert time.monotonic() < deadline
+                assert time.monotonic() < began + 120
                 time.sleep(0.005)
-                if before >= TASKS and time.monotonic() > deadline - 19.3:
+                if before >= TASKS and time.monotonic() > began + 0.7:
                     break  # nothing is left to ask: it only tells
             time.sleep(rng.random() * 0.05)
             process.kill()

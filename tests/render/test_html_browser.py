@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -112,9 +113,7 @@ def test_keys_walk_enlarge_and_close(page: Page) -> None:
     assert page.run("location.hash") == f"#item={third.removeprefix('item-')}"
     page.press("Escape", 27)
     assert not page.run("document.getElementById('viewer').open")
-    assert (
-        page.run("new Promise((done) => setTimeout(() => done(document.activeElement.closest('.card').id)))") == third
-    )
+    page.wait(f"document.activeElement.closest('.card')?.id === {third!r}")  # a dialog tells later that it was closed
     page.press("k", 75, "k")
     assert page.run("document.activeElement.closest('.card').id") == second
     page.press("/", 191, "/")
@@ -130,11 +129,10 @@ def test_the_address_holds_what_is_chosen(page: Page, tmp_path: Path) -> None:
     address = page.run("location.hash")
     assert address == "#level=high&sort=name&blur=soft&gray=1"
     page.run("location.hash = '#level=none&sort=unheard-of'")
-    assert page.run(f"new Promise((done) => setTimeout(() => done({_COUNT}), 50))") < len(HOSTILE_NAMES)
+    page.wait(f"{_COUNT} < {len(HOSTILE_NAMES)}")
     assert page.run("document.getElementById('sort').value") == ""
     page.run(f"location.hash = '{address}'")
-    page.run("new Promise((done) => setTimeout(done, 50))")
-    assert page.run(_NAMES) == names
+    page.wait(f"JSON.stringify({_NAMES}) === JSON.stringify({json.dumps(names)})")
     assert page.run(_BLUR) == "blur(5px) grayscale(1)"
     assert "grayscale(1)" in page.run("getComputedStyle(document.querySelector('.card img')).filter")
 
@@ -269,7 +267,7 @@ def test_filters_narrow_the_gallery_and_are_cleared(page: Page) -> None:
     assert choose("words", "GONE") == 1
     assert choose("words", "no such name") == 0
     page.run("document.querySelector('#filters [type=reset]').click()")
-    assert page.run(f"new Promise((done) => setTimeout(() => done({_COUNT}), 50))") == everything
+    page.wait(f"{_COUNT} === {everything}")
     assert choose("label", "violent_burning") == 1
     assert choose("label", "") == everything
     assert choose("words", "<script>") == 1
