@@ -241,7 +241,8 @@ class Sources:
 
     def _below(self, folder: str) -> Iterator[Item]:
         is_empty = True
-        for chunk in walk(folder, self._rules):
+        is_rescan = self._recall is not None and self._clean_wanted is not None
+        for chunk in walk(folder, self._rules, read_ahead=is_rescan):
             is_empty &= chunk.is_empty
             yield from self._images(chunk)
         if is_empty:

@@ -12,7 +12,8 @@ from msgspec import Struct, field
 
 from moderate_cli.common.globs import Glob, Places
 from moderate_cli.preflight import HEAD_SIZE, Format, format_of
-from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, Rules, with_separator
+from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, LastNames, Rules, with_separator
+from moderate_cli.sources.read_ahead import Listing, ReadAhead
 
 Found = tuple[str, int, int, int]
 """A file that a walk found: its name, and the size, mtime_ns and inode of a `FileStat`."""
@@ -26,6 +27,7 @@ CHUNK = 2_000
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
+_MANY = 20  # folders that wait beside each other, from which on a second process pays
 # A pipe in the place of a file must not block; only Windows has a text mode.
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # From an open folder the system finds a file without looking up its whole path; Windows cannot.
@@ -57,21 +59,33 @@ class Chunk(Struct):
         return not (self.files or self.odd or self.ignored or self.links or self.error)
 
 
-def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Iterator[Chunk]:
+def walk(
+    root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None, *, read_ahead: bool = False
+) -> Iterator[Chunk]:
     """Yield what is below a folder, the files of each folder before its subfolders; "" is the working folder.
 
     Links to files are followed. So are links to folders, once each, but never into a folder that the walk is in. Those
     that lead out of the root are counted instead, unless the rules follow them; the root itself may be a link. What is
-    below the root and vanished since its name was read is skipped. The folders of version control are left out.
+    below the root and vanished since its name was read is skipped. The folders of version control are left out. With
+    `read_ahead` a second process lists every other one of many folders: where hardly a file is judged, that is most of
+    the work.
     """
     levels: list[_Level] = []
     followed: set[tuple[int, int]] = set()
+    ahead: ReadAhead | None = None
     try:
         yield from _enter(_Folder.root(root, rules, glob), glob, levels, followed)
         while levels:
             level = levels[-1]
             if level.folders:
-                yield from _enter(level.folders.pop(), glob, levels, followed)
+                folder, listing = level.folders.pop(), None
+                if read_ahead and ahead is None and len(level.folders) > _MANY:
+                    ahead = ReadAhead()
+                if ahead is not None:
+                    listing = ahead.answer(folder.prefix)
+                    if len(level.folders) > 1 and not ahead.expects(level.folders[-1].prefix):
+                        ahead.ask(level.folders[-2].prefix)
+                yield from _enter(folder, glob, levels, followed, listing)
             elif level.has_more:
                 yield level.read()
             else:
@@ -79,12 +93,20 @@ def walk(root: str, rules: Rules = _EVERYTHING, glob: Glob | None = None) -> Ite
     finally:
         for level in levels:
             level.close()
+        if ahead is not None:
+            ahead.close()
 
 
-def _enter(folder: _Folder, glob: Glob | None, levels: list[_Level], followed: set[tuple[int, int]]) -> Iterator[Chunk]:
+def _enter(
+    folder: _Folder,
+    glob: Glob | None,
+    levels: list[_Level],
+    followed: set[tuple[int, int]],
+    listing: Listing | None = None,
+) -> Iterator[Chunk]:
     """Add a folder to those that the walk is in; yield the error where that fails, unless the folder is gone."""
     try:
-        level = _Level(folder, glob)
+        level = _Level(folder, glob, listing)
     except OSError as error:
         if not levels or not isinstance(error, FileNotFoundError | NotADirectoryError):
             yield folder.chunk(error)
@@ -126,29 +148,40 @@ class _Folder(Struct, frozen=True):
 
 
 class _Level:
-    """An open folder of a walk, and those of its folders that wait for their turn, the next one last."""
+    """A folder that a walk is in, and those of its folders that wait for their turn, the next one last.
 
-    def __init__(self, folder: _Folder, glob: Glob | None) -> None:
+    It is open, unless it was listed already.
+    """
+
+    def __init__(self, folder: _Folder, glob: Glob | None, listing: Listing | None) -> None:
         self._folder = folder
         self._glob = glob
         self.folders: list[_Folder] = []
         self.has_more = True
         self._is_first = True
-        path = folder.prefix or os.curdir
-        self._opened: int | str = os.open(path, os.O_RDONLY | os.O_DIRECTORY) if _BY_DESCRIPTOR else path
+        self._listing = listing
+        self._opened: int | str = ""
+        self.identity = listing[0] if listing else self._open(folder.prefix or os.curdir)
+        self.by_link = folder.by_link
+        self._rules = folder.rules.inside(folder.path)
+
+    def _open(self, path: str) -> tuple[int, int]:
+        """Open the folder, and return what tells it from all others."""
+        self._opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY) if _BY_DESCRIPTOR else path
         try:
             seen = os.stat(self._opened)  # noqa: PTH116 - a Path has no descriptor
             self._entries = os.scandir(self._opened)
         except OSError:
             self._close_descriptor()
             raise
-        self.identity = (seen.st_dev, seen.st_ino)
-        self.by_link = folder.by_link
-        self._rules = folder.rules.inside(folder.path)
+        return seen.st_dev, seen.st_ino
 
     def read(self) -> Chunk:
         """Return the next files, and let the folders beside them wait."""
         chunk = self._folder.chunk()
+        if self._listing:
+            self._take(self._listing, chunk)
+            return chunk
         entries: list[os.DirEntry[str]] = []
         try:
             entries.extend(islice(self._entries, CHUNK))
@@ -158,18 +191,38 @@ class _Level:
         chunk.is_whole = self._is_first and not self.has_more
         self._is_first = False
         entries.sort(key=_NAME, reverse=True)
-        names = ANY_NAME if self._glob else self._rules.names
+        names = self._names()
         if names is not NO_NAME:
-            entries = [entry for entry in entries if not names.may_match(entry.name) or self._is_wanted(entry, chunk)]
+            entries = [
+                entry
+                for entry in entries
+                if not names.may_match(entry.name) or self._is_wanted(entry.name, chunk, is_folder=_is_folder(entry))
+            ]
         self._add(entries, chunk)
         self.folders.reverse()
         if not self.has_more:
             self.close()
         return chunk
 
+    def _take(self, listing: Listing, chunk: Chunk) -> None:
+        """Let a chunk hold what was listed, with the folders beside it waiting."""
+        _, files, folders = listing
+        if self._names() is not NO_NAME:
+            files = [file for file in files if self._is_wanted(file[0], chunk, is_folder=False)]
+            folders = [name for name in folders if self._is_wanted(name, chunk, is_folder=True)]
+        chunk.files = files
+        for name in reversed(folders):
+            self._add_folder(name)
+        self.has_more = False
+
+    def _names(self) -> LastNames:
+        """Return the names that need a closer look."""
+        return ANY_NAME if self._glob else self._rules.names
+
     def close(self) -> None:
-        self._entries.close()
-        self._close_descriptor()
+        if not self._listing:
+            self._entries.close()
+            self._close_descriptor()
 
     def _close_descriptor(self) -> None:
         if isinstance(self._opened, int):
@@ -218,13 +271,12 @@ class _Level:
         places = self._glob.step(folder.places, name) if self._glob else folder.places
         self.folders.append(_Folder(folder.prefix + below, folder.path + below, self._rules, places, by_link))
 
-    def _is_wanted(self, entry: os.DirEntry[str], chunk: Chunk) -> bool:
-        is_folder = _is_folder(entry)
+    def _is_wanted(self, name: str, chunk: Chunk, *, is_folder: bool) -> bool:
         if self._glob:
-            places = self._glob.step(self._folder.places, entry.name)
+            places = self._glob.step(self._folder.places, name)
             if not (places if is_folder else self._glob.is_match(places)):
                 return False
-        if self._rules.leave_out(self._folder.path, entry.name, is_folder=is_folder):
+        if self._rules.leave_out(self._folder.path, name, is_folder=is_folder):
             chunk.ignored += 1
             return False
         return True
