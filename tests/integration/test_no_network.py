@@ -80,7 +80,7 @@ def test_an_address_is_refused_and_nobody_is_asked(alone: dict[str, str]) -> Non
 def test_the_emulator_serves_those_beside_it(alone: dict[str, str]) -> None:
     script = (
         f"{MODERATE} emulate --port 0 >env.sh 2>/dev/null & until [ -s env.sh ]; do sleep 0.1; done; . ./env.sh;"
-        f" {MODERATE} sync {TESTS / 'data'} -f jsonl; code=$?; kill %1; exit $code"
+        f" {MODERATE} sync {TESTS / 'data'} -f jsonl --timeout 600; code=$?; kill %1; exit $code"
     )
     done = subprocess.run(
         _alone(shutil.which("bash") or "/bin/bash", "-m", "-c", script),
