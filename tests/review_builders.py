@@ -67,10 +67,12 @@ def queue_of(store: Store, name: str = "here", *, order: Order = Order.WORST, **
 
 
 @contextmanager
-def reviewing(store: Path, *options: str | Path, folder: Path | None = None) -> Iterator[tuple[subprocess.Popen, str]]:
-    """Serve a review, and yield its process and its address."""
-    command = [MODERATE, "review", "--no-open", "--store", store, *options]
-    variables = {**os.environ, "LOGNAME": "mo"}
+def reviewing(
+    store: Path, *options: str | Path, folder: Path | None = None, browser: Path | None = None
+) -> Iterator[tuple[subprocess.Popen, str]]:
+    """Serve a review, opened in a browser if one is given, and yield its process and its address."""
+    command = [MODERATE, "review", *([] if browser else ["--no-open"]), "--store", store, *options]
+    variables = {**os.environ, "LOGNAME": "mo", "DISPLAY": ":0", "BROWSER": f"{browser} %s"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables, cwd=folder) as process:
         try:
             assert process.stderr

@@ -167,13 +167,12 @@ def _serve(
     )
     listener = Listener.bound("127.0.0.1", port, application, Limits(MAX_BODY))
     application.host = listener.origin.removeprefix("http://")
-    url = f"{listener.origin}/{application.token}/"
     with stop_signals() as stopped:
         listener.start()
         try:
-            echo(environment, f"review at {url} (Ctrl-C ends it)")
+            echo(environment, f"review at {listener.origin}/{application.token}/ (Ctrl-C ends it)")
             if opens and _has_screen(environment):
-                webbrowser.open(url)
+                webbrowser.open(listener.origin + application.entrance)
             while stopped.code is None and not application.finished.wait(_STEP):
                 if environment.monotonic() - application.asked_at > patience:
                     echo(environment, "nobody is there any more")
