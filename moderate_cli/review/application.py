@@ -14,9 +14,9 @@ from msgspec import Struct
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import with_hint
 from moderate_cli.gate.gate import today
-from moderate_cli.models import Json, Outcome
+from moderate_cli.models import Outcome, QueuedTask
 from moderate_cli.render.html.review_page import review_page
-from moderate_cli.review.picture import Places, picture_of
+from moderate_cli.review.picture import Places, frame_starts, part_picture_of, picture_of
 from moderate_cli.review.queue import AHEAD, Desk, Item, Progress, ReviewQueue
 from moderate_cli.review.result_facts import ResultFacts, facts_of
 from moderate_cli.review.suppressing import checked_decision
@@ -26,6 +26,7 @@ MAX_BODY = 16 * 1024  # bytes of a request
 _JSON = "application/json"
 _READING = ("GET", "HEAD")
 _MAX_NAME = 64  # characters of a page's own name
+_MAX_DIGITS = 18  # of a number in an address
 _PICTURES = "picture/"
 _OPEN = "/open/"
 _TICKET_LIFE = 60.0  # seconds, for a browser to start
@@ -75,7 +76,7 @@ class ReviewApplication:
     """Serves a review under a path that begins with `token`; `person` is whoever decides.
 
     `entrance` is a path that leads there once, within a minute: what starts a browser shows its arguments to everybody
-    on this machine, and the token is not among them. `places` finds files by their content and `posts` the post of a
+    on this machine, and the token is not among them. `places` finds files by their content and `tasks` the task of a
     result. Once it is set, `host` is the only one that is answered to. `finished` is set when somebody ends the review,
     and `asked_at` is when a page last asked for anything, by `clock`.
     """
@@ -86,7 +87,7 @@ class ReviewApplication:
         *,
         person: str | None,
         places: Places,
-        posts: Callable[[Outcome], Json | None],
+        tasks: Callable[[Outcome], QueuedTask | None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
@@ -97,7 +98,7 @@ class ReviewApplication:
         self._queue = queue
         self._person = person
         self._places = places
-        self._posts = posts
+        self._tasks = tasks
         self._clock = clock
         self._monotonic = monotonic
         self.asked_at = monotonic()
@@ -187,11 +188,15 @@ class ReviewApplication:
         headers = _HEADERS | {"Content-Security-Policy": _PAGE.format(nonce)}
         return Response(200, review_page(nonce).encode(), headers, "text/html; charset=utf-8")
 
-    def _picture(self, number: str) -> Response:
-        """Return the picture of a result that somebody has before them, and of no other."""
-        is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(2**63))
-        outcome = self._queue.shows(int(number)) if is_number else None
-        picture = picture_of(outcome, self._places) if outcome is not None else None
+    def _picture(self, name: str) -> Response:
+        """Return the picture of a result that somebody has before them, or of a part of it, and of no other."""
+        number, slash, part = name.partition("/")
+        outcome = self._queue.shows(int(number)) if _is_number(number) else None
+        picture = None
+        if outcome is not None and not slash:
+            picture = picture_of(outcome, self._places)
+        elif outcome is not None and _is_number(part):
+            picture = part_picture_of(outcome, self._tasks(outcome), int(part))
         if picture is None:
             return self.refuse(HTTPStatus.NOT_FOUND, "nothing is here")
         return Response(200, picture.content, _HEADERS | {"Content-Security-Policy": _NO_PAGE}, picture.kind)
@@ -226,5 +231,11 @@ class ReviewApplication:
 
     def _shown(self, item: Item) -> Shown:
         outcome, entry = item.outcome, item.entry
-        facts = facts_of(entry.number, outcome, entry.decisions, self._posts(outcome))
+        task = self._tasks(outcome)
+        starts = frame_starts(outcome, task, self._places)
+        facts = facts_of(entry.number, outcome, entry.decisions, task, starts)
         return Shown(facts, picture=outcome.sha256 is not None)
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= _MAX_DIGITS

@@ -6,13 +6,15 @@ import hashlib
 import http.client
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
-from review_builders import Clock, draw, fill, found, queue_of
+from review_builders import Clock, add_animation, add_post, draw, fill, found, queue_of, task_of
 
 from moderate_cli.review.application import MAX_BODY, ReviewApplication
 from moderate_cli.serving import Limits, Listener
@@ -69,7 +71,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
             queue_of(store),
             person="mo",
             places=lambda sha256: store.places_of(sha256, limit=10),
-            posts=lambda outcome: None,
+            tasks=partial(task_of, store),
             clock=lambda: 1000.0,
             monotonic=monotonic,
         )
@@ -218,6 +220,38 @@ def test_only_the_image_that_was_judged_is_shown(served: Served, kind: str) -> N
     [mine] = [item for item in served.items() if item["facts"]["source"] == str(path)]
     status, body, _ = served.ask(f"/TOKEN/picture/{mine['facts']['id']}")
     assert (status, body) == (404, b"nothing is here\n")
+
+
+@pytest.mark.parametrize("kind", ["post", "frame"])
+def test_of_the_parts_only_what_was_judged_or_saved_is_shown(served: Served, kind: str) -> None:
+    add = add_post if kind == "post" else add_animation
+    paths = add(served.store, served.folder)
+    [mine] = [item for item in served.items() if item["facts"]["parts"] or item["facts"]["frames"]]
+    address = f"/TOKEN/picture/{mine['facts']['id']}"
+    status, body, headers = served.ask(f"{address}/0")
+    assert (status, body) == (200, paths[0].read_bytes())
+    assert headers["Content-Type"] == ("image/png" if kind == "post" else "image/jpeg")
+    assert headers["Content-Security-Policy"].endswith("sandbox")
+    for name in ("2", "3", "99", "9" * 18, "9" * 40, "-1", "0/", "0/0", "../0", "..%2f0", "", "x", "/etc/passwd"):
+        status, body, _ = served.ask(f"{address}/{quote(name, safe='/%.')}")
+        assert (status, body) == (404, b"nothing is here\n")
+    paths[0].write_text("password: hunter2")
+    paths[1].unlink()
+    paths[1].symlink_to("/etc/passwd")
+    for number in (0, 1):
+        assert served.ask(f"{address}/{number}")[0] == 404
+
+
+def test_a_file_that_a_record_names_with_its_hash_must_be_a_picture(served: Served) -> None:
+    secret = served.folder / "secret.txt"
+    secret.write_text("password: hunter2")
+    [frame, _] = add_animation(served.store, served.folder)
+    with sqlite3.connect(served.store.path) as connection:
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (frame, secret)]
+        for old, new in ((str(frame), str(secret)), digests):
+            connection.execute("UPDATE results SET record = replace(record, ?, ?)", (old, new))
+    [mine] = [item for item in served.items() if item["facts"]["frames"]]
+    assert served.ask(f"/TOKEN/picture/{mine['facts']['id']}/0")[0] == 404
 
 
 @pytest.mark.parametrize(
