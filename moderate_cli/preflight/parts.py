@@ -129,9 +129,9 @@ _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
 
 def gif_starts(content: bytes) -> list[float]:
     """Return the seconds after which a browser shows each frame of a GIF; nothing where they cannot be counted."""
+    file: BufferedReader = BufferedReader(BytesIO(content))
     try:
-        with BufferedReader(BytesIO(content)) as file:
-            delays = _gif_delays(_Walk(file, len(content), _GIF_PIECE))
+        delays = _gif_delays(_Walk(file, len(content), _GIF_PIECE))
     except _UncertainError:
         return []
     shown = (_NO_DELAY if delay < _SHORTEST_DELAY else delay for delay in delays)

@@ -189,16 +189,19 @@ def _pictures(page: Page, within: str) -> list[int]:
     return page.run(f"[...document.querySelectorAll('{within} img')].map((image) => image.naturalWidth)")
 
 
+def _lines(page: Page, parts: str) -> list[list[str]]:
+    """The lines of text in parts of the page."""
+    texts = page.run(f"[...document.querySelectorAll('{parts}')].map((part) => part.innerText)")
+    return [list(filter(None, text.split("\n"))) for text in texts]
+
+
 def test_a_post_is_shown_with_its_pictures_and_each_finding_at_its_part(browser: Page, tmp_path: Path) -> None:
     with Store.open(tmp_path / "store.db") as store:
         add_post(store, tmp_path)
     with reviewing(tmp_path / "store.db", folder=tmp_path / "..") as (_, url):
         _open(browser, url)
         assert _pictures(browser, "#picture section") == [320] * 3
-        texts = browser.run(
-            "[...document.querySelectorAll('.post section')].map((part) => part.innerText.split('\\n'))"
-        )
-        said = [[line for line in lines if line] for lines in texts]
+        said = _lines(browser, ".post section")
         assert said[:2] == [["title", "A title"], ["text", "two", "lines"]]
         assert said[2][0] == "4 images"
         assert said[2][1:3] == ["https://example.com/boat.jpg", "oss://bucket/a.png"]
@@ -225,10 +228,7 @@ def test_frames_have_their_pictures_levels_labels_and_times(browser: Page, tmp_p
         _open(browser, url)
         browser.wait("document.querySelectorAll('.frames img').length === 1")
         assert _pictures(browser, ".frames") == [320]
-        frames = browser.run(
-            "[...document.querySelectorAll('.frames li')].map((frame) => frame.innerText.split('\\n'))"
-        )
-        said = [[line for line in lines if line] for lines in frames]
+        said = _lines(browser, ".frames li")
         assert said[0] == ["none frame 1", "at 0.00 s"]
         assert said[1][0].startswith("no preview: the file is not here")
         assert said[1][1:] == ["high frame 2", "at 0.40 s", "ad 90.00"]
