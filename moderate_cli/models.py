@@ -214,10 +214,17 @@ class ServiceVerdict(Struct, frozen=True):
     misread: bool = False
 
 
+class SavedFrame(Struct, frozen=True):
+    """The picture of a frame in a file of this machine: its absolute path, and the SHA-256 of what was written."""
+
+    file: str
+    sha256: str
+
+
 class Frame(Struct, frozen=True):
     """The findings in one frame of an animation or one slice of a long image; `url` expires after five minutes.
 
-    `misread` marks an unknown level, which counts as high.
+    `misread` marks an unknown level, which counts as high. `saved` is its picture, where that was kept.
     """
 
     index: int
@@ -226,6 +233,7 @@ class Frame(Struct, frozen=True):
     labels: tuple[Label, ...]
     ext: Json
     misread: bool = False
+    saved: SavedFrame | None = None
 
 
 class Usage(Struct, frozen=True):

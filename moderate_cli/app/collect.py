@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -22,8 +23,7 @@ from moderate_cli.client import GreenClient, ModerateError
 from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.common.files import atomic_write
 from moderate_cli.common.text import with_hint
-from moderate_cli.models import Item, Judged, Outcome, Pending, Post, QueuedTask, TaskKind
-from moderate_cli.render.originals import Originals
+from moderate_cli.models import Frame, Item, Judged, Outcome, Pending, Post, QueuedTask, SavedFrame, TaskKind
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Executor
 from moderate_cli.scanning.polling import OnWait, Polling, PollSchedule, TaskJudge, expired, has_expired
@@ -133,7 +133,7 @@ def ask_after(
     clients = _Clients(session)
     judge: Callable[[Item], Outcome] = TaskJudge(clients.client_for, session.environment.clock)
     if wait.save_frames is not None:
-        judge = _FrameSaver(judge, session, clients, SavedFrames(wait.save_frames))
+        judge = _FrameSaver(judge, session, clients, wait.save_frames.absolute())
     return Polling(
         map(clients.checked, tasks),
         judge,
@@ -159,15 +159,9 @@ def prepare(wait: WaitOptions) -> None:
             raise UsageError(f"cannot write to {str(wait.save_frames)!r}: {error.strerror}") from error
 
 
-def originals_of(wait: WaitOptions) -> Originals | None:
-    """Return what a page may look up of tasks that are waited for."""
-    return None if wait.save_frames is None else SavedFrames(wait.save_frames)
-
-
 def run_submission(session: Session, run: Run, scan: Executor, wait: WaitOptions) -> ExitCode:
     """Submit what a scan brings, wait for it where that is asked for, and return the exit code."""
     run.summary.awaited = wait.wait
-    run.originals = originals_of(wait)
     if not wait.wait:
         return run.execute(scan)
     return run.execute(
@@ -218,41 +212,35 @@ class _Clients:
         return task.region is not None and task.endpoint == self._session.endpoint_of(task.region)
 
 
-class SavedFrames(Originals):
-    """The frames that `--save-frames` keeps in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def frame(self, req_id: str, index: int) -> Path:
-        """Return the file of a frame, which need not exist yet."""
-        return self._folder / f"{_UNSAFE.sub('_', req_id)}-{index}.jpg"
-
-
 class _FrameSaver(Struct, frozen=True):
-    """Downloads the frames of a verdict as soon as it is known."""
+    """Downloads the frames of a verdict into a folder as soon as it is known."""
 
     judge: Callable[[Item], Outcome]
     session: Session
     clients: _Clients
-    saved: SavedFrames
+    folder: Path
 
     def __call__(self, item: Item) -> Outcome:
         outcome = self.judge(item)
-        if isinstance(outcome, Judged) and isinstance(item.image, QueuedTask):
-            client = self.clients.client_for(item.image)
-            for frame in outcome.verdict.frames:
-                if frame.url:
-                    self._save(client, frame.url, self.saved.frame(item.image.req_id, frame.index))
-        return outcome
+        if not isinstance(outcome, Judged) or not isinstance(item.image, QueuedTask):
+            return outcome
+        client, stem = self.clients.client_for(item.image), _UNSAFE.sub("_", item.image.req_id)
+        frames = tuple(self._saved(client, frame, f"{stem}-{frame.index}.jpg") for frame in outcome.verdict.frames)
+        return replace(outcome, verdict=replace(outcome.verdict, frames=frames))
 
-    def _save(self, client: GreenClient, address: str, path: Path) -> None:
+    def _saved(self, client: GreenClient, frame: Frame, name: str) -> Frame:
+        """Return a frame that names its file, if it could be saved."""
+        if not frame.url:
+            return frame
+        path = self.folder / name
         try:
-            atomic_write(path, client.download(address))
-        except ModerateError as error:
-            self.session.recorder.echo(f"{path.name} was not saved: {with_hint(error)}")
-        except OSError as error:
-            self.session.recorder.echo(f"{path.name} was not saved: {error}")
+            content = client.download(frame.url)
+            atomic_write(path, content)
+        except (ModerateError, OSError) as error:
+            reason = with_hint(error) if isinstance(error, ModerateError) else error
+            self.session.recorder.echo(f"{name} was not saved: {reason}")
+            return frame
+        return replace(frame, saved=SavedFrame(str(path), hashlib.sha256(content).hexdigest()))
 
 
 class SubmitAndWait:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TextIO
+from typing import TextIO, cast
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.collect import run_submission
@@ -14,7 +14,7 @@ from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, Reque
 from moderate_cli.client import CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Item, Json, Known, Outcome, Pending
+from moderate_cli.models import Item, Json, Known, Outcome, Pending, Post
 from moderate_cli.scanning import CallBudget, Executor, Judge
 from moderate_cli.scanning.post_judge import PostJudge, Submit, service_name, submit_post
 from moderate_cli.settings import Settings
@@ -85,12 +85,13 @@ def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
 
 
 def _recorded(session: Session, callback: CallbackOptions) -> Submit:
-    """Return what submits a post, and notes it down before it is sent and once its id is known."""
+    """Return what submits a post, noted down with its local images before it is sent, and once its id is known."""
 
     def submit(client: GreenClient, known: Known, content: Json) -> Submission:
         def call() -> Submission:
             return submit_post(client, known, content, callback)
 
-        return session.recorder.submit("multimodal", known, client, call, post=content)
+        kept = cast(Post, known.item.image).content
+        return session.recorder.submit("multimodal", known, client, call, post=kept)
 
     return submit

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from msgspec import Struct, field
 
@@ -55,9 +55,6 @@ from moderate_cli.results import (
 )
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
-
-if TYPE_CHECKING:
-    from moderate_cli.render.originals import Originals
 
 NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
 """The codes of errors of calls that reached nothing."""
@@ -150,7 +147,7 @@ class Run(Struct, kw_only=True):
     another process stored before is counted, and left to that one to show; those that are `untold` are shown first.
     `noun` is what the inputs are, `nothing` is said where there are none, `total` tells their number where it is known,
     and `names` are those that were named one by one, or None where that makes no difference. SIGTERM is the usual end
-    of what `is_server`, and breaks off any other run. `originals` has more for a page than the outcomes.
+    of what `is_server`, and breaks off any other run.
     """
 
     environment: Environment
@@ -177,7 +174,6 @@ class Run(Struct, kw_only=True):
     has_waited: bool = False
     unreachable: Unreachable = field(default_factory=Unreachable)
     stop: Stop = field(default_factory=Stop)
-    originals: Originals | None = None
 
     def execute(self, work: OutcomeStream) -> ExitCode:
         """Take each outcome, keep and show it, and return the exit code."""
@@ -229,7 +225,6 @@ class Run(Struct, kw_only=True):
             csv_bom=self.output.csv_bom,
             show_clean=self.settings.show_clean,
             names=self.names,
-            originals=self.originals,
         )
 
     def _end(self, work: OutcomeStream) -> None:

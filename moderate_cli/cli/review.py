@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted, echo
 from moderate_cli.gate.gate import locate
 from moderate_cli.gate.suppressions import add_suppressions
-from moderate_cli.models import DecisionWord, Json, Judged, Outcome, QueuedTask, RiskLevel
+from moderate_cli.models import DecisionWord, Judged, Outcome, QueuedTask, RiskLevel
 from moderate_cli.records import UNREADABLE, to_outcome, upgraded
 from moderate_cli.records.result_files import ResultFile
 from moderate_cli.render import Format, renderer
@@ -161,19 +161,18 @@ def _serve(
         queue,
         person=person,
         places=partial(store.places_of, limit=_PLACES),
-        posts=partial(_post, store),
+        tasks=partial(_task, store),
         clock=environment.clock,
         monotonic=environment.monotonic,
     )
     listener = Listener.bound("127.0.0.1", port, application, Limits(MAX_BODY))
     application.host = listener.origin.removeprefix("http://")
-    url = f"{listener.origin}/{application.token}/"
     with stop_signals() as stopped:
         listener.start()
         try:
-            echo(environment, f"review at {url} (Ctrl-C ends it)")
+            echo(environment, f"review at {listener.origin}/{application.token}/ (Ctrl-C ends it)")
             if opens and _has_screen(environment):
-                webbrowser.open(url)
+                webbrowser.open(listener.origin + application.entrance)
             while stopped.code is None and not application.finished.wait(_STEP):
                 if environment.monotonic() - application.asked_at > patience:
                     echo(environment, "nobody is there any more")
@@ -197,22 +196,19 @@ def _in_terminal(queue: ReviewQueue, store: Store, person: str | None, environme
     def stop(number: int) -> None:
         raise KeyboardInterrupt
 
-    places, posts = partial(store.places_of, limit=_PLACES), partial(_post, store)
+    places, tasks = partial(store.places_of, limit=_PLACES), partial(_task, store)
     try:
         with on_stop(stop):  # a shell that starts it in the background lets it ignore Ctrl-C otherwise
-            TerminalReview(queue, environment, person=person, places=places, posts=posts).run()
+            TerminalReview(queue, environment, person=person, places=places, tasks=tasks).run()
     except KeyboardInterrupt:
         environment.stderr.write("\n")
 
 
-def _post(store: Store, outcome: Outcome) -> Json | None:
-    """Return the post of a result, which its task has."""
+def _task(store: Store, outcome: Outcome) -> QueuedTask | None:
+    """Return the task of a result, with its post and what is known of its frames."""
     image = outcome.item.image
-    if not isinstance(image, QueuedTask):
-        return None
-    task = store.find_task(image.req_id)
-    known = as_item(task).image if task else image
-    return known.post if isinstance(known, QueuedTask) else None
+    task = store.find_task(image.req_id) if isinstance(image, QueuedTask) else None
+    return cast(QueuedTask, as_item(task).image) if task else None
 
 
 def _decided(queue: ReviewQueue, worklist: Worklist) -> Iterator[Outcome]:

@@ -10,7 +10,6 @@ import typer
 from moderate_cli.app.collect import (
     NamedTasks,
     ask_after,
-    originals_of,
     pending_tasks,
     prepare,
     run_submission,
@@ -63,7 +62,6 @@ def poll(
             run.untold = session.recorder.untold(_word(kind))
             warn_of_tasks(session)
         run.summary.awaited = True
-        run.originals = originals_of(wait)
         run.shares_tasks = not ids
         run.noun, run.nothing = "task", "no pending task found"
         code = run.execute(ask_after(session, tasks, wait, run.on_wait))

@@ -6,7 +6,8 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from io import BufferedReader
+from io import BufferedReader, BytesIO
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
@@ -122,31 +123,54 @@ class _Walk:
 # GIF: the specifications 87a and 89a.
 _BLOCK_START = re.compile(rb"[,!;]")
 _GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF  # labels of extensions
+_SHORTEST_DELAY, _NO_DELAY = 2, 10  # what is shorter, in hundredths of a second, browsers show for the latter
 _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
 
 
+def gif_starts(content: bytes) -> list[float]:
+    """Return the seconds after which a browser shows each frame of a GIF; nothing where they cannot be counted."""
+    file: BufferedReader = BufferedReader(BytesIO(content))
+    try:
+        delays = _gif_delays(_Walk(file, len(content), _GIF_PIECE))
+    except _UncertainError:
+        return []
+    shown = (_NO_DELAY if delay < _SHORTEST_DELAY else delay for delay in delays)
+    return [start / 100 for start in accumulate(shown, initial=0)][:-1]
+
+
 def _gif_frames(walk: _Walk) -> int:
-    """Count the images up to the trailer, or up to the end of a file without one that announces no more of them."""
+    return len(_gif_delays(walk))
+
+
+def _gif_delays(walk: _Walk) -> list[int]:
+    """Return for how many hundredths of a second each image is to be shown, as the file says.
+
+    They are those up to the trailer, or up to the end of a file without one that announces no more of them.
+    """
     (flags,) = walk.unpack("B", 10)
     at = GIF_SCREEN_END + gif_palette_size(flags)
-    frames, promised = 0, 1
+    delays: list[int] = []
+    promised, delay = 1, 0
     while at < walk.size:
         (kind,) = walk.unpack("c", at)
         if kind == GIF_TRAILER:
-            return frames
+            return delays
         if kind == GIF_IMAGE:
             (flags,) = walk.unpack("B", at + 9)
             at = _after_sub_blocks(walk, at + 11 + gif_palette_size(flags))
-            frames += 1
+            delays.append(delay)
+            delay = 0
         elif kind == GIF_EXTENSION:
-            promised = max(promised, _promised_frames(walk, at, frames))
+            promised = max(promised, _promised_frames(walk, at, len(delays)))
+            if walk.unpack("BB", at + 1) == (_GRAPHIC_CONTROL, 4):
+                (delay,) = walk.unpack("<H", at + 4)
             at = _after_sub_blocks(walk, at + 2)
         else:  # not a block, but decoders carry on after it; it may be what is left of a frame
-            promised = max(promised, frames + 1)
+            promised = max(promised, len(delays) + 1)
             at = _next_block(walk, at)
-    if at > walk.size or frames < promised:
+    if at > walk.size or len(delays) < promised:
         raise _UncertainError
-    return frames
+    return delays
 
 
 def _promised_frames(walk: _Walk, at: int, frames: int) -> int:

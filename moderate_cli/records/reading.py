@@ -33,6 +33,7 @@ from moderate_cli.models import (
     Post,
     QueuedTask,
     RiskLevel,
+    SavedFrame,
     ServiceVerdict,
     Skipped,
     TaskKind,
@@ -149,6 +150,7 @@ class _SaidFrame(Struct, frozen=True):
     risk_level: RiskLevel | None
     labels: tuple[Label, ...]
     ext: Json | None
+    saved: SavedFrame | None = None  # missing in records of 0.1.0
 
 
 class _Said(Struct, frozen=True):
@@ -176,7 +178,10 @@ def read_verdict(record: _Record) -> Verdict:
         per_service=tuple(
             ServiceVerdict(part.service, part.risk_level, part.labels, part.ext or {}) for part in said.per_service
         ),
-        frames=tuple(Frame(part.index, part.url, part.risk_level, part.labels, part.ext or {}) for part in said.frames),
+        frames=tuple(
+            Frame(part.index, part.url, part.risk_level, part.labels, part.ext or {}, saved=part.saved)
+            for part in said.frames
+        ),
         notes=tuple(record.get("notes") or ())[len(notes_on_input(record)) :],
         ext=record["ext"],
         usage=said.usage,

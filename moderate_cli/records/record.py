@@ -109,11 +109,19 @@ class RecordService(Struct, frozen=True, forbid_unknown_fields=True):
     ext: Ext
 
 
+class RecordSavedFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """The picture of a frame in a file."""
+
+    file: Annotated[str, Meta(description="Absolute path")]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class RecordFrame(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer about one frame of an animation, or one slice of a long image."""
 
     index: int
     url: Annotated[str | None, Meta(description="Expires after five minutes")]
+    saved: Annotated[RecordSavedFrame | None, Meta(description="Its picture, where --save-frames kept it")]
     risk_level: _Level
     labels: list[RecordLabel]
     ext: Ext
@@ -357,8 +365,9 @@ def _service(part: ServiceVerdict, suppressions: Sequence[Suppression]) -> Recor
 
 
 def _frame(frame: Frame, suppressions: Sequence[Suppression]) -> RecordFrame:
+    saved = RecordSavedFrame(frame.saved.file, frame.saved.sha256) if frame.saved else None
     labels = _labels(frame.labels, suppressions)
-    return RecordFrame(frame.index, frame.url, frame.risk_level, labels, cast(Ext, frame.ext))
+    return RecordFrame(frame.index, frame.url, saved, frame.risk_level, labels, cast(Ext, frame.ext))
 
 
 def _ext(ext: Json) -> Ext:

@@ -1,4 +1,4 @@
-"""What lies behind results, beyond their records: the files that were judged, posts, and saved frames."""
+"""What lies behind results, beyond their records: the files that were judged, and posts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moderate_cli.models import Json
 
 
 class Originals:
-    """Knows nothing; a subclass knows what a store remembers, or what a run has saved."""
+    """Knows nothing; a subclass knows what a store remembers."""
 
     def files(self, digests: Collection[str]) -> Mapping[str, Sequence[Path]]:
         """Return where files with some contents were seen, as absolute paths by SHA-256; they may have changed."""
@@ -19,9 +19,4 @@ class Originals:
     def post(self, req_id: str) -> Json | None:
         """Return the post that was submitted as a task, or None."""
         del req_id
-        return None
-
-    def frame(self, req_id: str, index: int) -> Path | None:
-        """Return the file of a frame of a task, or None where none was saved."""
-        del req_id, index
         return None

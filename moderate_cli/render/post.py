@@ -30,12 +30,14 @@ _MIN_TEXT = 10  # columns of a text that is shortened
 class PostPart(Struct, frozen=True):
     """What labels can belong to: `where` is its JSON path, `lines` are pairs of a name and what the user wrote.
 
-    `number` is empty for the main part, (2,) for the second comment, and (2, 1) for the first reply to it.
+    `number` is empty for the main part, (2,) for the second comment, and (2, 1) for the first reply to it. `images` are
+    as the API has them, or local files.
     """
 
     where: str
     number: tuple[int, ...]
     lines: tuple[tuple[str, str], ...]
+    images: tuple[Json, ...]
 
 
 def post_tree(outcome: Judged, post: Json, width: int) -> Tree:
@@ -95,7 +97,7 @@ def post_parts(post: Json) -> Iterator[PostPart]:
     """Yield the parts of a post, each before the replies to it."""
     main = post.get("mainData")
     if isinstance(main, Mapping):
-        yield PostPart("$.mainData", (), tuple(_main_lines(main)))
+        yield PostPart("$.mainData", (), tuple(_main_lines(main)), _images(main.get("mainImages")))
     yield from _comments(post, "$", ())
 
 
@@ -113,8 +115,12 @@ def _comments(above: Json, path: str, number: tuple[int, ...]) -> Iterator[PostP
         parts = comment if isinstance(comment, Mapping) else {"content": comment}
         images = _image_count(parts.get("images"))
         name = f"{'reply' if number else 'comment'} {'.'.join(map(str, at))}{f' ({images})' if images else ''}"
-        yield PostPart(where, at, ((name, _text(parts.get("content"))),))
+        yield PostPart(where, at, ((name, _text(parts.get("content"))),), _images(parts.get("images")))
         yield from _comments(parts, where, at)
+
+
+def _images(images: object) -> tuple[Json, ...]:
+    return tuple(image if isinstance(image, Mapping) else {} for image in list_of(images))
 
 
 def _image_count(images: object) -> str:

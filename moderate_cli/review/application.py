@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from math import inf
 
 import msgspec
 from msgspec import Struct
@@ -13,9 +14,9 @@ from msgspec import Struct
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import with_hint
 from moderate_cli.gate.gate import today
-from moderate_cli.models import Json, Outcome
+from moderate_cli.models import Outcome, QueuedTask
 from moderate_cli.render.html.review_page import review_page
-from moderate_cli.review.picture import Places, picture_of
+from moderate_cli.review.picture import Places, frame_starts, part_picture_of, picture_of
 from moderate_cli.review.queue import AHEAD, Desk, Item, Progress, ReviewQueue
 from moderate_cli.review.result_facts import ResultFacts, facts_of
 from moderate_cli.review.suppressing import checked_decision
@@ -25,7 +26,10 @@ MAX_BODY = 16 * 1024  # bytes of a request
 _JSON = "application/json"
 _READING = ("GET", "HEAD")
 _MAX_NAME = 64  # characters of a page's own name
+_MAX_DIGITS = 18  # of a number in an address
 _PICTURES = "picture/"
+_OPEN = "/open/"
+_TICKET_LIFE = 60.0  # seconds, for a browser to start
 _OWN = frozenset({"same-origin", "none"})  # what Sec-Fetch-Site says of a request that no other page made
 # Nothing of a review is kept by the browser, told to others, or shown inside of another page.
 _HEADERS = {
@@ -71,9 +75,10 @@ class State(Struct, frozen=True):
 class ReviewApplication:
     """Serves a review under a path that begins with `token`; `person` is whoever decides.
 
-    `places` finds files by their content and `posts` the post of a result. Once it is set, `host` is the only one that
-    is answered to. `finished` is set when somebody ends the review, and `asked_at` is when a page last asked for
-    anything, by `clock`.
+    `entrance` is a path that leads there once, within a minute: what starts a browser shows its arguments to everybody
+    on this machine, and the token is not among them. `places` finds files by their content and `tasks` the task of a
+    result. Once it is set, `host` is the only one that is answered to. `finished` is set when somebody ends the review,
+    and `asked_at` is when a page last asked for anything, by `clock`.
     """
 
     def __init__(
@@ -82,20 +87,23 @@ class ReviewApplication:
         *,
         person: str | None,
         places: Places,
-        posts: Callable[[Outcome], Json | None],
+        tasks: Callable[[Outcome], QueuedTask | None],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self.token = secrets.token_urlsafe(24)
+        self.entrance = f"{_OPEN}{secrets.token_urlsafe(24)}"
         self.host = ""
         self.finished = threading.Event()
         self._queue = queue
         self._person = person
         self._places = places
-        self._posts = posts
+        self._tasks = tasks
         self._clock = clock
         self._monotonic = monotonic
         self.asked_at = monotonic()
+        self._opens_until = self.asked_at + _TICKET_LIFE
+        self._opening = threading.Lock()
         self._actions: dict[str, Callable[[Desk, Ask], str]] = {
             "items": lambda desk, ask: "",
             "decide": self._decide,
@@ -114,20 +122,23 @@ class ReviewApplication:
         is_own = origins == [f"http://{self.host}"] or (not origins and request.method in _READING)
         if not is_own or any(each not in _OWN for each in headers.get_all("Sec-Fetch-Site", [])):
             return self.refuse(HTTPStatus.FORBIDDEN, "another page may not ask this")
+        if self._is_entrance(request):
+            return None if request.method == "GET" else self._only(("GET",))
         name = self._name(request)
         if name is None or not (name == "" or name in self._actions or name.startswith(_PICTURES)):
             return self.refuse(HTTPStatus.NOT_FOUND, "nothing is here")
         methods = ("POST",) if name in self._actions else _READING
         if request.method not in methods:
-            allowed = ", ".join(methods)
-            return self._line(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
+            return self._only(methods)
         if request.method == "POST" and headers.get_content_type() != _JSON:
             return self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"not {_JSON}")
         return None
 
     def respond(self, request: Request) -> Response:
-        """Return the page, a picture, or what a page asks for."""
+        """Return the page or the way to it, a picture, or what a page asks for."""
         self.asked_at = self._monotonic()
+        if self._is_entrance(request):
+            return self._enter()
         name = self._name(request) or ""
         try:
             if name == "":
@@ -144,8 +155,27 @@ class ReviewApplication:
         """Return a refusal; it says nothing of what is here."""
         return self._line(status, reason)
 
+    def _only(self, methods: Sequence[str]) -> Response:
+        allowed = ", ".join(methods)
+        return self._line(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
+
     def _line(self, status: int, text: str, **headers: str) -> Response:
         return line(int(status), text, **_HEADERS, **headers)
+
+    def _is_entrance(self, request: Request) -> bool:
+        return secrets.compare_digest(request.path.encode("utf-8", "replace"), self.entrance.encode())
+
+    def _enter(self) -> Response:
+        """Lead to the page, the first time."""
+        with self._opening:
+            is_open, self._opens_until = self._monotonic() < self._opens_until, -inf
+        if is_open:
+            return self._line(HTTPStatus.SEE_OTHER, "the review is there", Location=f"/{self.token}/")
+        return self.refuse(
+            HTTPStatus.GONE,
+            "this address led to the review once, within a minute: open the one that the terminal shows, "
+            "or end the review there and start it again",
+        )
 
     def _name(self, request: Request) -> str | None:
         """Return what stands behind the token in the path; None without the right token."""
@@ -158,11 +188,15 @@ class ReviewApplication:
         headers = _HEADERS | {"Content-Security-Policy": _PAGE.format(nonce)}
         return Response(200, review_page(nonce).encode(), headers, "text/html; charset=utf-8")
 
-    def _picture(self, number: str) -> Response:
-        """Return the picture of a result that somebody has before them, and of no other."""
-        is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(2**63))
-        outcome = self._queue.shows(int(number)) if is_number else None
-        picture = picture_of(outcome, self._places) if outcome is not None else None
+    def _picture(self, name: str) -> Response:
+        """Return the picture of a result that somebody has before them, or of a part of it, and of no other."""
+        number, slash, part = name.partition("/")
+        outcome = self._queue.shows(int(number)) if _is_number(number) else None
+        picture = None
+        if outcome is not None and not slash:
+            picture = picture_of(outcome, self._places)
+        elif outcome is not None and _is_number(part):
+            picture = part_picture_of(outcome, self._tasks(outcome), int(part))
         if picture is None:
             return self.refuse(HTTPStatus.NOT_FOUND, "nothing is here")
         return Response(200, picture.content, _HEADERS | {"Content-Security-Policy": _NO_PAGE}, picture.kind)
@@ -197,5 +231,11 @@ class ReviewApplication:
 
     def _shown(self, item: Item) -> Shown:
         outcome, entry = item.outcome, item.entry
-        facts = facts_of(entry.number, outcome, entry.decisions, self._posts(outcome))
+        task = self._tasks(outcome)
+        starts = frame_starts(outcome, task, self._places)
+        facts = facts_of(entry.number, outcome, entry.decisions, task, starts)
         return Shown(facts, picture=outcome.sha256 is not None)
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= _MAX_DIGITS

@@ -13,8 +13,8 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
 from moderate_cli.common.text import safe_text, with_hint
 from moderate_cli.gate.gate import today
-from moderate_cli.models import DecisionWord, Json, Outcome
-from moderate_cli.review.picture import Places, files_of
+from moderate_cli.models import DecisionWord, Outcome, QueuedTask
+from moderate_cli.review.picture import Places, files_of, frame_starts
 from moderate_cli.review.queue import Desk, Item, ReviewQueue
 from moderate_cli.review.result_facts import FindingFacts, ResultFacts, facts_of
 from moderate_cli.review.suppressing import checked_decision
@@ -103,14 +103,14 @@ class TerminalReview:
         *,
         person: str | None,
         places: Places,
-        posts: Callable[[Outcome], Json | None],
+        tasks: Callable[[Outcome], QueuedTask | None],
     ) -> None:
         self._queue = queue
         self._environment = environment
         self._keyboard = Keyboard(environment)
         self._person = person
         self._places = places
-        self._posts = posts
+        self._tasks = tasks
         self._note = ""
 
     def run(self) -> None:
@@ -163,7 +163,9 @@ class TerminalReview:
         self._say("the image is not here")
 
     def _show(self, item: Item) -> None:
-        facts = facts_of(item.entry.number, item.outcome, item.entry.decisions, self._posts(item.outcome))
+        task = self._tasks(item.outcome)
+        starts = frame_starts(item.outcome, task, self._places)
+        facts = facts_of(item.entry.number, item.outcome, item.entry.decisions, task, starts)
         now = self._queue.progress()
         more = " or more" if now.at_least else ""
         self._say("")
@@ -179,9 +181,14 @@ class TerminalReview:
 
 def _lines(facts: ResultFacts) -> Iterator[str]:
     for part in facts.parts:
-        yield f"{part.name}: {part.text}" if part.text else part.name
+        yield f"{part.name}: {' '.join(part.text.splitlines())}" if part.text else part.name
+        yield from (f"  {picture.name}" for picture in part.pictures)
         yield from (f"  {_finding(found)}" for found in part.findings)
+        if part.answer:
+            yield f"  {part.answer}"
     yield from map(_finding, facts.findings)
+    for frame in facts.frames:
+        yield f"{frame.level}  {frame.name}{'' if frame.seconds is None else f' at {frame.seconds:g} s'}"
     yield from facts.remarks
     yield from (f"{name}: {text}" for name, text in facts.facts)
     if facts.link:

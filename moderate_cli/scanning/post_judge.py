@@ -44,7 +44,7 @@ from moderate_cli.scanning.image_judge import (
     without_verdict,
 )
 
-# Queues a post whose images the service can all read.
+# Queues a post whose images the service can all read; the item's own still has its local images, by name and content.
 Submit = Callable[[GreenClient, Known, Json], Submission]
 
 _PROFILE = "profile_text_image_detection"
@@ -111,7 +111,17 @@ class PostJudge(Struct, frozen=True, kw_only=True):
             raise
 
     def _upload_and_submit(self, known: Known, post: Json, client: GreenClient) -> Submission:
-        return self.submit(client, known, _with_files(post, partial(_uploaded, client)))
+        digests: dict[Path, str] = {}
+
+        def put(path: Path) -> Json:
+            fields, digests[path] = _uploaded(client, path)
+            return fields
+
+        def kept(path: Path) -> Json:
+            return {"file": str(path.absolute()), "sha256": digests[path]}
+
+        sent = _with_files(post, put)
+        return self.submit(client, replace(known, item=replace(known.item, image=Post(_with_files(post, kept)))), sent)
 
     def _check(self, post: Json) -> tuple[tuple[Extent, ...], tuple[str, ...]]:
         """Return what the images of a post consist of, and notes on them.
@@ -171,16 +181,21 @@ def _images(part: Json) -> Iterator[ImageUrl | OssObject]:
             yield from _images(below)
 
 
-def _uploaded(client: GreenClient, path: Path) -> Json:
-    """Upload a local image, and return the fields that name it from then on; raises InputError and ServiceError."""
+def _uploaded(client: GreenClient, path: Path) -> tuple[Json, str]:
+    """Upload a local image, and return the fields that name it from then on, and its SHA-256.
+
+    Raises InputError and ServiceError.
+    """
     try:
         with open_file(path) as file:
             try:
-                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
+                digest = sha256(file)
+                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=digest)
             except FileChangedError:  # once more from the start: changed content has another hash
                 file.seek(0)
-                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=sha256(file))
-            return image_fields(uploaded)
+                digest = sha256(file)
+                uploaded = client.upload(file, extension=path.suffix.lower(), sha256=digest)
+            return image_fields(uploaded), digest
     except InputError as error:
         raise _named(error, path) from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -222,11 +224,56 @@ NEWEST = f"""
     ORDER BY newest DESC
 """  # noqa: S608
 """The numbers of the latest results of all images, and of all results of posts, from indexes alone."""
+_BY_IMAGE = ("source", "services", "operation", "sha256", "status")  # the columns of `results_by_image`
+_SAME_IMAGE = " AND ".join(f"other.{column} IS this.{column}" for column in _BY_IMAGE)
+_MAX_HOPS = 500
+
+
+def _following(known: int) -> str:
+    """Return the query for the first entry of `results_by_image` beyond `this` whose first columns are `known`."""
+    same = "".join(f"other.{column} IS this.{column} AND " for column in _BY_IMAGE[:known])
+    beyond = f"other.{_BY_IMAGE[known]} > coalesce(this.{_BY_IMAGE[known]}, '')"  # what is unknown comes first
+    order = ", ".join(f"other.{column}" for column in _BY_IMAGE[known:])
+    begin = "SELECT other.number FROM results AS other INDEXED BY results_by_image"
+    return f"({begin} WHERE {same}{beyond} ORDER BY {order} LIMIT 1)"
+
+
+# From each image straight to the next, past all its results; the last row is empty.
+_HOPS = f"""
+    WITH RECURSIVE firsts (number) AS (
+        SELECT * FROM (SELECT number FROM results INDEXED BY results_by_image ORDER BY {", ".join(_BY_IMAGE)} LIMIT 1)
+        UNION ALL SELECT coalesce({", ".join(map(_following, reversed(range(len(_BY_IMAGE)))))})
+        FROM firsts JOIN results AS this ON this.number = firsts.number LIMIT {_MAX_HOPS + 2}
+    )
+    SELECT number FROM firsts
+"""  # noqa: S608 - these are the constants above
+_NEWEST_OF = f"""
+    SELECT (SELECT max(other.number) FROM results AS other WHERE {_SAME_IMAGE}) AS newest
+    FROM results AS this WHERE this.number IN (SELECT value FROM json_each(?1)) AND NOT {_OF_POST}
+    UNION ALL SELECT other.number
+    FROM results AS this CROSS JOIN results AS other INDEXED BY results_by_image ON {_SAME_IMAGE}
+    WHERE this.number IN (SELECT value FROM json_each(?1)) AND {_OF_POST.replace("operation", "this.operation")}
+    ORDER BY newest DESC
+"""  # noqa: S608
+
+
+def newest_numbers(database: Database, most: int) -> array[int]:
+    """Return the numbers up to `most` of the latest results of all images, and of all of posts, newest first.
+
+    Few images are found by hopping from one to the next, however many results they have; else an index is read whole.
+    """
+    firsts = [number for (number,) in database.tuples(_HOPS)]
+    if len(firsts) > _MAX_HOPS + 1:
+        return database.numbers(NEWEST, (most,))
+    known = json.dumps([number for number in firsts if number is not None])
+    return array("q", (number for number in database.numbers(_NEWEST_OF, (known,)) if number <= most))
+
+
 RECENT = 10_000
 """The number of newest results that are looked at one by one for the latest of an image.
 
 A screen of them is found there at once where there are many images; where there are few, they are found sooner by way
-of their images. Of 1,000,000 results the latter takes 0.3 s for 10 images, and 1.2 s for 1,000,000.
+of their images.
 """
 
 
@@ -296,13 +343,13 @@ def _pages(database: Database, filters: Filters) -> Iterator[_Page]:
     where = joined(conditions(filters))
     query = candidates(filters)
     if query is not None:
-        yield from _of_candidates(database, query, where)
+        yield from _of_candidates(database, database.numbers(query.text, query.values), where)
     elif filters.text is not None:
         yield from _backwards(database, _SELECT_TEXT, where)
     elif filters.latest:
         newest = int(database.read("SELECT coalesce(max(number), 0) FROM results")[0][0])
         yield from _backwards(database, _SELECT, where, after=newest - RECENT)
-        yield from _of_candidates(database, Sql(NEWEST, (newest - RECENT,)), where)
+        yield from _of_candidates(database, newest_numbers(database, newest - RECENT), where)
     else:
         yield from _backwards(database, _SELECT, where)
 
@@ -315,8 +362,7 @@ def _backwards(database: Database, select: str, where: Sql, *, after: int = 0) -
         before = page[-1]["number"]
 
 
-def _of_candidates(database: Database, query: Sql, where: Sql) -> Iterator[_Page]:
-    numbers = database.numbers(query.text, query.values)
+def _of_candidates(database: Database, numbers: array[int], where: Sql) -> Iterator[_Page]:
     for start in range(0, len(numbers), PAGE):
         part = numbers[start : start + PAGE]
         marks = ", ".join("?" * len(part))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -18,13 +19,15 @@ from moderate_cli.models import NO_FINDING, Decision, RiskLevel
 from moderate_cli.store.database import Database, StoreError, to_column
 from moderate_cli.store.decisions import add_decision, undo_decision
 from moderate_cli.store.inserting import insert_result
-from moderate_cli.store.queries import Entry, Filters, Sql, conditions, decided, entries_of, joined
+from moderate_cli.store.queries import Entry, Filters, Sql, conditions, decided, entries_of, joined, newest_numbers
 from moderate_cli.store.text_search import contains
 
 LEASE = 600.0
 """Seconds for which a result is lent; whoever looks at it for longer renews that."""
 
 _FIRST_PAGE, _PAGE = 2, 64  # numbers that are read at once, more each time, so that the first is there soon
+MAX_PASSED = 1_000
+"""Results of images with later ones that are passed over in a row before these images are looked for themselves."""
 _BATCH = 500  # records that are taken in in one transaction
 MAX_COUNTED = 10_000
 """Results that are looked at to tell how many wait; more are "at least" as many as are found among these."""
@@ -71,8 +74,9 @@ def lost(number: int) -> StoreError:
 class Worklist:
     """The results that match some filters, for people to decide; safe to share between threads and processes.
 
-    The filters name at least one level. A result that was passed over comes again once all others did. Memory does not
-    grow with the number of results: they are found by an index, some at a time. Every method may raise StoreError.
+    The filters name at least one level. A result that was passed over comes again once all others did. They are found
+    by an index, some at a time: memory takes eight bytes an image at most, however many results each has. Every method
+    may raise StoreError.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float], filters: Filters, order: Order) -> None:
@@ -164,11 +168,11 @@ class Worklist:
         """Return how many results wait."""
         found = counted = 0
         for level in self._levels:
-            where = self._where(level, replace(self._filters, latest=False))
-            begin = f"{where.text} LIMIT {MAX_COUNTED}"
-            latest = joined(conditions(Filters(latest=self._filters.latest, until=self._filters.until)))
-            sql = f"SELECT count(*), coalesce(sum({latest.text}), 0) FROM results WHERE number IN ({begin})"  # noqa: S608
-            of_level, wait = self._database.tuples(sql, (*latest.values, *where.values))[0]
+            where = self._where(level)
+            newest = f"{where.text} ORDER BY number DESC LIMIT {MAX_COUNTED}"
+            sql = f"SELECT count(*), coalesce(sum({self._is_latest.text}), 0) FROM results WHERE number IN ({newest})"  # noqa: S608
+            values = (*self._is_latest.values, *where.values)
+            of_level, wait = self._database.tuples(sql, values)[0]
             counted += of_level
             found += wait
             if of_level == MAX_COUNTED:
@@ -178,39 +182,65 @@ class Worklist:
     def _numbers(self) -> Iterator[int]:
         """Yield the numbers of the results that match, in their order."""
         if self._order is Order.OLDEST:
-            parts = [self._where(level, self._filters) for level in self._levels]
-            sql = " UNION ALL ".join(f"{part.text} AND number > ?" for part in parts)
-            yield from self._pages(f"{sql} ORDER BY number LIMIT ?", parts, 0)
-            return
-        for level in self._levels:
-            part = self._where(level, self._filters)
-            yield from self._pages(f"{part.text} AND number < ? ORDER BY number DESC LIMIT ?", [part], _BEYOND)
+            yield from self._matching(self._levels)
+        else:
+            for level in self._levels:
+                yield from self._matching([level])
 
-    def _pages(self, sql: str, parts: Iterable[Sql], bound: int) -> Iterator[int]:
-        """Yield the numbers that a query with parts finds, each beyond the last one of the page before."""
-        size = _FIRST_PAGE
-        while True:
-            values = [value for part in parts for value in (*part.values, bound)]
-            page = [row[0] for row in self._database.tuples(sql, (*values, size))]
-            yield from page
+    def _matching(self, levels: Sequence[RiskLevel]) -> Iterator[int]:
+        """Yield the numbers that match at some levels: one by one, and by way of their images where that is far.
+
+        An image that was judged many times has a single result that counts, and all others would be passed over.
+        """
+        passed, bound, size = 0, 0 if self._order is Order.OLDEST else _BEYOND, _FIRST_PAGE
+        while passed < MAX_PASSED or self._filters.until is not None:
+            page = self._page(levels, self._beyond(bound), size)
+            for number, is_meant in page:
+                passed = 0 if is_meant else passed + 1
+                if is_meant:
+                    yield number
             if len(page) < size:
                 return
-            bound, size = page[-1], min(2 * size, _PAGE)
+            bound, size = page[-1][0], min(2 * size, _PAGE)
+        newest = newest_numbers(self._database, _BEYOND)
+        numbers = reversed(newest) if self._order is Order.OLDEST else newest
+        left = (number for number in numbers if (number > bound) is (self._order is Order.OLDEST) and number != bound)
+        while chunk := list(islice(left, _PAGE)):
+            among = Sql("number IN (SELECT value FROM json_each(?))", (json.dumps(chunk),))
+            yield from (number for number, is_meant in self._page(levels, among, _PAGE) if is_meant)
+
+    def _beyond(self, bound: int) -> Sql:
+        return Sql("number > ?" if self._order is Order.OLDEST else "number < ?", (bound,))
+
+    def _page(self, levels: Sequence[RiskLevel], among: Sql, size: int) -> list[tuple[Any, ...]]:
+        """Return numbers of results in their order, and whether each is the latest where only that counts."""
+        parts = [self._where(level, among) for level in levels]
+        order = "number" if self._order is Order.OLDEST else "number DESC"
+        found = f"{' UNION ALL '.join(part.text for part in parts)} ORDER BY {order} LIMIT ?"
+        sql = f"SELECT number, {self._is_latest.text} FROM results WHERE number IN ({found}) ORDER BY {order}"  # noqa: S608
+        values = [value for part in parts for value in part.values]
+        return self._database.tuples(sql, (*self._is_latest.values, *values, size))
 
     @property
     def _levels(self) -> list[RiskLevel]:
         return sorted(map(RiskLevel, self._filters.risk_levels), key=lambda level: -level.rank)
 
-    def _where(self, level: RiskLevel, filters: Filters) -> Sql:
-        """Return the query for the results of a level, without an order."""
+    @property
+    def _is_latest(self) -> Sql:
+        """The condition that a result is the latest, where only that is meant."""
+        return joined(conditions(Filters(latest=self._filters.latest, until=self._filters.until)))
+
+    def _where(self, level: RiskLevel, *among: Sql) -> Sql:
+        """Return the query for the results of a level among some, the latest or not, without an order."""
+        filters = replace(self._filters, risk_levels=(), latest=False)
         is_indexed = filters.decision == "none" and level in _INDEXED
-        rest = joined([Sql("risk_level = ?", (level.value,)), *conditions(replace(filters, risk_levels=()))])
-        among = [Sql("number IN (SELECT result FROM temp.listed)")] if self._is_listed else []
+        rest = joined([Sql("risk_level = ?", (level.value,)), *conditions(filters)])
+        extra = [Sql("number IN (SELECT result FROM temp.listed)")] if self._is_listed else []
         if filters.labels and NO_FINDING not in filters.labels:  # said again, for what has none is not looked at then
             marks = ", ".join("?" * len(filters.labels))
             hits = f"number IN (SELECT result FROM label_hits WHERE label IN ({marks}))"  # noqa: S608 - placeholders
-            among.append(Sql(hits, tuple(map(to_column, filters.labels))))
-        where = joined([*among, rest])
+            extra.append(Sql(hits, tuple(map(to_column, filters.labels))))
+        where = joined([*extra, rest, *among])
         return Sql(f"{_FROM_INDEX if is_indexed else _FROM_ALL} AND {where.text}", where.values)
 
 

@@ -10,6 +10,7 @@ import pty
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,25 @@ def test_a_post_is_shown_as_it_reads(tmp_path: Path) -> None:
     assert "title: A title" in lines
     assert "text: buy \\x1b now" in lines
     assert lines[lines.index("comment 1: me too") + 1].startswith("high  ad 90")
+
+
+def test_the_browser_is_started_without_the_token(store: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\nprintf '%s ' browser \"$@\" >&2\necho >&2\n")
+    browser.chmod(0o700)
+    with reviewing(store, browser=browser) as (process, url):
+        token = url.split("/")[3]
+        assert process.stderr
+        [_, opened] = process.stderr.readline().split()
+        assert token not in opened
+        assert opened.startswith(url.removesuffix(f"{token}/") + "open/")
+        with urllib.request.urlopen(opened, timeout=60) as response:
+            assert response.url == url
+            assert b"<title>Review</title>" in response.read()
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(opened, timeout=60)
+        with caught.value as refused:
+            assert refused.code == 410
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

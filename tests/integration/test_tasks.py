@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -130,13 +132,48 @@ def test_frames_are_saved_while_their_addresses_live(moderate: Callable, animati
     assert sorted(path.name for path in folder.iterdir()) == [f"{record['req_id']}-{n}.jpg" for n in range(3)]
     with Image.open(folder / f"{record['req_id']}-1.jpg") as frame:
         assert frame.size == (300, 400)
+    for frame in record["frames"]:
+        path = folder / f"{record['req_id']}-{frame['index']}.jpg"
+        assert frame["saved"] == {"file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def test_a_page_has_the_pictures_of_saved_frames(moderate: Callable, animation: Path, tmp_path: Path) -> None:
-    arguments = ["--interval", "1", "--max-frames", "10", "--wait", "--save-frames", tmp_path / "frames"]
-    page = moderate("async-submit", animation, *arguments, "-f", "html", *LOCAL).stdout
+def test_a_page_has_the_pictures_of_saved_frames_in_any_folder(
+    moderate: Callable, animation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--interval", "1", "--max-frames", "10", "--wait", "--save-frames", "frames"]
+    results = tmp_path / "results.jsonl"
+    page = moderate("async-submit", animation, *arguments, "-f", "html", "--jsonl-output", results, *LOCAL).stdout
+    assert _frames_of(page) == 3
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for command in (["history"], ["convert", results]):
+        assert _frames_of(moderate(*command, "-f", "html").stdout) == 3
+    for path in (tmp_path / "frames").glob("*-[01].jpg"):
+        path.write_bytes(b"another")
+    assert _frames_of(moderate("convert", results, "-f", "html").stdout) == 1
+
+
+def test_a_page_has_the_pictures_of_a_post_in_any_folder(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        shutil.copy(DATA / "poster-qr.png", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    post = ["--title", "t", "--text", "words", "--image", "a.png", "--image", "b.png"]
+    moderate("multimodal", *post, "--wait", *LOCAL)
+    shutil.copy(DATA / "landscape.jpg", tmp_path / "b.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    page = moderate("history", "-f", "html").stdout
+    assert page.count("data:image/jpeg") == 1
+    assert str(tmp_path / "b.png") in page
+
+
+def _frames_of(page: str) -> int:
+    """How many pictures of frames a page has."""
     strip = page[page.index('<ol class="frames"') :]
-    assert strip[: strip.index("</ol>")].count("data:image/jpeg") == 3
+    return strip[: strip.index("</ol>")].count("data:image/jpeg")
 
 
 def _account(emulator: Emulator, store: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ from preflight_corpus import FTYP, box, encoded_heic, ico, png, png_chunk, saved
 from preflight_corpus import samples as corpus
 
 from moderate_cli.preflight import MAX_BYTES, Format
-from moderate_cli.preflight.parts import PartKind, Parts, count_parts
+from moderate_cli.preflight.parts import PartKind, Parts, count_parts, gif_starts
 
 SIDE = (16, 12)
 KINDS: dict[Format, PartKind] = dict.fromkeys(Format, "frames") | {Format.TIFF: "pages"}
@@ -269,6 +269,20 @@ def test_a_gif_that_is_cut_off_within_a_frame_or_before_a_promised_one() -> None
     assert _count(SCREEN + LOOP + IMAGE, Format.GIF) == Parts("frames", None)
     assert _count(SCREEN + LOOP.replace(b"NETSCAPE2.0", b"ANIMEXTS1.0") + IMAGE, Format.GIF) == Parts("frames", None)
     assert _count(SCREEN, Format.GIF) == Parts("frames", None)
+
+
+@pytest.mark.parametrize(
+    ("delays", "starts"),
+    [
+        ([400, 300, 200], [0.0, 0.4, 0.7]),
+        ([0, 10, 20, 500], [0.0, 0.1, 0.2, 0.22]),
+        ([65_000, 70, 70], [0.0, 65.0, 65.07]),
+    ],
+)
+def test_when_the_frames_of_a_gif_are_shown(delays: list[int], starts: list[float]) -> None:
+    content = _animated("GIF", len(delays), duration=delays)
+    assert gif_starts(content) == pytest.approx(starts)
+    assert gif_starts(content[:-20]) == []
 
 
 def test_a_gif_without_a_trailer_is_counted_as_far_as_it_goes() -> None:

@@ -36,12 +36,15 @@ from moderate_cli.models import (
     Pending,
     QueuedTask,
     RiskLevel,
+    SavedFrame,
     ServiceVerdict,
     Usage,
 )
 from moderate_cli.records import load_schema, read_verdict, to_outcome, to_record, upgraded
 
-FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (Label("a", 1.5, "d", RiskLevel.LOW, "s"),), NO_EXT),)
+SAVED = SavedFrame("/frames/T-0.jpg", "ab" * 32)
+LOW = Label("a", 1.5, "d", RiskLevel.LOW, "s")
+FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (LOW,), NO_EXT, saved=SAVED),)
 PARTS = (ServiceVerdict("s", RiskLevel.MEDIUM, (Label("b"),), NO_EXT),)
 
 

@@ -23,7 +23,18 @@ from builders import (
 from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
-from moderate_cli.models import Coverage, Frame, Judged, Label, Outcome, QueuedTask, RiskLevel, ServiceVerdict, Usage
+from moderate_cli.models import (
+    Coverage,
+    Frame,
+    Judged,
+    Label,
+    Outcome,
+    QueuedTask,
+    RiskLevel,
+    SavedFrame,
+    ServiceVerdict,
+    Usage,
+)
 from moderate_cli.records import SCHEMA, from_json, load_schema, record_schema, to_json, to_record
 from moderate_cli.results import GatePolicy, Suppression
 
@@ -83,7 +94,10 @@ FULL = Judged(
         EXEMPTION,
         reported_level="HIGH ",
         per_service=(ServiceVerdict("baselineCheck", RiskLevel.HIGH, (LABEL,), NO_EXT),),
-        frames=(Frame(0, "https://example.com/0", None, (), NO_EXT), Frame(1, None, RiskLevel.LOW, (LABEL,), EXT)),
+        frames=(
+            Frame(0, "https://example.com/0", None, (), NO_EXT),
+            Frame(1, None, RiskLevel.LOW, (LABEL,), EXT, saved=SavedFrame("/frames/T-1.jpg", "ab" * 32)),
+        ),
         ext=EXT,
         usage=Usage(1039, 983, None),
         coverage=(Coverage("frames", 2, 3, unanswered=True), Coverage("slices", 1, None)),
@@ -185,8 +199,22 @@ def test_a_verdict_is_told_in_full() -> None:
         "labels": [label, smoke, exemption],
         "per_service": [{"service": "baselineCheck", "risk_level": "high", "labels": [label], "ext": NO_EXT}],
         "frames": [
-            {"index": 0, "url": "https://example.com/0", "risk_level": None, "labels": [], "ext": NO_EXT},
-            {"index": 1, "url": None, "risk_level": "low", "labels": [label], "ext": EXT},
+            {
+                "index": 0,
+                "url": "https://example.com/0",
+                "saved": None,
+                "risk_level": None,
+                "labels": [],
+                "ext": NO_EXT,
+            },
+            {
+                "index": 1,
+                "url": None,
+                "saved": {"file": "/frames/T-1.jpg", "sha256": "ab" * 32},
+                "risk_level": "low",
+                "labels": [label],
+                "ext": EXT,
+            },
         ],
         "ext": EXT,
         "usage": {"total_tokens": 1039, "input_tokens": 983, "output_tokens": None},

@@ -21,7 +21,7 @@ from samples import TESTS, async_outcome, post_outcome, vendor_outcome
 
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Frame, Item, Label, LocalFile, Outcome, Post, QueuedTask, RiskLevel
+from moderate_cli.models import Frame, Item, Label, LocalFile, Outcome, Post, QueuedTask, RiskLevel, SavedFrame
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
 from moderate_cli.render.originals import Originals
@@ -305,23 +305,30 @@ def test_all_that_is_known_is_in_the_details() -> None:
 
 
 class _Remembered(Originals):
-    """A store that knows one post, and a folder that holds one frame."""
+    """A store that knows one post."""
 
     def post(self, req_id: str) -> dict[str, Any]:
         return {"mainData": {"mainTitle": f"the post of {req_id}"}}
 
-    def frame(self, req_id: str, index: int) -> Path:
-        return Path(PICTURE if index else "no such frame")
 
-
-def test_posts_and_frames_come_from_where_they_were_kept() -> None:
+def test_a_post_comes_from_where_it_was_kept() -> None:
     task = Item("p.yaml", QueuedTask("T1", "multimodal"))
     post = replace(post_outcome("risk"), item=task)
     page = _page(post, async_outcome("risk"), originals=_Remembered())
     assert "the post of T1" in page.texts["bdi"]
     assert len(page.all("img")) == 0
-    frames = replace(async_outcome("risk").verdict, req_id="T2")
-    assert len(_page(replace(async_outcome("risk"), verdict=frames), originals=_Remembered()).all("img")) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "shown"),
+    [(PICTURE, Path(PICTURE).read_bytes(), 1), (PICTURE, b"another", 0), ("no such frame", b"", 0)],
+)
+def test_a_frame_has_its_picture_where_it_was_saved_and_is_the_same(file: str, content: bytes, shown: int) -> None:
+    outcome = async_outcome("risk")
+    saved = SavedFrame(file, hashlib.sha256(content).hexdigest())
+    frames = tuple(replace(frame, saved=saved if frame.index else None) for frame in outcome.verdict.frames)
+    page = _page(replace(outcome, verdict=replace(outcome.verdict, frames=frames)))
+    assert len(page.all("img")) == shown
 
 
 def test_cards_are_text_until_a_script_makes_elements_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Page, axe_core, open_page
-from review_builders import fill, found, reviewing
+from review_builders import add_animation, add_post, fill, found, reviewing
 from rule_builders import GUN, laying_down
 
 from moderate_cli.common.errors import ExitCode
@@ -170,7 +170,8 @@ def test_the_picture_is_there_and_the_next_one_is_fetched_meanwhile(browser: Pag
     fill(tmp_path / "store.db", tmp_path / "images", "mm")
     with reviewing(tmp_path / "store.db") as (_, url):
         _open(browser, url)
-        wait = "Promise.all([...pictures.values()].map((image) => image.decode())).then(() => [...pictures.values()]"
+        images = "[...stages.values()].map((stage) => stage.querySelector('img'))"
+        wait = f"Promise.all({images}.map((image) => image.decode())).then(() => {images}"
         assert browser.run(f"{wait}.map((image) => image.naturalWidth))") == [320, 320]
         asked = [each for each in browser.requests if "/picture/" in each]
         assert len(asked) == 2
@@ -179,9 +180,74 @@ def test_the_picture_is_there_and_the_next_one_is_fetched_meanwhile(browser: Pag
         assert len([each for each in browser.requests if "/picture/" in each]) == 2
 
 
+_LOADED = "[...document.images].every((image) => image.complete)"
+
+
+def _pictures(page: Page, within: str) -> list[int]:
+    """How wide the pictures in a part of the page are."""
+    page.wait(_LOADED)
+    return page.run(f"[...document.querySelectorAll('{within} img')].map((image) => image.naturalWidth)")
+
+
+def _lines(page: Page, parts: str) -> list[list[str]]:
+    """The lines of text in parts of the page."""
+    texts = page.run(f"[...document.querySelectorAll('{parts}')].map((part) => part.innerText)")
+    return [list(filter(None, text.split("\n"))) for text in texts]
+
+
+def test_a_post_is_shown_with_its_pictures_and_each_finding_at_its_part(browser: Page, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        add_post(store, tmp_path)
+    with reviewing(tmp_path / "store.db", folder=tmp_path / "..") as (_, url):
+        _open(browser, url)
+        assert _pictures(browser, "#picture section") == [320] * 3
+        said = _lines(browser, ".post section")
+        assert said[:2] == [["title", "A title"], ["text", "two", "lines"]]
+        assert said[2][0] == "4 images"
+        assert said[2][1:3] == ["https://example.com/boat.jpg", "oss://bucket/a.png"]
+        assert said[2][-1].startswith("high ad 90.00")
+        assert said[3][:2] == ["comment 1 (1 image)", "me too"]
+        assert said[3][-1].startswith("high ad 90.00")
+        assert said[4] == ["reply 1.1", "and me", "nothing found"]
+        assert browser.run("document.getElementById('findings').hidden")
+        assert "blur" in browser.run("getComputedStyle(document.querySelectorAll('#picture img')[2]).filter")
+        browser.run("document.querySelector('.pictures button').focus()")
+        narrow = browser.run("document.querySelector('.pictures img').width")
+        browser.press("Enter", 13, "\r")
+        assert browser.run("document.activeElement.ariaPressed") == "true"
+        assert browser.run("document.querySelector('.pictures img').width") > narrow
+        assert {each.split("/")[2] for each in browser.requests} == {url.split("/")[2]}
+        assert browser.problems == []
+
+
+def test_frames_have_their_pictures_levels_labels_and_times(browser: Page, tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        paths = add_animation(store, tmp_path)
+    paths[1].unlink()
+    with reviewing(tmp_path / "store.db") as (_, url):
+        _open(browser, url)
+        browser.wait("document.querySelectorAll('.frames img').length === 1")
+        assert _pictures(browser, ".frames") == [320]
+        said = _lines(browser, ".frames li")
+        assert said[0] == ["none frame 1", "at 0.00 s"]
+        assert said[1][0].startswith("no preview: the file is not here")
+        assert said[1][1:] == ["high frame 2", "at 0.40 s", "ad 90.00"]
+        assert said[2] == ["none frame 3", "at 0.70 s"]
+        whole = browser.run("document.querySelector('.large img').src")
+        for shown in (f"{whole}/0", whole):
+            browser.run("document.querySelector('.frames button').click()")
+            assert browser.run("document.querySelector('.large img').src") == shown
+        assert {each.split("/")[2] for each in browser.requests} == {url.split("/")[2]}
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (400, False), (400, True)])
-def test_it_fits_and_can_be_read(browser: Page, tmp_path: Path, width: int, dark: bool) -> None:
-    fill(tmp_path / "store.db", tmp_path / "images", "hm")
+@pytest.mark.parametrize("what", ["image", "post", "animation"])
+def test_it_fits_and_can_be_read(browser: Page, tmp_path: Path, what: str, width: int, dark: bool) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        if what == "image":
+            fill(tmp_path / "store.db", tmp_path / "images", "hm")
+        else:
+            (add_post if what == "post" else add_animation)(store, tmp_path)
     with reviewing(tmp_path / "store.db") as (_, url):
         _open(browser, url)
         browser.look(width=width, height=900, dark=dark)

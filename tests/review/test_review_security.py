@@ -6,13 +6,15 @@ import hashlib
 import http.client
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
-from review_builders import draw, fill, found, queue_of
+from review_builders import Clock, add_animation, add_post, draw, fill, found, queue_of, task_of
 
 from moderate_cli.review.application import MAX_BODY, ReviewApplication
 from moderate_cli.serving import Limits, Listener
@@ -22,12 +24,13 @@ _PAGE = "a" * 32
 
 
 class Served(NamedTuple):
-    """A review, as it is served."""
+    """A review, as it is served, and the clock by which its tickets end."""
 
     application: ReviewApplication
     listener: Listener
     folder: Path
     store: Store
+    monotonic: Clock
 
     def ask(self, path: str | None = None, method: str = "GET", body: object = None, **headers: str) -> Any:
         """Ask as a page of the review does, unless headers say otherwise; an empty one is left out."""
@@ -62,20 +65,21 @@ class Served(NamedTuple):
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     fill(tmp_path / "store.db", tmp_path / "images", "hmmm")
+    monotonic = Clock()
     with Store.open(tmp_path / "store.db") as store:
         application = ReviewApplication(
             queue_of(store),
             person="mo",
             places=lambda sha256: store.places_of(sha256, limit=10),
-            posts=lambda outcome: None,
+            tasks=partial(task_of, store),
             clock=lambda: 1000.0,
-            monotonic=lambda: 0.0,
+            monotonic=monotonic,
         )
         listener = Listener.bound("127.0.0.1", 0, application, Limits(MAX_BODY))
         application.host = listener.origin.removeprefix("http://")
         listener.start()
         try:
-            yield Served(application, listener, tmp_path, store)
+            yield Served(application, listener, tmp_path, store, monotonic)
         finally:
             listener.stop(grace=5.0)
 
@@ -93,6 +97,29 @@ def test_the_page_may_load_nothing_and_is_not_kept(served: Served) -> None:
     assert body.decode().count(f'nonce="{nonce}"') == 2
     assert nonce not in served.ask()[2]["Content-Security-Policy"]
     assert served.application.token not in body.decode()
+
+
+def test_a_ticket_leads_to_the_page_once(served: Served) -> None:
+    assert served.application.token not in served.application.entrance
+    for method in ("HEAD", "POST"):
+        status, _, headers = served.ask(served.application.entrance, method)
+        assert (status, headers["Allow"]) == (405, "GET")
+    assert served.ask(served.application.entrance, Host="evil.example")[0] == 421
+    assert served.ask(served.application.entrance, Sec_Fetch_Site="cross-site")[0] == 403
+    status, body, headers = served.ask(served.application.entrance, Sec_Fetch_Site="none")
+    assert (status, headers["Location"]) == (303, f"/{served.application.token}/")
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    assert served.application.token not in body.decode()
+    status, body, headers = served.ask(served.application.entrance)
+    assert (status, "Location" in headers) == (410, False)
+    assert b"open the one that the terminal shows" in body
+    assert served.ask()[0] == 200
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(59, 303), (61, 410)])
+def test_a_ticket_is_good_for_a_minute(served: Served, seconds: float, status: int) -> None:
+    served.monotonic.now += seconds
+    assert served.ask(served.application.entrance)[0] == status
 
 
 @pytest.mark.parametrize("host", ["", "evil.example", "localhost", "127.0.0.1", "127.0.0.1:1", "evil.example:{port}"])
@@ -123,6 +150,7 @@ def test_what_another_page_asks_for_is_refused(served: Served, site: str) -> Non
     [
         *("/", "/TOKEN", "/wrong/", "/wrong/items", "/wrong/picture/1", "/TOKEN/../TOKEN/", "/TOKEN//"),
         *("/TOKENx/", "/xTOKEN/", "/%54OKEN/", "/TOKEN/nothing", "/favicon.ico", "/?TOKEN/", "/TOKEN/items/x"),
+        *("/open", "/open/", "/open/TOKEN", "/open/wrong", "/TOKEN/open/"),
     ],
 )
 def test_without_the_token_there_is_nothing(served: Served, path: str) -> None:
@@ -192,6 +220,38 @@ def test_only_the_image_that_was_judged_is_shown(served: Served, kind: str) -> N
     [mine] = [item for item in served.items() if item["facts"]["source"] == str(path)]
     status, body, _ = served.ask(f"/TOKEN/picture/{mine['facts']['id']}")
     assert (status, body) == (404, b"nothing is here\n")
+
+
+@pytest.mark.parametrize("kind", ["post", "frame"])
+def test_of_the_parts_only_what_was_judged_or_saved_is_shown(served: Served, kind: str) -> None:
+    add = add_post if kind == "post" else add_animation
+    paths = add(served.store, served.folder)
+    [mine] = [item for item in served.items() if item["facts"]["parts"] or item["facts"]["frames"]]
+    address = f"/TOKEN/picture/{mine['facts']['id']}"
+    status, body, headers = served.ask(f"{address}/0")
+    assert (status, body) == (200, paths[0].read_bytes())
+    assert headers["Content-Type"] == ("image/png" if kind == "post" else "image/jpeg")
+    assert headers["Content-Security-Policy"].endswith("sandbox")
+    for name in ("2", "3", "99", "9" * 18, "9" * 40, "-1", "0/", "0/0", "../0", "..%2f0", "", "x", "/etc/passwd"):
+        status, body, _ = served.ask(f"{address}/{quote(name, safe='/%.')}")
+        assert (status, body) == (404, b"nothing is here\n")
+    paths[0].write_text("password: hunter2")
+    paths[1].unlink()
+    paths[1].symlink_to("/etc/passwd")
+    for number in (0, 1):
+        assert served.ask(f"{address}/{number}")[0] == 404
+
+
+def test_a_file_that_a_record_names_with_its_hash_must_be_a_picture(served: Served) -> None:
+    secret = served.folder / "secret.txt"
+    secret.write_text("password: hunter2")
+    [frame, _] = add_animation(served.store, served.folder)
+    with sqlite3.connect(served.store.path) as connection:
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (frame, secret)]
+        for old, new in ((str(frame), str(secret)), digests):
+            connection.execute("UPDATE results SET record = replace(record, ?, ?)", (old, new))
+    [mine] = [item for item in served.items() if item["facts"]["frames"]]
+    assert served.ask(f"/TOKEN/picture/{mine['facts']['id']}/0")[0] == 404
 
 
 @pytest.mark.parametrize(

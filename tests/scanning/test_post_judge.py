@@ -307,6 +307,9 @@ def test_the_call_can_be_made_by_somebody_else(tmp_path: Path) -> None:
     assert isinstance(outcome, Pending)
     assert outcome.req_id == "Q9"
     [(asked, known, post)] = seen
-    assert (asked, known.item) == (client, one)
+    assert asked is client
+    assert isinstance(known.item.image, Post)
+    [kept] = known.item.image.content["mainData"]["mainImages"]
+    assert kept == {"file": str(tmp_path / "A.PNG"), "sha256": hashlib.sha256(PNG).hexdigest()}
     assert post["mainData"]["mainImages"][0]["ossObjectName"] == "key1"
     assert client.posts == []

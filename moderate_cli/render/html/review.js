@@ -1,10 +1,11 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
+const GONE = "no preview: the file is not here, has changed, or is in a format that no browser shows";
 const name = sessionStorage.page || Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 sessionStorage.page = name;
 
 let items = [];
-let pictures = new Map();
+let stages = new Map();
 let note = "";
 let asked = null;
 let isBusy = false;
@@ -53,16 +54,95 @@ function end(title, text) {
   byId("done").focus();
 }
 
-function picture(item) {
-  if (!item.picture) return null;
-  if (!pictures.has(item.facts.id)) {
-    const image = new Image();
-    image.alt = "The image to decide about";
-    image.addEventListener("error", () => image.replaceWith(element("p", "No preview: the file is not here, has changed, or is in a format that no browser shows.")));
-    image.src = `picture/${item.facts.id}`;
-    pictures.set(item.facts.id, image);
+function image(address, alt, missing, isLazy = false) {
+  const made = new Image();
+  made.alt = alt;
+  if (isLazy) made.loading = "lazy";
+  made.addEventListener("error", () => made.replaceWith(element("p", missing)));
+  made.src = address;
+  return made;
+}
+
+// What there is to see of a result, made with its pictures while the one before it is looked at.
+function stage(item) {
+  const { id, parts, frames } = item.facts;
+  if (!stages.has(id)) {
+    const made = element("div", "", parts.length ? "post" : "single");
+    if (parts.length) {
+      made.append(...parts.map((each) => part(id, each)));
+    } else {
+      const large = element("div", "", "large");
+      large.append(item.picture ? image(`picture/${id}`, "The image to decide about", GONE) : element("p", "no preview"));
+      made.append(large);
+      if (frames.length) made.append(strip(id, frames, large));
+    }
+    stages.set(id, made);
   }
-  return pictures.get(item.facts.id);
+  return stages.get(id);
+}
+
+function part(id, { name, text, depth, pictures, findings, answer }) {
+  const made = element("section", "");
+  made.style.setProperty("--depth", depth);
+  made.append(element("p", name, "name"));
+  if (text) made.append(element("p", text, "text"));
+  if (pictures.length) {
+    const row = element("div", "", "pictures");
+    row.append(...pictures.map((each) => postPicture(id, each)));
+    made.append(row);
+  }
+  if (findings.length) {
+    const found = element("ul", "", "findings");
+    found.append(...findings.map(finding));
+    made.append(found);
+  }
+  if (answer) made.append(element("p", answer, "quiet"));
+  return made;
+}
+
+function postPicture(id, { number, name, link }) {
+  if (link) {
+    const made = element("a", name, "named");
+    return Object.assign(made, { href: link, target: "_blank", rel: "noopener noreferrer" });
+  }
+  if (number === null) return element("span", name, "named");
+  return enlarging(name, image(`picture/${id}/${number}`, name, `${name}: ${GONE}`), () => {});
+}
+
+function enlarging(name, picture, then) {
+  const made = element("button", "");
+  Object.assign(made, { type: "button", ariaPressed: "false", title: `Enlarge ${name}` });
+  made.append(picture);
+  made.addEventListener("click", () => {
+    const isLarge = made.ariaPressed !== "true";
+    for (const other of made.closest(".pictures").querySelectorAll("[aria-pressed=true]")) other.ariaPressed = "false";
+    made.ariaPressed = String(isLarge);
+    then(isLarge);
+  });
+  return made;
+}
+
+// The frames of an animation; one that is enlarged takes the place of what is shown above them.
+function strip(id, frames, large) {
+  let whole = null;
+  const show = (address, name, isLarge) => {
+    whole ??= [...large.childNodes];
+    large.replaceChildren(...(isLarge ? [image(address, name, GONE)] : whole));
+  };
+  const made = element("ol", "", "frames", "pictures");
+  Object.assign(made, { tabIndex: 0, ariaLabel: "Frames" });
+  made.append(...frames.map(({ name, level, seconds, number, findings }) => {
+    const line = document.createElement("li");
+    if (number !== null) {
+      const address = `picture/${id}/${number}`;
+      line.append(enlarging(name, image(address, name, GONE, true), (isLarge) => show(address, name, isLarge)));
+    }
+    line.append(element("span", level, "level", level), ` ${name}`);
+    if (seconds !== null) line.append(element("span", `at ${seconds.toFixed(2)} s`, "quiet"));
+    line.append(...findings.map((each) => element("code", `${each.label} ${each.confidence}`)));
+    return line;
+  }));
+  return made;
 }
 
 function finding(found) {
@@ -94,8 +174,8 @@ function show(state) {
   byId("progress").textContent = `${now.decided} decided · ${now.left.toLocaleString("en")}${now.at_least ? " or more" : ""} left · ${now.per_minute} a minute`;
   say(state.note);
   const wanted = new Set(items.map((item) => item.facts.id));
-  for (const id of pictures.keys()) if (!wanted.has(id)) pictures.delete(id);
-  for (const item of items) picture(item);
+  for (const id of stages.keys()) if (!wanted.has(id)) stages.delete(id);
+  for (const item of items) stage(item);
   const item = items[0];
   byId("item").hidden = !item;
   byId("done").hidden = Boolean(item);
@@ -115,21 +195,11 @@ function show(state) {
   byId("level").textContent = facts.level;
   byId("level").className = `level ${facts.level}`;
   byId("source").textContent = facts.source;
-  byId("picture").replaceChildren(picture(item) || element("p", facts.parts.length ? "A post" : "No preview"));
+  byId("picture").replaceChildren(stage(item));
   const link = facts.link ? element("a", "Open the image at its address") : null;
   if (link) Object.assign(link, { href: facts.link, target: "_blank", rel: "noopener noreferrer" });
   byId("link").replaceChildren(...(link ? [link] : []));
   list("findings", facts.findings.map(finding));
-  list("parts", facts.parts.map((part) => {
-    const box = document.createElement("section");
-    box.append(element("h3", part.name), element("p", part.text));
-    if (part.findings.length) {
-      const found = element("ul", "", "findings");
-      found.append(...part.findings.map(finding));
-      box.append(found);
-    }
-    return box;
-  }));
   list("remarks", facts.remarks.map((text) => element("li", text)));
   list("facts", facts.facts.flatMap(([key, text]) => [element("dt", key), element("dd", text)]));
   blur();

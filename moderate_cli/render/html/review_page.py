@@ -57,7 +57,6 @@ _BEGIN = """\
 <h2><span class="level" id="level"></span> <bdi id="source" dir="auto"></bdi></h2>
 <p id="link"></p>
 <ul class="findings" id="findings"></ul>
-<div id="parts"></div>
 <ul class="remarks" id="remarks"></ul>
 <dl id="facts"></dl>
 </div>

@@ -99,8 +99,9 @@ class Thumbnails:
         """Return all that there is to see of an input."""
         post = self._post(outcome)
         if post is not None:
-            files = {file: self.of_file(Path(file)) for file in post_files(post)}
-            return Media(post=post, images={file: found for file, found in files.items() if found})
+            files = {image["file"]: image.get("sha256") for image in local_images(post)}
+            pictures = {file: self.of_file(Path(file), sha256) for file, sha256 in files.items()}
+            return Media(post=post, images={file: found for file, found in pictures.items() if found})
         return Media(self.of(outcome), frames=dict(self._frames(outcome)))
 
     def of(self, outcome: Outcome) -> Picture | None:
@@ -146,11 +147,8 @@ class Thumbnails:
 
     def _frames(self, outcome: Outcome) -> Iterator[tuple[int, Picture]]:
         verdict = verdict_of(outcome)
-        if verdict is None or verdict.req_id is None:
-            return
-        for frame in verdict.frames[:MAX_FRAMES]:
-            path = self._originals.frame(verdict.req_id, frame.index)
-            if path is not None and (found := self.of_file(path)):
+        for frame in verdict.frames[:MAX_FRAMES] if verdict else ():
+            if frame.saved and (found := self.of_file(Path(frame.saved.file), frame.saved.sha256)):
                 yield frame.index, found
 
     def _picture(self, content: bytes, file: Path | None) -> Picture | None:
@@ -168,15 +166,15 @@ class Thumbnails:
         return picture
 
 
-def post_files(post: Json) -> Iterator[str]:
-    """Yield the names of the local files among the images of a post and of its comments."""
+def local_images(post: Json) -> Iterator[Json]:
+    """Yield the local files among the images of a post and of its comments."""
     parts: list[Any] = [post.get("mainData"), post]
     while parts:
         part = parts.pop()
         if isinstance(part, Mapping):
             for image in [*list_of(part.get("mainImages")), *list_of(part.get("images"))]:
                 if isinstance(image, Mapping) and isinstance(image.get("file"), str):
-                    yield image["file"]
+                    yield image
             parts += list_of(part.get("commentDatas"))
 
 
