@@ -149,15 +149,16 @@ class Judge:
             session = Session(environment, settings, connection, RunRecorder(None, "scale", environment), rules)
             cache = replace(question.cache(session), addresses=True)
             judge = image_judge(run, session, question, cache)
+            sources = run.open_sources(session)
             pool = stack.enter_context(ThreadPoolExecutor(self._jobs))
-            return _Started(session=session, judge=judge, pool=pool, stack=stack.pop_all())
+            return _Started(sources=sources, judge=judge, pool=pool, stack=stack.pop_all())
         raise AssertionError  # pragma: no cover - nothing above swallows an error
 
 
 class _Started(Struct, frozen=True):
     """What a Judge works with once it has begun."""
 
-    session: Session
+    sources: Sources
     judge: ImageJudge
     pool: ThreadPoolExecutor
     stack: ExitStack
@@ -172,8 +173,7 @@ class _Started(Struct, frozen=True):
             return Item("-", InlineImage(bytes(value)))
         if not isinstance(value, str):
             return Item("-", BrokenInput(InputError("neither text nor bytes", code="source_invalid")))
-        sources = Sources([], open_bucket=None, open_s3=self.session.open_s3)
-        found = list(islice(sources.of(value), 2))
+        found = list(islice(self.sources.of(value), 2))
         if len(found) == 1:
             return found[0]
         problem = InputError("not one image", code="source_invalid", hint="name one image in each row")
