@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.images import batch_question, image_judge, image_run, sync_question
-from moderate_cli.app.session import Session, check_region, connect, rules_of
+from moderate_cli.app.session import check_region, connected_session
 from moderate_cli.app.spec import Request, ReuseOptions, ScanSpec
 from moderate_cli.client.limits import RateKey
 from moderate_cli.client.quota import Answer, MemoryKeeper, Operation, QuotaError, SharedQuota
@@ -140,13 +140,12 @@ class Judge:
         settings = resolve(given, environment)
         question = (batch_question if len(settings.services) > 1 else sync_question)(settings)
         check_region(settings, question.operation)
-        rules = rules_of(settings, environment)
         reuse = ReuseOptions(reuse_from=self._reuse, reuse_addresses=True)
         run = image_run(Request("scale", environment, given), [], ScanSpec(reuse=reuse))
         shared = SharedQuota(self._quota) if isinstance(self._quota, RayQuota) else None
         with ExitStack() as stack:
-            connection = stack.enter_context(connect(settings, environment, rules, shared=shared))
-            session = Session(environment, settings, connection, RunRecorder(None, "scale", environment), rules)
+            recorder = nullcontext(RunRecorder(None, "scale", environment))
+            session = stack.enter_context(connected_session(settings, environment, recorder, shared=shared))
             cache = replace(question.cache(session), addresses=True)
             judge = image_judge(run, session, question, cache)
             sources = run.open_sources(session)

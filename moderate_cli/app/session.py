@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from math import inf
 from typing import TYPE_CHECKING, TextIO
 
@@ -222,14 +222,30 @@ def open_session(
             settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
+    opened = open_recorder(settings.store, request.command, environment)
+    with connected_session(settings, environment, opened, dry_run=dry_run, prescreen=prescreen) as session:
+        yield session
+        if session.connection is not None and settings.qps == inf and not output.quiet:
+            for line in searched_lines(session.connection.limits.searched):
+                session.recorder.echo(line)
+
+
+@contextmanager
+def connected_session(
+    settings: Settings,
+    environment: Environment,
+    opened: AbstractContextManager[RunRecorder],
+    *,
+    dry_run: bool = False,
+    prescreen: bool = False,
+    shared: SharedQuota | None = None,
+) -> Iterator[Session]:
+    """Connect as settings say, then open a recorder; the options are those of `open_session` and `connect`."""
+    rules = rules_of(settings, environment, prescreen=prescreen)
     with ExitStack() as stack:
-        rules = rules_of(settings, environment, prescreen=prescreen)
-        connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
-        recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
+        connection = None if dry_run else stack.enter_context(connect(settings, environment, rules, shared=shared))
+        recorder = stack.enter_context(opened)
         yield Session(environment, settings, connection, recorder, rules)
-        if connection is not None and settings.qps == inf and not output.quiet:
-            for line in searched_lines(connection.limits.searched):
-                recorder.echo(line)
 
 
 def searched_lines(searched: Mapping[RateKey, RateState]) -> Iterator[str]:
