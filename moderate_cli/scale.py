@@ -1,6 +1,6 @@
 """Judges on engines of others: a batch of columns in, columns of the record out, for Ray Data, Spark and Daft.
 
-ds.repartition(target_num_rows_per_block=50).map_batches(Judge, fn_constructor_args=["url"], batch_size=None, ...)
+ds.repartition(target_num_rows_per_block=50).map_batches(Judge, batch_size=50, concurrency=4, num_cpus=0.1)
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -42,7 +43,10 @@ log = logging.getLogger(__name__)
 
 
 class RayQuota(Struct, frozen=True):
-    """A quota that all workers of a Ray cluster share, in a named actor: it serves 800 reservations a second."""
+    """A quota that all workers of a Ray cluster share, in a named actor: it serves 800 reservations a second.
+
+    The actor is made on first use, and outlives the job: the next one, or one beside it, goes on at the same rate.
+    """
 
     actor: str = "moderate-quota"
 
@@ -60,15 +64,27 @@ class RayQuota(Struct, frozen=True):
         *,
         waited: bool = False,
     ) -> Answer:
-        """Do one thing in the actor, which is made on first use; raises QuotaError."""
+        """Do one thing in the actor; raises QuotaError."""
         ray = import_module("ray")
         try:
-            made = ray.remote(MemoryKeeper).options(name=self.actor, get_if_exists=True, num_cpus=0)
-            answer: Answer = ray.get(made.remote().ask.remote(operation, key, subject, list(accepted), waited=waited))
+            asked = _keeper(self.actor).ask.remote(operation, key, subject, list(accepted), waited=waited)
+            answer: Answer = ray.get(asked)
         except ray.exceptions.RayError as error:
+            _keeper.cache_clear()
             message = f"{self.name} does not answer: {type(error).__name__}"
             raise QuotaError(message, code="quota_unavailable", hint="see the log of Ray") from error
         return answer
+
+
+@lru_cache(maxsize=8)
+def _keeper(name: str) -> Any:
+    """Return the actor of a name, which is found, or made, once in a process: that takes longer than what it is asked.
+
+    It is detached, or it would end with whichever worker made it, and be known to one job alone.
+    """
+    ray = import_module("ray")
+    lasting = {"lifetime": "detached", "namespace": "moderate", "get_if_exists": True}
+    return ray.remote(MemoryKeeper).options(name=name, num_cpus=0, **lasting).remote()
 
 
 class Judge:
