@@ -1,6 +1,6 @@
 """Judges on engines of others: a batch of columns in, columns of the record out, for Ray Data, Spark and Daft.
 
-ds.repartition(target_num_rows_per_block=50).map_batches(Judge, fn_constructor_args=["url"], batch_size=None, ...)
+ds.repartition(target_num_rows_per_block=50).map_batches(Judge, batch_size=50, concurrency=4, num_cpus=0.1)
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.images import batch_question, image_judge, image_run, sync_question
-from moderate_cli.app.session import Session, check_region, connect, rules_of
+from moderate_cli.app.session import check_region, connected_session
 from moderate_cli.app.spec import Request, ReuseOptions, ScanSpec
 from moderate_cli.client.limits import RateKey
 from moderate_cli.client.quota import Answer, MemoryKeeper, Operation, QuotaError, SharedQuota
@@ -42,7 +43,10 @@ log = logging.getLogger(__name__)
 
 
 class RayQuota(Struct, frozen=True):
-    """A quota that all workers of a Ray cluster share, in a named actor: it serves 800 reservations a second."""
+    """A quota that all workers of a Ray cluster share, in a named actor: it serves 800 reservations a second.
+
+    The actor is made on first use, and outlives the job: the next one, or one beside it, goes on at the same rate.
+    """
 
     actor: str = "moderate-quota"
 
@@ -60,15 +64,27 @@ class RayQuota(Struct, frozen=True):
         *,
         waited: bool = False,
     ) -> Answer:
-        """Do one thing in the actor, which is made on first use; raises QuotaError."""
+        """Do one thing in the actor; raises QuotaError."""
         ray = import_module("ray")
         try:
-            made = ray.remote(MemoryKeeper).options(name=self.actor, get_if_exists=True, num_cpus=0)
-            answer: Answer = ray.get(made.remote().ask.remote(operation, key, subject, list(accepted), waited=waited))
+            asked = _keeper(self.actor).ask.remote(operation, key, subject, list(accepted), waited=waited)
+            answer: Answer = ray.get(asked)
         except ray.exceptions.RayError as error:
+            _keeper.cache_clear()
             message = f"{self.name} does not answer: {type(error).__name__}"
             raise QuotaError(message, code="quota_unavailable", hint="see the log of Ray") from error
         return answer
+
+
+@lru_cache(maxsize=8)
+def _keeper(name: str) -> Any:
+    """Return the actor of a name, which is found, or made, once in a process: that takes longer than what it is asked.
+
+    It is detached, or it would end with whichever worker made it, and be known to one job alone.
+    """
+    ray = import_module("ray")
+    lasting = {"lifetime": "detached", "namespace": "moderate", "get_if_exists": True}
+    return ray.remote(MemoryKeeper).options(name=name, num_cpus=0, **lasting).remote()
 
 
 class Judge:
@@ -140,24 +156,24 @@ class Judge:
         settings = resolve(given, environment)
         question = (batch_question if len(settings.services) > 1 else sync_question)(settings)
         check_region(settings, question.operation)
-        rules = rules_of(settings, environment)
         reuse = ReuseOptions(reuse_from=self._reuse, reuse_addresses=True)
         run = image_run(Request("scale", environment, given), [], ScanSpec(reuse=reuse))
         shared = SharedQuota(self._quota) if isinstance(self._quota, RayQuota) else None
         with ExitStack() as stack:
-            connection = stack.enter_context(connect(settings, environment, rules, shared=shared))
-            session = Session(environment, settings, connection, RunRecorder(None, "scale", environment), rules)
+            recorder = nullcontext(RunRecorder(None, "scale", environment))
+            session = stack.enter_context(connected_session(settings, environment, recorder, shared=shared))
             cache = replace(question.cache(session), addresses=True)
             judge = image_judge(run, session, question, cache)
+            sources = run.open_sources(session)
             pool = stack.enter_context(ThreadPoolExecutor(self._jobs))
-            return _Started(session=session, judge=judge, pool=pool, stack=stack.pop_all())
+            return _Started(sources=sources, judge=judge, pool=pool, stack=stack.pop_all())
         raise AssertionError  # pragma: no cover - nothing above swallows an error
 
 
 class _Started(Struct, frozen=True):
     """What a Judge works with once it has begun."""
 
-    session: Session
+    sources: Sources
     judge: ImageJudge
     pool: ThreadPoolExecutor
     stack: ExitStack
@@ -172,8 +188,7 @@ class _Started(Struct, frozen=True):
             return Item("-", InlineImage(bytes(value)))
         if not isinstance(value, str):
             return Item("-", BrokenInput(InputError("neither text nor bytes", code="source_invalid")))
-        sources = Sources([], open_bucket=None, open_s3=self.session.open_s3)
-        found = list(islice(sources.of(value), 2))
+        found = list(islice(self.sources.of(value), 2))
         if len(found) == 1:
             return found[0]
         problem = InputError("not one image", code="source_invalid", hint="name one image in each row")

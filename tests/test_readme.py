@@ -97,10 +97,16 @@ def test_a_program_judges_a_folder(
     page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    exec(_python_blocks(PAGES[page])[0])
+    (code,) = (block for block in _python_blocks(PAGES[page]) if "import scan" in block)
+    exec(code)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert [line for line in lines if line.startswith("tests/data/poster-qr.png high")]
+
+
+def test_the_example_on_ray_is_that_of_the_manual_which_a_test_runs() -> None:
+    (code,) = (block for block in _python_blocks(README) if "import ray" in block)
+    assert code in TOPICS["scale"]
 
 
 def test_the_client_example_runs(

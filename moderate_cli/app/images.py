@@ -29,7 +29,7 @@ from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
 from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import echo
-from moderate_cli.models import Engine, ImageUrl, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
+from moderate_cli.models import Engine, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
 from moderate_cli.render import Format, choose_format, clean_wanted
 from moderate_cli.render.output import open_output
 from moderate_cli.render.summary import plan_lines, plan_renderer
@@ -50,7 +50,7 @@ from moderate_cli.scanning import (
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
 from moderate_cli.sources import Selection, Shard, Sources
-from moderate_cli.sources.addresses import is_oss, is_s3
+from moderate_cli.sources.addresses import is_oss, is_s3, is_web
 from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 
 if TYPE_CHECKING:
@@ -252,6 +252,7 @@ class ImageRun(Struct, frozen=True):
             stdin=session.environment.stdin,
             open_bucket=session.open_bucket,
             open_s3=session.open_s3,
+            signs_oss=session.signs_oss,
             recall=cache if cache and cache.since is not None else None,
             clean_wanted=self._clean_wanted(session),
             changes=self.changes,
@@ -546,8 +547,8 @@ def data_id_from(choice: DataIdFrom | None) -> Callable[[Known], str] | None:
     def identify(known: Known) -> str:
         if choice is DataIdFrom.SHA256 and known.sha256 is not None:
             return known.sha256
-        image = known.item.image
-        path = urlsplit(image.url).path if isinstance(image, ImageUrl) else known.item.source
+        source = known.item.source  # for what is signed here too, whose address has another path
+        path = urlsplit(source).path if is_web(source) else source
         text = path if choice is DataIdFrom.PATH else path.rstrip("/").rpartition("/")[2]
         return _NOT_IN_AN_ID.sub("_", text)[-MAX_DATA_ID:] or "_"
 

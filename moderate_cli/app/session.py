@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from math import inf
 from typing import TYPE_CHECKING, TextIO
 
@@ -47,7 +47,7 @@ from moderate_cli.gate import open_gate
 from moderate_cli.models import Call, RiskLevel
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.results import GatePolicy, RunSummary
-from moderate_cli.settings import Settings, find_credentials, resolve
+from moderate_cli.settings import Settings, find_credentials, find_profile, resolve
 from moderate_cli.settings.notices import lines_about, unknown_services
 from moderate_cli.sources import Bucket, OpenBucket
 from moderate_cli.store import default_path
@@ -101,12 +101,12 @@ class Session(Struct, frozen=True):
 
     @property
     def open_bucket(self) -> OpenBucket | None:
-        """What opens buckets to be listed; the local engine, which has no account, has none.
+        """What opens buckets to be listed and signed; the local engine, which has no account, has that of others alone.
 
         Raises UsageError for an endpoint of OSS in the environment that is not to be trusted.
         """
         settings = self.settings
-        if settings.local:
+        if settings.local and settings.oss_profile is None:
             return None
         region = settings.region or DEFAULT_REGION
         own_endpoint = self.environment.variable(_OSS_ENDPOINT)
@@ -118,12 +118,19 @@ class Session(Struct, frozen=True):
         def opened(name: str) -> Bucket:
             from moderate_cli.sources.oss import OssAccount, oss_endpoint  # only where a bucket is named
 
-            choice = settings.credentials
-            credentials = find_credentials(self.environment, choice.source, choice.profile)
+            if settings.oss_profile is None:
+                credentials = _credentials(settings, self.environment)
+            else:
+                credentials = find_profile(self.environment, settings.oss_profile)
             endpoint = own_endpoint or oss_endpoint(region, vpc=settings.vpc)
             return OssAccount(credentials=credentials.current, region=region, endpoint=endpoint)(name)
 
         return opened
+
+    @property
+    def signs_oss(self) -> bool:
+        """Whether addresses are signed for objects in OSS, as they are another account's; a plan has none."""
+        return self.settings.oss_profile is not None and self.connection is not None
 
     def open_s3(self, name: str) -> S3Bucket:
         """Open a bucket of S3; a run that only looks signs nothing. Raises UsageError without its package."""
@@ -215,14 +222,30 @@ def open_session(
             settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
+    opened = open_recorder(settings.store, request.command, environment)
+    with connected_session(settings, environment, opened, dry_run=dry_run, prescreen=prescreen) as session:
+        yield session
+        if session.connection is not None and settings.qps == inf and not output.quiet:
+            for line in searched_lines(session.connection.limits.searched):
+                session.recorder.echo(line)
+
+
+@contextmanager
+def connected_session(
+    settings: Settings,
+    environment: Environment,
+    opened: AbstractContextManager[RunRecorder],
+    *,
+    dry_run: bool = False,
+    prescreen: bool = False,
+    shared: SharedQuota | None = None,
+) -> Iterator[Session]:
+    """Connect as settings say, then open a recorder; the options are those of `open_session` and `connect`."""
+    rules = rules_of(settings, environment, prescreen=prescreen)
     with ExitStack() as stack:
-        rules = rules_of(settings, environment, prescreen=prescreen)
-        connection = None if dry_run else stack.enter_context(connect(settings, environment, rules))
-        recorder = stack.enter_context(open_recorder(settings.store, request.command, environment))
+        connection = None if dry_run else stack.enter_context(connect(settings, environment, rules, shared=shared))
+        recorder = stack.enter_context(opened)
         yield Session(environment, settings, connection, recorder, rules)
-        if connection is not None and settings.qps == inf and not output.quiet:
-            for line in searched_lines(connection.limits.searched):
-                recorder.echo(line)
 
 
 def searched_lines(searched: Mapping[RateKey, RateState]) -> Iterator[str]:

@@ -108,6 +108,7 @@ class ImageOptions(Struct, frozen=True):
     data_id_from: DataIdFrom | None = None
     referer: str | None = None
     oss_region: str | None = None
+    oss_profile: str | None = None
     no_preflight: bool = False
 
 

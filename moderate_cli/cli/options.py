@@ -293,6 +293,7 @@ describe(
     data_id_from=option(_IMAGES, "DATA_ID_FROM", "Derive each image's ID; invalid characters become _."),
     referer=option(_IMAGES, "REFERER", "Referer header for URLs that the service downloads.", metavar="TEXT"),
     oss_region=option(_IMAGES, "OSS_REGION", "Region of oss:// buckets, if not the call's region.", metavar="ID"),
+    oss_profile=setting_option("oss_profile", panel=_IMAGES, metavar="NAME"),
     no_preflight=option(
         _IMAGES, "NO_PREFLIGHT", "Skip local checks; send files that the service would reject.", "--no-preflight"
     ),

@@ -278,7 +278,7 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._accepted: list[float] = []
         self._held_until = float("-inf")
-        self._quickest = float("inf")  # seconds for an answer of the place
+        self._ahead = float("-inf")  # seconds that this clock is ahead of the place's, at most
 
     @property
     def state(self) -> RateState:
@@ -311,18 +311,26 @@ class RateLimiter:
             self._check()
             asked_at = self._monotonic()
             reserved = self._place.reserve(self._take_accepted(), waited=waited or missed > 0)
-            answered_at = self._monotonic()
-            self._quickest = min(self._quickest, answered_at - asked_at)
+            self._compare(reserved.start - reserved.delay, asked_at)
             if reserved.delay > 0:
                 self._sleep(reserved.delay)
                 self._check()
             now = self._monotonic()
-            late = now - asked_at - self._quickest - reserved.delay
+            late = now - self._ahead - reserved.start
             if now < self._held_until:
                 continue
             if late <= _MAX_LATE or missed == _MAX_MISSED:
                 return reserved.start
             missed += 1
+
+    def _compare(self, told: float, asked_at: float) -> None:
+        """Learn how the clocks differ from an answer that was given at `told` by the place's.
+
+        How long the question and the answer took is unknown. The quickest answer tells best, until one was given before
+        it was asked for by that: then a clock was set, or the place is another one.
+        """
+        latest = self._monotonic() - told
+        self._ahead = min(self._ahead, latest) if self._ahead >= asked_at - told else latest
 
     def refused(self, started: float) -> None:
         """Slow down after a throttled call that was started then; calls already on their way tell nothing new."""

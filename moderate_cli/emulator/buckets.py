@@ -1,7 +1,7 @@
-"""What can the emulated OSS do? PutObject and PostObject with upload tokens, and listing for accounts, in path style.
+"""What can the emulated OSS do? PutObject and PostObject with upload tokens, listing and GetObject for accounts.
 
-A bucket exists as long as an object is in it. Signatures V1 and V4 in the Authorization header are verified by the
-vendor's description of them; V2 is left out, because the vendor withdrew it.
+Buckets are in the path, and exist as long as an object is in them. Signatures V1 and V4 in the Authorization header,
+and V4 in an address, are verified by the vendor's description of them; V2 is left out, because the vendor withdrew it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
@@ -36,6 +37,13 @@ _V4 = "OSS4-HMAC-SHA256"
 _SCOPE = re.compile(r"(?P<key>[^/]+)/(?P<scope>\d{8}/(?P<region>[^/]+)/oss/aliyun_v4_request)")
 # Parameters that V1 signs, of those that the emulator knows.
 _SIGNED_PARAMETERS = frozenset({"bucketInfo", "continuation-token"})
+_SIGNATURE = "x-oss-signature"  # of an address: the one parameter that it does not sign
+_OF_ADDRESSES = frozenset(
+    f"x-oss-{name}"
+    for name in ("additional-headers", "credential", "date", "expires", "security-token", "signature-version")
+) | {_SIGNATURE}
+_OPERATIONS = "PutObject, PostObject, GetObject, ListObjectsV2 and GetBucketInfo"
+_MAX_EXPIRES = 7 * 24 * 60 * 60  # seconds, of an address that is signed with V4
 
 
 def answer(state: State, request: Request) -> Response:
@@ -48,13 +56,14 @@ def answer(state: State, request: Request) -> Response:
         return Response(post_object(state, request, bucket), {"x-oss-request-id": _request_id()})
     if request.method == "GET" and not key:
         if parameters.get("list-type") == "2":
-            _check_account(state, request, bucket)
+            _check_account(state, request, f"/{bucket}/")
             return _xml(200, list_objects(state, bucket, parameters))
         if "bucketInfo" in parameters:
-            region = _check_account(state, request, bucket).region or DEFAULT_REGION
+            region = _check_account(state, request, f"/{bucket}/").region or DEFAULT_REGION
             return _xml(200, bucket_info(state, bucket, region))
-    message = "The emulator knows no operations of OSS but PutObject, PostObject, ListObjectsV2 and GetBucketInfo."
-    raise OssError("NotImplemented", message, 501)
+    if request.method == "GET" and key and parameters.keys() <= _OF_ADDRESSES:
+        return _get_object(state, request, bucket, key)
+    raise OssError("NotImplemented", f"The emulator knows no operations of OSS but {_OPERATIONS}.", 501)
 
 
 def error_answer(error: OssError, host: str) -> Response:
@@ -92,15 +101,26 @@ def _put_object(state: State, request: Request, bucket: str, key: str) -> Respon
     return Response(200, {"ETag": f'"{digest.hex().upper()}"', "x-oss-request-id": _request_id()})
 
 
+def _get_object(state: State, request: Request, bucket: str, key: str) -> Response:
+    """Return an object to the owner of the account, or to whoever has an address that the owner signed."""
+    _check_account(state, request, f"/{bucket}/{key}")
+    _check_bucket(state, bucket)
+    content = state.objects.get(bucket, key)
+    if content is None:
+        raise OssError("NoSuchKey", "The specified key does not exist.", 404)
+    headers = {"Content-Type": "application/octet-stream", "x-oss-request-id": _request_id()}
+    return Response(200, headers, content)
+
+
 def _check_digest(sent: str, actual: bytes) -> None:
     """Raise OssError for a body without the MD5 that the client announced."""
     if sent and sent != base64.b64encode(actual).decode():
         raise OssError("InvalidDigest", "The Content-MD5 that was sent is not that of the body.", 400)
 
 
-def _check_account(state: State, request: Request, bucket: str) -> Authorization:
-    """Let the owner of the account read a bucket; raises OssError for others."""
-    authorization = read_authorization(request, f"/{bucket}/")
+def _check_account(state: State, request: Request, resource: str) -> Authorization:
+    """Let the owner of the account read `/bucket/` or `/bucket/key`; raises OssError for others."""
+    authorization = read_authorization(request, resource)
     key = state.key(authorization.access_key_id)
     if key is None:
         if state.upload_token(authorization.access_key_id):
@@ -118,12 +138,14 @@ def _check(
     expiration: float | None = None,
 ) -> None:
     """Raise OssError for a wrong key, an expired token or a wrong time."""
-    if not is_same(known.security_token or "", request.header("x-oss-security-token")):
+    if not is_same(known.security_token or "", authorization.security_token):
         raise OssError("InvalidSecurityToken", "The security token does not belong to the access key id.")
     now = state.clock()
     if expiration is not None and now >= expiration:
         raise OssError("SecurityTokenExpired", "The security token has expired.")
-    if abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
+    if authorization.good_for is not None and now - authorization.sent_at >= authorization.good_for:
+        raise OssError("AccessDenied", "Request has expired.")
+    if authorization.good_for is None and abs(now - authorization.sent_at) > CLOCK_TOLERANCE:
         raise OssError("RequestTimeTooSkewed", "The time of the request differs too much from the server's.")
     if not is_same(authorization.expected(known.access_key_secret), authorization.signature):
         raise OssError("SignatureDoesNotMatch", "The request signature that we calculated is different.")
@@ -218,7 +240,7 @@ def _key_of(token: str) -> str:
 class Authorization(Struct, frozen=True):
     """The signature of a request: its key, its time (Unix seconds), its region (V4), and how to verify it.
 
-    `expected` computes the signature that a secret gives.
+    `expected` computes the signature that a secret gives. That of an address is `good_for` so many seconds.
     """
 
     access_key_id: str
@@ -226,21 +248,29 @@ class Authorization(Struct, frozen=True):
     sent_at: float
     expected: Callable[[str], str]
     region: str | None = None
+    security_token: str = ""
+    good_for: int | None = None
 
 
 def read_authorization(request: Request, resource: str) -> Authorization:
-    """Parse the Authorization header of a request for `/bucket/key`; raises OssError."""
+    """Parse the signature of a request for `/bucket/key`, in its header or its address; raises OssError."""
     scheme, _, credentials = request.header("authorization").partition(" ")
+    address = dict(request.query)
+    if not scheme and _SIGNATURE in address:
+        return _read_address(request, resource, address)
     if not scheme:
         raise OssError("AccessDenied", "Anonymous access is not possible here.")
+    token = request.header("x-oss-security-token")
     if scheme == _V4:
-        return _read_v4(request, resource, credentials)
+        return _read_v4(request, resource, credentials, token)
     access_key_id, colon, signature = credentials.strip().partition(":")
     if scheme != "OSS" or not colon:
         message = "The emulator verifies signatures V1 and V4 in the Authorization header."
         raise OssError("InvalidArgument", message, 400)
     sent_at = _date_of(_date(request), parsedate_to_datetime)
-    return Authorization(access_key_id, signature, sent_at, lambda secret: _sign_v1(secret, request, resource))
+    return Authorization(
+        access_key_id, signature, sent_at, lambda secret: _sign_v1(secret, request, resource), security_token=token
+    )
 
 
 def _date_of(value: str, parse: Callable[[str], datetime]) -> float:
@@ -273,34 +303,60 @@ def _sign_v1(secret: str, request: Request, resource: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _read_v4(request: Request, resource: str, credentials: str) -> Authorization:
+def _read_v4(request: Request, resource: str, credentials: str, token: str) -> Authorization:
     parts = dict(part.strip().partition("=")[::2] for part in credentials.split(","))
     credential = _SCOPE.fullmatch(parts.get("Credential", ""))
     if credential is None or "Signature" not in parts:
         raise OssError("InvalidArgument", "The Authorization header does not have the form of signature V4.", 400)
-    sent_at = _date_of(_date(request), lambda text: datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
-    additional = [name for name in parts.get("AdditionalHeaders", "").lower().split(";") if name]
+    canonical = partial(_canonical, request, resource, parts.get("AdditionalHeaders", ""))
+    payload = request.header("x-oss-content-sha256")
     return Authorization(
         credential["key"],
         parts["Signature"],
-        sent_at,
-        lambda secret: _sign_v4(secret, credential["scope"], _date(request), _canonical(request, resource, additional)),
+        _date_of(_date(request), _v4_date),
+        lambda secret: _sign_v4(secret, credential["scope"], _date(request), canonical(payload)),
         credential["region"],
+        token,
     )
 
 
-def _canonical(request: Request, resource: str, additional: list[str]) -> str:
-    """Return the text of a request as V4 sees it."""
-    query = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in request.query)
+def _read_address(request: Request, resource: str, address: dict[str, str]) -> Authorization:
+    credential = _SCOPE.fullmatch(address.get("x-oss-credential", ""))
+    date, expires = address.get("x-oss-date", ""), address.get("x-oss-expires", "")
+    is_number = expires.isascii() and expires.isdecimal() and len(expires) <= len(str(_MAX_EXPIRES))
+    if credential is None or address.get("x-oss-signature-version") != _V4 or not is_number:
+        raise OssError("InvalidArgument", "The address does not have the form of signature V4.", 400)
+    canonical = partial(_canonical, request, resource, address.get("x-oss-additional-headers", ""))
+    return Authorization(
+        credential["key"],
+        address[_SIGNATURE],
+        _date_of(date, _v4_date),
+        lambda secret: _sign_v4(secret, credential["scope"], date, canonical("UNSIGNED-PAYLOAD")),
+        credential["region"],
+        address.get("x-oss-security-token", ""),
+        min(int(expires), _MAX_EXPIRES),
+    )
+
+
+def _v4_date(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _canonical(request: Request, resource: str, additional: str, payload: str) -> str:
+    """Return the text of a request as V4 sees it, with the names of further headers that are signed."""
+    names = sorted(name for name in additional.lower().split(";") if name)
+    query = sorted(
+        (quote(name, safe="~"), quote(value, safe="~")) for name, value in request.query if name != _SIGNATURE
+    )
     return "\n".join(
         (
             request.method,
             quote(resource, safe="/~"),
             "&".join(f"{name}={value}" if value else name for name, value in query),
-            *(f"{name}:{value}" for name, value in _signed_headers(request, additional)),
+            *(f"{name}:{value}" for name, value in _signed_headers(request, names)),
             "",
-            ";".join(sorted(additional)),
-            request.header("x-oss-content-sha256"),
+            ";".join(names),
+            payload,
         )
     )
 

@@ -19,7 +19,7 @@ from moderate_cli.settings.resolved import (
 from moderate_cli.settings.schema import SETTINGS, Setting
 
 if TYPE_CHECKING:
-    from moderate_cli.settings.credentials import find_credentials
+    from moderate_cli.settings.credentials import find_credentials, find_profile
 
 __all__ = [
     "LOCAL_PROFILE",
@@ -34,14 +34,15 @@ __all__ = [
     "Settings",
     "Sourced",
     "find_credentials",
+    "find_profile",
     "resolve",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import what credentials need, the client among it, when they are asked for and not before."""
-    if name == "find_credentials":
-        from moderate_cli.settings.credentials import find_credentials
+    if name in {"find_credentials", "find_profile"}:
+        from moderate_cli.settings import credentials
 
-        return find_credentials
+        return getattr(credentials, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -125,10 +125,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     `timeout` (of one call) and `reuse` (the maximum age of a result) are in seconds; `reuse` is infinite for any age
     and None for never. `qps` (calls per second) is None for the documented quota and infinite to look for it, `quota`
     is None for one that this process shares with nobody, `max_calls` for no limit, `confirm_above` for no question,
-    `store` for the default path, `rules` for none, and `region` for the profile `local`. `prices` are the user's own,
-    by service or billing type. `origins` tells for each setting, and for `profile`, where its value came from;
-    `region_is_the_accounts` that nobody chose the region, so that it goes with the keys. `files` tells which files were
-    read, and `policy` has those of the revision that decides what counts, where one does.
+    `store` for the default path, `rules` and `oss_profile` for none, and `region` for the profile `local`. `prices` are
+    the user's own, by service or billing type. `origins` tells for each setting, and for `profile`, where its value
+    came from; `region_is_the_accounts` that nobody chose the region, so that it goes with the keys. `files` tells which
+    files were read, and `policy` has those of the revision that decides what counts, where one does.
     """
 
     profile: str | None
@@ -157,6 +157,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     exclude: tuple[str, ...]
     prices: Prices
     params_in: ParamsIn
+    oss_profile: str | None
     credentials: CredentialsChoice
     origins: Mapping[str, str]
     region_is_the_accounts: bool = False

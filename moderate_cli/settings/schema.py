@@ -264,6 +264,13 @@ _ALL = (
         example="form",
     ),
     Setting(
+        name="oss_profile",
+        type=value_types.profile(),
+        default_text="oss:// is in your own account",
+        help="List and sign images in oss:// as this profile of the aliyun CLI, which is another account.",
+        example="partner",
+    ),
+    Setting(
         name="credentials",
         type=value_types.credentials(),
         default=CredentialsChoice(),

@@ -247,7 +247,7 @@ def credentials() -> SettingType:
         source, profile = asked.get("source"), asked.get("profile")
         if not isinstance(source, str | None) or not isinstance(profile, str | None):
             raise ValueError  # noqa: TRY004
-        if profile is not None and not (profile.isprintable() and 0 < len(profile) <= 64):
+        if profile is not None and not _is_profile(profile):
             raise ValueError
         return CredentialsChoice(CredentialsSource(source or "auto"), profile)
 
@@ -259,6 +259,17 @@ def credentials() -> SettingType:
     return SettingType(expected, check, show=show, keys=("source", "profile"))
 
 
+def profile() -> SettingType:
+    """Return the type of names of profiles of the aliyun CLI."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not _is_profile(value):
+            raise ValueError
+        return value
+
+    return SettingType("the name of a profile of the aliyun CLI", check)
+
+
 def prices() -> SettingType:
     """Return the type of prices by service or billing type."""
     expected = f"services or billing types, each with {', '.join(_PRICE_KEYS)}"
@@ -268,6 +279,10 @@ def prices() -> SettingType:
 def is_name(value: object) -> bool:
     """Tell whether a value can name a profile or a service."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _is_profile(name: str) -> bool:
+    return name.isprintable() and 0 < len(name) <= 64
 
 
 def _is_plain(value: object) -> bool:

@@ -63,10 +63,13 @@ class Recall(Protocol):
 
 
 class Bucket(Protocol):
-    """A bucket whose objects can be listed."""
+    """A bucket of OSS whose objects can be listed and signed."""
 
     def objects(self, prefix: str) -> Iterator[OssObject]:
         """Yield the objects whose keys start with a prefix, page by page; raises ModerateError where that fails."""
+
+    def sign(self, key: str) -> str:
+        """Return an address from which anybody may download an object for an hour; raises ModerateError."""
 
 
 OpenBucket = Callable[[str], Bucket]
@@ -86,7 +89,9 @@ class Sources:
     rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
     `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
     the selection leaves out only those that a list names, unless it is forced on all. With a `shard` only its share are
-    items, by their names, and `elsewhere` counts the others. Raises UsageError for a selection with an invalid pattern.
+    items, by their names, and `elsewhere` counts the others. With `signs_oss` objects in OSS are
+    another account's, which the service reads by addresses that are signed here. Raises UsageError for a selection with
+    an invalid pattern.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Sources:
         stdin: TextIO | None = None,
         open_bucket: OpenBucket | None = None,
         open_s3: OpenS3 | None = None,
+        signs_oss: bool = False,
         recall: Recall | None = None,
         clean_wanted: int | None = None,
         changes: Changes | None = None,
@@ -111,6 +117,8 @@ class Sources:
         self._stdin = stdin
         self._open_bucket = open_bucket
         self._open_s3 = open_s3
+        self._signs_oss = signs_oss
+        self._oss_buckets: dict[str, Bucket] = {}
         self._s3_buckets: dict[str, S3Bucket] = {}
         self._recall = recall
         self._clean_wanted = clean_wanted
@@ -188,7 +196,7 @@ class Sources:
                     continue
             if self.shard is not None and not _stands_for_many(source) and not self._is_here(source):
                 continue
-            image = self._signed(source) if is_s3(source) and not _stands_for_many(source) else _one_image(source)
+            image = self._one_image(source)
             if select and (by := self._unwanted_by(source, image)):
                 self._count_ignored(by)
                 continue
@@ -206,10 +214,20 @@ class Sources:
         if not self._is_wanted(entry.address, entry.key, entry.key):
             return None
         if entry.scheme == "s3":
-            return Item(entry.address, self._signed(entry.address))
-        return Item(entry.address, OssObject(entry.bucket, entry.key, etag=entry.etag))
+            return Item(entry.address, self._in_s3(entry.address))
+        return Item(entry.address, self._in_oss(OssObject(entry.bucket, entry.key, etag=entry.etag)))
 
-    def _signed(self, source: str) -> ImageUrl | BrokenInput:
+    def _one_image(self, source: str) -> Image | BrokenInput | None:
+        """Return the image that a source is, or why it is not one; None where it stands for many."""
+        if is_s3(source):
+            return None if _stands_for_many(source) else self._in_s3(source)
+        try:
+            image = _image_of(source)
+        except InputError as error:
+            return BrokenInput(error)
+        return self._in_oss(image) if isinstance(image, OssObject) else image
+
+    def _in_s3(self, source: str) -> ImageUrl | BrokenInput:
         """Return the address from which the service may download an object in S3, or why there is none."""
         name, key = bucket_and_key(source)
         try:
@@ -218,6 +236,22 @@ class Sources:
             return ImageUrl(self._s3(name).sign(key))
         except ModerateError as error:
             return BrokenInput(error)
+
+    def _in_oss(self, found: OssObject) -> Image | BrokenInput:
+        """Return an object in OSS as the service can read it, or why it cannot."""
+        if not self._signs_oss:
+            return found
+        try:
+            return ImageUrl(self._oss(found.bucket).sign(found.key))
+        except ModerateError as error:
+            return BrokenInput(error)
+
+    def _oss(self, name: str) -> Bucket:
+        if name not in self._oss_buckets:
+            if self._open_bucket is None:
+                raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
+            self._oss_buckets[name] = self._open_bucket(name)
+        return self._oss_buckets[name]
 
     def _s3(self, name: str) -> S3Bucket:
         if name not in self._s3_buckets:
@@ -350,7 +384,7 @@ class Sources:
                 is_empty = False
                 address = f"{source.partition('://')[0].lower()}://{name}/{key}"
                 if self._is_wanted(address, key, key.removeprefix(prefix)):
-                    yield Item(address, image or self._signed(address))
+                    yield Item(address, self._in_s3(address) if image is None else self._in_oss(image))
             if is_empty:
                 self._note_unmatched(source)
         except ModerateError as error:  # each shard lists the bucket, and each may fail to
@@ -360,10 +394,8 @@ class Sources:
         """Yield the objects below a prefix, those of OSS with the image that they are."""
         if is_s3(source):
             yield from ((key, None) for key in self._s3(name).keys(prefix))
-        elif self._open_bucket is None:
-            raise InputError("buckets cannot be listed here", code="oss_unavailable", hint="name the objects")
         else:
-            yield from ((found.key, found) for found in self._open_bucket(name).objects(prefix))
+            yield from ((found.key, found) for found in self._oss(name).objects(prefix))
 
     def _is_wanted(self, address: str, key: str, below: str) -> bool:
         """Tell whether an object that was listed is an image of this shard; `below` is its path as selections see it.
@@ -385,14 +417,6 @@ def _names(files: Iterable[Found]) -> list[str]:
     return [file[0] for file in files]
 
 
-def _one_image(source: str) -> Image | BrokenInput | None:
-    """Return the image that a source is, or why it is not one; None where it stands for many."""
-    try:
-        return _image_of(source)
-    except InputError as error:
-        return BrokenInput(error)
-
-
 def _stands_for_many(source: str) -> bool:
     """Tell whether a source is a folder or a prefix; an image of the web or in OSS is told without a look at a disk."""
     if is_oss(source) or is_s3(source):
@@ -407,8 +431,6 @@ def _image_of(source: str) -> Image | None:
     if is_web(source):
         check_address(source)
         return ImageUrl(source)
-    if is_s3(source):
-        return None
     if not is_oss(source):
         if os.path.isdir(source):  # noqa: PTH112 - it never raises
             return None

@@ -1,11 +1,12 @@
-"""Which objects are in a bucket of OSS? Listed with oss2, the vendor's SDK.
+"""Which objects are in a bucket of OSS, and by which address may the service download one? With oss2, the vendor's SDK.
 
-A listing is signed with V4: since September 2025 new buckets take no V1 (the vendor's notice on signatures).
+All is signed with V4: since September 2025 new buckets take no V1 (the vendor's notice on signatures).
 """
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +20,7 @@ from moderate_cli.models import OssObject
 
 _PAGE = 1000  # objects: the most that OSS gives at once
 _PAUSES = (1.0, 4.0)  # seconds before each further try: what a listing has not shown would have no verdict
+_SIGNED_FOR = 3600  # seconds: longer than any retry waits, for an address is signed when its image is next
 _ENDPOINT = re.compile(r"https://(?:[a-z0-9-]+\.)+aliyuncs\.com|https?://(?:localhost|127\.0\.0\.1)(?::\d{1,5})?")
 _ELSEWHERE = re.compile(r"(oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com)")
 
@@ -40,7 +42,7 @@ class Credentials(Protocol):
 
 
 class OssAccount(Struct, frozen=True, kw_only=True):
-    """Opens the buckets that an account may list.
+    """Opens the buckets that an account may list, or read.
 
     `credentials` are asked for before each request, since a listing may outlive temporary ones. A bucket of another
     region than `region` is found there, unless another `endpoint` than the region's is given. `timeouts` are in
@@ -63,11 +65,14 @@ class OssAccount(Struct, frozen=True, kw_only=True):
         return OssBucket(self, name)
 
 
-class OssBucket(Struct, frozen=True):
-    """One bucket of an account."""
+class OssBucket:
+    """One bucket of an account; safe to use from many threads."""
 
-    account: OssAccount
-    name: str
+    def __init__(self, account: OssAccount, name: str) -> None:
+        self.account = account
+        self.name = name
+        self._lock = threading.Lock()
+        self._signer: Any = None
 
     def objects(self, prefix: str) -> Iterator[OssObject]:
         """Yield the objects whose keys start with a prefix, one page of 1,000 after the other, with their region.
@@ -87,6 +92,29 @@ class OssBucket(Struct, frozen=True):
                 token = page.next_continuation_token
         finally:
             session.session.close()
+
+    def sign(self, key: str) -> str:
+        """Return an address from which anybody may download an object for an hour; raises as `objects`.
+
+        The first one asks where the bucket is.
+        """
+        with self._lock:
+            if self._signer is None:
+                self._signer = self._find_signer()
+        try:
+            return str(self._signer.sign_url("GET", key, _SIGNED_FOR, slash_safe=True))
+        except load_oss2().exceptions.ClientError:
+            hint = "write oss://BUCKET/KEY"
+            raise InputError(f"{key!r} is not the key of an object", code="source_invalid", hint=hint) from None
+
+    def _find_signer(self) -> Any:
+        session = tame(load_oss2().Session(), self.account.endpoint)
+        try:
+            bucket, region = self._locate(session)
+        finally:
+            session.session.close()
+        # Whoever downloads it need not be in the network that we are in.
+        return self._open(session, bucket.endpoint.replace("-internal.aliyuncs.com", ".aliyuncs.com"), region)
 
     def _locate(self, session: Any) -> tuple[Any, str]:
         """Return the bucket at the endpoint of its region, and the region."""

@@ -11,9 +11,9 @@ class Counts:
     """What happened; `connections` over TLS are counted once they are agreed upon.
 
     `starts` are the times at which calls came, `refused` of them, and `ends` those at which they were answered: none
-    for a call whose client went away before. `asked` tells of each call the number of its connection and its data id.
-    `most_calls` and `most_uploads` are the highest numbers at once, `upload_seconds` the time with any upload under
-    way, and `overlap_seconds` that with uploads and calls.
+    for a call whose client went away before. `asked` tells of each call the number of its connection and what its
+    image is called. `most_calls` and `most_uploads` are the highest numbers at once, `upload_seconds` the time with any
+    upload under way, and `overlap_seconds` that with uploads and calls.
     """
 
     connections: int = 0

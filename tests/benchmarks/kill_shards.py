@@ -20,6 +20,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from measuring import IMAGE, MODERATE, run, world
 from serving import Served, serving
@@ -91,29 +92,28 @@ def _started(folder: Path, service: Served, number: int, shards: int) -> subproc
     )
 
 
-def _stored(folder: Path, number: int) -> set[str]:
-    """Return the images of which a shard's store holds a verdict; none before there is one."""
+def _of_verdicts(folder: Path, number: int, what: str) -> list[Any]:
+    """Return `what` a shard's store holds of its verdicts, a row each; none before there is a store."""
     store = folder / f"{number}.db"
     if not store.exists():
-        return set()
+        return []
     with closing(sqlite3.connect(store)) as database:
         try:
-            sources = database.execute("SELECT source FROM results WHERE status = 'judged'").fetchall()
+            return [row[0] for row in database.execute(f"SELECT {what} FROM results WHERE status = 'judged'")]
         except sqlite3.OperationalError:  # it is just being made
-            return set()
-    return {Path(source).name for (source,) in sources}
+            return []
 
 
 def _wait_for(folder: Path, number: int, verdicts: int) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while len(_stored(folder, number)) < verdicts and time.monotonic() < deadline:
+    while sum(_of_verdicts(folder, number, "count(*)")) < verdicts and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
 def _in_flight(folder: Path, service: Served, number: int, shards: int) -> int:
     """Count the calls of a shard that were the last of their connection and left no verdict."""
     shard = Shard(number, shards)
-    stored = _stored(folder, number)
+    stored = {Path(source).name for source in _of_verdicts(folder, number, "source")}
     lasts = dict(service.look().asked)
     return sum(shard.holds(str(folder / "images" / name)) and name not in stored for name in lasts.values())
 

@@ -26,7 +26,8 @@ from quotas import QUOTAS
 
 _ACTION = re.compile(rb"\r\n(?:x-acs-action|x-amz-target): *([\w.]+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_DATA_ID = re.compile(rb"dataId%22%3A%22([\w.-]+)")
+# What an image is called: by its data id, else by the end of its address.
+_NAME = re.compile(rb"(?:dataId|imageUrl)%22%3A%22(?:[\w.-]+%3A%2F%2F[\w.%-]+%2F)?([\w.-]+)")
 _REKOGNITION = b"RekognitionService.DetectModerationLabels"
 
 
@@ -112,13 +113,13 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         if len(self._received) < end + 4 + (int(length[1]) if length else 0):
             return
-        data_id = _DATA_ID.search(bytes(self._received), end)
+        found = _NAME.search(bytes(self._received), end)
         self._received.clear()
         self._kind, delay, answer = self._service.answer(head)
         if self._kind:
             self._meter.begin(self._kind, self._loop.time())
         if self._kind == "call":
-            self._meter.counts.asked.append((self._number, data_id[1].decode() if data_id else ""))
+            self._meter.counts.asked.append((self._number, found[1].decode() if found else ""))
         if delay:
             self._pending = self._loop.call_later(delay, self._send, answer)
         else:

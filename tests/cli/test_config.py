@@ -103,6 +103,7 @@ def test_the_table(moderate: Callable) -> None:
         ["exclude", "none", "default"],
         ["prices", "the list prices", "default"],
         ["params_in", "query", "default"],
+        ["oss_profile", "oss:// is in your own account", "default"],
         ["credentials", "auto", "default"],
         [
             "access key",

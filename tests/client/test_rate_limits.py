@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -224,3 +225,59 @@ def test_a_start_that_was_missed_is_given_up_a_few_times(late: float, asked: int
     limiter = RateLimiter(place, monotonic=clock.monotonic, sleep=lambda seconds: clock.sleep(seconds + late))
     limiter.wait()
     assert place.asked == asked
+
+
+class SlowPlace:
+    """Hands out starts by a clock of its own; a question takes a while to come, and so does the answer."""
+
+    def __init__(self, clock: VirtualClock, apart: float, takes: Sequence[tuple[float, float]]) -> None:
+        self.clock = clock
+        self.apart = apart
+        self.takes = list(takes)
+        self.asked = 0
+
+    def reserve(self, accepted: Sequence[float], *, waited: bool) -> Reservation:
+        there, back = self.takes[self.asked]
+        self.asked += 1
+        self.clock.sleep(there)
+        start = self.clock.monotonic() + self.apart
+        self.clock.sleep(back)
+        return Reservation(start, 0.0)
+
+    def refused(self, started: float, accepted: Sequence[float]) -> float:
+        return 0.0
+
+    def state(self) -> RateState:
+        return RateState(1.0)
+
+
+@pytest.mark.parametrize("apart", [0.0, 3600.0, -3600.0])
+@pytest.mark.parametrize(
+    ("takes", "asked"),
+    [
+        ([(0.5, 0.001)], 2),  # it stood in a queue: the start is as fresh as the answer
+        ([(0.001, 0.5)], 3),
+        ([(0.001, 0.5)] * 2, 4),
+    ],
+)
+def test_only_the_way_of_the_answer_makes_a_start_late(
+    apart: float, takes: list[tuple[float, float]], asked: int
+) -> None:
+    clock = VirtualClock()
+    place = SlowPlace(clock, apart, [(0.001, 0.001), *takes, (0.001, 0.001)])
+    limiter = RateLimiter(place, monotonic=clock.monotonic, sleep=clock.sleep)
+    limiter.wait()
+    limiter.wait()
+    assert place.asked == asked
+
+
+@pytest.mark.parametrize("jump", [5.0, -5.0])
+def test_a_clock_of_the_place_that_is_set_is_learned_anew(jump: float) -> None:
+    clock = VirtualClock()
+    place = SlowPlace(clock, 0.0, [(0.001, 0.001)] * 4)
+    limiter = RateLimiter(place, monotonic=clock.monotonic, sleep=clock.sleep)
+    limiter.wait()
+    place.apart = jump
+    limiter.wait()
+    limiter.wait()
+    assert place.asked == 3

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from clocks import VirtualClock
@@ -275,14 +276,30 @@ def test_a_file_that_was_cut_off_begins_anew(tmp_path: Path) -> None:
     assert keeper.ask("reserve", KEY, "me").delay == 0
 
 
-def test_a_lock_that_nobody_gives_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held_for", [10.0, 20.0])
+def test_a_lock_that_is_held_for_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_for: float) -> None:
     fcntl = pytest.importorskip("fcntl")
     path = tmp_path / "quota"
-    keeper = FileKeeper(path)
+    keeper = FileKeeper(path, lambda: 0.0)
+    passed = 0.0
+
     with path.open("rb") as file:
+
+        def sleep(seconds: float) -> None:
+            nonlocal passed
+            passed += seconds
+            if passed >= held_for:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+        clock = SimpleNamespace(monotonic=lambda: passed, sleep=sleep)
+        monkeypatch.setattr("moderate_cli.client.quota.time", clock)
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(QuotaError, match="its lock is held"):
+        if held_for > 15:
+            with pytest.raises(QuotaError, match="its lock is held"):
+                keeper.ask("reserve", KEY, "me")
+        else:
             keeper.ask("reserve", KEY, "me")
+            assert passed >= held_for
     keeper.ask("reserve", KEY, "me")
 
 

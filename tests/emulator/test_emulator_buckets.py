@@ -1,6 +1,9 @@
 """Looking into buckets of the emulated OSS, driven by the vendor's oss2."""
 
 import hashlib
+import re
+import urllib.error
+import urllib.request
 
 import oss2
 import pytest
@@ -226,3 +229,46 @@ def test_uploads_may_be_signed_with_v4(emulator):
     bucket.put_object(f"{token.prefix}ü b.png", b"content", headers={"Content-Type": "image/png", "x-oss-meta-a": "1"})
     session.session.close()
     assert emulator.state.objects.get(token.bucket, f"{token.prefix}ü b.png") == b"content"
+
+
+@pytest.mark.parametrize("key", ["a.png", "图/a b+c&d=e?f#g%2F~*.png"])
+def test_an_object_is_for_its_owner(bucket, put, key):
+    put(key)
+    assert bucket().get_object(key).read() == key.encode()
+    assert refusal(bucket().get_object, "another") == (404, "NoSuchKey")
+    assert refusal(bucket("missing").get_object, key) == (404, "NoSuchBucket")
+    stranger = AccessKey("nobody", "secret")
+    assert refusal(bucket(key=stranger).get_object, key) == (403, "InvalidAccessKeyId")
+
+
+def _opened(address):
+    try:
+        with urllib.request.urlopen(address, timeout=30) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, re.search(rb"<Code>(.*?)</Code>", error.read())[1].decode()
+
+
+@pytest.mark.parametrize("version", ["v4"])
+@pytest.mark.parametrize("key", ["a.png", "图/a b+c&d=e?f#g%2F~*.png"])
+@pytest.mark.parametrize("is_temporary", [False, True])
+def test_an_address_that_its_owner_signed_is_for_anybody(bucket, put, emulator, key, is_temporary):
+    put(key)
+    signer = bucket(key=TEMPORARY if is_temporary else emulator.access_key)
+    assert _opened(signer.sign_url("GET", key, 60, slash_safe=True)) == (200, key.encode())
+    assert _opened(signer.sign_url("GET", "another", 60)) == (404, "NoSuchKey")
+
+
+@pytest.mark.parametrize("version", ["v4"])
+def test_an_address_is_good_for_one_object_and_its_time(bucket, put, emulator, clock):
+    put("a.png", "b.png")
+    address = bucket(key=TEMPORARY).sign_url("GET", "a.png", 600)
+    assert _opened(address.replace("/a.png", "/b.png")) == (403, "SignatureDoesNotMatch")
+    assert _opened(address.replace("expires=600", "expires=9999")) == (403, "SignatureDoesNotMatch")
+    assert _opened(re.sub("x-oss-security-token=[^&]*&", "", address)) == (403, "InvalidSecurityToken")
+    assert _opened(address.replace("expires=600", "expires=soon")) == (400, "InvalidArgument")
+    clock.offset = 500
+    assert _opened(address)[0] == 200
+    clock.offset = 700
+    assert _opened(address) == (403, "AccessDenied")

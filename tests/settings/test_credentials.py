@@ -9,7 +9,7 @@ import pytest
 from moderate_cli.client import Credentials
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import CredentialsError, ExitCode, UsageError
-from moderate_cli.settings import find_credentials
+from moderate_cli.settings import find_credentials, find_profile
 from moderate_cli.settings.credentials import profiles
 
 ID, SECRET, TOKEN = (
@@ -145,3 +145,13 @@ def test_what_cannot_stand_in_a_header_is_refused_and_not_repeated(name: str, va
     with pytest.raises(CredentialsError) as caught:
         _find(**({ID: "an-id", SECRET: "a-secret", TOKEN: "a-token"} | {name: value}))
     assert "CANARY" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_profile_of_another_account_is_that_of_a_file_whatever_the_environment_has() -> None:
+    environment = Environment(variables={ID: "an-id", SECRET: "a-secret"})
+    folder = Path.home() / ".alibabacloud"
+    folder.mkdir()
+    (folder / "credentials.ini").write_text("[partner]\ntype = access_key\naccess_key_id = p\naccess_key_secret = s\n")
+    assert find_profile(environment, "partner").current() == Credentials("p", "s")
+    with pytest.raises(CredentialsError, match="there is no section another"):
+        find_profile(environment, "another")

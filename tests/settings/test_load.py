@@ -77,6 +77,7 @@ VALUES: dict[str, list[tuple[str, Any, Any]]] = {
         for price in [{"a": {"amount": n, "currency": "USD", "per": 10}}]
     ],
     "params_in": [(word.value, word.value, word) for word in ParamsIn] * 3,
+    "oss_profile": [(name, name, name) for name in ("a", "b c", "图", "d.e", "f-g", "x" * 64)],
     "credentials": [(word.value, word.value, CredentialsChoice(word)) for word in CredentialsSource],
 }
 LAYERS = ["option", "variable", "project's profile", "project's top", "user's profile", "user's top"]
@@ -142,6 +143,7 @@ def test_the_defaults_need_nothing(world: World) -> None:
         exclude=(),
         prices={},
         params_in=ParamsIn.QUERY,
+        oss_profile=None,
         credentials=CredentialsChoice(CredentialsSource.AUTO),
         origins=dict.fromkeys(names, "default"),
     )

@@ -37,6 +37,7 @@ def test_of_a_strangers_file_only_these_keys_may_count() -> None:
     may_count = {"info_types", "fail_on", "require_full", "min_level", "qps", "jobs", "max_calls", "confirm_above"}
     ignored = {"region", "endpoint", "vpc", "services", "allow_partial", "retries", "timeout", "failover", "reuse"}
     ignored |= {"store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials", "quota"}
+    ignored |= {"oss_profile"}
     assert may_count | ignored == set(SETTINGS)
     assert not may_count & ignored
 
@@ -46,6 +47,7 @@ def test_of_a_strangers_file_only_these_keys_may_count() -> None:
     [
         *("region", "endpoint", "vpc", "services", "allow_partial", "retries", "timeout", "failover", "reuse"),
         *("store", "rules", "fetch_urls", "include", "exclude", "prices", "params_in", "credentials", "quota"),
+        "oss_profile",
     ],
 )
 def test_a_strangers_file_has_no_say_in_whom_what_and_how(world: World, name: str) -> None:

@@ -18,7 +18,7 @@ from moderate_cli.settings.credentials.search import (
 )
 from moderate_cli.settings.resolved import Sourced
 
-__all__ = ["SOURCES", "find_credentials", "region_of_credentials"]
+__all__ = ["SOURCES", "find_credentials", "find_profile", "region_of_credentials"]
 
 ID = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 SECRET = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a variable's name
@@ -45,7 +45,7 @@ def find_credentials(environment: Environment, source: str = "auto", profile: st
     """
     search = Search.begin(environment, profile)
     if source == "auto":
-        return _walk(search)
+        return _walk(search, _LINKS)
     if source not in _LINKS:
         raise UsageError(f"unknown credentials source {source!r}", hint=f"one of {', '.join(SOURCES)}")
     try:
@@ -54,9 +54,17 @@ def find_credentials(environment: Environment, source: str = "auto", profile: st
         raise CredentialsError(_message(error), hint=_WAYS) from None
 
 
-def _walk(search: Search) -> CredentialSource:
+def find_profile(environment: Environment, name: str) -> CredentialSource:
+    """Return the credentials of a profile in config.json or a section of the ini file, whatever the environment has.
+
+    Raises CredentialsError where neither has it.
+    """
+    return _walk(Search.begin(environment, name), {link: _LINKS[link] for link in ("cli", _LAST_FILE)})
+
+
+def _walk(search: Search, links: Mapping[str, Callable[[Search], CredentialSource]]) -> CredentialSource:
     reasons: list[NothingHereError] = []
-    for name, find in _LINKS.items():
+    for name, find in links.items():
         try:
             found = find(search)
         except NothingHereError as error:
