@@ -142,7 +142,7 @@ def test_a_malformed_authorization(emulator):
 
 
 @pytest.mark.parametrize(
-    ("method", "target"), [("GET", "/bucket/key"), ("POST", "/bucket/key"), ("PUT", "/bucket/key?acl")]
+    ("method", "target"), [("GET", "/bucket/key?acl"), ("POST", "/bucket/key"), ("PUT", "/bucket/key?acl")]
 )
 def test_other_operations(emulator, method, target):
     status, body = raw(emulator, method, target)

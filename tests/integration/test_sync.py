@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import jsonschema
 import pytest
+from jsonschema import Draft202012Validator
 
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.installation import install_command
@@ -42,8 +42,9 @@ def test_a_newcomer_judges_the_sample_images_without_an_account() -> None:
     assert set(records) == {path.name for path in DATA.iterdir()}
     assert [label["label"] for label in records["poster-qr.png"]["labels"]] == ["QRCode"]
     assert {record["risk_level"] for name, record in records.items() if name != "poster-qr.png"} == {"none"}
+    schema = Draft202012Validator(json.loads(record_schema()))
     for record in records.values():
-        jsonschema.validate(record, json.loads(record_schema()))
+        schema.validate(record)
         assert record["engine"] == "local"
         assert {check["name"] for check in record["ext"]["local_engine"]["checks"]} >= {
             "qr_code",

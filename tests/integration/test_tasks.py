@@ -19,10 +19,10 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
-import jsonschema
 import pytest
 from copies import copies
 from digests import needs_sm3
+from jsonschema import Draft202012Validator
 from PIL import Image
 from rule_builders import flagging
 
@@ -36,7 +36,7 @@ from moderate_cli.store import NewTask, Store
 MODERATE = Path(sys.executable).with_name("moderate")
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE_POST = Path(__file__).parents[2] / "sample_configs" / "post.yaml"
-SCHEMA = json.loads(record_schema())
+SCHEMA = Draft202012Validator(json.loads(record_schema()))
 LOCAL = ["--profile", "local"]
 
 
@@ -60,7 +60,7 @@ def store_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _valid(result: Any) -> list[dict[str, Any]]:
     for record in result.records:
-        jsonschema.validate(record, SCHEMA)
+        SCHEMA.validate(record)
     return result.records
 
 
@@ -326,7 +326,7 @@ def test_a_callback_is_stored_once_printed_once_and_answered(
     stdout, stderr = process.communicate(timeout=20)
     assert process.returncode == ExitCode.OK
     (record,) = [json.loads(line) for line in stdout.splitlines()]
-    jsonschema.validate(record, SCHEMA)
+    SCHEMA.validate(record)
     assert (record["req_id"], record["risk_level"]) == ("R1", "high")
     assert "1 saved, 1 seen before, 2 refused" in stderr
     with sqlite3.connect(store_path) as database:
