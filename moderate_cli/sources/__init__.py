@@ -89,9 +89,9 @@ class Sources:
     rest is only counted as `unchanged`. `unmatched` are globs that matched nothing, and folders that hold nothing. With
     `changes` only those files are items. What was named is never skipped or left to an earlier run, and of its files
     the selection leaves out only those that a list names, unless it is forced on all. With a `shard` only its share are
-    items, by their names, and `elsewhere` counts the others. With `signs_oss` objects in OSS are
-    another account's, which the service reads by addresses that are signed here. Raises UsageError for a selection with
-    an invalid pattern.
+    items, by their names, and `elsewhere` counts the others. With `signs_oss` objects in OSS are another account's,
+    which the service reads by addresses that are signed here. Raises UsageError for a selection with an invalid
+    pattern.
     """
 
     def __init__(
@@ -273,10 +273,14 @@ class Sources:
             return self._named.left_out_by(source, is_folder=True)
         return None
 
+    @property
+    def _is_rescan(self) -> bool:
+        """Whether the clean files of earlier runs are only counted."""
+        return self._recall is not None and self._clean_wanted is not None
+
     def _below(self, folder: str) -> Iterator[Item]:
         is_empty = True
-        is_rescan = self._recall is not None and self._clean_wanted is not None
-        for chunk in walk(folder, self._rules, read_ahead=is_rescan):
+        for chunk in walk(folder, self._rules, read_ahead=self._is_rescan):
             is_empty &= chunk.is_empty
             yield from self._images(chunk)
         if is_empty:
@@ -285,7 +289,7 @@ class Sources:
     def _matches(self, name: str) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
         is_matched = False
-        for chunk in walk(folder, self._rules, glob):
+        for chunk in walk(folder, self._rules, glob, read_ahead=self._is_rescan):
             if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
                 break
             is_matched |= not chunk.is_empty

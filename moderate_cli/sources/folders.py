@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from moderate_cli.common.globs import Glob, Places
 from moderate_cli.preflight import HEAD_SIZE, Format, format_of
 from moderate_cli.sources.ignore import ANY_NAME, NO_NAME, LastNames, Rules, with_separator
-from moderate_cli.sources.read_ahead import Listing, ReadAhead
+from moderate_cli.sources.read_ahead import CHUNK, Listing, ReadAhead
 
 Found = tuple[str, int, int, int]
 """A file that a walk found: its name, and the size, mtime_ns and inode of a `FileStat`."""
@@ -22,8 +22,6 @@ Found = tuple[str, int, int, int]
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"}
 )
-# Names of one folder that are held at once: with what is known of their files this takes 3 MB, and 9 MB for 10,000.
-CHUNK = 2_000
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn"})
 _EVERYTHING = Rules()
@@ -79,7 +77,7 @@ def walk(
             level = levels[-1]
             if level.folders:
                 folder, listing = level.folders.pop(), None
-                if read_ahead and ahead is None and len(level.folders) > _MANY:
+                if read_ahead and _BY_DESCRIPTOR and ahead is None and len(level.folders) > _MANY:
                     ahead = ReadAhead()
                 if ahead is not None:
                     listing = ahead.answer(folder.prefix)
@@ -207,9 +205,16 @@ class _Level:
     def _take(self, listing: Listing, chunk: Chunk) -> None:
         """Let a chunk hold what was listed, with the folders beside it waiting."""
         _, files, folders = listing
-        if self._names() is not NO_NAME:
-            files = [file for file in files if self._is_wanted(file[0], chunk, is_folder=False)]
-            folders = [name for name in folders if self._is_wanted(name, chunk, is_folder=True)]
+        names = self._names()
+        if names is not NO_NAME:
+            files = [
+                file
+                for file in files
+                if not names.may_match(file[0]) or self._is_wanted(file[0], chunk, is_folder=False)
+            ]
+            folders = [
+                name for name in folders if not names.may_match(name) or self._is_wanted(name, chunk, is_folder=True)
+            ]
         chunk.files = files
         for name in reversed(folders):
             self._add_folder(name)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Listing = tuple[tuple[int, int], list[tuple[str, int, int, int]], list[str]]
 """A folder's device and inode, its files as the walk finds them, and its folders; both in the order of their names."""
 
-_MAX_ENTRIES = 2_000  # of a folder: larger ones are read in parts
+# Names of one folder that are held at once: with what is known of their files this takes 3 MB, and 9 MB for 10,000.
+CHUNK = 2_000
+
 _FRESH = 1.0  # seconds after which an answer is not used, for a file may have changed since
 _LENGTH = 4  # bytes that tell how long a message is
 
@@ -74,8 +76,7 @@ class ReadAhead:
 def _started() -> Popen[bytes] | None:
     from subprocess import DEVNULL, PIPE, Popen  # the process itself is there sooner without
 
-    # Windows cannot open a folder, and a frozen program would start itself.
-    if os.scandir not in os.supports_fd or getattr(sys, "frozen", False) or not sys.executable:
+    if getattr(sys, "frozen", False) or not sys.executable:  # a frozen program would start itself
         return None
     try:
         command = [sys.executable, "-I", "-S", __file__]
@@ -113,7 +114,7 @@ def listing_of(folder: str) -> Listing | None:
                     folders.append(entry.name)
                 else:
                     return None
-                if len(files) + len(folders) == _MAX_ENTRIES:
+                if len(files) + len(folders) == CHUNK:  # the walk reads it in parts
                     return None
         itself = os.fstat(opened)
     finally:

@@ -104,7 +104,7 @@ def test_a_folder_is_seen_as_the_walk_sees_it(tree: Path) -> None:
 def test_links_and_large_folders_are_left_to_the_walk(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listing_of(f"{tree}/03/") is None
     assert listing_of(f"{tree}/01/") is not None
-    monkeypatch.setattr(read_ahead, "_MAX_ENTRIES", 3)
+    monkeypatch.setattr(read_ahead, "CHUNK", 3)
     assert listing_of(f"{tree}/01/") is None
 
 
