@@ -41,7 +41,6 @@ from moderate_cli.client.limits import RateKey, RateState, Stop
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError, UsageError
-from moderate_cli.common.masking import has_password
 from moderate_cli.common.text import echo, safe_text
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Call, RiskLevel
@@ -300,8 +299,6 @@ def _check_prescreen(settings: Settings) -> None:
 
 def tell_of_settings(settings: Settings, environment: Environment, *, quiet: bool) -> None:
     """Say on stderr which files settings come from, and what is odd about them; with `quiet` only what was refused."""
-    if settings.quota is not None and settings.origins["quota"] == "--quota" and has_password(settings.quota.address):
-        echo(environment, "others can read the password in --quota in the list of processes: use MODERATE_QUOTA")
     for line in lines_about(settings, quiet=quiet):
         echo(environment, line)
     if settings.policy is not None:

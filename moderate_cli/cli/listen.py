@@ -9,7 +9,7 @@ import typer
 
 from moderate_cli.app.receiving import ReceiveOptions, check_recorded, receive
 from moderate_cli.app.spec import GateOptions, OutputOptions
-from moderate_cli.cli.options import request_of, seed_of, tell_of_open_seed
+from moderate_cli.cli.options import request_of, seed_of
 from moderate_cli.common.errors import UsageError
 
 
@@ -51,7 +51,6 @@ def listen(
     seed = seed_of(seed) or ""
     if not uid.strip() or not seed.strip():
         raise UsageError("--uid and --seed must not be empty: anyone could forge the checksum")
-    tell_of_open_seed(ctx)
     options = ReceiveOptions(
         uid=uid, seed=seed, host=host, port=port, path=path, accept_unverified=accept_unverified, once=once
     )

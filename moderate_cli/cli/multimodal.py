@@ -10,7 +10,7 @@ from moderate_cli.app.collect import prepare
 from moderate_cli.app.images import checked
 from moderate_cli.app.post_run import judge_posts
 from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, ServiceOptions, WaitOptions
-from moderate_cli.cli.options import request_of, seed_of, tell_of_open_seed
+from moderate_cli.cli.options import request_of, seed_of
 from moderate_cli.cli.tasks import Callback, CryptType, Seed
 from moderate_cli.client import CallbackOptions
 from moderate_cli.common.errors import UsageError
@@ -65,7 +65,6 @@ def multimodal(
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     time = _checked_time(time, has_files=bool(posts))
     push = checked(CallbackOptions(callback, seed_of(seed), crypt_type))
-    tell_of_open_seed(ctx)
     prepare(wait)
     posts_of = (lambda stdin: Posts(posts, stdin)) if posts else lambda stdin: [post_of_flags(*flags, time)]
     code = judge_posts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from moderate_cli.cli.flatten import (
 from moderate_cli.cli.help_screen import PlainCommand
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.files import FileError, read_text
+from moderate_cli.common.masking import has_password
 from moderate_cli.common.text import echo
 from moderate_cli.render import Format
 from moderate_cli.settings import SETTINGS, Sourced
@@ -47,13 +49,6 @@ def seed_of(given: str | None) -> str | None:
     return _read(Path(given[1:])) if given is not None and given.startswith("@") else given
 
 
-def tell_of_open_seed(ctx: typer.Context) -> None:
-    """Tell of a seed that stands on the command line: all on this machine can read the list of processes."""
-    source, environment = ctx.get_parameter_source("seed"), ctx.obj
-    if source is not None and source.name == "COMMANDLINE" and not str(ctx.params["seed"]).startswith("@"):
-        echo(environment, "others can read --seed in the list of processes: use MODERATE_SEED, or --seed @FILE")
-
-
 def _read(path: Path) -> str:
     try:
         return read_text(path, _MAX_BYTES).strip()
@@ -67,7 +62,7 @@ class SettingsCommand(PlainCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Check the variables of flags, which Typer would refuse in words of its own, and parse the command line.
 
-        Raises UsageError.
+        What should not stand there is told. Raises UsageError.
         """
         if not ctx.resilient_parsing and not set(args) & set(ctx.help_option_names):
             names = {option.name for option in self.params if getattr(option, "is_flag", False)}
@@ -75,7 +70,29 @@ class SettingsCommand(PlainCommand):
                 text = ctx.obj.variable(setting.variable)
                 if text is not None and setting.parameter in names:
                     setting.read(text, subject=setting.variable)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            _tell_of_open_secrets(ctx)
+        return rest
+
+
+def _tell_of_open_secrets(ctx: typer.Context) -> None:
+    """Tell of secrets on the command line: all on this machine can read the list of processes."""
+    given = {parameter.name: ctx.params[parameter.name] for parameter in _given(ctx)}
+    if not given.get("seed", "@").startswith("@"):
+        echo(ctx.obj, "others can read --seed in the list of processes: use MODERATE_SEED, or --seed @FILE")
+    for name, flag in (("quota", "--quota"), ("reuse_from", "--reuse-from")):
+        if has_password(given.get(name, "")):
+            variable = f"MODERATE_{name.upper()}"
+            echo(ctx.obj, f"others can read the password in {flag} in the list of processes: use {variable}")
+
+
+def _given(ctx: typer.Context) -> Iterator[Any]:
+    """Yield the parameters that stand on the command line."""
+    for parameter in ctx.command.params:
+        source = ctx.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            yield parameter
 
 
 def setting_option(name: str, *flags: str, panel: str, metavar: str | None = None) -> Any:
@@ -105,9 +122,8 @@ def given_settings(ctx: typer.Context) -> dict[str, Sourced]:
     Their variables are left to `resolve`, which reads those of settings without an option too.
     """
     given = {}
-    for parameter in ctx.command.params:
-        source = ctx.get_parameter_source(parameter.name or "")
-        if parameter.name in SETTING_FIELDS and source is not None and source.name == "COMMANDLINE":
+    for parameter in _given(ctx):
+        if parameter.name in SETTING_FIELDS:
             value = ctx.params[parameter.name]
             flags = parameter.secondary_opts if value is False else parameter.opts
             given[SETTING_FIELDS[parameter.name]] = Sourced(value, max(flags, key=len))

@@ -19,7 +19,7 @@ from moderate_cli.app.images import async_question, checked, image_run, open_sca
 from moderate_cli.app.session import open_session
 from moderate_cli.app.spec import GateOptions, OutputOptions, ScanSpec, ServiceOptions, WaitOptions
 from moderate_cli.catalog.prices import DEFAULT_FRAMES
-from moderate_cli.cli.options import SourceNames, request_of, seed_of, tell_of_open_seed
+from moderate_cli.cli.options import SourceNames, request_of, seed_of
 from moderate_cli.client import AsyncOptions
 from moderate_cli.models import TaskKind
 
@@ -136,7 +136,6 @@ def async_submit(
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
     further = checked(AsyncOptions(callback, seed_of(seed), crypt_type, interval=interval, max_frames=max_frames))
-    tell_of_open_seed(ctx)
     prepare(wait)
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))

@@ -88,12 +88,14 @@ def test_a_password_is_neither_shown_nor_welcome_on_the_command_line(
         address = server.address.replace("redis://", f"redis://:{PASSWORD}@")
         by_option = moderate("sync", IMAGE, "--quota", address, variables=account)
         by_variable = moderate("sync", IMAGE, variables={**account, "MODERATE_QUOTA": address})
+        answers = moderate("sync", IMAGE, "--reuse", "1d", "--reuse-from", address, variables=account)
         shown = moderate("config", "show", variables={"MODERATE_QUOTA": address})
     assert by_option.code == by_variable.code == ExitCode.OK
     assert "others can read the password in --quota in the list of processes: use MODERATE_QUOTA" in by_option.stderr
     assert "password" not in by_variable.stderr
+    assert "the password in --reuse-from in the list of processes: use MODERATE_REUSE_FROM" in answers.stderr
     assert server.address in shown.stdout
-    for done in (by_option, by_variable, shown):
+    for done in (by_option, by_variable, answers, shown):
         assert PASSWORD not in done.stdout + done.stderr
 
 
