@@ -119,6 +119,9 @@ def _explain(error: BaseException, environment: Environment) -> ExitCode:
             _silence(sys.stdout)
             _say(f"cannot write: {error.strerror} (make room, or write elsewhere)", environment)
             return ExitCode.FATAL
+        case FileNotFoundError(filename=None):  # the one file that is asked for without a name
+            _say("the working folder is gone (change to one that exists)", environment)
+            return ExitCode.FATAL
         case _:
             words = f"{type(error).__name__}: {error}"
             _say(f"a bug in moderate {__version__}: {words} (run again with --debug and report it)", environment)

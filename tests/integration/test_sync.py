@@ -181,6 +181,17 @@ def _refused(result: object, code: ExitCode, *words: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [("sync", DATA), ("sync", "a.png", "-f", "sarif"), ("async-submit", DATA)])
+def test_the_working_folder_is_gone(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str | Path, ...]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = moderate(*command, "--profile", "local")
+    _refused(result, ExitCode.FATAL, "the working folder is gone")
+
+
 def test_no_credentials(moderate: Callable) -> None:
     result = moderate("sync", DATA)
     assert (result.code, result.stdout) == (ExitCode.FATAL, "")
