@@ -6,7 +6,7 @@ counts, and a match in an exemption library (`nonLabel_lib`) changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -53,16 +53,29 @@ def label_level(label: Label, *around: RiskLevel | None) -> RiskLevel:
     return RiskLevel.LOW if nearest is RiskLevel.NONE else nearest
 
 
-def weighed(whole: Part, inner: Sequence[Part]) -> Weight:
-    """Return the overall level of an answer and its parts."""
-    found = [(part, [label_level(label, part.level, whole.level) for label in part.findings]) for part in inner]
-    all_levels = [label_level(label, whole.level) for label in whole.findings]
+def weighed(whole: Part, services: Sequence[Part], others: Sequence[Part]) -> Weight:
+    """Return the overall level of an answer, its services, and its frames or texts."""
+    found = [
+        (part, [label_level(label, part.level, whole.level) for label in part.findings])
+        for part in (*services, *others)
+    ]
+    by_service: dict[str, list[RiskLevel]] = {}
+    for part, levels in found[: len(services)]:
+        for label, own in zip(part.findings, levels, strict=True):
+            by_service.setdefault(label.label, []).append(own)
+    all_levels = [_merged_level(label, by_service, whole.level) for label in whole.findings]
     all_levels += [level for _, levels in found for level in levels]
     claims = [(whole, all_levels), *found]
     unexplained = [claim for part, levels in claims for claim in _unexplained(part, levels)]
     level = highest([*all_levels, *unexplained, *(part.level for part, _ in claims)])
     notes = (_contradiction(part, [*levels, level] if part is whole else levels) for part, levels in claims)
     return Weight(level, highest(unexplained) or RiskLevel.NONE, tuple(dict.fromkeys(filter(None, notes))))
+
+
+def _merged_level(label: Label, by_service: Mapping[str, Sequence[RiskLevel]], whole: RiskLevel | None) -> RiskLevel:
+    """Return the level of a label in the list of the whole, which repeats the labels of the services."""
+    repeated = highest(by_service.get(label.label, ())) if label.risk_level is None else None
+    return label_level(label, whole) if repeated is None else repeated
 
 
 def _unexplained(part: Part, levels: Sequence[RiskLevel]) -> Iterator[RiskLevel]:
@@ -91,20 +104,25 @@ def gathered(
 ) -> tuple[Label, ...]:
     """Return the labels of an answer, each with its service and its place.
 
-    A label of several services is listed once for each, and a label of frames only once, for the frame with the highest
-    level.
+    A label of several services is listed once for each, at the level that the whole gives it if that is higher, and a
+    label of frames only once, for the frame with the highest level.
     """
-    by_service = [label for part in services for label in part.labels]
+    makers: dict[str, list[tuple[Label, RiskLevel]]] = {}
+    for part in services:
+        for label in part.labels:
+            makers.setdefault(label.label, []).append((label, label_level(label, part.level, whole.level)))
+    stated: dict[str, RiskLevel | None] = {}
+    for label in whole.labels:
+        stated[label.label] = highest([stated.get(label.label), label.risk_level])
     found: list[Label] = []
     done: set[str] = set()
     for label in whole.labels:
-        makers = [each for each in by_service if each.label == label.label]
-        if not makers:
+        if label.label not in makers:
             found.append(label)
         elif label.label not in done:
-            found += [replace(each, risk_level=each.risk_level or label.risk_level) for each in makers]
+            found += [_raised(each, level, stated[label.label]) for each, level in makers[label.label]]
         done.add(label.label)
-    found += [label for label in by_service if label.label not in done]
+    found += [label for part in services for label in part.labels if label.label not in done]
     found += [label for part in texts for label in part.labels]
     known = {label.label for label in found}
     worst: dict[str, tuple[int, Label]] = {}
@@ -114,6 +132,11 @@ def gathered(
             if label.label not in known and rank > worst.get(label.label, (-1, label))[0]:
                 worst[label.label] = rank, label
     return (*found, *(label for _, label in worst.values()))
+
+
+def _raised(label: Label, level: RiskLevel, stated: RiskLevel | None) -> Label:
+    """Return a label of a service, which gives it a level, with the level that the whole states if that is no lower."""
+    return label if stated is None or stated.rank < level.rank else replace(label, risk_level=stated)
 
 
 def stated_level(verdict: Verdict) -> RiskLevel | None:
@@ -132,6 +155,10 @@ def finding_level(label: Label, verdict: Verdict) -> RiskLevel:
         if each.label == label.label
     ]
     if not levels or label.where is None:
-        around = (part.risk_level for part in verdict.per_service if part.service == label.service)
-        levels.append(label_level(label, *around, whole))
+        makers = [
+            part.risk_level
+            for part in verdict.per_service
+            if part.service == label.service and any(each.label == label.label for each in part.labels)
+        ]
+        levels += [label_level(label, level, whole) for level in makers or [None]]
     return max(levels, key=lambda level: level.rank)

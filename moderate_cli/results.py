@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct, field
@@ -125,10 +125,16 @@ def all_labels(verdict: Verdict) -> list[Label]:
 def findings(verdict: Verdict, *, with_none: bool = False) -> list[Finding]:
     """Return the findings of a verdict, highest level first; `with_none` includes those at the level `none`."""
     found = [_finding(group, verdict) for group in _merged(verdict)]
-    if not found and verdict.gate_level is not RiskLevel.NONE:
-        found = [Finding(Label(UNLABELLED, description="a risk level without a label"), verdict.gate_level)]
+    found += unlabelled(found, verdict.gate_level)
     risks = [finding for finding in found if with_none or finding.level is not RiskLevel.NONE]
     return sorted(risks, key=lambda finding: -finding.level.rank)
+
+
+def unlabelled(found: Iterable[Finding], level: RiskLevel) -> list[Finding]:
+    """Return a finding without a label for a level that none of some findings reaches, or nothing."""
+    if level is RiskLevel.NONE or any(finding.level.rank >= level.rank for finding in found):
+        return []
+    return [Finding(Label(UNLABELLED, description="a risk level without a label"), level)]
 
 
 def exemptions(verdict: Verdict) -> list[Label]:

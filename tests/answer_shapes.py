@@ -906,6 +906,15 @@ def _allowed_ones() -> None:
     worse = data(RiskLevel="high", Result=[{**RISKY, "RiskLevel": "critical"}])
     itself = Want("judged", "high", 0, clean=True, again=True)
     add("V15", "a suppressed label that is itself at critical", worse, itself, **both)
+    listed = {"RiskLevel": "high", "Result": [RISKY, OTHER]}
+    lower = services(service(SERVICES[0], RiskLevel="low", Result=[RISKY, OTHER]), **listed)
+    add("V15", "a suppressed label, a service below the whole", lower, found("high"), **both)
+    stated = {"RiskLevel": "high", "Result": [RISKY, {**OTHER, "RiskLevel": "high"}]}
+    raised = services(service(SERVICES[0], RiskLevel="low", Result=[RISKY, OTHER]), **stated)
+    add("V15", "a suppressed label beside one that the whole puts higher", raised, found("high"), **both)
+    other = service(SERVICES[0], RiskLevel="high", Result=[OTHER])
+    twice = services(service(SERVICES[0]), other, service(SERVICES[1], RiskLevel="high", Result=[RISKY]), **listed)
+    add("V15", "a suppressed label, a service listed twice", twice, found("high"), **both)
     partly = frames(frame(Result=[RISKY]), number=3, RiskLevel="high", Result=[RISKY])
     add("V15", "a suppressed label, frames missing", partly, partial("high"), **both)
 

@@ -144,7 +144,7 @@ class _Reader(Struct):
         is_local = _is_local(self.call, ext, [one for _, one in services])
         if is_local:
             self.notes |= dict.fromkeys(_take_engine_notes(ext, *(one.ext for _, one in services)))
-        weight = weighed(whole, inner)
+        weight = weighed(whole, by_service, [*by_frame, *by_text])
         level = self._level_of_all(whole, weight)
         is_read = whole.is_read and not any(part.misread for part in (whole, *inner))
         is_answered = not any(part.unanswered for part in coverage)

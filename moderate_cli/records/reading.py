@@ -161,6 +161,7 @@ class _Said(Struct, frozen=True):
     per_service: tuple[_SaidService, ...]
     frames: tuple[_SaidFrame, ...]
     usage: Usage | None
+    unlabelled_level: RiskLevel | None = None  # missing where there is none, and in older records
 
 
 def read_verdict(record: _Record) -> Verdict:
@@ -192,19 +193,18 @@ def read_verdict(record: _Record) -> Verdict:
         engine=record["engine"],
         raw=record.get("raw") or {},
     )
-    verdict = _weighed(replace(verdict, coverage=_coverage(record, verdict)), is_old=is_old)
+    verdict = _weighed(replace(verdict, coverage=_coverage(record, verdict)), said.unlabelled_level, is_old=is_old)
     has_no_level = record["status"] == "failed" and said.risk_level is None and not is_old
     return replace(verdict, risk_level=None) if has_no_level else verdict
 
 
-def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
-    """Return a verdict with its effective level, and the highest level without a label."""
+def _weighed(verdict: Verdict, unlabelled: RiskLevel | None, *, is_old: bool) -> Verdict:
+    """Return a verdict with its effective level, and the highest level without a label, derived where it is missing."""
     services = [Part(part.risk_level, part.labels) for part in verdict.per_service]
     frames = [
         Part(frame.risk_level, tuple(replace(label, where=f"$.frames[{frame.index}]") for label in frame.labels))
         for frame in verdict.frames
     ]
-    inside = {(label.label, label.service) for part in verdict.per_service for label in part.labels}
     own = [label for label in verdict.labels if not (label.where or "").startswith("$.frames[")]
     stated = stated_level(verdict)
     misread = stated is not None and RiskLevel.parse(verdict.reported_level or "") is None
@@ -213,12 +213,12 @@ def _weighed(verdict: Verdict, *, is_old: bool) -> Verdict:
     if is_old:
         labels = gathered(Part(stated, tuple(own)), services, frames)
         verdict = replace(verdict, labels=labels)
-    whole = Part(stated, tuple(label for label in own if (label.label, label.service) not in inside), misread=misread)
-    weight = weighed(whole, [*services, *frames])
+    weight = weighed(Part(stated, tuple(own), misread=misread), services, frames)
     level = highest([weight.level, verdict.risk_level])
     known = highest([weight.level]) or RiskLevel.NONE
     beyond = level if level is not None and level.rank > known.rank else RiskLevel.NONE
-    unexplained = highest([weight.unexplained, beyond]) or RiskLevel.NONE
+    known_unlabelled = weight.unexplained if unlabelled is None else unlabelled
+    unexplained = highest([known_unlabelled, beyond]) or RiskLevel.NONE
     return replace(verdict, risk_level=level or RiskLevel.NONE, unexplained=unexplained)
 
 

@@ -167,7 +167,7 @@ _Labels = Annotated[list[RecordLabel], Meta(description="Findings only: nonLabel
 
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The outcome of one input. Every field is always present; null means unknown."""
+    """The outcome of one input; null means unknown. Each field is always present unless its description limits it."""
 
     schema: Annotated[int, Meta(extra_json_schema={"const": SCHEMA})]
     source: Annotated[str, Meta(description="The input as its user named it")]
@@ -184,6 +184,10 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reported_level: Annotated[
         Annotated[str, Meta(max_length=200)] | None, Meta(description="The service's own word for the whole, verbatim")
     ]
+    unlabelled_level: (
+        Annotated[RiskLevel, Meta(description="Level that no label explains, nor a suppression lowers; only with one")]
+        | UnsetType
+    ) = UNSET
     labels: _Labels
     per_service: list[RecordService]
     frames: list[RecordFrame]
@@ -260,6 +264,7 @@ def _record(outcome: Outcome, suppressions: Sequence[Suppression], policy: GateP
         status=status(outcome),
         risk_level=verdict.risk_level if verdict else None,
         reported_level=verdict.reported_level if verdict else None,
+        unlabelled_level=verdict.unexplained if verdict and verdict.unexplained is not RiskLevel.NONE else UNSET,
         labels=_labels(verdict.labels, suppressions) if verdict else [],
         per_service=[_service(part, suppressions) for part in verdict.per_service] if verdict else [],
         frames=[_frame(frame, suppressions) for frame in verdict.frames] if verdict else [],

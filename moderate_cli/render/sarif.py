@@ -36,7 +36,16 @@ from moderate_cli.render.wording import (
     remarks,
     suppression_of_finding,
 )
-from moderate_cli.results import Finding, GatePolicy, RunSummary, Suppression, findings, verdict_of
+from moderate_cli.results import (
+    Finding,
+    GatePolicy,
+    RunSummary,
+    Suppression,
+    counted_level,
+    findings,
+    unlabelled,
+    verdict_of,
+)
 
 MAX_RESULTS = 5_000
 """Results that GitHub shows of one run, of the 25,000 that it takes."""
@@ -80,8 +89,10 @@ class SarifRenderer:
         if not isinstance(outcome, Judged):
             self._add_problem(outcome)
             return
-        for finding in findings(outcome.verdict):
-            entry = suppression_of_finding(finding, suppressions)
+        found = [(finding, suppression_of_finding(finding, suppressions)) for finding in findings(outcome.verdict)]
+        left = [finding for finding, entry in found if entry is None]
+        found += [(finding, None) for finding in unlabelled(left, counted_level(outcome.verdict, suppressions))]
+        for finding, entry in found:
             self._seen += 1
             result = _Result(self._seen, outcome.item, outcome.sha256, finding, entry)
             self._results.add(result.sort_key, result)

@@ -59,10 +59,16 @@ def _pending() -> Pending:
         *map(vendor_outcome, IMAGE_MODERATION),
         judged("high", Label("a", 99.0, "d", RiskLevel.HIGH, "s", "$.mainData"), usage=Usage(3, 2, 1)),
         judged(
-            "high", Label("a", where="$.frames[0]"), frames=FRAMES, per_service=PARTS, req_id="id-1", engine="local"
+            "high",
+            Label("a", where="$.frames[0]"),
+            unexplained=RiskLevel.HIGH,
+            frames=FRAMES,
+            per_service=PARTS,
+            req_id="id-1",
+            engine="local",
         ),
         judged("high", Label("a"), reported_level=None, notes=("odd",), billed_calls=None),
-        judged("high", reported_level="critical"),
+        judged("high", reported_level="critical", unexplained=RiskLevel.HIGH),
         judged(coverage=(Coverage("frames", 2, 3, unanswered=True), Coverage("slices", 1, None)), billed_calls=3),
         replace(judged(), at=1_795_926_799.0, notes=("a remark",), call=call(repeated=True, answered_at=1.0)),
         replace(judged(), reused=True, sha256="ab" * 32, size=7),

@@ -137,10 +137,10 @@ def test_the_schema_is_a_schema() -> None:
     assert load_schema()["properties"]["schema"]["const"] == SCHEMA
 
 
-def test_the_schema_requires_every_field_and_allows_only_raw_besides() -> None:
+def test_the_schema_requires_every_field_and_allows_only_two_besides() -> None:
     schema = load_schema()
     assert schema["required"] == FIELDS
-    assert set(schema["properties"]) - set(FIELDS) == {"raw"}
+    assert set(schema["properties"]) - set(FIELDS) == {"raw", "unlabelled_level"}
     assert schema["additionalProperties"] is False
 
 

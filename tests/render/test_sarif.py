@@ -19,7 +19,7 @@ from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import pending_image, post_outcome
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Failed, Label, Outcome
+from moderate_cli.models import Failed, Label, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.render import sarif as module
 from moderate_cli.render.sarif import MAX_RESULTS
@@ -149,6 +149,14 @@ def test_a_label_that_nobody_knows_is_a_rule_too() -> None:
     [rule] = _run(judged("high", Label("brand new", description="Not in any table")))["tool"]["driver"]["rules"]
     assert rule["shortDescription"]["text"] == "brand new: Not in any table"
     assert "--label 'brand new'" in rule["help"]["text"]
+
+
+@pytest.mark.parametrize("level", ["low", "high"])
+def test_a_level_that_no_label_explains_is_a_result_that_nothing_suppresses(level: str) -> None:
+    known = Label(LOGO.label, risk_level=RiskLevel(level))
+    results = _run(judged("high", known, unexplained=RiskLevel.HIGH), suppressions=[LOGO])["results"]
+    left = [(result["ruleId"], result["level"]) for result in results if not result["suppressions"]]
+    assert left == [("unlabelled", "error")]
 
 
 def test_a_finding_is_suppressed_with_the_reason() -> None:
