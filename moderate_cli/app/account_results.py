@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.client import ManagementClient
 from moderate_cli.client.management_calls import date_seconds
-from moderate_cli.client.responses import UnreadableResponseError, parse_json
+from moderate_cli.client.responses import UnreadableResponseError, field_of, parse_json, quoted
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.models import NO_FINDING, Call, Failed, ImageUrl, Item, Json, Judged, Outcome
 from moderate_cli.records import UNREADABLE, request_id_of, to_outcome
@@ -26,6 +25,9 @@ OPERATION = "GetScanResult"
 
 # The names in a query. None is documented: these are the fields of the results, by which the console filters too.
 _REQUEST_ID, _DATA_ID, _SERVICE, _LABELS = "RequestId", "DataId", "ServiceCode", "Labels"
+
+# The fields of a result that decide, in lower case; what stands beside them does not.
+_DECISIVE = frozenset({"code", "dataid", "risklevel", "result", "results", "ext", "frame", "frames", "framenum"})
 
 _BOTH = "known from the account and from this machine"
 _ACCOUNT = "known from the account only"
@@ -120,48 +122,67 @@ def _is_from_cloud(outcome: Outcome) -> bool:
 
 def _account_result(item: Json, client: ManagementClient) -> FoundResult:
     """Return a result of the account; one that cannot be read is a failure."""
-    service, request_id = str(item.get("ServiceCode") or ""), str(item["RequestId"])
-    url = str(item.get("ImageUrl") or "")
-    source = urlsplit(url)._replace(query="", fragment="").geturl() or request_id  # the rest is a signature
+    named = (field_of(item, name) for name in ("ServiceCode", "RequestId", "ImageUrl", "DataId"))
+    service, request_id, url, data_id = (value if isinstance(value, str) else "" for value in named)
     call = Call(
         operation=OPERATION,
         services=(service,) if service else (),
         region=client.region,
         endpoint=client.endpoint,
     )
-    known = Item(source, ImageUrl(url), data_id=str(item.get("DataId") or "") or None)
+    known = Item(_without_signature(url) or request_id or "?", ImageUrl(url), data_id=data_id or None)
     try:
-        at = date_seconds(str(item.get("RequestTime") or item.get("GmtCreate")))
+        at = date_seconds(str(field_of(item, "RequestTime", "GmtCreate")))
         call = replace(call, answered_at=at)
         verdict = read_verdict(_body(item), call, data_id=known.data_id)
     except UnreadableResponseError as error:
-        error.request_id = error.request_id or request_id
+        error.request_id = error.request_id or request_id or None
         return FoundResult(Failed(item=known, call=call, error=error, verdict=error.verdict), call.answered_at or 0.0)
-    except ValueError:  # a time, an Ext or a confidence in another form
-        broken = UnreadableResponseError("a result whose time, Ext or confidence cannot be read")
-        broken.request_id = request_id
+    except ValueError:  # a time or an Ext in another form
+        broken = UnreadableResponseError("a result whose time or Ext cannot be read")
+        broken.request_id = request_id or None
         return FoundResult(Failed(item=known, call=call, error=broken), 0.0)
     return FoundResult(Judged(item=known, call=call, verdict=replace(verdict, raw=item), at=at), at)
 
 
+def _without_signature(url: str) -> str:
+    """Return an address without its query, which is a signature."""
+    return url.partition("#")[0].partition("?")[0]
+
+
 def _body(item: Json) -> dict[str, Any]:
-    """Return a result in the shape of the answer that it was; there confidences are numbers, and Ext is an object."""
-    data: dict[str, Any] = {"DataId": item.get("DataId") or None, "RiskLevel": item.get("RiskLevel") or None}
-    results = item.get("Result")
-    if isinstance(results, list):
-        data["Result"] = [_with_number(each) if isinstance(each, dict) else each for each in results]
-    ext = item.get("Ext")
-    if isinstance(ext, str) and ext.strip():
-        data["Ext"] = parse_json(ext)
-    return {"Code": 200, "Msg": "OK", "RequestId": item["RequestId"], "Data": data}
+    """Return the answer that a result was; raises UnreadableResponseError and ValueError."""
+    request_id = field_of(item, "RequestId")
+    if not isinstance(request_id, str) or not request_id:
+        raise UnreadableResponseError(f"RequestId is {quoted(request_id)}")
+    return {"Code": 200, "Msg": "OK", "RequestId": request_id, "Data": _data(item)}
 
 
-def _with_number(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a finding with its confidence, a text here, as a number; without one it has none."""
-    fields, confidence = dict(result), result.get("Confidence")
-    if isinstance(confidence, str):
-        fields["Confidence"] = float(confidence) if confidence.strip() else None
-    return fields
+def _data(item: Json) -> dict[str, Any]:
+    """Return a result in the shape of the answer that it was: there Ext is an object, and labels are in one place."""
+    data: dict[str, Any] = {}
+    found: list[object] = []
+    named: list[str] = []
+    for name, value in item.items():
+        match name.strip().lower():
+            case "labels" | "label":
+                named += _label_names(value)
+            case "result" | "results" if isinstance(value, list):
+                found += value
+            case "ext" if isinstance(value, str):
+                data[name] = parse_json(value) if value.strip() else None
+            case one if one in _DECISIVE and value != "":
+                data[name] = value
+    listed = {str(field_of(each, "Label")) for each in found if isinstance(each, Mapping)}
+    found += [{"Label": name} for name in dict.fromkeys(named) if name not in listed]
+    return data | {"Result": found} if found else data
+
+
+def _label_names(value: object) -> list[str]:
+    """Return the names in `Labels`, a text with commas, which repeats those of the findings."""
+    if value is not None and not isinstance(value, str):
+        raise UnreadableResponseError(f"Labels is {quoted(value)}, not a text")
+    return [name for each in (value or "").split(",") if (name := each.strip())]
 
 
 def _matches(outcome: Outcome, filters: Filters) -> bool:

@@ -51,7 +51,7 @@ def account_usage(
             _add_series(calls, data, "Y", services, by_month=by_month)
             _add_series(hits, data, "Z", services, by_month=by_month)
             labels += _labels(data, services)
-            uids |= dict.fromkeys(map(str, data.get("Uids") or ()))
+            uids |= dict.fromkeys(map(str, _list(data, "Uids")))
     used = [Usage(period, name, calls[period, name], hits[period, name], 0) for period, name in sorted(calls)]
     return AccountUsage([each for each in used if each.calls], labels, tuple(uids), tuple(answers))
 
@@ -97,6 +97,8 @@ def _labels(data: Json, services: Sequence[str]) -> Counter[str]:
         if services and chart.get("ServiceCode") not in services:
             continue
         for part in _list(chart, "TreeChart"):
+            if not isinstance(part, Mapping):
+                raise UnreadableResponseError(f"TreeChart has {quoted(part)}")
             name = part.get("Name")
             if name not in (None, "", NO_FINDING, EXEMPT):
                 counts[str(name)] += _label_calls(part.get("Value"), chart.get("TotalCount"))

@@ -103,8 +103,11 @@ def date_text(moment: datetime) -> str:
 
 
 def date_seconds(text: str) -> float:
-    """Return a moment that the API writes, in Unix seconds; raises ValueError for another form."""
-    return datetime.strptime(text, _DATE).replace(tzinfo=ZONE).timestamp()
+    """Return a moment that the API writes, in Unix seconds; raises ValueError for another form, or one before 1970."""
+    seconds = datetime.strptime(text, _DATE).replace(tzinfo=ZONE).timestamp()
+    if seconds < 0:
+        raise ValueError(f"{text} is before 1970")
+    return seconds
 
 
 def json_map(values: Mapping[str, str | int]) -> str:

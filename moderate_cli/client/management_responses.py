@@ -310,12 +310,9 @@ def read_id(body: Json, name: str) -> str:
 
 
 def read_results(body: Json) -> tuple[list[Json], int]:
-    """Return a page of results, and how many there are in all."""
+    """Return a page of results, which may be unreadable one by one, and how many there are in all."""
     data = _object(body, "Data")
-    items = _items(data, "Items")
-    for item in items:
-        _id(item, "RequestId")
-    return items, _count(data, "TotalCount")
+    return _items(data, "Items"), _count(data, "TotalCount")
 
 
 def result_key(item: Json) -> str:

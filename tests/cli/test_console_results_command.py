@@ -133,7 +133,22 @@ def test_the_answer_of_the_api_can_be_seen(ask: Run, judged: list[dict[str, obje
         assert "Signature" not in record["source"]
 
 
-@pytest.mark.parametrize("broken", [{"RequestTime": "yesterday"}, {"Ext": "{"}, {"RiskLevel": None, "Result": None}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"RequestTime": "yesterday"},
+        {"RequestTime": "0001-01-01 00:00:00"},
+        {"Ext": "{"},
+        {"RiskLevel": None, "Result": None},
+        {"RiskLevel": []},
+        {"RiskLevel": 0},
+        {"Result": '[{"Label":"X"}]'},
+        {"Result": {"Label": "X"}},
+        {"Result": [7]},
+        {"Labels": [{"Label": "X"}]},
+        {"Code": 500},
+    ],
+)
 def test_a_result_that_cannot_be_read_is_a_failure(
     ask: Run, monkeypatch: pytest.MonkeyPatch, broken: dict[str, object]
 ) -> None:
@@ -147,6 +162,41 @@ def test_a_result_that_cannot_be_read_is_a_failure(
         ("good", "judged"),
         ("R", "failed"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "level", "labels"),
+    [
+        ({"RiskLevel": "none", "Labels": "violent_explosion, nonLabel"}, "low", ["violent_explosion"]),
+        ({"riskLevel": "high", "Result": [{"Label": "nonLabel"}]}, "high", []),
+        ({"RiskLevel": "none", "result": [{"label": "X", "riskLevel": "high", "confidence": "81.2"}]}, "high", ["X"]),
+        ({"RiskLevel": "high", "Result": [{"Label": "X"}], "Labels": "X,Y"}, "high", ["X", "Y"]),
+        ({"RiskLevel": "none", "Labels": "nonLabel", "Result": []}, "none", []),
+        ({"Ext": {"CustomImage": [{"LibId": "L"}]}}, "high", []),
+    ],
+)
+def test_all_that_decides_is_read_wherever_it_stands(
+    ask: Run, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], level: str, labels: list[str]
+) -> None:
+    item = {"requestId": "R", "serviceCode": "s", "requestTime": "2026-11-29 12:00:00", **fields}
+    monkeypatch.setattr(ManagementClient, "results", lambda self, **query: iter([Page(1, (item,), 1)]))
+    [record] = ask("console", "results", "--since", "2026-11-01", "--until", "2026-12-01").records
+    assert (record["status"], record["request_id"], record["risk_level"]) == ("judged", "R", level)
+    assert [label["label"] for label in record["labels"]] == labels
+
+
+@pytest.mark.parametrize(
+    "broken", [{"ImageUrl": "http://["}, {"RequestId": None}, {"RequestId": {}}, {"RequestId": ""}]
+)
+def test_a_strange_result_takes_no_other_with_it(
+    ask: Run, monkeypatch: pytest.MonkeyPatch, broken: dict[str, object]
+) -> None:
+    item = {"RequestId": "R", "RequestTime": "2026-11-29 12:00:00", "RiskLevel": "none", "ImageUrl": "https://x/a?s=1"}
+    pages = [Page(1, ({**item, **broken}, {**item, "RequestId": "good"}), 2)]
+    monkeypatch.setattr(ManagementClient, "results", lambda self, **query: iter(pages))
+    first, second = ask("console", "results", "--since", "2026-11-01", "--until", "2026-12-01").records
+    assert first["status"] == ("judged" if "ImageUrl" in broken else "failed")
+    assert (second["request_id"], second["status"], second["source"]) == ("good", "judged", "https://x/a")
 
 
 def test_a_list_that_ends_before_the_last_result_says_so(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +302,8 @@ def test_the_answers_of_the_api_can_be_seen(ask: Run, judged: list[dict[str, obj
         ({"Y": None}, False),
         ({"Z": None}, True),
         ({"Y": "many"}, False),
+        ({"Uids": -1}, False),
+        ({"Uids": True}, False),
         ({"Y": [{"Name": "a", "Data": [-1]}]}, False),
         (
             {"LabelStatChart": [{"ServiceCode": "a", "TotalCount": 4, "TreeChart": [{"Name": "l", "Value": "25%"}]}]},

@@ -217,7 +217,6 @@ def test_what_the_api_said_is_kept() -> None:
         (lambda client: client.keywords("k"), {"Items": [], "TotalCount": 0}),
         (lambda client: client.keywords("k"), {"Data": {"Items": [{"Word": "a"}], "TotalCount": 1}}),
         (lambda client: client.keywords("k"), {"Data": {"Items": [{"Id": 1}], "TotalCount": 1}}),
-        (lambda client: client.results(**TIME), {"Data": {"Items": [{"DataId": "x"}], "TotalCount": 1}}),
         (lambda client: client.usage(**TIME), {"Data": None}),
         (lambda client: client.buy_status("c"), {"Data": {"Indebt": False}}),
         (lambda client: client.rename_service("s", "t", ""), {}),
