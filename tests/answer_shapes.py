@@ -482,7 +482,7 @@ def _code_shapes() -> None:
     without_code = {"listen": clean()}  # what a callback holds may be Data alone
     add("V2", "no Code", body(Code=GONE), failed(), **without_code)
     add("V2", "Code null", body(Code=None), failed(), **without_code)
-    for code in ("", "OK", "200.5", "200 OK", True, 200.5, [200], {"Code": 200}):
+    for code in ("", "OK", "200.5", "200 OK", "2_00", "２００", True, 200.5, [200], {"Code": 200}):
         add("V26", f"Code {_short(code)}", body(Code=code), failed())
     add("V26", "Code NaN", body(Code=math.nan), failed())
     add("V26", "Code Infinity", body(Code=math.inf), failed())
@@ -861,6 +861,10 @@ def _ids() -> None:
     for name, value in {"no": GONE, "null": None, "empty": ""}.items():
         add("V14", f"{name} DataId", data(DataId=value), clean())
     add("V14", "a DataId where none was sent", data(DataId="other"), clean(), sent=None)
+    asked = {"skip": "sync batch listen"}
+    add("V14", "another ReqId", data(ReqId="other"), failed("none"), **asked)
+    add("V14", "another taskid beside high", data(taskid="other", RiskLevel="high"), failed("high"), **asked)
+    add("V14", "two ReqIds", data({"ReqId": "a", "reqId": "b"}), failed("none"), **asked)
     for value in ({"a": 1}, [DATA_ID], True, ["x" * 5000]):
         add("V26", f"DataId {_short(value)}", data(DataId=value), failed())
         add("V26", f"RequestId {_short(value)}", body(RequestId=value), failed())

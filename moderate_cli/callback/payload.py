@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from moderate_cli.client.responses import IN_PROGRESS, Response, field_of, fields_of, parse_json, read_body
+from moderate_cli.client.responses import (
+    IN_PROGRESS,
+    Response,
+    field_of,
+    fields_of,
+    parse_json,
+    quoted,
+    read_body,
+)
 from moderate_cli.client.verdicts import read_verdict
 from moderate_cli.common.digests import sm3
 from moderate_cli.common.errors import ModerateError
@@ -82,13 +90,17 @@ class Form(Struct, frozen=True):
     content: str
 
     def open(self) -> Callback:
-        """Return the callback with its content parsed; raises CallbackError if that is not a JSON object."""
+        """Return the callback with its content parsed.
+
+        Raises CallbackError if that is not a JSON object, or names two tasks.
+        """
         body = _json_object(self.content)
         data = field_of(body, "Data")
         inside = [part for part in (data, body) if isinstance(part, Mapping)]
-        req_ids = (field_of(part, "ReqId", "TaskId") for part in inside)
-        signed = next((value for value in req_ids if isinstance(value, str) and value), None)
-        return Callback(signed or self.req_id, self.checksum, self.content, body, is_signed=signed is not None)
+        signed = _ids(inside, "ReqId") or _ids(inside, "TaskId")
+        if len(signed) > 1:
+            raise CallbackError(f"the callback's content is about several tasks: {', '.join(map(quoted, signed))}")
+        return Callback(next(iter(signed), self.req_id), self.checksum, self.content, body, is_signed=bool(signed))
 
 
 def parse_callback(form: bytes) -> Callback:
@@ -125,8 +137,12 @@ def read_verdict_of(callback: Callback, call: Call, *, data_id: str | None = Non
             raise CallbackError("the callback says that the task is still being judged", code="callback_too_early")
     if not fields_of(body, "Data"):
         body = {"Data": body, "RequestId": field_of(body, "RequestId")}
-    verdict = read_verdict(body, call, data_id=data_id, post=post)
-    return replace(verdict, req_id=verdict.req_id or callback.req_id, raw=callback.body)
+    verdict = read_verdict(body, call, data_id=data_id, post=post, req_id=callback.req_id)
+    return replace(verdict, req_id=callback.req_id, raw=callback.body)
+
+
+def _ids(parts: Iterable[Json], name: str) -> dict[str, None]:
+    return dict.fromkeys(value for part in parts for value in fields_of(part, name) if isinstance(value, str) and value)
 
 
 def _decoded(part: bytes) -> str:

@@ -277,7 +277,8 @@ class GreenClient:
         if done.code == IN_PROGRESS:
             return None
         with _reading(done):
-            return read_verdict(done.body, self._description(operation, services, done), data_id=data_id, post=post)
+            call = self._description(operation, services, done)
+            return read_verdict(done.body, call, data_id=data_id, post=post, req_id=req_id)
 
     def _judge(self, operation: Operation, services: tuple[str, ...], service_parameters: str) -> Done:
         service = ",".join(services)

@@ -251,13 +251,13 @@ def _code(body: dict[str, Any], response: Response, name: str = "Code") -> int:
 
 
 def whole_number(value: object) -> int | None:
-    """Return a number or its text as an integer, None for anything else."""
+    """Return a number of up to 18 digits or its text as an integer, None for anything else."""
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    try:
-        return int(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
-    except ValueError:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int):
         return None
+    text = str(value).strip()  # Python would also take underscores, and the digits of other scripts
+    return int(text) if re.fullmatch("[+-]?[0-9]{1,18}", text) else None
 
 
 def _word(value: object) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -63,13 +64,15 @@ _IN_TEXT = {name.replace("_", ""): name for name in _TEXT_LISTS} | {
 }
 
 
-def read_verdict(body: Json, call: Call, *, data_id: str | None = None, post: Json | None = None) -> Verdict:
+def read_verdict(
+    body: Json, call: Call, *, data_id: str | None = None, post: Json | None = None, req_id: str | None = None
+) -> Verdict:
     """Return the verdict in a body with the code 200, of any operation.
 
-    `data_id` and `post` are what was sent. Raises UnreadableResponseError, with what could be read, if any part that
-    decides cannot be read.
+    `data_id` and `post` are what was sent, `req_id` is the task that was asked about. Raises UnreadableResponseError,
+    with what could be read, if any part that decides cannot be read.
     """
-    return _Reader(call=call).read(body, data_id, post)
+    return _Reader(call=call).read(body, data_id, post, req_id)
 
 
 def read_submission(body: Json, call: Call) -> Submission:
@@ -118,7 +121,7 @@ class _Reader(Struct):
     notes: dict[str, None] = field(default_factory=dict)
     is_complete: bool = True
 
-    def read(self, body: Json, data_id: str | None, post: Json | None) -> Verdict:
+    def read(self, body: Json, data_id: str | None, post: Json | None, asked: str | None) -> Verdict:
         """Return the verdict in a body; raises UnreadableResponseError with what could be read."""
         data = self._data(body)
         ext = read_ext(field_of(data, "Ext"))
@@ -138,6 +141,8 @@ class _Reader(Struct):
         coverage = tuple(self._coverage(frames, announced, services, paths, answered, post))
         request_id = self.text(body, "RequestId")
         req_id = self.text(data, "ReqId", "TaskId")
+        if asked and req_id and req_id != asked:
+            self.problems.append(f"it is about another task: its ReqId is {quoted(req_id)}")
         own_id = self.text(data, "DataId")
         if data_id and own_id and own_id != data_id:
             self.problems.append(f"it is about another object: its DataId is {quoted(own_id)}")
@@ -203,8 +208,9 @@ class _Reader(Struct):
     def text(self, part: Json, *names: str) -> str | None:
         """Return a text or a number as text, None if there is none; anything else is a problem."""
         value = field_of(part, *names)
-        if len(names) == 1 and any(other != value for other in fields_of(part, *names)):
-            self.problems.append(f"{names[0]} occurs twice, and differs")
+        for name in names:
+            if any(one != other for one, other in pairwise(fields_of(part, name))):
+                self.problems.append(f"{name} occurs twice, and differs")
         if _is_blank(value):
             return None
         if isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):

@@ -62,6 +62,18 @@ def test_the_id_is_found_in_the_content(body: object, req_id: str | None) -> Non
     assert _callback(body).req_id == req_id
 
 
+@pytest.mark.parametrize("body", [{"ReqId": "T9", "Data": {"ReqId": "T1"}}, {"Data": {"ReqId": "T9", "reqId": "T1"}}])
+def test_a_content_about_two_tasks_is_about_none(body: object) -> None:
+    with pytest.raises(CallbackError, match="about several tasks"):
+        _callback(body)
+
+
+def test_a_task_id_that_contradicts_the_other_id_is_no_verdict() -> None:
+    callback = _callback({"ReqId": "T1", "Data": {"TaskId": "T9", "RiskLevel": "none"}})
+    with pytest.raises(UnreadableResponseError, match="about another task"):
+        read_verdict_of(callback, call())
+
+
 def test_the_id_under_the_checksum_counts_more_than_the_one_beside_it() -> None:
     assert _callback(BODY, req_id="FORGED").req_id == "T1"
     assert _callback({"RiskLevel": "none"}, req_id="T8").req_id == "T8"
