@@ -77,10 +77,13 @@ class NamedTasks(Struct, frozen=True):
                     yield self._task(text)
                 continue
             record = _record(text, number)
-            if record.get("req_id"):
-                yield self._task(str(record["req_id"]))
+            req_id = record.get("req_id")
+            if isinstance(req_id, str) and req_id:
+                yield self._task(req_id)
             else:
                 problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+                if req_id:
+                    problem = InputError(f"{req_id!r:.40} is no task ID", code="no_task", hint="it must be text")
                 yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
 
 

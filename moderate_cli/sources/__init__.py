@@ -27,6 +27,7 @@ from moderate_cli.sources.addresses import (
     is_s3,
     is_text,
     is_web,
+    oss_object,
     path_of,
     shown,
 )
@@ -456,11 +457,7 @@ def _image_of(source: str) -> Image | None:
             return None
         check_scheme(source)
         return LocalFile(Path(source))
-    found = OssObject.named(source)
-    if found is None or not found.bucket:
-        raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
-    if not is_text(source):
-        raise _invalid("not UTF-8 text", "write the key in UTF-8")
+    found = oss_object(source)
     return None if is_prefix(found.key) else found
 
 

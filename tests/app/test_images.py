@@ -419,6 +419,19 @@ def test_two_reports_in_one_file_are_refused(
     assert "two reports write to the same file" in result.stderr
 
 
+def test_a_region_of_oss_that_nobody_knows_is_told_once_and_one_that_is_none_is_refused(moderate: Callable) -> None:
+    names = ["oss://b/a.png", "oss://b/b.png?region=us-est-1", "oss://b/c.png?region=cn-beijing"]
+    told = moderate("sync", *names, "--oss-region", "nope", "--dry-run", variables={})
+    lines = [line for line in told.stderr.splitlines() if "unknown region" in line]
+    assert lines == [
+        "moderate: unknown region nope; using it anyway",
+        "moderate: unknown region us-est-1, did you mean us-east-1 or us-west-1?; using it anyway",
+    ]
+    refused = moderate("sync", *names, "--oss-region", "cn_beijing", "--dry-run", variables={})
+    assert (refused.code, refused.stdout) == (ExitCode.USAGE, "")
+    assert "--oss-region: 'cn_beijing' is not a region id" in refused.stderr
+
+
 def test_the_same_animation_twice_is_queued_once_and_told_twice(
     moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
 ) -> None:

@@ -129,6 +129,8 @@ def test_a_file_with_the_name_of_a_glob_is_named_and_never_skipped(
         ("oss://bucket/a.png", OssObject("bucket", "a.png")),
         ("OSS://bucket/folder/a b", OssObject("bucket", "folder/a b")),
         ("oss://bucket//a.png", OssObject("bucket", "/a.png")),
+        ("oss://bucket/a.png?region=CN-Beijing ", OssObject("bucket", "a.png", "cn-beijing")),
+        ("oss://bucket/a?region=b/c.png", OssObject("bucket", "a?region=b/c.png")),
     ],
 )
 def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
@@ -141,6 +143,13 @@ def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
         ("", "the name is empty"),
         ("oss://", "no bucket is named"),
         ("oss:///a.png", "no bucket is named"),
+        ("oss://bucket/a.png?region=", "'' is not a region id"),
+        ("oss://bucket/a.png?region=cn-beijing&x=1", "'cn-beijing&x=1' is not a region id"),
+        ("oss://bucket/a.png?region=a?region=b", "'a?region=b' is not a region id"),
+        ("https://", "the address names no host"),
+        ("http://[", "the address names no host"),
+        ("https://:80/a.png", "the address names no host"),
+        ("oss://bucket/photos/?region=cn-beijing", "buckets cannot be listed here"),
         ("https://example.com/\udcff.png", "not UTF-8 text"),
         ("oss://bucket/\udcff.png", "not UTF-8 text"),
         ("oss://bucket/photos/", "buckets cannot be listed here"),
