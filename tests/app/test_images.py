@@ -419,6 +419,31 @@ def test_two_reports_in_one_file_are_refused(
     assert "two reports write to the same file" in result.stderr
 
 
+@pytest.mark.parametrize("second", ["folder/report", "link"])
+def test_one_file_under_two_names_is_one_file(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").symlink_to(tmp_path)
+    Path("link").symlink_to("report")
+    for first in ("report", str(tmp_path / "report")):
+        result = moderate("sync", JPEG, "-p", "local", "-o", first, "--csv-output", second)
+        assert (result.code, Path("report").exists()) == (ExitCode.USAGE, False)
+        assert "two reports write to the same file" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--csv-output"])
+def test_a_report_never_takes_the_place_of_the_store(
+    moderate: Callable, account: dict[str, str], tmp_path: Path, option: str
+) -> None:
+    store, link = tmp_path / "store", tmp_path / "link"
+    link.symlink_to(store)
+    for more in ((), ("--dry-run",)):
+        result = moderate("sync", JPEG, option, link, "--store", store, *more, variables=account)
+        assert (result.code, store.exists()) == (ExitCode.USAGE, False)
+        assert "would overwrite the store" in result.stderr
+
+
 def test_a_region_of_oss_that_nobody_knows_is_told_once_and_one_that_is_none_is_refused(moderate: Callable) -> None:
     names = ["oss://b/a.png", "oss://b/b.png?region=us-est-1", "oss://b/c.png?region=cn-beijing"]
     told = moderate("sync", *names, "--oss-region", "nope", "--dry-run", variables={})
