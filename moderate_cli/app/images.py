@@ -362,6 +362,8 @@ class ImageRun(Struct, frozen=True):
             check_list(listing)
         dry_run, prescreen = self.spec.cost.dry_run, self.spec.reuse.prescreen
         with open_session(self.request, self.spec.output, dry_run=dry_run, prescreen=prescreen) as session:
+            if self.spec.reuse.reuse_addresses and session.settings.reuse is None:
+                raise UsageError("--reuse-addresses needs --reuse", hint="add --reuse AGE, such as 30d or forever")
             yield session
 
 
@@ -413,9 +415,17 @@ class Question(Struct, frozen=True, kw_only=True):
             engine=local_engine_key(session.rules) if settings.local else None,
             **self.more,
         )
-        oldest = since(settings.reuse, session.environment.clock())
+        now = session.environment.clock()
         engine: Engine = "local" if settings.local else "cloud"
-        return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
+        pushes = self.call.options is not None and self.call.options.callback is not None
+        return ResultCache(
+            session.recorder,
+            key,
+            since(settings.reuse, now),
+            queued=self.queued,
+            pushed_since=now if pushes else None,
+            engine=engine,
+        )
 
 
 def local_engine_key(rules: Rules | None) -> list[str]:
