@@ -87,7 +87,7 @@ class ImageUrl(Struct, frozen=True):
 
 
 _OSS = "oss://"
-_OSS_REGION = re.compile(r"\?region=([a-z0-9-]+)\Z")
+_OSS_REGION = re.compile(r"\?region=([^/]*)\Z", re.IGNORECASE)
 
 
 class OssObject(Struct, frozen=True):
@@ -100,12 +100,15 @@ class OssObject(Struct, frozen=True):
 
     @classmethod
     def named(cls, source: str) -> OssObject | None:
-        """Return the object, or the prefix of objects, that a source `oss://BUCKET/KEY?region=ID` names, or None."""
+        """Return the object, or the prefix of objects, that a source `oss://BUCKET/KEY?region=ID` names, or None.
+
+        The region is in lower case; it may be anything, and is never a part of the key.
+        """
         if source[: len(_OSS)].lower() != _OSS:
             return None
         found = _OSS_REGION.search(source)
         bucket, _, key = source[len(_OSS) : found.start() if found else None].partition("/")
-        return cls(bucket, key, found[1] if found else None)
+        return cls(bucket, key, found[1].strip().lower() if found else None)
 
 
 PartKind = Literal["frames", "pages", "slices", "parts", "services"]

@@ -273,22 +273,25 @@ def is_answer(outcome: Outcome) -> bool:
 
 
 _SETTLED = 2.0  # seconds after which a change of a file shows in its time on every file system (FAT counts in twos)
+_OTHER_CALLBACK = "queued by an earlier run: the result goes to the callback that was given then, if any"
 _REMEMBERED = 100_000  # contents that a plan knows to be sent once; memory stays flat
 
 
 class ResultCache(Struct, frozen=True):
     """What the ledger's store knows that answers one question, given at `since` (Unix seconds) or in this run.
 
-    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well. An
-    answer of another engine than is expected is never clean: it is told of each time. `saves` tells how many calls an
-    answer to the same content saves, where this run counts them. With `addresses` an image that is not on this machine
-    is taken for the one that had its name before.
+    `since` is None where no answer of an earlier run counts. With `queued` a task that is pending counts as well; the
+    store does not know its callback, so that where results are to be pushed a note says so of those that were begun
+    before `pushed_since`. An answer of another engine than is expected is never clean: it is told of each time. `saves`
+    tells how many calls an answer to the same content saves, where this run counts them. With `addresses` an image that
+    is not on this machine is taken for the one that had its name before.
     """
 
     recorder: RunRecorder
     question: str
     since: float | None
     queued: bool = False
+    pushed_since: float | None = None
     engine: Engine = "cloud"
     saves: Cost | None = None
     addresses: bool = False
@@ -306,7 +309,11 @@ class ResultCache(Struct, frozen=True):
             self._remember(outcome, fingerprint, answer.judged_at)
             return outcome
         task = self._pending(sha256) if self.queued else None
-        return None if task is None else _reused_task(known, task)
+        if task is None:
+            return None
+        if self.pushed_since is not None and task.begun_at < self.pushed_since:
+            known = replace(known, notes=(*known.notes, _OTHER_CALLBACK))
+        return _reused_task(known, task)
 
     def _by_address(self, known: Known) -> Outcome | None:
         oldest = self.since

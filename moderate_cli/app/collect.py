@@ -77,10 +77,13 @@ class NamedTasks(Struct, frozen=True):
                     yield self._task(text)
                 continue
             record = _record(text, number)
-            if record.get("req_id"):
-                yield self._task(str(record["req_id"]))
+            req_id = record.get("req_id")
+            if isinstance(req_id, str) and req_id:
+                yield self._task(req_id)
             else:
                 problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+                if req_id:
+                    problem = InputError(f"{req_id!r:.40} is no task ID", code="no_task", hint="it must be text")
                 yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
 
 
@@ -148,8 +151,13 @@ def _nobody_waits(pending: Sequence[Item], due: float) -> None:
     """No-op."""
 
 
-def prepare(wait: WaitOptions) -> None:
-    """Check the times and make the folder for frames, before anything is paid for; raises UsageError."""
+def prepare(wait: WaitOptions, *, submits: bool = False) -> None:
+    """Check the times and make the folder for frames, before anything is paid for; raises UsageError.
+
+    What `submits` has frames to save only where it waits for the results.
+    """
+    if submits and wait.save_frames is not None and not wait.wait:
+        raise UsageError("--save-frames needs --wait", hint="add --wait, or give it to `moderate poll` later")
     if not isfinite(wait.poll_interval) or not isfinite(wait.wait_timeout):
         raise UsageError("--poll-interval and --wait-timeout must be numbers of seconds")
     if wait.save_frames is not None:

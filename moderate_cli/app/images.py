@@ -26,7 +26,7 @@ from moderate_cli.catalog.prices import Estimate, image_calls
 from moderate_cli.client import AsyncOptions, CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import MAX_DATA_ID, Operation, check_data_id
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import ExitCode, ModerateError, RefusedError, UsageError
+from moderate_cli.common.errors import ExitCode, InputError, ModerateError, RefusedError, UsageError
 from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import echo
 from moderate_cli.models import Engine, Item, Known, OssObject, Outcome, RemoteImage, RiskLevel
@@ -49,8 +49,9 @@ from moderate_cli.scanning import (
     plan,
 )
 from moderate_cli.settings import SETTINGS, Settings, Sourced
+from moderate_cli.settings.notices import unknown_regions
 from moderate_cli.sources import Selection, Shard, Sources
-from moderate_cli.sources.addresses import is_oss, is_s3, is_web
+from moderate_cli.sources.addresses import is_oss, is_s3, is_web, region_id
 from moderate_cli.sources.lists import STANDARD_INPUT, check_list
 
 if TYPE_CHECKING:
@@ -233,6 +234,15 @@ class ImageRun(Struct, frozen=True):
         return None if given is None else Shard.parse(given, self.request.environment.variables)
 
     @property
+    def oss_region(self) -> str | None:
+        """The region of buckets that name none; raises UsageError."""
+        given = self.spec.images.oss_region
+        try:
+            return None if given is None else region_id(given)
+        except InputError as error:
+            raise UsageError(f"--oss-region: {error.message}", hint=error.hint) from error
+
+    @property
     def subject(self) -> str:
         """A key of what the run is asked to judge; names are relative to the working folder."""
         options = self.spec.sources
@@ -282,11 +292,29 @@ class ImageRun(Struct, frozen=True):
         items: Iterable[Item] = sources
         if self.spec.reuse.retry_failed:
             items = self._failed(session, items)
-        if (region := self.spec.images.oss_region) is not None:
-            items = (_in_region(item, region) for item in items)
+        items = self._in_regions(session, items)
         if data_id is None and referer is None:
             return iter(items)
         return (replace(item, data_id=item.data_id or data_id, referer=item.referer or referer) for item in items)
+
+    def _in_regions(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items with the regions of their buckets, and tell of each that somebody wrote and nobody knows.
+
+        Those of listed objects are OSS' own, which has more regions than are in the catalog.
+        """
+        usual = self.oss_region
+        told: set[str] = set()
+        for item in items:
+            image = item.image
+            if isinstance(image, OssObject):
+                if image.region is None and usual is not None:
+                    item = replace(item, image=replace(image, region=usual))
+                named = (OssObject.named(item.source) or image).region or usual
+                if named is not None and named not in told:
+                    told.add(named)
+                    for line in unknown_regions([named]):
+                        session.recorder.echo(line)
+            yield item
 
     def _failed(self, session: Session, items: Iterable[Item]) -> Iterator[Item]:
         recorder = session.recorder
@@ -329,11 +357,13 @@ class ImageRun(Struct, frozen=True):
         if not (self.names or self.spec.sources.lists or self.changes or self.spec.gate.allow_empty):
             raise UsageError("no source given", hint="name files, folders or URLs, or a list with --files-from")
         check_option(self.spec.images.data_id)
-        _ = self.shard  # refused before anything is read
+        _ = self.shard, self.oss_region  # refused before anything is read
         for listing in self.spec.sources.lists:
             check_list(listing)
         dry_run, prescreen = self.spec.cost.dry_run, self.spec.reuse.prescreen
         with open_session(self.request, self.spec.output, dry_run=dry_run, prescreen=prescreen) as session:
+            if self.spec.reuse.reuse_addresses and session.settings.reuse is None:
+                raise UsageError("--reuse-addresses needs --reuse", hint="add --reuse AGE, such as 30d or forever")
             yield session
 
 
@@ -355,14 +385,6 @@ def _selection(asked: Selection, settings: Settings) -> Selection:
     if policy is not None:
         read = partial(policy.read_ignore_file, otherwise=read)
     return replace(asked, include=settings.include, exclude=settings.exclude, read_ignore_file=read)
-
-
-def _in_region(item: Item, region: str) -> Item:
-    """Return an item with the region of its bucket, where it names none."""
-    image = item.image
-    if not isinstance(image, OssObject) or image.region is not None:
-        return item
-    return replace(item, image=replace(image, region=region))
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -393,9 +415,17 @@ class Question(Struct, frozen=True, kw_only=True):
             engine=local_engine_key(session.rules) if settings.local else None,
             **self.more,
         )
-        oldest = since(settings.reuse, session.environment.clock())
+        now = session.environment.clock()
         engine: Engine = "local" if settings.local else "cloud"
-        return ResultCache(session.recorder, key, oldest, queued=self.queued, engine=engine)
+        pushes = self.call.options is not None and self.call.options.callback is not None
+        return ResultCache(
+            session.recorder,
+            key,
+            since(settings.reuse, now),
+            queued=self.queued,
+            pushed_since=now if pushes else None,
+            engine=engine,
+        )
 
 
 def local_engine_key(rules: Rules | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -423,10 +424,17 @@ def _further(output: OutputOptions) -> dict[Format, Path]:
 
 
 def _refuse_same_file(paths: Sequence[Path | None]) -> None:
-    # A device or a pipe bears several.
-    places = [path.absolute() for path in paths if path is not None and (path.is_file() or not path.exists())]
+    # A device or a pipe bears several, and a link to a file is that file.
+    places = [os.path.realpath(path) for path in paths if path is not None and (path.is_file() or not path.exists())]
     if len(set(places)) < len(places):
         raise UsageError("two reports write to the same file", hint="give each its own name")
+
+
+def check_store(output: OutputOptions, store: Path) -> None:
+    """Refuse a report that would take the place of the store; raises UsageError."""
+    paths = [path for path in (output.output, *_further(output).values()) if path is not None]
+    if os.path.realpath(store) in map(os.path.realpath, paths):
+        raise UsageError(f"a report would overwrite the store {str(store)!r}", hint="give the report another name")
 
 
 class Reports:

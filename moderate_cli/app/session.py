@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
-from moderate_cli.app.run import NO_CONNECTION, Run
+from moderate_cli.app.run import NO_CONNECTION, Run, check_store
 from moderate_cli.app.spec import GateOptions, OutputOptions, Request
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
@@ -214,6 +214,7 @@ def open_session(
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
     settings = resolve(request.given, environment)
+    check_store(output, settings.store or default_path())
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
     if output.show_clean:

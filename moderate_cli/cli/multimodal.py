@@ -65,7 +65,7 @@ def multimodal(
         raise UsageError("give posts as files, or one post by --title, --text, --image and --comment")
     time = _checked_time(time, has_files=bool(posts))
     push = checked(CallbackOptions(callback, seed_of(seed), crypt_type))
-    prepare(wait)
+    prepare(wait, submits=True)
     posts_of = (lambda stdin: Posts(posts, stdin)) if posts else lambda stdin: [post_of_flags(*flags, time)]
     code = judge_posts(
         request_of(ctx), posts_of, posts or (), wait=wait, cost=cost, gate_options=gate, output=output, callback=push

@@ -136,7 +136,7 @@ def async_submit(
     if interval is not None and max_frames is None:
         max_frames = DEFAULT_FRAMES  # the service wants both named, although it has a default for this one
     further = checked(AsyncOptions(callback, seed_of(seed), crypt_type, interval=interval, max_frames=max_frames))
-    prepare(wait)
+    prepare(wait, submits=True)
     with run.open_session() as session:
         scan, found = open_scan(run, session, async_question(session.settings, further))
         if spec.cost.dry_run:

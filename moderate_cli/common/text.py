@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from moderate_cli.common.environment import Environment
@@ -103,6 +103,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     by_folded = {str(each).casefold(): str(each) for each in known}
     near = get_close_matches(word.casefold(), by_folded, n=1)
     return f", did you mean {by_folded[near[0]]!r}?" if near else ""
+
+
+def repeated_key(pairs: Sequence[tuple[str, object]]) -> str | None:
+    """Return the first key that comes twice in the pairs of a JSON object, or None."""
+    if len(dict(pairs)) == len(pairs):
+        return None
+    keys = [key for key, _ in pairs]
+    return next(key for key in keys if keys.count(key) > 1)
 
 
 _MAX_SHOWN = 40

@@ -21,7 +21,7 @@ def lines_about(settings: Settings, *, quiet: bool = False) -> Iterator[str]:
         names = [f"{project.name} ({words_about(project)})", *filter(None, [files.user])]
         yield f"settings from {' and '.join(names)}; {_target(settings)}"
     if not quiet:
-        yield from _unknown_regions(settings)
+        yield from unknown_regions(filter(None, (settings.region, *settings.failover)))
 
 
 def words_about(project: ProjectFile) -> str:
@@ -39,8 +39,9 @@ def unknown_services(names: Iterable[str]) -> Iterator[str]:
             yield f"unknown service {name}{_suggestion(name, services())}; using it anyway"
 
 
-def _unknown_regions(settings: Settings) -> Iterator[str]:
-    for name in filter(None, (settings.region, *settings.failover)):
+def unknown_regions(names: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for each region that is not in the catalog, which may be out of date."""
+    for name in names:
         if name not in regions():
             yield f"unknown region {name}{_suggestion(name, regions())}; using it anyway"
 

@@ -27,11 +27,12 @@ from moderate_cli.sources.addresses import (
     is_s3,
     is_text,
     is_web,
+    oss_object,
     path_of,
     shown,
 )
 from moderate_cli.sources.folders import Chunk, Found, has_image_content, has_image_name, walk
-from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection
+from moderate_cli.sources.ignore import EXCLUDED, NamedFiles, Selection, with_separator
 from moderate_cli.sources.inventories import StoredObject
 from moderate_cli.sources.lists import STANDARD_INPUT, Listed, SourceList, read_list
 from moderate_cli.sources.shards import Shard
@@ -144,8 +145,8 @@ class Sources:
         for name in self._names:
             if name == STANDARD_INPUT:
                 yield from self._listed(SourceList(name, may_be_image=True))
-            elif is_glob(name) and not is_address(name) and not os.path.lexists(name):
-                yield from self._matches(name)
+            elif is_glob(name) and not is_address(name):
+                yield from self._globbed(name)
             else:
                 yield from self._items([(name, None, None)], select=self._is_forced)
         for listing in self._lists:
@@ -286,12 +287,27 @@ class Sources:
         if is_empty:
             self._note_unmatched(folder)
 
-    def _matches(self, name: str) -> Iterator[Item]:
+    def _globbed(self, name: str) -> Iterator[Item]:
+        """Yield what a glob matches and, before that, what has the very name of it, each once.
+
+        A file that a change calls `*.png` must not stand for all that `*.png` finds, and `a[1].png` matches not itself.
+        """
+        if os.path.lexists(name):
+            yield from self._items([(name, None, None)], select=self._is_forced)
+            yield from self._matches(name, without=os.path.normpath(name))
+        else:
+            yield from self._matches(name)
+
+    def _matches(self, name: str, without: str | None = None) -> Iterator[Item]:
         folder, glob = Glob.parse(name)
-        is_matched = False
+        is_matched = without is not None
         for chunk in walk(folder, self._rules, glob, read_ahead=self._is_rescan):
             if isinstance(chunk.error, FileNotFoundError | NotADirectoryError):  # where the glob begins
                 break
+            if without is not None:
+                if with_separator(os.path.normpath(chunk.prefix)).startswith(with_separator(without)):
+                    continue
+                _keep(chunk, lambda path: os.path.normpath(path) != without)
             is_matched |= not chunk.is_empty
             yield from self._images(chunk)
         if not is_matched:
@@ -306,16 +322,9 @@ class Sources:
         self.ignored += chunk.ignored
         self.links += chunk.links
         if self.shard is not None:
-            self._leave_to_others(chunk)
+            _keep(chunk, self._is_here)
         yield from self._files(chunk)
         yield from self._odd(chunk)
-
-    def _leave_to_others(self, chunk: Chunk) -> None:
-        """Take the files of other shards out of a part of a folder."""
-        files = [file for file in chunk.files if self._is_here(chunk.prefix + file[0])]
-        chunk.is_whole &= len(files) == len(chunk.files)
-        chunk.files = files
-        chunk.odd = [name for name in chunk.odd if self._is_here(chunk.prefix + name)]
 
     def _files(self, chunk: Chunk) -> Iterator[Item]:
         """Yield the images among some files; known files are not opened, and unchanged clean ones only counted."""
@@ -417,6 +426,14 @@ class Sources:
         return True
 
 
+def _keep(chunk: Chunk, is_wanted: Callable[[str], bool]) -> None:
+    """Take the files out of a part of a folder whose paths are not wanted."""
+    files = [file for file in chunk.files if is_wanted(chunk.prefix + file[0])]
+    chunk.is_whole &= len(files) == len(chunk.files)
+    chunk.files = files
+    chunk.odd = [name for name in chunk.odd if is_wanted(chunk.prefix + name)]
+
+
 def _names(files: Iterable[Found]) -> list[str]:
     return [file[0] for file in files]
 
@@ -440,11 +457,7 @@ def _image_of(source: str) -> Image | None:
             return None
         check_scheme(source)
         return LocalFile(Path(source))
-    found = OssObject.named(source)
-    if found is None or not found.bucket:
-        raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
-    if not is_text(source):
-        raise _invalid("not UTF-8 text", "write the key in UTF-8")
+    found = oss_object(source)
     return None if is_prefix(found.key) else found
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from difflib import get_close_matches
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from moderate_cli.common.errors import InputError
-from moderate_cli.common.text import unsendable_in
+from moderate_cli.common.text import shortened, unsendable_in
+from moderate_cli.models import OssObject
 
 WEB = ("http://", "https://")
 _OSS = "oss://"
@@ -23,6 +24,7 @@ _DRIVE = re.compile(r"/?[A-Za-z][:|](?=/|\Z)")
 _ADDRESS = re.compile(r"\s*(?P<scheme>[a-z][a-z0-9+.-]+):[/\\]|(?P<data>data):", re.IGNORECASE)
 _HOST_AND_PATH = re.compile(r"(?://)?(?:(?:[a-z0-9-]+\.)+[a-z]{2,}|localhost(?=:))(?::\d+)?/.", re.IGNORECASE)
 _HOST_AND_QUERY = re.compile(_HOST_AND_PATH.pattern + r"[^?*\[]*\?[^=/]+=", re.IGNORECASE)
+_REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SHOWN_DATA = 40  # characters of a `data:` address, which holds a whole image
 
 
@@ -48,8 +50,30 @@ def is_s3(source: str) -> bool:
 
 def bucket_and_key(source: str) -> tuple[str, str]:
     """Return the bucket and the key, or the prefix, of what is in OSS or S3."""
-    bucket, _, key = source[len(_OSS if is_oss(source) else _S3) :].partition("/")
+    if (found := OssObject.named(source)) is not None:
+        return found.bucket, found.key
+    bucket, _, key = source[len(_S3) :].partition("/")
     return bucket, key
+
+
+def oss_object(source: str) -> OssObject:
+    """Return the object, or the prefix of objects, of a source in OSS; raises InputError for what names none."""
+    found = OssObject.named(source)
+    if found is None or not found.bucket:
+        raise _invalid("no bucket is named", "write oss://BUCKET/KEY")
+    if not is_text(source):
+        raise _invalid("not UTF-8 text", "write the key in UTF-8")
+    if found.region is not None:
+        region_id(found.region)
+    return found
+
+
+def region_id(text: str) -> str:
+    """Return the id of a region in lower case; raises InputError for what cannot be one, known here or not."""
+    region = text.strip().lower()
+    if not _REGION.fullmatch(region):
+        raise _invalid(f"{shortened(text)!r} is not a region id", "write one such as cn-beijing")
+    return region
 
 
 def is_prefix(key: str) -> bool:
@@ -88,7 +112,11 @@ def check_address(url: str) -> None:
         raise _invalid("not UTF-8 text", "write the address in UTF-8")
     if unsendable := unsendable_in(url):
         raise _invalid(f"the address contains {unsendable}", "percent-encode it: a space is %20")
-    if not _HOST.match(url):
+    try:
+        has_host = bool(_HOST.match(url) and urlsplit(url).hostname)
+    except ValueError:  # brackets around what is no IPv6 address
+        has_host = False
+    if not has_host:
         raise _invalid("the address names no host", "write https://HOST/PATH")
 
 

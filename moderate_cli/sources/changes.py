@@ -41,7 +41,7 @@ def changed_since(revision: str, names: Sequence[str]) -> Changes:
     top = with_separator(str(git.top()))
     base = git.common_ancestor(revision)
     here = os.path.realpath(os.curdir)
-    parts = [_Part.named(name) for name in names]
+    parts = [part for name in names for part in _Part.named(name)]
     found: dict[str, None] = {}
     matched = set()
     for status, name in _differences(base):
@@ -93,20 +93,25 @@ class _Part(Struct, frozen=True):
     exists: bool
 
     @classmethod
-    def named(cls, name: str) -> _Part:
-        """Return the part behind a name; raises UsageError for what is in no working tree."""
+    def named(cls, name: str) -> Iterator[_Part]:
+        """Yield the part behind a name, or two: what a glob matches, and what has the very name of the glob.
+
+        Raises UsageError for what is in no working tree.
+        """
         try:
             path = path_of(name) if is_file_uri(name) else name
         except InputError as error:
             raise UsageError(f"{OPTION}: {name!r}: {error.message}", hint=error.hint) from error
         if not path or path == STANDARD_INPUT or is_address(path):
             raise UsageError(f"{OPTION}: {name!r} is in no repository", hint=_HINT)
-        if is_glob(path) and not os.path.lexists(path):
+        if is_glob(path):
             folder, glob = Glob.parse(path)
-            return cls(name, os.path.realpath(folder or os.curdir), glob, exists=True)
+            yield cls(name, os.path.realpath(folder or os.curdir), glob, exists=True)
+            if not os.path.lexists(path):
+                return
         folder, last = os.path.split(os.path.abspath(path))  # noqa: PTH100 - the last name may be a changed link
         real = os.path.realpath(path) if os.path.isdir(path) else os.path.join(os.path.realpath(folder), last)  # noqa: PTH112, PTH118
-        return cls(name, real, None, os.path.lexists(path))
+        yield cls(name, real, None, os.path.lexists(path))
 
     def holds(self, path: str) -> bool:
         """Tell whether a real path is this part, or in it."""

@@ -19,9 +19,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.common.errors import InputError, UsageError
-from moderate_cli.models import BrokenInput, InlineImage, Item
+from moderate_cli.common.text import repeated_key
+from moderate_cli.models import BrokenInput, InlineImage, Item, OssObject
 from moderate_cli.preflight import HEAD_SIZE, may_begin_image, sniff, too_large
 from moderate_cli.preflight import MAX_BYTES as MAX_IMAGE_BYTES
+from moderate_cli.sources.addresses import region_id
 from moderate_cli.sources.inventories import StoredObject, find_inventory, rows
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ STANDARD_INPUT = "-"
 MAX_BYTES = 64 * 1024  # bytes of one source, so that memory stays constant
 _BLOCK = 64 * 1024  # bytes that are read at once
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_decode = json.JSONDecoder().raw_decode
 # Git quotes names as C does: `core.quotePath`, in the page of git-config.
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\(?:[abtnvfr"\\]|[0-3][0-7]{2}))*+)"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
@@ -244,8 +245,20 @@ def _as_bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if (key := repeated_key(pairs)) is not None:
+        raise _invalid(f"duplicate key {key!r}", "remove one of them")
+    return dict(pairs)
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object).raw_decode
+
+
 def _from_json(line: bytes) -> Listed:
-    """Return the source of a line of JSON; raises InputError."""
+    """Return the source of a line of JSON; raises InputError.
+
+    Of a key that comes twice nobody knows which value is meant, and one image of two would have no verdict.
+    """
     try:
         text = line.decode().rstrip()
         fields, end = _decode(text)
@@ -261,7 +274,20 @@ def _from_json(line: bytes) -> Listed:
             raise _invalid(f"{value!r:.40} is not text", "put it in quotes")
     if not source:
         raise _invalid("no source", 'name the image: {"source": ...}')
-    return f"{source}?region={region}" if region else source, data_id, referer
+    return _in_region(source, region) if region else source, data_id, referer
+
+
+def _in_region(source: str, region: str) -> str:
+    """Return the address of an object with its region; raises InputError for other sources, and for two regions."""
+    found = OssObject.named(source)
+    if found is None:
+        raise _invalid("a region, which only objects in OSS have", "leave it out, or name oss://BUCKET/KEY")
+    region = region_id(region)
+    if found.region is None:
+        return f"{source}?region={region}"
+    if found.region != region:
+        raise _invalid(f"two regions, {found.region} and {region}", "leave one of them out")
+    return source
 
 
 def _too_long(place: str) -> Item:

@@ -16,15 +16,15 @@ from msgspec import Struct
 
 from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
-from moderate_cli.common.text import shortened
+from moderate_cli.common.text import repeated_key, shortened
 from moderate_cli.models import BrokenInput, Item, Post
 from moderate_cli.sources.addresses import (
-    bucket_and_key,
     check_address,
     check_scheme,
     is_file_uri,
     is_oss,
     is_web,
+    oss_object,
     path_of,
     shown,
 )
@@ -272,6 +272,11 @@ class _Shaper(Struct, frozen=True):
         if ways != 1:
             wrong = "names an image in several ways" if ways else "names no image"
             raise PostError(f"{_written(place)} {wrong}", hint=_IMAGE_HINT, path=place)
+        if "imageUrl" in image:
+            try:
+                check_address(image["imageUrl"])
+            except InputError as error:
+                raise _refused(image["imageUrl"], error, place) from error
         if "file" in image:
             image["file"] = str(self.folder / image["file"])
         return image
@@ -349,19 +354,23 @@ def _named(text: str, place: Place, folder: Path) -> dict[str, str]:
     """Return the mapping for an image that is given by its name alone."""
     try:
         if is_web(text):
-            check_address(text)
             return {"imageUrl": text}
         if is_file_uri(text):
             return {"file": path_of(text)}
         if not is_oss(text):
             check_scheme(text, str(folder))
             return {"file": text}
+        found = oss_object(text)
     except InputError as error:
-        raise PostError(f"{_written(place)}: {shown(text)!r}: {error.message}", hint=error.hint, path=place) from error
-    bucket, key = bucket_and_key(text)
-    if not bucket or not key:
+        raise _refused(text, error, place) from error
+    if not found.key:
         raise PostError(f"{_written(place)}: {text!r} names no object", hint="write oss://BUCKET/KEY", path=place)
-    return {"ossBucketName": bucket, "ossObjectName": key}
+    region = {"ossRegionId": found.region} if found.region else {}
+    return {"ossBucketName": found.bucket, "ossObjectName": found.key} | region
+
+
+def _refused(text: str, error: InputError, place: Place) -> PostError:
+    return PostError(f"{_written(place)}: {shown(text)!r}: {error.message}", hint=error.hint, path=place)
 
 
 def _text(value: Any, place: Place) -> str:
@@ -531,11 +540,9 @@ def from_json(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _duplicate_key(next(key for key in keys if keys.count(key) > 1))
-    return values
+    if (key := repeated_key(pairs)) is not None:
+        raise _duplicate_key(key)
+    return dict(pairs)
 
 
 def _duplicate_key(key: str, line: int | None = None) -> PostError:

@@ -419,6 +419,72 @@ def test_two_reports_in_one_file_are_refused(
     assert "two reports write to the same file" in result.stderr
 
 
+@pytest.mark.parametrize("second", ["folder/report", "link"])
+def test_one_file_under_two_names_is_one_file(
+    moderate: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").symlink_to(tmp_path)
+    Path("link").symlink_to("report")
+    for first in ("report", str(tmp_path / "report")):
+        result = moderate("sync", JPEG, "-p", "local", "-o", first, "--csv-output", second)
+        assert (result.code, Path("report").exists()) == (ExitCode.USAGE, False)
+        assert "two reports write to the same file" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--csv-output"])
+def test_a_report_never_takes_the_place_of_the_store(
+    moderate: Callable, account: dict[str, str], tmp_path: Path, option: str
+) -> None:
+    store, link = tmp_path / "store", tmp_path / "link"
+    link.symlink_to(store)
+    for more in ((), ("--dry-run",)):
+        result = moderate("sync", JPEG, option, link, "--store", store, *more, variables=account)
+        assert (result.code, store.exists()) == (ExitCode.USAGE, False)
+        assert "would overwrite the store" in result.stderr
+
+
+def test_a_task_that_is_pending_already_is_not_pushed_to_a_new_callback_without_a_word(
+    moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
+) -> None:
+    first, second, third = copies(JPEG, tmp_path / "images", 3)
+    note = "queued by an earlier run: the result goes to the callback that was given then, if any"
+    moderate("async-submit", first, variables=account)
+    assert note not in moderate("async-submit", first, variables=account).stderr
+    push = ["--callback", "http://127.0.0.1:1/", "--seed", "s"]
+    result = moderate("async-submit", first, second, *push, variables=account)
+    assert sorted(tuple(record["notes"]) for record in result.records) == [(), (note,)]
+    assert f"1 image: {note}" in result.stderr
+    assert note not in moderate("async-submit", third, third, *push, variables=account).stderr
+    assert calls["ImageAsyncModeration"] == 3
+
+
+@pytest.mark.parametrize("command", [["async-submit", JPEG], ["multimodal", "--title", "x"]])
+def test_frames_are_saved_of_what_is_waited_for_only(moderate: Callable, tmp_path: Path, command: list[str]) -> None:
+    refused = moderate(*command, "-p", "local", "--save-frames", tmp_path / "frames")
+    assert (refused.code, (tmp_path / "frames").exists()) == (ExitCode.USAGE, False)
+    assert "--save-frames needs --wait" in refused.stderr
+
+
+def test_addresses_are_reused_where_something_is(moderate: Callable, account: dict[str, str]) -> None:
+    refused = moderate("sync", "https://example.com/a.png", "--reuse-addresses", variables=account)
+    assert (refused.code, refused.stdout) == (ExitCode.USAGE, "")
+    assert "--reuse-addresses needs --reuse" in refused.stderr
+
+
+def test_a_region_of_oss_that_nobody_knows_is_told_once_and_one_that_is_none_is_refused(moderate: Callable) -> None:
+    names = ["oss://b/a.png", "oss://b/b.png?region=us-est-1", "oss://b/c.png?region=cn-beijing"]
+    told = moderate("sync", *names, "--oss-region", "nope", "--dry-run", variables={})
+    lines = [line for line in told.stderr.splitlines() if "unknown region" in line]
+    assert lines == [
+        "moderate: unknown region nope; using it anyway",
+        "moderate: unknown region us-est-1, did you mean us-east-1 or us-west-1?; using it anyway",
+    ]
+    refused = moderate("sync", *names, "--oss-region", "cn_beijing", "--dry-run", variables={})
+    assert (refused.code, refused.stdout) == (ExitCode.USAGE, "")
+    assert "--oss-region: 'cn_beijing' is not a region id" in refused.stderr
+
+
 def test_the_same_animation_twice_is_queued_once_and_told_twice(
     moderate: Callable, account: dict[str, str], calls: Counter[str], tmp_path: Path
 ) -> None:

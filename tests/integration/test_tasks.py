@@ -119,6 +119,10 @@ def test_tasks_are_named_by_ids_or_by_our_own_records(
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
         (polled,) = _valid(moderate("poll", "-", *LOCAL))
         assert (polled["req_id"], polled["status"]) == (record["req_id"], "judged")
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"req_id": {"a": 1}}\n{"req_id": true}\n'))
+    polled_none = moderate("poll", "-", *LOCAL)
+    errors = [record["error"]["message"] for record in polled_none.records]
+    assert (polled_none.code, sorted(errors)) == (ExitCode.INCOMPLETE, ["True is no task ID", "{'a': 1} is no task ID"])
     monkeypatch.setattr("sys.stdin", io.StringIO("{broken"))
     refused = moderate("poll", "-", *LOCAL)
     assert refused.code == ExitCode.USAGE

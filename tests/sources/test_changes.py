@@ -111,6 +111,12 @@ def test_sources_limit_it(repository: Repository, names: list[str], expected: se
     }
 
 
+def test_a_file_with_the_name_of_a_glob_hides_nothing_that_the_glob_matches(repository: Repository) -> None:
+    repository.commit(**{"sub/*.png": OTHER, "sub/bad.png": OTHER, "a[1].png": OTHER, "a1.png": OTHER})
+    assert _changed("sub/*.png") == {"sub/*.png", "sub/bad.png"}
+    assert _changed("a[1].png") == {"a[1].png", "a1.png"}
+
+
 @pytest.mark.parametrize("name", ["sbu", "sub/c.png", "-", "https://example.com/a.png", "oss://b/k", ""])
 def test_a_source_that_stands_for_nothing_is_refused(repository: Repository, name: str) -> None:
     with pytest.raises(UsageError) as caught:

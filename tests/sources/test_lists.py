@@ -84,6 +84,14 @@ def test_names_that_end_with_nul_may_be_cut_anywhere(tmp_path: Path) -> None:
             '{"referer": "r", "source": "oss://b/k", "data_id": null} ',
             Item("oss://b/k", OssObject("b", "k"), None, "r"),
         ),
+        (
+            '{"source": "oss://b/k", "region": "CN-Beijing "}',
+            Item("oss://b/k?region=cn-beijing", OssObject("b", "k", "cn-beijing")),
+        ),
+        (
+            '{"source": "oss://b/k?region=CN-Beijing", "region": "cn-beijing"}',
+            Item("oss://b/k?region=CN-Beijing", OssObject("b", "k", "cn-beijing")),
+        ),
         ('{"source": "{a.png"}', Item("{a.png", LocalFile(Path("{a.png")))),
         ('{"source": "图\\\\u56fe.png"}'.replace("\\\\", "\\"), Item("图图.png", LocalFile(Path("图图.png")))),
     ],
@@ -115,6 +123,17 @@ def test_all_images_of_a_folder_in_json_are_sent_with_what_it_says(tmp_path: Pat
         (b'{"source": 7}', "7 is not text"),
         (b'{"source": "a.png", "data_id": 7}', "7 is not text"),
         (b'{"source": "a.png", "referer": ["r"]}', "['r'] is not text"),
+        (b'{"source": "a.png", "source": "b.png"}', "duplicate key 'source'"),
+        (b'{"source": "oss://b/k", "region": "cn_beijing"}', "'cn_beijing' is not a region id"),
+        (
+            b'{"source": "oss://b/k?region=cn-hangzhou", "region": "cn-beijing"}',
+            "two regions, cn-hangzhou and cn-beijing",
+        ),
+        (
+            b'{"source": "https://e.com/c.png?x=1", "region": "cn-beijing"}',
+            "a region, which only objects in OSS have",
+        ),
+        (b'{"source": "a.png", "region": "cn-beijing"}', "a region, which only objects in OSS have"),
         (b"x" * (MAX_BYTES + 1), "longer than 64 KB"),
         (b"{" + b" " * MAX_BYTES + b"}", "longer than 64 KB"),
     ],

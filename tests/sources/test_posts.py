@@ -93,6 +93,10 @@ def test_text_stays_as_it_is_written(tmp_path: Path, text: str) -> None:
         ("https://example.com/a.png", {"imageUrl": "https://example.com/a.png"}),
         ("HTTP://EXAMPLE.COM/A", {"imageUrl": "HTTP://EXAMPLE.COM/A"}),
         ("oss://bucket/a/b.png", {"ossBucketName": "bucket", "ossObjectName": "a/b.png"}),
+        (
+            "oss://bucket/b.png?region=CN-Beijing",
+            {"ossBucketName": "bucket", "ossObjectName": "b.png", "ossRegionId": "cn-beijing"},
+        ),
         ("a/b.png", {"file": "FOLDER/a/b.png"}),
         ("/tmp/b.png", {"file": "/tmp/b.png"}),
         ({"file": "b.png"}, {"file": "FOLDER/b.png"}),
@@ -171,6 +175,17 @@ def test_an_error_in_a_json_file_has_its_line_too(tmp_path: Path, indent: int | 
         ("mainData:\n  mainImages: [2024]", "line 2: mainData.mainImages[0] must be a mapping, not a number"),
         ("mainData:\n  mainImages: [oss://b]", "line 2: mainData.mainImages[0]: 'oss://b' names no object"),
         ("mainData:\n  mainImages: [{file: a, imageUrl: b}]", "line 2: mainData.mainImages[0] names an image in sever"),
+        (
+            "mainData:\n  mainImages: ['oss://b/k?region=']",
+            "line 2: mainData.mainImages[0]: 'oss://b/k?region=': '' is",
+        ),
+        *(
+            (
+                f"mainData:\n  mainImages: [{{imageUrl: '{url}'}}]",
+                f"line 2: mainData.mainImages[0]: '{url}': the address",
+            )
+            for url in ("https://", "https:///a.png", "http://[", "a.png")
+        ),
         ("commentDatas:\n  content: a", "line 1: commentDatas must be a list, not a mapping"),
         ("commentDatas:\n- a", "line 2: commentDatas[0] must be a mapping, not text"),
         ("serviceParameters: {}\nmainData: {}", "line 2: unexpected key 'mainData' beside serviceParameters"),

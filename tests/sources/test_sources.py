@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from trees import PNG, stat_of
+from trees import PNG, put, sources_of, stat_of
 
 from moderate_cli.models import BrokenInput, ImageUrl, Item, LocalFile, OssObject
-from moderate_cli.sources import Sources
+from moderate_cli.sources import Shard, Sources
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,47 @@ def test_the_same_file_reached_twice_is_two_items(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "there", "expected"),
+    [
+        ("*.png", ["*.png", "bad.png", "a.jpg"], ["*.png", "bad.png"]),
+        ("./sub//*.png", ["sub/*.png", "sub/bad.png"], ["./sub//*.png", "./sub//bad.png"]),
+        ("sub/**/*.png", ["sub/**/*.png", "sub/bad.png"], ["sub/**/*.png", "sub/bad.png"]),
+        ("sub/**", ["sub/**/a.png", "sub/b.png"], ["sub/**/a.png", "sub/b.png"]),
+        ("*/", ["*/a.png", "sub/bad.png"], ["*/a.png", "sub/bad.png"]),
+        ("a[1].png", ["a[1].png", "a1.png"], ["a[1].png", "a1.png"]),
+        ("a[1].png", ["a[1].png"], ["a[1].png"]),
+        ("[1]", ["[1]/a.png", "1/b.png"], ["[1]/a.png", "1/b.png"]),
+    ],
+)
+def test_what_has_the_name_of_a_glob_hides_nothing_that_the_glob_matches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, there: list[str], expected: list[str]
+) -> None:
+    put(tmp_path, *there)
+    monkeypatch.chdir(tmp_path)
+    sources = Sources([name])
+    assert sources_of(list(sources)) == expected
+    assert (sources.unmatched, sources.non_images, sources.ignored) == ([], 0, 0)
+    parts = [Sources([name], shard=Shard(number, 2)) for number in (1, 2)]
+    assert sorted(source for part in parts for source in sources_of(list(part))) == sorted(expected)
+
+
+def test_a_file_with_the_name_of_a_glob_is_named_and_never_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "*.png", "bad.png")
+    (tmp_path / ".gitignore").write_text("*.png\n")
+    monkeypatch.chdir(tmp_path)
+    assert sources_of(list(Sources(["*.png"]))) == ["*.png"]
+
+
+@pytest.mark.parametrize(
     ("source", "image"),
     [
         ("oss://bucket/a.png", OssObject("bucket", "a.png")),
         ("OSS://bucket/folder/a b", OssObject("bucket", "folder/a b")),
         ("oss://bucket//a.png", OssObject("bucket", "/a.png")),
+        ("oss://bucket/a.png?region=CN-Beijing ", OssObject("bucket", "a.png", "cn-beijing")),
+        ("oss://bucket/a?region=b/c.png", OssObject("bucket", "a?region=b/c.png")),
     ],
 )
 def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
@@ -107,6 +143,13 @@ def test_one_object_needs_no_listing(source: str, image: OssObject) -> None:
         ("", "the name is empty"),
         ("oss://", "no bucket is named"),
         ("oss:///a.png", "no bucket is named"),
+        ("oss://bucket/a.png?region=", "'' is not a region id"),
+        ("oss://bucket/a.png?region=cn-beijing&x=1", "'cn-beijing&x=1' is not a region id"),
+        ("oss://bucket/a.png?region=a?region=b", "'a?region=b' is not a region id"),
+        ("https://", "the address names no host"),
+        ("http://[", "the address names no host"),
+        ("https://:80/a.png", "the address names no host"),
+        ("oss://bucket/photos/?region=cn-beijing", "buckets cannot be listed here"),
         ("https://example.com/\udcff.png", "not UTF-8 text"),
         ("oss://bucket/\udcff.png", "not UTF-8 text"),
         ("oss://bucket/photos/", "buckets cannot be listed here"),
