@@ -27,6 +27,7 @@ from moderate_cli.client import (
 )
 from moderate_cli.client.library_upload import UploadGrant
 from moderate_cli.client.management_calls import ManagementOperation
+from moderate_cli.common.masking import Secrets
 
 TIME = {"since": datetime(2026, 3, 1, tzinfo=UTC), "until": datetime(2026, 3, 2, tzinfo=UTC)}
 Call = Callable[[ManagementClient], Any]
@@ -322,7 +323,7 @@ def test_a_grant_is_asked_for_again() -> None:
 
 
 def test_a_grant_keeps_its_secrets() -> None:
-    grant = UploadGrant.read(json.loads(_grant("https://b.oss-cn-shanghai.aliyuncs.com").body))
+    grant = UploadGrant.read(json.loads(_grant("https://b.oss-cn-shanghai.aliyuncs.com").body), Secrets())
     assert "SECRET" not in repr(grant)
     assert grant.address == "https://b.oss-cn-shanghai.aliyuncs.com/"
 
