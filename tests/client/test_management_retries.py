@@ -276,6 +276,18 @@ def test_an_upload_that_is_refused_is_one_error(answer: Answer, code: str) -> No
         assert "SECRET" not in text
 
 
+@pytest.mark.parametrize("secret", ["POLICY-SECRET", "SIGNATURE-SECRET", "TOKEN-SECRET"])
+def test_no_answer_repeats_the_secrets_of_a_grant(secret: str) -> None:
+    said = f"{secret} {secret.lower()} {secret.replace('-', '%2D')} {secret.replace('-', '&#45;')}"
+    xml = Answer(400, f"<Error><Code>{secret}</Code><Message>{said}</Message></Error>".encode())
+    for added in (_body(Code=400, Msg=said, RequestId=secret), xml):
+        error, _ = _add(STORED, added=added)
+        assert isinstance(error, ServiceError)
+        assert "secret" not in f"{error.message} {error.code} {error.hint} {error.request_id}".lower()
+    error, _ = _add(STORED, Host=f"http://x.example/{secret}")
+    assert "secret" not in error.message.lower()
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -279,6 +279,22 @@ def test_what_echoes_a_secret_leaves_no_trace(
         assert not [each for each in ("canary", *signatures) if each in text.lower()], text[:2000]
 
 
+def test_a_token_may_be_granted_twice(moderate: Callable[..., Result]) -> None:
+    def put(request: dict[str, str]) -> Answer:
+        signed.append(request["authorization"].partition(":")[0])
+        return Answer(403 if request["number"] == "1" else 200, b"", {"ETag": '"1"'})
+
+    signed: list[str] = []
+    with service(ImageModeration=CLEAN, PUT=put) as served:
+        served.replies["DescribeUploadToken"] = upload_token(
+            served.server.endpoint, AccessKeySecret=UPLOAD_SECRET, SecurityToken=UPLOAD_TOKEN
+        )
+        result = moderate("sync", DATA / "landscape.jpg", variables=served.variables)
+        assert served.asked["DescribeUploadToken"] == 2
+    assert result.code == ExitCode.OK
+    assert signed == ["OSS STS.upload"] * 2
+
+
 def test_a_signed_address_is_named_without_its_signature(moderate: Callable[..., Result], tmp_path: Path) -> None:
     addresses = [
         "https://b.oss-cn-shanghai.aliyuncs.com/1.jpg?OSSAccessKeyId=A&Expires=1&Signature=Canary%3D",
