@@ -328,6 +328,31 @@ def test_a_signed_address_is_named_without_its_signature(moderate: Callable[...,
     assert "cdn.example.com/3.jpg" in names
 
 
+def test_the_images_of_a_post_are_kept_without_their_signatures(
+    moderate: Callable[..., Result], tmp_path: Path
+) -> None:
+    sent: list[str] = []
+
+    def submitted(request: dict[str, str]) -> Answer:
+        sent.append(unquote(request["form"] + request["path"]))
+        return body(200, {"ReqId": "T1"})
+
+    address = "https://user:Canary@example.com/8.jpg?auth_key=Canary"
+    verdict = body(200, {"RiskLevel": "none", "Result": [{"Label": "nonLabel"}]})
+    post = ["--title", "t", "--text", "x", "--image", address]
+    kept = ["--store", tmp_path / "store.db", "-vv", "--debug"]
+    page = tmp_path / "page.html"
+    with service(MultimodalAsyncModeration=submitted, DescribeMultimodalModerationResult=verdict) as served:
+        queued = moderate("multimodal", *post, *kept, variables=served.variables)
+        result = moderate("poll", "T1", *kept, "--html-output", page, variables=served.variables)
+    assert (queued.code, result.code) == (ExitCode.OK, ExitCode.OK)
+    assert "auth_key=Canary" in unquote(sent[0])  # the service needs it
+    texts = [queued.stdout + queued.stderr, result.stdout + result.stderr, page.read_text(encoding="utf-8")]
+    for text in [*texts, (tmp_path / "store.db").read_bytes().decode("latin-1")]:
+        assert "Canary" not in text
+    assert "example.com/8.jpg" in texts[2]
+
+
 def test_a_netrc_is_never_read(
     moderate: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
