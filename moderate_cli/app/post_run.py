@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TextIO, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO, cast
 
 from moderate_cli.app.cache import RunRecorder
 from moderate_cli.app.collect import run_submission
@@ -14,6 +14,7 @@ from moderate_cli.app.spec import CostOptions, GateOptions, OutputOptions, Reque
 from moderate_cli.client import CallbackOptions, GreenClient, Submission
 from moderate_cli.client.parameters import Operation
 from moderate_cli.common.errors import ExitCode
+from moderate_cli.common.masking import mask_address
 from moderate_cli.models import Item, Json, Known, Outcome, Pending, Post
 from moderate_cli.scanning import CallBudget, Executor, Judge
 from moderate_cli.scanning.post_judge import PostJudge, Submit, service_name, submit_post
@@ -84,6 +85,18 @@ def _kept(recorder: RunRecorder, judge: Judge) -> Judge:
     return judged
 
 
+def _without_signatures(value: Any) -> Any:
+    """Return a post, or a part of one, with what grants access to its images masked: it is kept to be shown."""
+    if isinstance(value, list):
+        return [_without_signatures(part) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: mask_address(part) if key == "imageUrl" and isinstance(part, str) else _without_signatures(part)
+        for key, part in value.items()
+    }
+
+
 def _recorded(session: Session, callback: CallbackOptions) -> Submit:
     """Return what submits a post, noted down with its local images before it is sent, and once its id is known."""
 
@@ -91,7 +104,7 @@ def _recorded(session: Session, callback: CallbackOptions) -> Submit:
         def call() -> Submission:
             return submit_post(client, known, content, callback)
 
-        kept = cast(Post, known.item.image).content
+        kept = _without_signatures(cast(Post, known.item.image).content)
         return session.recorder.submit("multimodal", known, client, call, post=kept)
 
     return submit

@@ -19,7 +19,7 @@ from moderate_cli.catalog.services import endpoint as region_endpoint
 from moderate_cli.client.auth import Credentials, CredentialSource, FixedCredentials
 from moderate_cli.client.limits import RateKey, RateLimiter, RateLimits, RateState, Retrier, Timeouts
 from moderate_cli.client.parameters import Endpoint, Operation, Parameters, Repeating
-from moderate_cli.client.responses import OutcomeUnknownError, Response
+from moderate_cli.client.responses import OutcomeUnknownError, Response, grant_in
 from moderate_cli.common.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ class _PendingCall:
         try:
             response = caller.transport.send(name, self._parameters, used, read_timeout=self._terms.read_timeout)
             accepted = caller.read(response)
+            if self._operation.grants:
+                accepted = accepted[0], grant_in(response)
         except ServiceError as error:
             if error.throttled:
                 limiter.refused(started)

@@ -302,7 +302,7 @@ class GreenClient:
 
 
 def _upload_token(caller: Caller) -> UploadToken:
-    return UploadToken.read(caller.call(Operation.DESCRIBE_UPLOAD_TOKEN, Parameters()).body)
+    return UploadToken.read(caller.call(Operation.DESCRIBE_UPLOAD_TOKEN, Parameters()).body, caller.transport.secrets)
 
 
 def _clock_offset(caller: Caller) -> float:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from moderate_cli.client.responses import UnreadableResponseError, field_of, xml_error
 from moderate_cli.client.upload import SLOWEST, check_oss_endpoint, refused_upload
-from moderate_cli.common.masking import repr_without
+from moderate_cli.common.masking import Secrets, mask_text, repr_without
 from moderate_cli.models import Json
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class UploadGrant(Struct, frozen=True):
         return repr_without(self, "policy", "signature", "security_token")
 
     @classmethod
-    def read(cls, body: Json) -> UploadGrant:
-        """Return the grant in a body, which has no Data.
+    def read(cls, body: Json, secrets: Secrets) -> UploadGrant:
+        """Return the grant in a body, which has no Data, and add its secrets to those that nothing may repeat.
 
         Raises UnreadableResponseError if a field is missing, and ServiceError for an address that is not OSS's.
         """
@@ -48,13 +48,16 @@ class UploadGrant(Struct, frozen=True):
                 raise UnreadableResponseError(f"the upload grant lacks a usable {name}")
             return value
 
+        policy, signature = text("Policy"), text("Signature")
+        security_token = text("SecurityToken") if field_of(body, "SecurityToken") else None
+        secrets.add(policy, signature, security_token)
         return cls(
             access_id=text("AccessId"),
-            policy=text("Policy"),
-            signature=text("Signature"),
-            security_token=text("SecurityToken") if field_of(body, "SecurityToken") else None,
-            address=_address(text("Host")),
-            key=text("Key"),
+            policy=policy,
+            signature=signature,
+            security_token=security_token,
+            address=_address(mask_text(text("Host"), secrets.known)),
+            key=mask_text(text("Key"), secrets.known),
         )
 
     def post(self, transport: Transport, content: bytes, *, read_timeout: float) -> None:
@@ -71,9 +74,8 @@ class UploadGrant(Struct, frozen=True):
         name = self.key.rpartition("/")[2]
         response = transport.post_form(self.address, fields, content, name=name, seconds=seconds)
         if response.status not in _STORED:
-            secrets = (self.policy, self.signature, self.security_token)
             place = urlsplit(self.address).hostname or ""
-            raise refused_upload(response.status, xml_error(response.body), place, secrets)
+            raise refused_upload(response.status, xml_error(response.body), place, transport.secrets.known)
 
 
 def _address(host: str) -> str:

@@ -223,8 +223,9 @@ class ManagementClient:
         data = _content(content)
         suffix = found[0].lower() if (found := re.search(r"\.[A-Za-z0-9]{1,5}$", name)) else ""
         form = {"Name": f"{hashlib.sha256(data).hexdigest()}{suffix}", "ResourceType": RESOURCE_TYPE}
-        grant = self._read(ManagementOperation.GET_UPLOAD_GRANT, UploadGrant.read, form)
         transport, timeout = self._caller.transport, self._caller.timeouts.read
+        operation = ManagementOperation.GET_UPLOAD_GRANT
+        grant = self._read(operation, lambda body: UploadGrant.read(body, transport.secrets), form)
         # The same bytes under the same key: sending them once more changes nothing.
         self._caller.retrier.run(lambda: grant.post(transport, data, read_timeout=timeout))
         form = {"LibId": library, "ImgUrl": grant.key}

@@ -75,6 +75,11 @@ class ManagementOperation(StrEnum):
         """What it means to send a call again whose response was lost."""
         return Repeating.UNSAFE if self in _UNSAFE else Repeating.FREE
 
+    @property
+    def grants(self) -> bool:
+        """Whether its response holds secrets, which are read and never shown."""
+        return self is ManagementOperation.GET_UPLOAD_GRANT
+
 
 # All others read, or set a value that is the same after the second time. No page says that adding a keyword twice, or
 # removing what is gone, is harmless.

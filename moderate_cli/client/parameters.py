@@ -73,6 +73,11 @@ class Operation(StrEnum):
         """What it means to send a call again whose response was lost."""
         return Repeating.BILLED if self.is_billed else Repeating.FREE
 
+    @property
+    def grants(self) -> bool:
+        """Whether its response holds secrets, which are read and never shown."""
+        return self is Operation.DESCRIBE_UPLOAD_TOKEN
+
 
 # The vendor's async and multimodal pages call their result queries free. No page prices the upload token or
 # DescribeImageResultExt (read 2026-11): that these are free too is our judgement.

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from moderate_cli.catalog import load_data
 from moderate_cli.common.errors import ServiceError
-from moderate_cli.common.masking import mask_tree, repr_without
+from moderate_cli.common.masking import mask_address, mask_tree, mentions, repr_without
 from moderate_cli.models import Json, Verdict
 
 IN_PROGRESS = 280  # the code in the body for a task that is still running
@@ -35,7 +35,7 @@ _MAX_DEPTH = 100  # objects and lists inside each other; the service's own respo
 class Response(Struct, frozen=True):
     """An HTTP response: status, headers (names in any case), body, and when it was asked for, in Unix seconds.
 
-    `secrets` are those of its request, which nothing that is shown may repeat.
+    Nothing that is shown may repeat `secrets`, those of its request, or those `granted` by earlier responses.
     """
 
     status: int
@@ -43,9 +43,10 @@ class Response(Struct, frozen=True):
     body: bytes
     sent_at: float
     secrets: tuple[str | None, ...] = ()
+    granted: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return repr_without(self, "secrets")
+        return repr_without(self, "body", "secrets", "granted")
 
     @property
     def clock_skew(self) -> float | None:
@@ -183,6 +184,11 @@ def read_management_body(response: Response) -> tuple[int, dict[str, Any]]:
     return _OK, body
 
 
+def grant_in(response: Response) -> dict[str, Any]:
+    """Return the JSON body of an accepted response that grants access, with its secrets: they may be granted again."""
+    return dict(mask_tree(parse_json(response.body), response.secrets))
+
+
 def is_true(value: object) -> bool:
     """Tell whether a value of the API is true, as a boolean or as text."""
     return value is True or (isinstance(value, str) and value.lower() == "true")
@@ -206,12 +212,14 @@ def _json_object(response: Response) -> dict[str, Any]:
         body = parse_json(response.body)
     except ValueError as error:
         if response.status >= 400 and (fields := xml_error(response.body)):
-            return fields
+            return dict(mask_tree(fields, (*response.secrets, *response.granted)))
         raise _unreadable(response, "not JSON" if response.body.strip() else "empty") from error
     if not isinstance(body, dict):
         raise _unreadable(response, "not a JSON object")
-    # Most secrets are masked in the bytes already; a JSON escape can hide one from that.
-    return dict(mask_tree(body, response.secrets)) if b"\\" in response.body else body
+    secrets, content = (*response.secrets, *response.granted), response.body
+    if b"\\u" in content:  # any letter may be written by its code
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return dict(mask_tree(body, secrets)) if mentions(content, secrets) else body
 
 
 def xml_error(body: bytes) -> dict[str, Any]:
@@ -335,7 +343,7 @@ def _retry_after(response: Response) -> float | None:
 
 def _message(text: object) -> str:
     """Return the service's own message to be appended, on one line and shortened."""
-    words = " ".join(str(text or "").split())
+    words = mask_address(" ".join(str(text or "").split()))
     return f": {words[:_MAX_QUOTE_LENGTH]}" if words else ""
 
 

@@ -37,7 +37,7 @@ from moderate_cli.client.parameters import Endpoint, Parameters
 from moderate_cli.client.responses import Response
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.loopback import is_loopback
-from moderate_cli.common.masking import mask_bytes
+from moderate_cli.common.masking import Secrets, mask_address, mask_text
 
 USER_AGENT = f"moderate-cli/{__version__}"
 MAX_RESPONSE = 8 * 1024 * 1024  # bytes of a response, unpacked; real ones have some kilobytes
@@ -51,13 +51,15 @@ log = logging.getLogger(__name__)
 class Transport:
     """Signs and sends; knows no operation, and retries nothing.
 
-    `version` is that of the API, and `clock` returns Unix seconds.
+    `version` is that of the API, and `clock` returns Unix seconds. `secrets` are those that responses granted, which
+    no later one may repeat; those of the credentials are known with each call.
     """
 
     def __init__(self, endpoint: Endpoint, *, version: str, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self.endpoint = endpoint
         self._version = version
         self.clock_offset = 0.0  # seconds to add to this machine's clock
+        self.secrets = Secrets()
         self._timeouts = timeouts
         self._clock = clock
         self._local = threading.local()
@@ -73,6 +75,8 @@ class Transport:
         """
         sent_at = self._clock()
         request = self._sign(action, parameters, credentials, sent_at + self.clock_offset)
+        signature = str(request.headers["authorization"]).rpartition("=")[2]
+        own = (credentials.access_key_secret, credentials.security_token, signature)
         seconds = read_timeout or self._timeouts.read
         with within(seconds) as deadline:
             try:
@@ -81,13 +85,11 @@ class Transport:
                 response = session.get_adapter(f"{self.endpoint.url}/").send(
                     request, timeout=(self._timeouts.connect, seconds), **settings
                 )
-                content = self._content(response, MAX_RESPONSE, deadline)
+                content = self._content(response, MAX_RESPONSE, deadline, own)
             except (OSError, HTTPError) as error:  # what requests raises is an OSError, as is a missing CA bundle
                 raise self._no_response(error, self.endpoint.host, deadline, seconds) from error
         log.info("%s %s: HTTP %d, %d bytes", self.endpoint.host, action, response.status_code, len(content))
-        signature = str(request.headers["authorization"]).rpartition("=")[2]
-        secrets_ = (credentials.access_key_secret, credentials.security_token, signature)
-        return Response(response.status_code, response.headers, mask_bytes(content, secrets_), sent_at, secrets_)
+        return Response(response.status_code, response.headers, content, sent_at, own, self.secrets.known)
 
     def get(self, address: str | None = None, *, limit: int = MAX_RESPONSE) -> Response:
         """Get an address, by default the endpoint, without a signature.
@@ -123,13 +125,17 @@ class Transport:
                 )
                 body = self._content(response, limit, deadline)
             except (OSError, HTTPError, ValueError) as error:  # ValueError: not a URL
-                raise self._no_response(error, urlsplit(url).hostname or url, deadline, seconds) from error
+                host = urlsplit(url).hostname or mask_address(url)
+                raise self._no_response(error, host, deadline, seconds) from error
         return Response(response.status_code, response.headers, body, sent_at)
 
-    def _content(self, response: requests.Response, limit: int, deadline: Deadline) -> bytes:
+    def _content(
+        self, response: requests.Response, limit: int, deadline: Deadline, own: tuple[str | None, ...] = ()
+    ) -> bytes:
         """Return the content of a response, unpacked, and release its connection.
 
-        Raises ServiceError for more than `limit` bytes, and for an encoding that is neither gzip nor deflate.
+        Raises ServiceError for more than `limit` bytes, and for an encoding that is neither gzip nor deflate; it does
+        not repeat secrets, the `own` ones of the request included.
         """
         data = b""
         # The last read, which finds nothing more, tells whether the body was cut off.
@@ -140,7 +146,8 @@ class Transport:
             data = _unpacked(data, limit)
         elif encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             response.close()
-            raise _unreadable(f"has the unknown encoding {encoding[:40]!r}", response.status_code)
+            encoding = mask_text(encoding, (*own, *self.secrets.known))[:40]
+            raise _unreadable(f"has the unknown encoding {encoding!r}", response.status_code)
         if len(data) > limit:
             response.close()
             raise _unreadable(f"is longer than {limit // 1024 // 1024} MB", response.status_code)

@@ -26,7 +26,7 @@ from moderate_cli.client.parameters import Endpoint
 from moderate_cli.client.responses import field_of
 from moderate_cli.common.errors import InputError, ServiceError, UsageError
 from moderate_cli.common.loopback import is_loopback
-from moderate_cli.common.masking import mask_text, repr_without
+from moderate_cli.common.masking import Secrets, mask_text, repr_without
 from moderate_cli.common.oss2_door import load_oss2, tame
 from moderate_cli.models import Json, OssObject
 
@@ -121,8 +121,11 @@ class UploadToken(Struct, frozen=True):
         return repr_without(self, "access_key_secret", "security_token")
 
     @classmethod
-    def read(cls, body: Json) -> UploadToken:
-        """Return the token in a body; raises ServiceError if a field is missing or unusable."""
+    def read(cls, body: Json, secrets: Secrets) -> UploadToken:
+        """Return the token in a body, and add its secrets to those that nothing may repeat, its own places included.
+
+        Raises ServiceError if a field is missing or unusable.
+        """
         data = field_of(body, "Data")
         fields = data if isinstance(data, Mapping) else {}
 
@@ -133,19 +136,25 @@ class UploadToken(Struct, frozen=True):
                 raise ServiceError(message, code="unreadable_answer", hint="try again later", http_status=200)
             return value
 
+        secret, security_token = text("AccessKeySecret"), text("SecurityToken")
+        secrets.add(secret, security_token)
+
+        def place(name: str) -> str:
+            return mask_text(text(name), secrets.known)
+
         expiration = field_of(fields, "Expiration")
         if not isinstance(expiration, int | float | str) or not _is_number(expiration):
             raise ServiceError("the upload token lacks a usable Expiration", code="unreadable_answer", http_status=200)
-        internet = text("OssInternetEndPoint")
+        internet = place("OssInternetEndPoint")
         return cls(
             access_key_id=text("AccessKeyId"),
-            access_key_secret=text("AccessKeySecret"),
-            security_token=text("SecurityToken"),
-            bucket=text("BucketName"),
-            prefix=text("FileNamePrefix"),
+            access_key_secret=secret,
+            security_token=security_token,
+            bucket=place("BucketName"),
+            prefix=place("FileNamePrefix"),
             expiration=float(expiration),
             internet_endpoint=internet,
-            internal_endpoint=text("OssInternalEndPoint") if field_of(fields, "OssInternalEndPoint") else internet,
+            internal_endpoint=place("OssInternalEndPoint") if field_of(fields, "OssInternalEndPoint") else internet,
         )
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from moderate_cli.common.errors import InputError
+from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import shortened, unsendable_in
 from moderate_cli.models import OssObject
 
@@ -128,7 +129,7 @@ def check_scheme(source: str, folder: str = "") -> None:
     if os.path.lexists(os.path.join(folder, source)):  # noqa: PTH118 - any text, and it never raises
         return
     if found is None:
-        hint = f"for an address write https://{source.lstrip('/'):.100}"
+        hint = f"for an address write https://{mask_address(source.lstrip('/')):.100}"
         raise InputError("no such file", code="not_found", hint=hint)
     scheme = (found["scheme"] or found["data"]).lower()
     if found["data"]:

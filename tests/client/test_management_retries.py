@@ -27,6 +27,7 @@ from moderate_cli.client import (
 )
 from moderate_cli.client.library_upload import UploadGrant
 from moderate_cli.client.management_calls import ManagementOperation
+from moderate_cli.common.masking import Secrets
 
 TIME = {"since": datetime(2026, 3, 1, tzinfo=UTC), "until": datetime(2026, 3, 2, tzinfo=UTC)}
 Call = Callable[[ManagementClient], Any]
@@ -275,6 +276,18 @@ def test_an_upload_that_is_refused_is_one_error(answer: Answer, code: str) -> No
         assert "SECRET" not in text
 
 
+@pytest.mark.parametrize("secret", ["POLICY-SECRET", "SIGNATURE-SECRET", "TOKEN-SECRET"])
+def test_no_answer_repeats_the_secrets_of_a_grant(secret: str) -> None:
+    said = f"{secret} {secret.lower()} {secret.replace('-', '%2D')} {secret.replace('-', '&#45;')}"
+    xml = Answer(400, f"<Error><Code>{secret}</Code><Message>{said}</Message></Error>".encode())
+    for added in (_body(Code=400, Msg=said, RequestId=secret), xml):
+        error, _ = _add(STORED, added=added)
+        assert isinstance(error, ServiceError)
+        assert "secret" not in f"{error.message} {error.code} {error.hint} {error.request_id}".lower()
+    error, _ = _add(STORED, Host=f"http://x.example/{secret}")
+    assert "secret" not in error.message.lower()
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -322,7 +335,7 @@ def test_a_grant_is_asked_for_again() -> None:
 
 
 def test_a_grant_keeps_its_secrets() -> None:
-    grant = UploadGrant.read(json.loads(_grant("https://b.oss-cn-shanghai.aliyuncs.com").body))
+    grant = UploadGrant.read(json.loads(_grant("https://b.oss-cn-shanghai.aliyuncs.com").body), Secrets())
     assert "SECRET" not in repr(grant)
     assert grant.address == "https://b.oss-cn-shanghai.aliyuncs.com/"
 

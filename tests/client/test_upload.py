@@ -18,6 +18,7 @@ from faults import Answer, body, faults
 from moderate_cli.client import Credentials, GreenClient
 from moderate_cli.client.upload import FileChangedError, Uploader, UploadToken, check_oss_endpoint
 from moderate_cli.common.errors import InputError, ServiceError
+from moderate_cli.common.masking import Secrets
 from moderate_cli.models import OssObject
 from moderate_cli.settings.schema import SETTINGS
 
@@ -80,7 +81,7 @@ class Cloud:
 
     def _token(self) -> UploadToken:
         self.tokens += 1
-        return UploadToken.read({"Data": self._data})
+        return UploadToken.read({"Data": self._data}, Secrets())
 
 
 def _file(content: bytes = b"bytes") -> io.BufferedReader:
@@ -209,23 +210,23 @@ def test_a_file_that_cannot_be_read_any_more_is_no_failure_of_the_service(monkey
 @pytest.mark.parametrize("value", [None, "", [], {}, ["x"], {"a": 1}, True])
 def test_a_token_without_a_usable_field_is_an_error_that_names_it(missing: str, value: object) -> None:
     with pytest.raises(ServiceError, match=missing) as caught:
-        UploadToken.read({"Data": DATA | {missing: value}})
+        UploadToken.read({"Data": DATA | {missing: value}}, Secrets())
     assert (caught.value.code, caught.value.fatal) == ("unreadable_answer", False)
     with pytest.raises(ServiceError, match=missing):
-        UploadToken.read({"Data": {name: field for name, field in DATA.items() if name != missing}})
+        UploadToken.read({"Data": {name: field for name, field in DATA.items() if name != missing}}, Secrets())
 
 
 @pytest.mark.parametrize("data", [None, "", [], "token", [DATA], 7])
 def test_a_token_that_is_no_object_is_an_error(data: object) -> None:
     with pytest.raises(ServiceError, match="the upload token lacks") as caught:
-        UploadToken.read({"Data": data})
+        UploadToken.read({"Data": data}, Secrets())
     assert caught.value.code == "unreadable_answer"
 
 
 @pytest.mark.parametrize("bucket", ["a", "UPPER", "with space", "x" * 200, "../etc", "ends-"])
 def test_a_bucket_that_cannot_be_one_is_an_error_and_no_bug(bucket: str) -> None:
     uploader = Uploader(
-        lambda: UploadToken.read({"Data": DATA | {"BucketName": bucket}}),
+        lambda: UploadToken.read({"Data": DATA | {"BucketName": bucket}}, Secrets()),
         internal=False,
         timeouts=(3, 10),
         clock=lambda: 0.0,
@@ -236,7 +237,7 @@ def test_a_bucket_that_cannot_be_one_is_an_error_and_no_bug(bucket: str) -> None
 
 
 def test_a_token_hides_its_secrets_in_text() -> None:
-    text = repr(UploadToken.read({"Data": DATA}))
+    text = repr(UploadToken.read({"Data": DATA}, Secrets()))
     assert "sts-" not in text
 
 

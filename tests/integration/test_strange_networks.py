@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
-from actions import CLEAN, service, upload_token
+from actions import CLEAN, RISKY, service, upload_token
 from faults import Answer, body, gateway
 from invocation import Result
 
@@ -188,45 +188,81 @@ def test_words_of_the_gateway_are_one_safe_line(moderate: Callable[..., Result])
     assert re.fullmatch(r"[\w.-]+", result.records[0]["error"]["code"])
 
 
-@pytest.mark.parametrize("way", ["an answer", "an unreadable answer", "an OSS error", "a gateway error", "XML"])
+def spelled(text: str) -> list[str]:
+    """Return a secret as an answer may spell it."""
+    encoded = quote(text, safe="")
+    references = re.sub("[/+=]", lambda found: f"&#{ord(found[0])};", text)
+    hexadecimal = re.sub("[/+=]", lambda found: f"&#x{ord(found[0]):x};", text)
+    ways = [text, quote(text), encoded, re.sub("%..", lambda found: found[0].lower(), encoded), quote(encoded)]
+    ways += [references, hexadecimal, text.replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;")]
+    return [*ways, text.upper(), text.lower(), text.replace("/", "\\/")]
+
+
+def echoing(way: str, secrets: list[str], number: int) -> Answer:
+    """Return an answer with all secrets in one of their spellings; all at once would be cut off."""
+    spelling = number % len(spelled(""))
+    echo = " ".join(spelled(each)[spelling] for each in secrets).replace("\\/", "/")
+    hidden = json.dumps(echo)[1:-1].replace("/", "\\/").replace("+", "\\u002b")
+    match way:
+        case "an answer":
+            inner = json.dumps(f'[{{"a": "{hidden}"}}]')
+            label = f'{{"Label": "x {echo}", "Description": "{hidden}", "Ext": {inner}}}'
+            return Answer(200, f'{{"Code":200,"Data":{{"RiskLevel":"high","Result":[{label}]}}}}'.encode())
+        case "an unreadable answer":
+            return Answer(200, f'{{"Code":200,"RequestId":"{hidden}","Data":{{"RiskLevel":"{echo}"}}}}'.encode())
+        case "a code in the body":
+            return Answer(200, f'{{"Code":400,"RequestId":"{hidden}","Msg":"{echo}"}}'.encode())
+        case "a gateway error" | "a refused token":
+            return Answer(400, f'{{"Code":"Bad.{echo}","Message":"{hidden}","RequestId":"{echo}"}}'.encode())
+        case "XML":
+            return Answer(400, f"<Error><Code>X{echo}</Code><Message>{echo}</Message></Error>".encode())
+        case "an encoding":
+            return Answer(200, b"{}", {"Content-Encoding": secrets[number % len(secrets)]})
+    return CLEAN
+
+
+# Where an upload token says a place, and what is said there instead.
+PLACES = {
+    "an upload address": ("OssInternetEndPoint", f"http://x.example/{UPLOAD_TOKEN}"),
+    "a prefix": ("FileNamePrefix", UPLOAD_TOKEN),
+}
+ECHOES = ("an answer", "an unreadable answer", "a code in the body", "a gateway error", "XML", "an encoding")
+
+
+@pytest.mark.parametrize("way", [*ECHOES, "an OSS error", "a refused token", *PLACES])
 def test_what_echoes_a_secret_leaves_no_trace(
     way: str, moderate: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signatures: list[str] = []
+    secrets, signatures = [SECRET, TOKEN, UPLOAD_SECRET, UPLOAD_TOKEN], []
 
     def reply(request: dict[str, str]) -> Answer:
         found = re.search(r"Signature=([0-9a-f]{64})", request["authorization"])
-        if found:
-            signatures.append(found[1])
-        echo = f"{SECRET} {TOKEN} {signatures[-1] if signatures else ''}"
-        hidden = json.dumps(echo)[1:-1].replace("/", "\\/").replace("+", "\\u002b")
-        match way:
-            case "an answer":
-                label = f'{{"Label": "x {echo}", "Description": "{hidden}"}}'
-                return Answer(200, f'{{"Code":200,"Data":{{"RiskLevel":"high","Result":[{label}]}}}}'.encode())
-            case "an unreadable answer":
-                return Answer(200, f'{{"Code":200,"RequestId":"{hidden}","Data":{{"RiskLevel":"{echo}"}}}}'.encode())
-            case "a gateway error":
-                return Answer(400, f'{{"Code":"Bad.{echo}","Message":"{hidden}","RequestId":"{echo}"}}'.encode())
-            case "XML":
-                return Answer(400, f"<Error><Code>X{echo}</Code><Message>{echo}</Message></Error>".encode())
-        return CLEAN
+        assert found
+        signatures.append(found[1])
+        return echoing(way, [*secrets, signatures[-1]], len(signatures))
 
-    oss = f"<Error><Code>{UPLOAD_TOKEN}</Code><Message>{UPLOAD_SECRET} {UPLOAD_TOKEN}</Message></Error>"
-    with service(ImageModeration=reply) as served:
-        served.replies["DescribeUploadToken"] = upload_token(
-            served.server.endpoint, AccessKeySecret=UPLOAD_SECRET, SecurityToken=UPLOAD_TOKEN
+    def token(request: dict[str, str]) -> Answer:
+        if way == "a refused token" and int(request["number"]) % 2 == 0:
+            return reply(request)
+        changes = dict([PLACES[way]] if way in PLACES else [])
+        return upload_token(
+            served.server.endpoint, **{"AccessKeySecret": UPLOAD_SECRET, "SecurityToken": UPLOAD_TOKEN, **changes}
         )
+
+    oss = f"<Error><Code>{quote(UPLOAD_TOKEN)}</Code><Message>{UPLOAD_SECRET} {UPLOAD_TOKEN}</Message></Error>"
+    with service(ImageModeration=reply, DescribeUploadToken=token) as served:
         if way == "an OSS error":
-            served.replies["PUT"] = Answer(400, oss.encode(), {"x-oss-request-id": UPLOAD_TOKEN})
+            served.replies["PUT"] = Answer(400, oss.encode(), {"x-oss-request-id": UPLOAD_TOKEN.lower()})
+        if way == "a refused token":
+            served.replies["PUT"] = Answer(403, b"<Error><Code>AccessDenied</Code></Error>")
         reports = [word for name in REPORTS for word in (f"--{name}-output", tmp_path / name)]
         store = tmp_path / "store.db"
         texts = []
-        for choice in ("jsonl", "table", "github"):
+        for choice in ("jsonl", "table", "github", *["jsonl"] * (len(spelled("")) - 3)):
             monkeypatch.setitem(moderate.__globals__, "CANARIES", ())  # they are looked for below, all of them
             result = moderate(
                 *("sync", DATA / "landscape.jpg", "--raw", "-vv", "--debug", "--retries", "0", "-f", choice),
-                *(reports if choice == "jsonl" else ()),
+                *(reports if not texts else ()),
                 *("--store", store),
                 variables={
                     **served.variables,
@@ -239,32 +275,82 @@ def test_what_echoes_a_secret_leaves_no_trace(
     texts += [(tmp_path / name).read_text(encoding="utf-8") for name in REPORTS]
     with sqlite3.connect(store) as database:
         texts += [str(row) for row in database.execute("SELECT * FROM results")]
-    canaries = [SECRET, TOKEN, UPLOAD_SECRET, UPLOAD_TOKEN, *signatures]
-    canaries += [quote(each, safe="") for each in canaries] + [each.replace("/", "\\/") for each in canaries]
-    for text in texts:
-        assert not [canary for canary in canaries if canary in text], text[:2000]
+    for text in texts:  # case does not count, nor what was cut off
+        assert not [each for each in ("canary", *signatures) if each in text.lower()], text[:2000]
+
+
+def test_a_token_may_be_granted_twice(moderate: Callable[..., Result]) -> None:
+    def put(request: dict[str, str]) -> Answer:
+        signed.append(request["authorization"].partition(":")[0])
+        return Answer(403 if request["number"] == "1" else 200, b"", {"ETag": '"1"'})
+
+    signed: list[str] = []
+    with service(ImageModeration=CLEAN, PUT=put) as served:
+        served.replies["DescribeUploadToken"] = upload_token(
+            served.server.endpoint, AccessKeySecret=UPLOAD_SECRET, SecurityToken=UPLOAD_TOKEN
+        )
+        result = moderate("sync", DATA / "landscape.jpg", variables=served.variables)
+        assert served.asked["DescribeUploadToken"] == 2
+    assert result.code == ExitCode.OK
+    assert signed == ["OSS STS.upload"] * 2
 
 
 def test_a_signed_address_is_named_without_its_signature(moderate: Callable[..., Result], tmp_path: Path) -> None:
+    addresses = [
+        "https://b.oss-cn-shanghai.aliyuncs.com/1.jpg?OSSAccessKeyId=A&Expires=1&Signature=Canary%3D",
+        "https://b.s3.amazonaws.com/2.jpg?X-Amz-Signature=CanaryAmazon&X-Amz-Security-Token=CanaryAmzToken",
+        "https://cdn.example.com/3.jpg?auth_key=1700000000-0-0-Canary",
+        "https://b.cos.ap-beijing.myqcloud.com/4.jpg?q-ak=A&q-signature=Canary",
+        "https://example.com/5.jpg?%53ignature=Canary",
+        "https://example.com/6.jpg;Signature=Canary",
+        "https://example.com/7.jpg#Signature=Canary",
+        "https://user:Canary@example.com/8.jpg",
+    ]
     sent: list[str] = []
 
     def reply(request: dict[str, str]) -> Answer:
-        sent.append(request["form"])
-        return CLEAN
+        sent.append(unquote(unquote(request["form"] + request["path"])))
+        found = next(each for each in addresses if unquote(each) in sent[-1])
+        refused = json.dumps({"Code": 400, "Msg": f"no picture at {found}"}).encode()
+        return Answer(200, refused) if "/8.jpg" in found or "/3.jpg" in found else RISKY
 
-    address = "https://b.oss-cn-shanghai.aliyuncs.com/a.jpg?OSSAccessKeyId=A&Expires=1&Signature=CanarySignature%3D"
-    amazon = "https://b.s3.amazonaws.com/a.jpg?X-Amz-Signature=CanaryAmazon&X-Amz-Security-Token=CanaryAmzToken"
+    command = ["sync", *addresses, "example.com/9.jpg?auth_key=Canary", "--store", tmp_path / "store.db", "-vv"]
+    reports = [word for name in REPORTS for word in (f"--{name}-output", tmp_path / name)]
     with service(ImageModeration=reply) as served:
-        result = moderate("sync", address, amazon, "--store", tmp_path / "store.db", "-vv", variables=served.variables)
-    assert any("CanarySignature" in form for form in sent)  # the service needs it
-    store = (tmp_path / "store.db").read_bytes()
-    for canary in ("CanarySignature", "CanaryAmazon", "CanaryAmzToken"):
-        assert canary not in result.stdout + result.stderr
-        assert canary.encode() not in store
-    assert {record["source"].split("?")[0] for record in result.records} == {
-        address.split("?")[0],
-        amazon.split("?")[0],
-    }
+        result = moderate(*command, *reports, "--raw", "--debug", "-j", "1", variables=served.variables)
+    assert len(sent) >= len(addresses)  # with all that the service needs
+    assert [len(result.records), result.code] == [len(addresses) + 1, ExitCode.INCOMPLETE]
+    texts = [result.stdout, result.stderr, *((tmp_path / name).read_text(encoding="utf-8") for name in REPORTS)]
+    for text in [*texts, (tmp_path / "store.db").read_bytes().decode("latin-1")]:
+        assert "canary" not in text.lower(), text[:2000]
+    names = {record["source"].rpartition("@")[2].removeprefix("https://").split("?")[0] for record in result.records}
+    assert "example.com/8.jpg" in names
+    assert "cdn.example.com/3.jpg" in names
+
+
+def test_the_images_of_a_post_are_kept_without_their_signatures(
+    moderate: Callable[..., Result], tmp_path: Path
+) -> None:
+    sent: list[str] = []
+
+    def submitted(request: dict[str, str]) -> Answer:
+        sent.append(unquote(request["form"] + request["path"]))
+        return body(200, {"ReqId": "T1"})
+
+    address = "https://user:Canary@example.com/8.jpg?auth_key=Canary"
+    verdict = body(200, {"RiskLevel": "none", "Result": [{"Label": "nonLabel"}]})
+    post = ["--title", "t", "--text", "x", "--image", address]
+    kept = ["--store", tmp_path / "store.db", "-vv", "--debug"]
+    page = tmp_path / "page.html"
+    with service(MultimodalAsyncModeration=submitted, DescribeMultimodalModerationResult=verdict) as served:
+        queued = moderate("multimodal", *post, *kept, variables=served.variables)
+        result = moderate("poll", "T1", *kept, "--html-output", page, variables=served.variables)
+    assert (queued.code, result.code) == (ExitCode.OK, ExitCode.OK)
+    assert "auth_key=Canary" in unquote(sent[0])  # the service needs it
+    texts = [queued.stdout + queued.stderr, result.stdout + result.stderr, page.read_text(encoding="utf-8")]
+    for text in [*texts, (tmp_path / "store.db").read_bytes().decode("latin-1")]:
+        assert "Canary" not in text
+    assert "example.com/8.jpg" in texts[2]
 
 
 def test_a_netrc_is_never_read(

@@ -21,7 +21,18 @@ from samples import TESTS, async_outcome, post_outcome, vendor_outcome
 
 from moderate_cli.common.installation import install_command
 from moderate_cli.common.text import safe_text
-from moderate_cli.models import Frame, Item, Label, LocalFile, Outcome, Post, QueuedTask, RiskLevel, SavedFrame
+from moderate_cli.models import (
+    Frame,
+    ImageUrl,
+    Item,
+    Label,
+    LocalFile,
+    Outcome,
+    Post,
+    QueuedTask,
+    RiskLevel,
+    SavedFrame,
+)
 from moderate_cli.render import Format
 from moderate_cli.render import html as module
 from moderate_cli.render.originals import Originals
@@ -103,6 +114,18 @@ def test_nothing_comes_from_elsewhere() -> None:
     links = [attributes for tag, attributes in page.elements if tag == "a"]
     assert all((link["href"] or "").startswith(("https://example.com/", "file:///")) for link in links)
     assert {link["rel"] for link in links} == {"noopener noreferrer"}
+
+
+def test_no_address_on_a_page_grants_access() -> None:
+    address = "https://user:CANARY@example.com/a.png?auth_key=CANARY"
+    named = "https://***@example.com/a.png?auth_key=***"
+    image = replace(judged("high", "x"), item=Item(named, ImageUrl(address)))
+    written = {"mainData": {"mainContent": "x", "mainImages": [{"imageUrl": address}]}}
+    post = replace(post_outcome("risk"), item=Item("post", Post(written)))
+    page = _page(image, post)
+    assert named in [link["href"] for link in page.all("a")]
+    assert page.texts["bdi"].count(named) >= 2
+    assert "CANARY" not in f"{page.texts} {page.elements} {page.index}"
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from moderate_cli.common.masking import mask_address
 from moderate_cli.common.text import safe_text
 from moderate_cli.models import Frame, ImageUrl, Json, Judged, Label, Outcome, Pending, highest
 from moderate_cli.records import data_id_of, req_id_of, request_id_of
@@ -243,10 +244,13 @@ def _known(outcome: Outcome, media: Media) -> Iterator[tuple[str, str]]:
 
 
 def _link(outcome: Outcome, picture: Picture | None) -> str:
-    """Return a link to an image on the web, or to the file that was read; a name alone may lead anywhere."""
+    """Return a link to an image on the web, or to the file that was read; a name alone may lead anywhere.
+
+    A page is passed on, so that no signature or password stands in its links, which then may not open.
+    """
     source, image = outcome.item.source, outcome.item.image
     if isinstance(image, ImageUrl) and image.url.lower().startswith(_WEB):
-        address = image.url
+        address = mask_address(image.url)
     elif source.lower().startswith(_WEB):  # of a task, and of a record
         address = source
     elif picture is not None and picture.file is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from moderate_cli.common.masking import mask_address
 from moderate_cli.models import Json, Verdict
 from moderate_cli.render.html.markup import name, paragraphs
 from moderate_cli.render.html.thumbnails import Picture
@@ -65,7 +66,7 @@ class _Drawer:
         if picture is not None:
             return f'<span class="picture"><img src="{picture.address}" alt="" loading="lazy"></span>'
         place = parts.get("imageUrl") or parts.get("file") or parts.get("ossObjectName") or "image"
-        return f'<span class="image quiet">{name(str(place))}</span>'
+        return f'<span class="image quiet">{name(mask_address(str(place)))}</span>'
 
     def _comments(self, above: Json, path: str, depth: int) -> str:
         comments = list_of(above.get("commentDatas"))
