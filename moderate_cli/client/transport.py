@@ -32,7 +32,8 @@ from moderate_cli.client.auth import (
     form_body,
     signed_headers,
 )
-from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
+from moderate_cli.client.connections import WatchedAdapter
+from moderate_cli.client.deadline import Deadline, within
 from moderate_cli.client.limits import Timeouts
 from moderate_cli.client.parameters import Endpoint, Parameters
 from moderate_cli.client.responses import Response
