@@ -10,6 +10,7 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -44,6 +45,9 @@ from moderate_cli.common.masking import mask_bytes
 USER_AGENT = f"moderate-cli/{__version__}"
 MAX_RESPONSE = 8 * 1024 * 1024  # bytes of a response, unpacked; real ones have some kilobytes
 MAX_FRAME = 20 * 1024 * 1024  # bytes of a frame, as many as an image may have
+
+_GZIP = zlib.MAX_WBITS | 16  # how zlib is told to read a member of gzip, and to check its length and CRC
+_PIECE = 4096  # bytes unpacked at once: each of many tiny members copies what is left of its piece
 
 _PROXY_SCHEMES = frozenset({"http", "https"})
 _SOCKS_SCHEMES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
@@ -291,13 +295,34 @@ def _checked_proxy(proxy: str) -> str:
 
 def _unpacked(data: bytes, limit: int) -> bytes:
     """Return the content of gzip or deflate, at most one byte over the limit; raises ServiceError for neither."""
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, limit + 1)
-    except zlib.error:
-        try:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit + 1)
-        except zlib.error as error:
-            raise _unreadable("cannot be unpacked", 200) from error
+    ways = (_GZIP,) if data.startswith(b"\x1f\x8b") else (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # deflate without a header
+    for way in ways:
+        with suppress(zlib.error):
+            return _inflated(data, way, limit)
+    raise _unreadable("cannot be unpacked", 200)
+
+
+def _inflated(data: bytes, way: int, limit: int) -> bytes:
+    """Return the content of all members of gzip (RFC 1952), or of one stream of deflate.
+
+    Raises zlib.error where the last one has no end, or is followed by anything else: what was cut off may say more.
+    """
+    content = bytearray()
+    unpacker = zlib.decompressobj(way)
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE]
+        while piece:
+            if unpacker.eof:
+                if way != _GZIP:
+                    raise zlib.error("something follows the end")
+                unpacker = zlib.decompressobj(way)
+            content += unpacker.decompress(piece, limit + 1 - len(content))
+            if len(content) > limit:
+                return bytes(content)
+            piece = unpacker.unused_data
+    if data and not unpacker.eof:
+        raise zlib.error("the end is missing")
+    return bytes(content)
 
 
 def _unreadable(what: str, status: int) -> ServiceError:
