@@ -65,8 +65,9 @@ ARROWS = {
 }
 # Libraries that are slow to import or belong to one concern, and the places that may import them.
 DOORS = {
-    "requests": {"client/transport.py", "client/deadline.py"},
-    "urllib3": {"client/transport.py", "client/deadline.py"},
+    "requests": {"client/transport.py", "client/connections.py"},
+    "urllib3": {"client/transport.py", "client/connections.py", "client/socks.py"},
+    "socks": {"client/socks.py"},
     "obstore": {"sources/s3.py"},
     "oss2": {"common/oss2_door.py"},
     "alibabacloud_credentials": {"settings/credentials/providers.py"},

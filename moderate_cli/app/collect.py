@@ -276,6 +276,11 @@ class SubmitAndWait:
         """Whether there may be more of them."""
         return self._scan.at_least
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether too many inputs in a row found no connection, as they were submitted or asked after."""
+        return self._scan.is_unreachable or (self._polling is not None and self._polling.is_unreachable)
+
     def stop(self) -> None:
         """Begin nothing more."""
         self._stopping = True
@@ -291,7 +296,7 @@ class SubmitAndWait:
                 self._on_submitted(outcome)
             else:
                 yield outcome
-        if left and not self._stopping:
+        if left and not self._stopping and not self._scan.is_unreachable:
             self._polling = self._follow_up([as_task(outcomes[0]) for outcomes in left.values()])
             if self._stopping:  # by a signal in between
                 self._polling.stop()

@@ -129,6 +129,7 @@ class _One(Struct, frozen=True):
     outcome: Outcome
     not_tried: int = 0
     at_least: bool = False
+    is_unreachable: bool = False
 
     def stop(self) -> None:
         """No-op: there is no further one."""
@@ -142,6 +143,7 @@ class Reception:
 
     not_tried = 0
     at_least = False
+    is_unreachable = False
 
     def __init__(
         self, inbox: Inbox, options: ReceiveOptions, summary: RunSummary, *, shows_at_once: bool, quiet: bool

@@ -20,7 +20,7 @@ from moderate_cli.catalog.prices import Billed, Estimate, frame_calls, post_call
 from moderate_cli.client import AsyncOptions
 from moderate_cli.client.limits import Stop
 from moderate_cli.common.environment import Environment
-from moderate_cli.common.errors import ExitCode, ModerateError, UsageError
+from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.globs import is_glob
 from moderate_cli.common.text import echo, with_hint
 from moderate_cli.gate import Gate
@@ -54,13 +54,10 @@ from moderate_cli.results import (
     findings,
     suppression_for,
 )
+from moderate_cli.scanning.unreachable import ENOUGH_FAILURES
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
 
-NO_CONNECTION = frozenset({"connection_failed", "proxy_failed", "tls_failed"})
-"""The codes of errors of calls that reached nothing."""
-
-_ENOUGH_FAILURES = 8  # inputs that found no connection, each after all its attempts
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
 _MAX_IDS = 10  # tasks that are told of as they are submitted
 _NOTHING = Billed()
@@ -78,40 +75,15 @@ class OutcomeStream(Protocol):
     def at_least(self) -> bool:
         """Whether there may be more of them."""
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether it came to its end because too many inputs in a row found no connection."""
+
     def __iter__(self) -> Iterator[Outcome]:
         """Yield each outcome once it is known."""
 
     def stop(self) -> None:
         """Begin nothing more; what is under way comes to its end."""
-
-
-class Unreachable(Struct):
-    """Whether the service cannot be reached at all, by the failures of inputs that had all their attempts."""
-
-    reason: str | None = None
-    failures: int = 0
-    was_reached: bool = False
-
-    def is_so_after(self, outcome: Outcome) -> bool:
-        """Count one outcome, and tell whether the service cannot be reached by now."""
-        if not isinstance(outcome, Failed) or not _found_no_connection(outcome.error):
-            self.was_reached |= outcome.call.attempts > 0
-            return False
-        if outcome.error.message != self.reason:
-            self.reason, self.failures = outcome.error.message, 0
-        self.failures += 1
-        return self.is_so
-
-    @property
-    def is_so(self) -> bool:
-        """Whether enough inputs failed alike for want of a connection, and none found one."""
-        return not self.was_reached and self.failures >= _ENOUGH_FAILURES
-
-
-def _found_no_connection(error: ModerateError) -> bool:
-    if error.code == "upload_failed":
-        return getattr(error, "http_status", None) is None
-    return error.code in NO_CONNECTION
 
 
 class Worst(Struct):
@@ -173,7 +145,7 @@ class Run(Struct, kw_only=True):
     is_first_told: bool = False
     submitted: int = 0
     has_waited: bool = False
-    unreachable: Unreachable = field(default_factory=Unreachable)
+    is_unreachable: bool = False
     stop: Stop = field(default_factory=Stop)
 
     def execute(self, work: OutcomeStream) -> ExitCode:
@@ -240,6 +212,8 @@ class Run(Struct, kw_only=True):
                 self._tell(work, reports)
         finally:
             self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
+            self.is_unreachable = work.is_unreachable
+            self.summary.fatal |= self.is_unreachable
             if self.sources is not None:
                 count_left_out(self.summary, self.sources)
                 hidden = self.settings.min_level is not RiskLevel.NONE
@@ -260,7 +234,7 @@ class Run(Struct, kw_only=True):
         closed: BrokenPipeError | None = None
         for outcome in self._new(work):
             suppressions = self.gate.suppressions(outcome)
-            self._count(outcome, suppressions, work)
+            self._count(outcome, suppressions)
             self.shown.update(self.summary)
             if closed is None and self._is_shown(outcome, suppressions):
                 try:
@@ -293,13 +267,10 @@ class Run(Struct, kw_only=True):
         wanted = not self.output.quiet and not self.output.no_progress and not reports.flows_over_terminal
         return progress(self.environment, wanted=wanted, total=self.total, noun=self.noun, color=self.output.color)
 
-    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression], work: OutcomeStream) -> None:
+    def _count(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
         self._note_problem(outcome)
         self.summary.add(outcome, suppressions)
         self.worst.add(outcome, suppressions, self.summary.policy)
-        if self.unreachable.is_so_after(outcome):
-            self.summary.fatal = True
-            work.stop()
         self.estimate.add(outcome.call, billed(outcome))
 
     def _is_shown(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> bool:
@@ -329,8 +300,8 @@ class Run(Struct, kw_only=True):
             more = self.summary.skipped + self.summary.failed - len(self.problems)
             if len(self.problems) >= _MAX_PROBLEMS and more:
                 self._say(f"and {more:,} more without a verdict")
-        if self.unreachable.is_so:
-            self._say(f"stopped: no connection for {_ENOUGH_FAILURES} inputs in a row")
+        if self.is_unreachable:
+            self._say(f"stopped: no connection for {ENOUGH_FAILURES} inputs in a row")
         if not self.output.quiet:
             notes = [*self.gate.notes(complete=self._is_complete), *unmatched(self.sources)]
             told = reports.main is Format.TABLE and reports.to_terminal and self.environment.stderr.isatty()

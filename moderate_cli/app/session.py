@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
-from moderate_cli.app.run import NO_CONNECTION, Run, check_store
+from moderate_cli.app.run import Run, check_store
 from moderate_cli.app.spec import GateOptions, OutputOptions, Request
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
@@ -46,6 +46,7 @@ from moderate_cli.gate import open_gate
 from moderate_cli.models import Call, RiskLevel
 from moderate_cli.render.progress import SharedStream
 from moderate_cli.results import GatePolicy, RunSummary
+from moderate_cli.scanning.unreachable import NO_CONNECTION
 from moderate_cli.settings import Settings, find_credentials, find_profile, resolve
 from moderate_cli.settings.notices import lines_about, unknown_services
 from moderate_cli.sources import Bucket, OpenBucket

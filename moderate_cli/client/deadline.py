@@ -10,12 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from socket import SHUT_RDWR, socket
+from socket import SHUT_RDWR, fromfd, socket
 from typing import Any
-
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 
 _TICK = 0.05  # seconds between two checks for what is over
 
@@ -38,7 +34,7 @@ class Deadline:
         """Shut the connection down, so that whoever reads or writes fails at once."""
         self.is_over = True
         if self._socket is not None:
-            with suppress(OSError):  # it is closed already
+            with suppress(OSError):  # it is closed already, or not yet connected
                 self._socket.shutdown(SHUT_RDWR)
 
 
@@ -70,8 +66,9 @@ class _Watch:
                     self._changed.wait()
                 now = time.monotonic()
                 over = [deadline for deadline in self._open if deadline.at <= now]
-                self._open.difference_update(over)
-                for deadline in over:  # under the lock: a discarded deadline must not end the next exchange
+                # Under the lock: a discarded deadline must not end the next exchange. Until then its socket is shut
+                # down at each check, since one that is not yet connected cannot be.
+                for deadline in over:
                     deadline.end()
             time.sleep(_TICK)
 
@@ -99,15 +96,26 @@ def _attach(connection: socket | None) -> None:
         deadline.attach(connection)
 
 
-class _Watched:
+class Watched:
     """A connection with a duplicate of its socket, which stays valid when TLS wraps the first."""
 
     _duplicate: socket | None = None
 
+    def watch(self, opened: socket) -> None:
+        """Give the deadline of what this thread does to a socket instead of an earlier one, connected or not."""
+        self.unwatch()
+        self._duplicate = fromfd(opened.fileno(), opened.family, opened.type, opened.proto)
+        _attach(self._duplicate)
+
+    def unwatch(self) -> None:
+        """Close the duplicate."""
+        duplicate, self._duplicate = self._duplicate, None
+        if duplicate is not None:
+            duplicate.close()
+
     def _new_conn(self) -> socket:
         opened: socket = super()._new_conn()  # type: ignore[misc]
-        self._duplicate = opened.dup()
-        _attach(self._duplicate)
+        self.watch(opened)
         return opened
 
     def request(self, *arguments: Any, **options: Any) -> None:
@@ -117,29 +125,5 @@ class _Watched:
 
     def close(self) -> None:
         """Close the socket and its duplicate."""
-        duplicate, self._duplicate = self._duplicate, None
-        if duplicate is not None:
-            duplicate.close()
+        self.unwatch()
         super().close()  # type: ignore[misc]
-
-
-class _WatchedHTTP(_Watched, HTTPConnection):
-    pass
-
-
-class _WatchedHTTPS(_Watched, HTTPSConnection):
-    pass
-
-
-class WatchedAdapter(HTTPAdapter):
-    """Opens connections that a deadline can shut down."""
-
-    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> ConnectionPool:
-        """Return the connection pool for a request."""
-        pool = super().get_connection_with_tls_context(*arguments, **options)
-        # Exactly these: other kinds of pools, as for a SOCKS proxy, make their connections in their own way.
-        if type(pool) is HTTPSConnectionPool:
-            pool.ConnectionCls = _WatchedHTTPS
-        elif type(pool) is HTTPConnectionPool:
-            pool.ConnectionCls = _WatchedHTTP
-        return pool

@@ -10,10 +10,11 @@ import secrets
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 import requests
@@ -21,6 +22,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import parse_url
 
 from moderate_cli import __version__
 from moderate_cli.client.auth import (
@@ -31,7 +33,8 @@ from moderate_cli.client.auth import (
     form_body,
     signed_headers,
 )
-from moderate_cli.client.deadline import Deadline, WatchedAdapter, within
+from moderate_cli.client.connections import WatchedAdapter
+from moderate_cli.client.deadline import Deadline, within
 from moderate_cli.client.limits import Timeouts
 from moderate_cli.client.parameters import Endpoint, Parameters
 from moderate_cli.client.responses import Response
@@ -43,7 +46,11 @@ USER_AGENT = f"moderate-cli/{__version__}"
 MAX_RESPONSE = 8 * 1024 * 1024  # bytes of a response, unpacked; real ones have some kilobytes
 MAX_FRAME = 20 * 1024 * 1024  # bytes of a frame, as many as an image may have
 
+_GZIP = zlib.MAX_WBITS | 16  # how zlib is told to read a member of gzip, and to check its length and CRC
+_PIECE = 4096  # bytes unpacked at once: each of many tiny members copies what is left of its piece
+
 _PROXY_SCHEMES = frozenset({"http", "https"})
+_SOCKS_SCHEMES = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 
 log = logging.getLogger(__name__)
 
@@ -255,48 +262,74 @@ class _OneHost(WatchedAdapter):
 
 
 def proxies_for(url: str) -> dict[str, str]:
-    """Return the environment's proxies for a URL, none for one on this machine.
+    """Return the environment's proxy for a URL by the URL's scheme, none for one on this machine.
 
     Raises ServiceError, fatal for the run, for a proxy that cannot be used.
     """
-    if is_loopback(urlsplit(url).hostname or ""):
+    parts = urlsplit(url)
+    if is_loopback(parts.hostname or ""):
         return {}
     proxies = get_environ_proxies(url)
-    scheme = urlsplit(url).scheme
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if proxy:
-        _check_proxy(proxy)
-    return proxies
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return {parts.scheme: _checked_proxy(proxy)} if proxy else {}
 
 
-def _check_proxy(proxy: str) -> None:
+def _checked_proxy(proxy: str) -> str:
+    """Return a proxy with its scheme, having read it as it is read for each connection, where its errors come late."""
+    url = proxy if ":/" in proxy else f"http://{proxy}"  # without one, requests takes a host for it
     hint = "set HTTPS_PROXY to http://HOST:PORT, or NO_PROXY for the service's host"
     try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        is_usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is not a number, or brackets without an address
-        is_usable = False
+        parts = parse_url(url)
+        (parts.host or "").encode("idna")  # as sockets do: refuses a part that is empty or too long
+    except (HTTPError, UnicodeError):
         parts = None
-    if parts is not None and parts.scheme.startswith("socks"):
-        if find_spec("socks") is None:
-            hint = f"pip install pysocks, or {hint}"
-            raise ServiceError("a SOCKS proxy needs the package pysocks", code="proxy_invalid", hint=hint, fatal=True)
-    elif parts is None or not is_usable or parts.scheme not in _PROXY_SCHEMES:
-        shown = parts.scheme if parts is not None and parts.scheme not in _PROXY_SCHEMES else "no host and port"
-        raise ServiceError(
-            f"the proxy of the environment cannot be used: {shown}", code="proxy_invalid", hint=hint, fatal=True
-        )
+    if parts is None or not parts.host or parts.port == 0:
+        problem = "no valid host and port"
+    elif parts.scheme not in _PROXY_SCHEMES | _SOCKS_SCHEMES:
+        problem = "no known scheme"
+    elif parts.scheme in _SOCKS_SCHEMES and find_spec("socks") is None:
+        hint = f"pip install pysocks, or {hint}"
+        raise ServiceError("a SOCKS proxy needs the package pysocks", code="proxy_invalid", hint=hint, fatal=True)
+    elif parts.scheme in _PROXY_SCHEMES and any(character > "\xff" for character in unquote(parts.auth or "")):
+        problem = "a user or password with characters that HTTP cannot send"
+    else:
+        return url
+    # The proxy itself is not shown, since it may hold a password.
+    raise ServiceError(
+        f"the proxy of the environment cannot be used: {problem}", code="proxy_invalid", hint=hint, fatal=True
+    )
 
 
 def _unpacked(data: bytes, limit: int) -> bytes:
     """Return the content of gzip or deflate, at most one byte over the limit; raises ServiceError for neither."""
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, limit + 1)
-    except zlib.error:
-        try:
-            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, limit + 1)
-        except zlib.error as error:
-            raise _unreadable("cannot be unpacked", 200) from error
+    ways = (_GZIP,) if data.startswith(b"\x1f\x8b") else (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # deflate without a header
+    for way in ways:
+        with suppress(zlib.error):
+            return _inflated(data, way, limit)
+    raise _unreadable("cannot be unpacked", 200)
+
+
+def _inflated(data: bytes, way: int, limit: int) -> bytes:
+    """Return the content of all members of gzip (RFC 1952), or of one stream of deflate.
+
+    Raises zlib.error where the last one has no end, or is followed by anything else: what was cut off may say more.
+    """
+    content = bytearray()
+    unpacker = zlib.decompressobj(way)
+    for start in range(0, len(data), _PIECE):
+        piece = data[start : start + _PIECE]
+        while piece:
+            if unpacker.eof:
+                if way != _GZIP:
+                    raise zlib.error("something follows the end")
+                unpacker = zlib.decompressobj(way)
+            content += unpacker.decompress(piece, limit + 1 - len(content))
+            if len(content) > limit:
+                return bytes(content)
+            piece = unpacker.unused_data
+    if data and not unpacker.eof:
+        raise zlib.error("the end is missing")
+    return bytes(content)
 
 
 def _unreadable(what: str, status: int) -> ServiceError:

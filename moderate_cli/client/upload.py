@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from moderate_cli.client.deadline import within
 from moderate_cli.client.limits import Retrier
 from moderate_cli.client.parameters import Endpoint
 from moderate_cli.client.responses import field_of
@@ -274,8 +275,6 @@ class Uploader:
             from email.utils import formatdate
 
             headers = {**headers, "x-oss-date": formatdate(self._clock() + offset, usegmt=True)}
-        from moderate_cli.client.deadline import within  # loads requests, which a run of known images does not need
-
         oss2 = load_oss2()
         seconds = self._timeouts[1] + len(content) / SLOWEST
         try:
@@ -367,7 +366,7 @@ class Uploader:
 
 def _session(oss2: Any, address: str) -> Any:
     """Return a session of oss2 whose connections have deadlines, and the same proxies as ours."""
-    from moderate_cli.client.deadline import WatchedAdapter
+    from moderate_cli.client.connections import WatchedAdapter
     from moderate_cli.client.transport import proxies_for
 
     adapter = WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)

@@ -9,6 +9,7 @@ from operator import itemgetter
 from queue import Empty, SimpleQueue
 
 from moderate_cli.models import Failed, Item, NotTried, Outcome
+from moderate_cli.scanning.unreachable import Unreachable
 
 _PATIENCE = 0.1  # seconds between two checks of whether the consumer is still there
 _PACE = 0.01  # seconds after which a new worker begins: the interval of calls at the quota of 100 calls/s
@@ -32,9 +33,9 @@ class Executor:
     """Judges items with up to `jobs` threads, and holds a bounded number of outcomes for each of them.
 
     Iterating yields outcomes as they finish, or in input order if `ordered`. There is one worker at first; each that
-    takes an item starts another, one at a time, while `wants_more` returns True. After a failure that ends the run, or
-    after `stop`, no further item starts: those in progress are finished and their outcomes yielded, and those in the
-    queue are left. From the first item that is not tried on, the rest is only counted.
+    takes an item starts another, one at a time, while `wants_more` returns True. After `stop`, a failure that ends the
+    run, or enough that find no connection, no further item starts: those in progress are finished and their outcomes
+    yielded, and those in the queue are left. From the first item that is not tried on, the rest is only counted.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Executor:
         jobs: int,
         wants_more: Callable[[], bool] = always,
         ordered: bool = False,
+        unreachable: Unreachable | None = None,
     ) -> None:
         self._items = iter(items)
         self._judge = judge
         self._jobs = jobs
         self._wants_more = wants_more
         self._ordered = ordered
+        self._unreachable = unreachable or Unreachable()
         self._limit = (1 + (_AHEAD_IN_ORDER if ordered else _AHEAD)) * jobs
         self._queue: SimpleQueue[tuple[int, Item] | None] = SimpleQueue()
         self._is_feeding = False
@@ -93,6 +96,11 @@ class Executor:
         """Whether there may be more of them that were not counted."""
         return self.not_tried > 0 and not self._is_exhausted
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether too many items in a row found no connection, so that no further one started."""
+        return self._unreachable.is_so
+
     def take_left(self) -> list[Item]:
         """Return, once and in any order, the items left in the queue by a stop, after the last outcome."""
         numbered = [self._queue.get() for _ in range(self._queue.qsize())]
@@ -110,8 +118,10 @@ class Executor:
                         self._room.notify()
                 if isinstance(outcome, NotTried):
                     self._counted += 1
-                else:
-                    yield outcome
+                    continue
+                if self._unreachable.is_so_after(outcome):
+                    self.stop()
+                yield outcome
         finally:
             self.stop()
 

@@ -22,6 +22,7 @@ from moderate_cli.common.errors import (
 from moderate_cli.models import Call, Failed, Item, Judged, Known, Outcome, Pending, QueuedTask, Verdict
 from moderate_cli.scanning.executor import Executor, Judge
 from moderate_cli.scanning.image_judge import judged, unforeseen, without_verdict
+from moderate_cli.scanning.unreachable import Unreachable
 
 _STEP = 0.2  # seconds between two checks for a stop
 
@@ -77,6 +78,7 @@ class Polling:
         self._sleep = sleep
         self._stopping = False
         self._round: Executor | None = None
+        self._unreachable = Unreachable()
 
     @property
     def not_tried(self) -> int:
@@ -87,6 +89,11 @@ class Polling:
     def at_least(self) -> bool:
         """Whether there may be more of them that were not counted: no."""
         return False
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether too many tasks in a row found no connection, so that no further one is polled."""
+        return self._unreachable.is_so
 
     def stop(self) -> None:
         """Ask after no further task."""
@@ -108,7 +115,7 @@ class Polling:
         while True:
             open_tasks: list[Outcome] = []
             if not self._stopping:
-                yield from self._poll(tasks, open_tasks)
+                yield from self._poll(tasks, open_tasks, deadline)
             if self._stopping and not (self._round and self._round.is_feeding):
                 open_tasks += map(_unpolled, tasks)
             if not open_tasks or self._stopping or self._monotonic() >= deadline:
@@ -118,15 +125,21 @@ class Polling:
             self._wait_until(min(self._monotonic() + self._schedule.interval, deadline), waiting)
             tasks = iter(waiting)
 
-    def _poll(self, tasks: Iterator[Item], open_tasks: list[Outcome]) -> Iterator[Outcome]:
-        """Poll tasks once: yield what is final, collect what is worth another poll; a fatal failure ends it all."""
-        self._round = Executor(tasks, self._judge, jobs=self._jobs)
+    def _poll(self, tasks: Iterator[Item], open_tasks: list[Outcome], deadline: float) -> Iterator[Outcome]:
+        """Poll tasks once: yield what is final, and all once the time is up; collect what is worth another poll.
+
+        A fatal failure ends it all, and so do enough tasks that find no connection.
+        """
+        self._unreachable.start_round()
+        self._round = Executor(tasks, self._judge, jobs=self._jobs, unreachable=self._unreachable)
         if self._stopping:
             self._round.stop()
         for outcome in self._round:
-            if isinstance(outcome, Failed) and outcome.error.exit_code is ExitCode.FATAL:
+            is_fatal = isinstance(outcome, Failed) and outcome.error.exit_code is ExitCode.FATAL
+            if is_fatal or self._unreachable.is_so:
                 self._stopping = True
-            if isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_transient(outcome.error)):
+            is_last_round = self._stopping or self._monotonic() >= deadline
+            if not is_last_round and _is_open(outcome):
                 open_tasks.append(outcome)
             else:
                 yield outcome
@@ -136,6 +149,11 @@ class Polling:
         self._on_wait(pending, due)
         while not self._stopping and (left := due - self._monotonic()) > 0:
             self._sleep(min(_STEP, left))
+
+
+def _is_open(outcome: Outcome) -> bool:
+    """Tell whether a later poll of the task may bring more."""
+    return isinstance(outcome, Pending) or (isinstance(outcome, Failed) and _is_transient(outcome.error))
 
 
 def _is_transient(error: ModerateError) -> bool:

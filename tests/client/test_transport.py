@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import io
 import socket
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,7 +18,7 @@ from urllib3.response import HTTPResponse
 
 from moderate_cli.client import Credentials, Timeouts
 from moderate_cli.client.parameters import API_VERSION, Endpoint, Parameters
-from moderate_cli.client.transport import Transport
+from moderate_cli.client.transport import MAX_RESPONSE, Transport
 from moderate_cli.common.errors import ServiceError
 
 URL = "https://green-cip.ap-southeast-1.aliyuncs.com/"
@@ -69,6 +71,66 @@ def test_an_answer_keeps_status_headers_and_bytes() -> None:
     responses.post(URL, body=b"oops", status=503, headers={"Date": "Fri, 02 Jan 2026 03:00:05 GMT"})
     answer = _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS)
     assert (answer.status, answer.body, answer.clock_skew) == (503, b"oops", 240)
+
+
+TEXT = b'{"Code": 200}' * 1000  # of more than one piece, packed by level 0
+RAW = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    {
+        "one member": ("gzip", gzip.compress(TEXT)),
+        "several members": ("x-gzip", b"".join(gzip.compress(TEXT[at : at + 999], 0) for at in range(0, 13_000, 999))),
+        "an empty member": ("gzip", gzip.compress(b"") + gzip.compress(TEXT)),
+        "zlib": ("deflate", zlib.compress(TEXT)),
+        "deflate": ("deflate", RAW.compress(TEXT) + RAW.flush()),
+    }.values(),
+)
+@responses.activate
+def test_a_packed_answer_is_unpacked_to_its_end(encoding: str, packed: bytes) -> None:
+    responses.post(URL, body=packed, headers={"Content-Encoding": encoding})
+    assert _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS).body == TEXT
+
+
+@responses.activate
+def test_a_packed_answer_without_content_is_empty() -> None:
+    responses.post(URL, body=b"", headers={"Content-Encoding": "gzip"})
+    assert _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS).body == b""
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(TEXT)[:-1],
+        gzip.compress(TEXT)[:-8],  # without its CRC and length
+        gzip.compress(TEXT)[:-4] + b"\0\0\0\0",
+        gzip.compress(TEXT) + b"junk",
+        gzip.compress(TEXT) + b"\0",
+        gzip.compress(TEXT) + gzip.compress(TEXT)[:5],
+        gzip.compress(TEXT) + zlib.compress(TEXT),
+        zlib.compress(TEXT)[:-4],
+        zlib.compress(TEXT) + zlib.compress(TEXT),
+        zlib.compress(TEXT) + b"j",
+        TEXT,
+    ],
+)
+@responses.activate
+def test_a_packed_answer_that_was_not_read_whole_is_unreadable(packed: bytes) -> None:
+    """What is missing may be the finding (faults.md, R8)."""
+    responses.post(URL, body=packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(ServiceError) as caught:
+        _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS)
+    assert caught.value.code == "unreadable_answer"
+
+
+@pytest.mark.parametrize("members", [1, 100])
+@responses.activate
+def test_an_answer_of_many_members_is_bounded_as_a_whole(members: int) -> None:
+    packed = gzip.compress(bytes(MAX_RESPONSE // members + 1)) * members
+    responses.post(URL, body=packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(ServiceError, match="longer than 8 MB"):
+        _transport().send("DescribeUploadToken", Parameters(), CREDENTIALS)
 
 
 @responses.activate

@@ -17,6 +17,7 @@ from actions import CLEAN, RISKY, service, upload_token
 from faults import Answer, body, gateway
 from invocation import Result
 
+from moderate_cli.client.transport import proxies_for
 from moderate_cli.common.errors import ExitCode
 
 DATA = Path(__file__).parents[1] / "data"
@@ -86,6 +87,14 @@ def test_this_machine_is_never_reached_through_a_proxy(moderate: Callable[..., R
         ("http://127.0.0.1:port", "proxy of the environment"),
         ("ftp://127.0.0.1:1", "proxy of the environment"),
         ("http://[", "proxy of the environment"),
+        ("http:/h:80", "proxy of the environment"),
+        (" http://h:80", "proxy of the environment"),
+        ("http://a b:80", "proxy of the environment"),
+        ("http://a\nb:80", "proxy of the environment"),
+        ("http://h..:80", "proxy of the environment"),
+        (f"http://{'h' * 300}:80", "proxy of the environment"),
+        ("http://u:CanaryPassword\u5bc6@h:80", "proxy of the environment"),
+        ("http://u:CanaryPassword@h h:80", "proxy of the environment"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_one_clear_error(
@@ -99,6 +108,20 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_error(
     assert result.code == ExitCode.FATAL
     assert len([line for line in result.stderr.splitlines() if words in line]) == 1
     assert "HTTPS_PROXY" in result.stderr
+    assert "usable address" not in result.stderr
+    assert "CanaryPassword" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("given", ["h:80", "u:p@h:80", "http://h:80", "HTTP://h", "https://[::1]:80", "http://h.:80"])
+@pytest.mark.parametrize("variable", ["https_proxy", "ALL_PROXY"])
+def test_a_proxy_is_known_with_and_without_its_scheme(
+    given: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, given)
+    expected = given if "://" in given else f"http://{given}"
+    assert proxies_for("https://example.com/") == {"https": expected}
 
 
 def test_an_upload_follows_no_redirect(moderate: Callable[..., Result]) -> None:

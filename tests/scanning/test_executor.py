@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from builders import call, failed, fatal_error, item, judged, sources_of
 
-from moderate_cli.common.errors import BugError
+from moderate_cli.common.errors import BugError, ServiceError
 from moderate_cli.models import Item, NotTried, Outcome
 from moderate_cli.scanning import Executor
 
@@ -382,6 +382,19 @@ def test_a_stop_when_all_has_been_read_leaves_exactly_what_stands_in_line() -> N
     scan = Executor(items(), judge, jobs=1)
     assert sources_of(scan) == ["0"]
     assert (scan.not_tried, scan.at_least) == (1, False)
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_enough_items_without_a_connection_end_the_run_unless_one_found_it(reached: bool) -> None:
+    refused = ServiceError("refused", code="connection_failed", retryable=True)
+
+    def judge(one: Item) -> Outcome:
+        return _judge(one) if reached and one.source == "0" else failed(one.source, error=refused)
+
+    scan = Executor(map(item, map(str, range(100))), judge, jobs=1)
+    outcomes = list(scan)
+    assert scan.is_unreachable is not reached
+    assert len(outcomes) == 100 if reached else 8 <= len(outcomes) < 100
 
 
 def test_a_fatal_failure_after_a_short_list_tells_the_exact_rest() -> None:

@@ -194,6 +194,55 @@ def test_nothing_to_ask_after_is_no_reason_to_wait() -> None:
     assert clock.now == 0
 
 
+NO_CONNECTION = ServiceError("refused", code="connection_failed", retryable=True)
+
+
+def _refuse(item: Item) -> Outcome:
+    return Failed(item=item, call=call(attempts=4), error=NO_CONNECTION)
+
+
+@pytest.mark.parametrize("timeout", [0, 3600])
+def test_enough_tasks_without_a_connection_end_it_and_hide_no_task(timeout: int) -> None:
+    """The rest is pending, for the next poll to ask after (faults.md, R5)."""
+    clock = Clock()
+    names = [f"t{number:02}" for number in range(40)]
+    polling = _polling(_refuse, clock, *names, timeout=timeout)
+    outcomes = list(polling)
+    assert sorted(outcome.item.source for outcome in outcomes) == names
+    kinds = [type(outcome) for outcome in outcomes]
+    assert 8 <= kinds.count(Failed) < 40  # more than 8 only where a worker was quicker than the count
+    assert kinds.count(Failed) + kinds.count(Pending) == 40
+    assert polling.is_unreachable
+    assert clock.now == (30 if timeout else 0)
+
+
+def test_a_task_without_a_connection_is_told_at_once_where_no_other_poll_follows() -> None:
+    first = next(iter(_polling(_refuse, Clock(), "a", "b", "c")))
+    assert isinstance(first, Failed)
+
+
+def test_the_same_few_tasks_are_polled_again_however_often_they_find_no_connection() -> None:
+    clock = Clock()
+    polling = _polling(_refuse, clock, "a", "b", "c", timeout=300)
+    assert _words(list(polling)) == [("a", "Failed"), ("b", "Failed"), ("c", "Failed")]
+    assert not polling.is_unreachable
+    assert clock.now == pytest.approx(300)
+
+
+def test_a_connection_that_breaks_down_later_is_waited_for() -> None:
+    clock = Clock()
+    names = [f"t{number:02}" for number in range(20)]
+
+    def judge(item: Item) -> Outcome:
+        if clock.now < 50:
+            return Pending(item=item, call=call(attempts=1), req_id=item.source)
+        return _refuse(item) if clock.now < 100 else Judged(item=item, call=call(), verdict=verdict())
+
+    polling = _polling(judge, clock, *names, timeout=600)
+    assert {word for _, word in _words(list(polling))} == {"Judged"}
+    assert not polling.is_unreachable
+
+
 class Client(GreenClient):
     """Answers without a network."""
 
