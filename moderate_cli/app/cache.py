@@ -38,7 +38,7 @@ from moderate_cli.models import (
     QueuedTask,
     TaskKind,
 )
-from moderate_cli.records import notes_on_input, read_decision, read_verdict, to_outcome, to_record
+from moderate_cli.records import to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import Cost, covered
 from moderate_cli.store import (
@@ -303,8 +303,9 @@ class ResultCache(Struct, frozen=True):
         )
         if answer is not None:
             outcome = reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
-            self._remember(outcome, fingerprint, answer.judged_at)
-            return outcome
+            if outcome is not None:
+                self._remember(outcome, fingerprint, answer.judged_at)
+                return outcome
         task = self._pending(sha256) if self.queued else None
         return None if task is None else _reused_task(known, task)
 
@@ -429,24 +430,28 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
-    """Return an earlier answer as the outcome of an image, for which no attempt was made."""
-    said = read_verdict(answer.record)
+def reused(known: Known, answer: Answer, saved_calls: int) -> Judged | None:
+    """Return an earlier answer as the outcome of an image, for which no attempt was made; None if it is unreadable."""
+    try:
+        said = to_outcome(answer.record)
+    except UNREADABLE:
+        return None
+    if not isinstance(said, Judged):
+        return None
     call = replace(said.call, attempts=0, elapsed_ms=None)
     # One of 0.1.0 does not tell how much of an image it is about.
-    told = {part.kind for part in said.coverage}
-    coverage = covered(said, [extent for extent in known.extents if extent.kind not in told])
-    verdict = replace(said, call=call, data_id=None, coverage=coverage)
+    told = {part.kind for part in said.verdict.coverage}
+    coverage = covered(said.verdict, [extent for extent in known.extents if extent.kind not in told])
     return Judged(
         item=known.item,
         call=call,
         sha256=known.sha256,
         size=known.size,
-        notes=tuple(dict.fromkeys((*known.notes, *notes_on_input(answer.record)))),
-        verdict=verdict,
+        notes=tuple(dict.fromkeys((*known.notes, *said.notes))),
+        verdict=replace(said.verdict, call=call, data_id=None, coverage=coverage),
         reused=True,
         saved_calls=saved_calls,
-        decision=read_decision(answer.record),
+        decision=said.decision,
     )
 
 

@@ -96,10 +96,7 @@ class SharedCache:
         answer = self._answers.find(self._own.question, image)
         if answer is None or answer.judged_at < (self._own.since or 0.0):
             return None
-        try:
-            return reused(known, answer, self.saved_calls(known))
-        except UNREADABLE:
-            return None
+        return reused(known, answer, self.saved_calls(known))
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome in the store, and for all hosts where it answers the question."""
