@@ -17,6 +17,7 @@ from msgspec import Struct
 from moderate_cli.catalog import load_data
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.masking import mask_tree, repr_without
+from moderate_cli.common.text import well_formed_json
 from moderate_cli.models import Json, Verdict
 
 IN_PROGRESS = 280  # the code in the body for a task that is still running
@@ -347,8 +348,9 @@ def _skew_in_words(seconds: float) -> str:
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
-    NaN, Infinity and numbers too large for a float are not JSON, and are returned as text. Raises ValueError for text
-    that is not JSON, for a name that occurs twice in an object, and for nesting deeper than in any real response.
+    NaN, Infinity and numbers too large for a float are not JSON, and are returned as text; every text is `well_formed`.
+    Raises ValueError for text that is not JSON, for a name that occurs twice in an object, and for nesting deeper than
+    in any real response.
     """
     try:
         value = json.loads(text, parse_constant=str, parse_float=_float, object_pairs_hook=_object)
@@ -358,7 +360,7 @@ def parse_json(text: str | bytes) -> Any:
     for _ in range(_MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
-            return value
+            return well_formed_json(value)
     raise ValueError("nested too deep")
 
 

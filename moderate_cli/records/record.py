@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.text import well_formed_json
 from moderate_cli.models import (
     Decision,
     Engine,
@@ -399,8 +400,11 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raises ValueError for invalid JSON, RecursionError for too deep a nesting."""
+    """Return the value of a JSON text, `well_formed`, as earlier versions did not write it.
+
+    Raises ValueError for invalid JSON, RecursionError for too deep a nesting.
+    """
     try:
         return msgspec.json.decode(text)
     except ValueError:  # invalid, or a lone surrogate, which only Python's own parser accepts
-        return json.loads(text)
+        return well_formed_json(json.loads(text))
