@@ -17,6 +17,7 @@ from msgspec.structs import asdict, replace
 
 from moderate_cli.app.stores import say_dropped
 from moderate_cli.client import GreenClient, ModerateError, Submission
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, NotTriedError, ServiceError
 from moderate_cli.common.text import echo, with_hint
@@ -143,7 +144,10 @@ class RunRecorder:
         post: Json | None = None,
         question: str | None = None,
     ) -> Submission:
-        """Submit a task that is noted down before it is sent, and again as soon as its id is known."""
+        """Submit a task that is noted down before it is sent, and again as soon as its id is known.
+
+        That it is queued is noted down too where the rest of the response cannot be read.
+        """
         number = self.attempt(lambda store: store.begin_task(_new_task(kind, known, client, post, question)))
         try:
             submission = call()
@@ -152,24 +156,32 @@ class RunRecorder:
                 self.attempt(lambda store: store.drop_task(number))
             raise
         except ModerateError as error:
+            queued = error.submission if isinstance(error, UnreadableResponseError) else None
+            if queued is not None and queued.req_id:
+                self._accept(number, kind, known, queued)
+                raise
             is_lost = error.code in _PERHAPS_TAKEN or (isinstance(error, ServiceError) and error.repeated)
             if number is not None and not is_lost:
                 self.attempt(lambda store: store.drop_task(number))
             raise
+        self._accept(number, kind, known, submission)
+        return submission
+
+    def _accept(self, number: int | None, kind: TaskKind, known: Known, submission: Submission) -> None:
+        """Note down the id of a task that the service has queued, or say it where nothing is noted down."""
         if number is None:
             self.echo(f"{known.item.source}: submitted as {submission.req_id}")
-        else:
-            now = self.environment.clock()
-            self.attempt(
-                lambda store: store.accept_task(
-                    number,
-                    req_id=submission.req_id,
-                    submitted_at=now,
-                    expires_at=now + KEPT_FOR[kind],
-                    request_id=submission.request_id,
-                )
+            return
+        now = self.environment.clock()
+        self.attempt(
+            lambda store: store.accept_task(
+                number,
+                req_id=submission.req_id,
+                submitted_at=now,
+                expires_at=now + KEPT_FOR[kind],
+                request_id=submission.request_id,
             )
-        return submission
+        )
 
     def finish(self, summary: RunSummary, code: ExitCode) -> None:
         """Note down how the run ended, and that it told of all its results, unless a report could not be written."""

@@ -18,7 +18,7 @@ from moderate_cli.catalog import load_data
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.masking import mask_tree, repr_without
 from moderate_cli.common.text import well_formed_json
-from moderate_cli.models import Json, Verdict
+from moderate_cli.models import Json, Submission, Verdict
 
 IN_PROGRESS = 280  # the code in the body for a task that is still running
 
@@ -118,20 +118,28 @@ def _codes(table: str) -> list[dict[str, Any]]:
 
 
 class UnreadableResponseError(ServiceError):
-    """A response with the code 200 that is not a readable verdict; `verdict` is what could be read of it.
+    """A response with the code 200 that is not readable; `verdict` or `submission` is what could be read of it.
 
-    It is not retried: the service would answer the same, and bill it again.
+    It is not retried: the service would answer the same, and bill it again. A submission without an id has the id "".
     """
 
-    def __init__(self, what: str, verdict: Verdict | None = None) -> None:
+    def __init__(self, what: str, verdict: Verdict | None = None, *, submission: Submission | None = None) -> None:
+        self.verdict = verdict
+        self.submission = submission
+        is_queued = f"the service queued it as {self.req_id}: `moderate poll` asks for the result"
+        read = verdict or submission
         super().__init__(
             f"unreadable response: {what}"[:_MAX_MESSAGE_LENGTH],
             code="unreadable_answer",
-            hint="--raw shows the response; report it if the service wrote it",
+            hint=is_queued if self.req_id else "--raw shows the response; report it if the service wrote it",
             http_status=_OK,
-            request_id=verdict.request_id if verdict else None,
+            request_id=read.request_id if read else None,
         )
-        self.verdict = verdict
+
+    @property
+    def req_id(self) -> str | None:
+        """The id of the task that the service has queued all the same, and bills."""
+        return (self.submission.req_id or None) if self.submission else None
 
 
 class OutcomeUnknownError(ServiceError):

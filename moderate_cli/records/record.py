@@ -303,10 +303,11 @@ def request_id_of(outcome: Outcome) -> str | None:
 
 
 def req_id_of(outcome: Outcome) -> str | None:
-    """Return the id of the task that an input was queued as, or None."""
+    """Return the id of the task that an input was queued as, of the error in its place too; None if unknown."""
     answer = _answer(outcome)
     task = outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
-    return (answer.req_id if answer else None) or task
+    error = outcome.error if isinstance(outcome, Failed) else None
+    return (answer.req_id if answer else None) or task or getattr(error, "req_id", None)
 
 
 def data_id_of(outcome: Outcome) -> str | None:
