@@ -119,10 +119,11 @@ def test_tasks_are_named_by_ids_or_by_our_own_records(
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
         (polled,) = _valid(moderate("poll", "-", *LOCAL))
         assert (polled["req_id"], polled["status"]) == (record["req_id"], "judged")
-    monkeypatch.setattr("sys.stdin", io.StringIO("{broken"))
-    refused = moderate("poll", "-", *LOCAL)
-    assert refused.code == ExitCode.USAGE
-    assert "line 1 of standard input is neither a task ID nor a record" in refused.stderr
+    for text in ("{broken", '{"req_id": {"a": 1}}'):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        refused = moderate("poll", "-", *LOCAL)
+        assert refused.code == ExitCode.USAGE
+        assert "line 1 of standard input is neither a task ID nor a record" in refused.stderr
 
 
 def test_frames_are_saved_while_their_addresses_live(moderate: Callable, animation: Path, tmp_path: Path) -> None:
