@@ -17,6 +17,7 @@ from msgspec.structs import asdict, replace
 
 from moderate_cli.app.stores import say_dropped
 from moderate_cli.client import GreenClient, ModerateError, Submission
+from moderate_cli.client.responses import UnreadableResponseError
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, InputError, NotTriedError, ServiceError
 from moderate_cli.common.text import echo, with_hint
@@ -38,7 +39,7 @@ from moderate_cli.models import (
     QueuedTask,
     TaskKind,
 )
-from moderate_cli.records import notes_on_input, read_decision, read_verdict, to_outcome, to_record
+from moderate_cli.records import to_outcome, to_record
 from moderate_cli.results import RunSummary, is_clean
 from moderate_cli.scanning.image_judge import Cost, covered
 from moderate_cli.store import (
@@ -143,7 +144,10 @@ class RunRecorder:
         post: Json | None = None,
         question: str | None = None,
     ) -> Submission:
-        """Submit a task that is noted down before it is sent, and again as soon as its id is known."""
+        """Submit a task that is noted down before it is sent, and again as soon as its id is known.
+
+        That it is queued is noted down too where the rest of the response cannot be read.
+        """
         number = self.attempt(lambda store: store.begin_task(_new_task(kind, known, client, post, question)))
         try:
             submission = call()
@@ -152,24 +156,32 @@ class RunRecorder:
                 self.attempt(lambda store: store.drop_task(number))
             raise
         except ModerateError as error:
+            queued = error.submission if isinstance(error, UnreadableResponseError) else None
+            if queued is not None and queued.req_id:
+                self._accept(number, kind, known, queued)
+                raise
             is_lost = error.code in _PERHAPS_TAKEN or (isinstance(error, ServiceError) and error.repeated)
             if number is not None and not is_lost:
                 self.attempt(lambda store: store.drop_task(number))
             raise
+        self._accept(number, kind, known, submission)
+        return submission
+
+    def _accept(self, number: int | None, kind: TaskKind, known: Known, submission: Submission) -> None:
+        """Note down the id of a task that the service has queued, or say it where nothing is noted down."""
         if number is None:
             self.echo(f"{known.item.source}: submitted as {submission.req_id}")
-        else:
-            now = self.environment.clock()
-            self.attempt(
-                lambda store: store.accept_task(
-                    number,
-                    req_id=submission.req_id,
-                    submitted_at=now,
-                    expires_at=now + KEPT_FOR[kind],
-                    request_id=submission.request_id,
-                )
+            return
+        now = self.environment.clock()
+        self.attempt(
+            lambda store: store.accept_task(
+                number,
+                req_id=submission.req_id,
+                submitted_at=now,
+                expires_at=now + KEPT_FOR[kind],
+                request_id=submission.request_id,
             )
-        return submission
+        )
 
     def finish(self, summary: RunSummary, code: ExitCode) -> None:
         """Note down how the run ended, and that it told of all its results, unless a report could not be written."""
@@ -306,8 +318,9 @@ class ResultCache(Struct, frozen=True):
         )
         if answer is not None:
             outcome = reused(known, answer, self.saved_calls(known) if self._is_ours(answer) else 0)
-            self._remember(outcome, fingerprint, answer.judged_at)
-            return outcome
+            if outcome is not None:
+                self._remember(outcome, fingerprint, answer.judged_at)
+                return outcome
         task = self._pending(sha256) if self.queued else None
         if task is None:
             return None
@@ -436,24 +449,28 @@ def since(reuse: float | None, now: float) -> float | None:
     return 0.0 if reuse == inf else now - reuse
 
 
-def reused(known: Known, answer: Answer, saved_calls: int) -> Judged:
-    """Return an earlier answer as the outcome of an image, for which no attempt was made."""
-    said = read_verdict(answer.record)
+def reused(known: Known, answer: Answer, saved_calls: int) -> Judged | None:
+    """Return an earlier answer as the outcome of an image, for which no attempt was made; None if it is unreadable."""
+    try:
+        said = to_outcome(answer.record)
+    except UNREADABLE:
+        return None
+    if not isinstance(said, Judged):
+        return None
     call = replace(said.call, attempts=0, elapsed_ms=None)
     # One of 0.1.0 does not tell how much of an image it is about.
-    told = {part.kind for part in said.coverage}
-    coverage = covered(said, [extent for extent in known.extents if extent.kind not in told])
-    verdict = replace(said, call=call, data_id=None, coverage=coverage)
+    told = {part.kind for part in said.verdict.coverage}
+    coverage = covered(said.verdict, [extent for extent in known.extents if extent.kind not in told])
     return Judged(
         item=known.item,
         call=call,
         sha256=known.sha256,
         size=known.size,
-        notes=tuple(dict.fromkeys((*known.notes, *notes_on_input(answer.record)))),
-        verdict=verdict,
+        notes=tuple(dict.fromkeys((*known.notes, *said.notes))),
+        verdict=replace(said.verdict, call=call, data_id=None, coverage=coverage),
         reused=True,
         saved_calls=saved_calls,
-        decision=read_decision(answer.record),
+        decision=said.decision,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from moderate_cli.common.errors import ExitCode, InputError, UsageError
 from moderate_cli.common.files import atomic_write
 from moderate_cli.common.text import with_hint
 from moderate_cli.models import Frame, Item, Judged, Outcome, Pending, Post, QueuedTask, SavedFrame, TaskKind
+from moderate_cli.records import from_json
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning import Executor
 from moderate_cli.scanning.polling import OnWait, Polling, PollSchedule, TaskJudge, expired, has_expired
@@ -89,7 +89,7 @@ class NamedTasks(Struct, frozen=True):
 
 def _record(text: str, number: int) -> dict[str, Any]:
     try:
-        record = json.loads(text.removeprefix("\ufeff"))
+        record = from_json(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ from moderate_cli.models import (
     Verdict,
 )
 from moderate_cli.render import Format, Renderer, choose_format, renderer, writes_at_once
-from moderate_cli.render.output import OutputError, open_output
+from moderate_cli.render.output import OutputError, RenderingError, ReportError, open_output
 from moderate_cli.render.progress import NO_PROGRESS, Progress, Total, progress
 from moderate_cli.render.summary import gate_line, summary_lines, wait_line
 from moderate_cli.results import (
@@ -57,6 +58,8 @@ from moderate_cli.results import (
 from moderate_cli.scanning.unreachable import ENOUGH_FAILURES
 from moderate_cli.settings import Settings
 from moderate_cli.sources import Sources
+
+log = logging.getLogger(__name__)
 
 _MAX_PROBLEMS = 50  # inputs without a verdict that are named on stderr
 _MAX_IDS = 10  # tasks that are told of as they are submitted
@@ -210,6 +213,11 @@ class Run(Struct, kw_only=True):
         try:
             with self._progress(reports) as self.shown:
                 self._tell(work, reports)
+        except BrokenPipeError:
+            raise
+        except Exception:
+            self.summary.fatal = True  # and no limit is to blame for what was not tried
+            raise
         finally:
             self.summary.not_tried, self.summary.at_least = work.not_tried, work.at_least
             self.is_unreachable = work.is_unreachable
@@ -411,7 +419,7 @@ def check_store(output: OutputOptions, store: Path) -> None:
 class Reports:
     """All the places where outcomes go; `main` is the format of the first.
 
-    One that cannot be written any more is told, counted in `unwritten` and left out; the others go on.
+    One that cannot be made or written any more is told, counted in `unwritten` and left out; the others go on.
     """
 
     def __init__(self, main: Format, environment: Environment, *, to_terminal: bool) -> None:
@@ -430,7 +438,7 @@ class Reports:
         """Add a place for a format; raises UsageError where it cannot be written."""
         for_people = choice is Format.TABLE
         opened = open_output(path, self._environment.stdout, for_people=for_people, note=self._say)
-        self._reports.append(_Report(opened, make))
+        self._reports.append(_Report(choice.value, opened, make))
 
     def add(self, outcome: Outcome, suppressions: Sequence[Suppression]) -> None:
         """Show one outcome everywhere; raises BrokenPipeError, once all others have it, where a reader has gone."""
@@ -460,30 +468,34 @@ class Reports:
                 closed = error
             except (OSError, OutputError) as error:
                 self._give_up(report, error)
+            except Exception as error:  # a bug in one report costs neither the run nor the others
+                log.debug("%s: unexpected error", report.name, exc_info=error)
+                self._give_up(report, RenderingError(report.name, error))
         if closed is not None:
             raise closed
 
-    def _give_up(self, report: _Report, error: OSError | OutputError) -> None:
+    def _give_up(self, report: _Report, error: OSError | ReportError) -> None:
         self.unwritten += 1
         if report.is_open:
-            with suppress(OSError, OutputError):
+            with suppress(OSError, ReportError):
                 report.close(error)
-        self._say(with_hint(error) if isinstance(error, OutputError) else f"cannot write: {error.strerror or error}")
+        self._say(with_hint(error) if isinstance(error, ReportError) else f"cannot write: {error.strerror or error}")
 
     def _say(self, text: str) -> None:
         echo(self._environment, text)
 
 
 class _Report:
-    """One place where outcomes go, until it takes no more."""
+    """One place where outcomes go, until it takes no more; `name` is that of its format."""
 
-    def __init__(self, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
+    def __init__(self, name: str, opened: AbstractContextManager[TextIO], make: Callable[[TextIO], Renderer]) -> None:
+        self.name = name
         self._opened = opened
         self._renderer = make(opened.__enter__())
         self.is_open = True
 
     def show(self, show: _Show) -> None:
-        """Show something; raises OSError or OutputError where that cannot be written."""
+        """Show something; raises OSError or OutputError where that cannot be written, and whatever a bug raises."""
         show(self._renderer)
 
     def close(self, error: BaseException | None = None) -> None:

@@ -14,7 +14,7 @@ from moderate_cli.common.errors import ExitCode, ModerateError
 from moderate_cli.common.masking import without_password
 from moderate_cli.common.redis_door import open_redis
 from moderate_cli.models import FileStat, ImageUrl, Judged, Known, OssObject, Outcome
-from moderate_cli.records import to_record
+from moderate_cli.records import from_json, to_record
 from moderate_cli.store import UNREADABLE, Answer
 
 _MAX_BYTES = 4_000_000  # of an answer once it is unpacked: Redis may hold what others wrote
@@ -55,7 +55,7 @@ class SharedAnswers:
             return None
         try:
             unpacked = zlib.decompressobj().decompress(packed, _MAX_BYTES)
-            found = json.loads(unpacked)
+            found = from_json(unpacked)
             return Answer(found["record"], float(found["at"]), None)
         except (*UNREADABLE, zlib.error):
             log.warning("an answer at %s cannot be read; asking again", self._name)
@@ -96,10 +96,7 @@ class SharedCache:
         answer = self._answers.find(self._own.question, image)
         if answer is None or answer.judged_at < (self._own.since or 0.0):
             return None
-        try:
-            return reused(known, answer, self.saved_calls(known))
-        except UNREADABLE:
-            return None
+        return reused(known, answer, self.saved_calls(known))
 
     def put(self, outcome: Outcome, fingerprint: FileStat | None) -> None:
         """Keep an outcome in the store, and for all hosts where it answers the question."""

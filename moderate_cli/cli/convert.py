@@ -177,7 +177,7 @@ class _Run:
             try:
                 self.policy = read_policy(file.summary)
                 read_summary(file.summary, RunSummary())
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except ValueError as error:
                 raise UsageError(f"{self.name}: the summary cannot be read", hint=_HINT) from error
         if file.cut_off_at is not None:
             where = f"{self.name}:{file.cut_off_at}"

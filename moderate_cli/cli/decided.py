@@ -8,9 +8,9 @@ from typing import Any
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.models import Decision, DecisionWord, Outcome
-from moderate_cli.records import UNREADABLE, from_json
+from moderate_cli.records import UNREADABLE, from_json, to_outcome
 from moderate_cli.results import Suppression, all_labels, verdict_of
-from moderate_cli.store import StoredDecision
+from moderate_cli.store import Entry, StoredDecision
 
 _NOT_COUNTED = frozenset({DecisionWord.FALSE_POSITIVE, DecisionWord.SUPPRESSED})
 
@@ -23,6 +23,15 @@ def suppressions_by(outcome: Outcome) -> list[Suppression]:
     names = {label.label for label in all_labels(verdict)}
     reason, source = decision.note or "no note", f"decision: {decision.value}"
     return [Suppression(name, None, reason, source, decision.expires) for name in names]
+
+
+def outcome_of(entry: Entry) -> Outcome:
+    """Return the outcome of a stored result; raises UsageError for one that cannot be read."""
+    try:
+        return to_outcome(entry.record)
+    except UNREADABLE as error:
+        message = "this result cannot be read: another version stored it, or it is damaged"
+        raise UsageError(message, code="unreadable", hint="judge its image again") from error
 
 
 def decision_remark(said: StoredDecision) -> str:

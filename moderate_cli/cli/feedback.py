@@ -11,13 +11,13 @@ import typer
 
 from moderate_cli.app.spec import AccountOptions
 from moderate_cli.app.stores import open_store
-from moderate_cli.cli.decided import read_decisions
+from moderate_cli.cli.decided import outcome_of, read_decisions
 from moderate_cli.cli.flatten import with_default
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted, echo
 from moderate_cli.models import Decision, DecisionWord
-from moderate_cli.store import Filters, Store
+from moderate_cli.store import Filters
 
 _STDIN = "-"
 _KEPT = "(kept on this machine, until it is sent: the vendor is not told)"
@@ -82,8 +82,10 @@ def feedback(
         decisions = [(request_id, said)]
     words = _words(decisions, value) if send else {}
     with open_store(store, environment, writes=True) as opened:
+        found = () if request_id == _STDIN else opened.history(Filters(request_id=request_id, limit=1))
+        sources = [outcome_of(entry).item.source for entry in found]
         new = opened.decide(decisions)
-        for line in _noted(opened, decisions, new, is_list=request_id == _STDIN):
+        for line in _noted(decisions, new, sources, is_list=request_id == _STDIN):
             echo(environment, line if send else f"{line} {_KEPT}")
     if words:
         from moderate_cli.cli.console_options import open_account  # loads the client
@@ -94,15 +96,16 @@ def feedback(
                 echo(environment, f"the vendor was told: {name} is {word}")
 
 
-def _noted(store: Store, decisions: Sequence[tuple[str, Decision]], new: int, *, is_list: bool) -> Iterator[str]:
+def _noted(
+    decisions: Sequence[tuple[str, Decision]], new: int, sources: Sequence[str], *, is_list: bool
+) -> Iterator[str]:
     """Yield what was noted, of a list in numbers."""
     if is_list:
         known = len(decisions) - new
         yield f"noted {counted(new, 'decision')}" + (f", {known:,} known before" if known > 0 else "")
         return
-    for request_id, said in decisions:
-        sources = [entry.record.get("source") for entry in store.history(Filters(request_id=request_id, limit=1))]
-        yield f"noted as {said.value}: {', '.join(map(str, sources))}"
+    for _, said in decisions:
+        yield f"noted as {said.value}: {', '.join(sources)}"
 
 
 def _words(decisions: Sequence[tuple[str, Decision]], value: str | None) -> dict[str, str]:

@@ -26,7 +26,7 @@ from moderate_cli.cli.history_report import PastReport, open_report
 from moderate_cli.cli.options import CsvBom, FormatChoice
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, UsageError
-from moderate_cli.common.text import echo
+from moderate_cli.common.text import counted, echo
 from moderate_cli.records import to_outcome
 from moderate_cli.render import Format, choose_format
 from moderate_cli.render.output import open_output
@@ -156,7 +156,8 @@ def _show(
     if choice is not Format.TABLE:
         shown.notes += _notes(shown, meant)
     if shown.unreadable:
-        shown.notes.append(f"{shown.unreadable:,} results of another version cannot be read and were skipped")
+        unreadable = counted(shown.unreadable, "result")
+        shown.notes.append(f"{unreadable} of another version, or damaged, cannot be read: skipped")
         shown.code = ExitCode.INCOMPLETE
     shown.code = shown.summary.stopped_by or shown.code
     return shown

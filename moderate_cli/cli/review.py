@@ -232,7 +232,7 @@ def _sum_up(queue: ReviewQueue, environment: Environment) -> None:
     words = ", ".join(f"{count:,} {word}" for word, count in tally.words.most_common() if count)
     echo(environment, f"{tally.decided:,} decided ({now.per_minute:g} a minute){f': {words}' if words else ''}")
     more = " or more" if now.at_least else ""
-    unreadable = f", {tally.unreadable:,} of another version" if tally.unreadable else ""
+    unreadable = f", {tally.unreadable:,} unreadable" if tally.unreadable else ""
     echo(environment, f"{tally.skipped:,} skipped, {tally.undone:,} undone, {now.left:,}{more} left{unreadable}")
 
 

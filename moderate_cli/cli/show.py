@@ -20,14 +20,14 @@ from msgspec.structs import asdict, replace
 from moderate_cli.app.cache import as_item
 from moderate_cli.app.stores import open_store
 from moderate_cli.catalog.labels import label_meaning
-from moderate_cli.cli.decided import decision_remark, suppressions_by
+from moderate_cli.cli.decided import decision_remark, outcome_of, suppressions_by
 from moderate_cli.cli.filters import NoPager, PastOutputOptions
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.text import counted, echo, with_hint
 from moderate_cli.gate import open_gate
 from moderate_cli.models import Outcome, QueuedTask
-from moderate_cli.records import UNREADABLE, timestamp, to_outcome
+from moderate_cli.records import timestamp
 from moderate_cli.render.json import dump
 from moderate_cli.render.output import open_output
 from moderate_cli.render.pager import paged
@@ -121,20 +121,19 @@ def _find(store: Store, name: str, environment: Environment) -> tuple[Details, i
 
 def _image(entry: Entry) -> tuple[object, ...]:
     record = entry.record
-    return *(record.get(name) for name in ("source", "sha256", "operation")), str(record.get("services"))
+    return tuple(str(record.get(name)) for name in ("source", "sha256", "operation", "services"))
 
 
 def _choice(entry: Entry) -> str:
     record = entry.record
-    facts = [_time(entry.judged_at), record.get("risk_level") or record.get("status"), *(record.get("services") or ())]
+    services = record.get("services")
+    named = services if isinstance(services, list) else []  # of a damaged record it may be anything
+    facts = [_time(entry.judged_at), record.get("risk_level") or record.get("status"), *named]
     return f"{record.get('request_id')} ({record.get('source')}, {', '.join(map(str, facts))})"
 
 
 def _details(store: Store, entry: Entry, environment: Environment) -> Details:
-    try:
-        outcome = to_outcome(entry.record)
-    except UNREADABLE as error:
-        raise UsageError("this result was stored by another version, and cannot be read", code="unreadable") from error
+    outcome = outcome_of(entry)
     task = store.find_task(str(entry.record["req_id"])) if entry.record["req_id"] is not None else None
     if task is not None:  # it knows the post
         outcome = replace(outcome, item=replace(outcome.item, image=as_item(task).image))

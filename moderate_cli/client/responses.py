@@ -17,7 +17,8 @@ from msgspec import Struct
 from moderate_cli.catalog import load_data
 from moderate_cli.common.errors import ServiceError
 from moderate_cli.common.masking import mask_address, mask_tree, mentions, repr_without
-from moderate_cli.models import Json, Verdict
+from moderate_cli.common.text import well_formed_json
+from moderate_cli.models import Json, Submission, Verdict
 
 IN_PROGRESS = 280  # the code in the body for a task that is still running
 
@@ -118,20 +119,28 @@ def _codes(table: str) -> list[dict[str, Any]]:
 
 
 class UnreadableResponseError(ServiceError):
-    """A response with the code 200 that is not a readable verdict; `verdict` is what could be read of it.
+    """A response with the code 200 that is not readable; `verdict` or `submission` is what could be read of it.
 
-    It is not retried: the service would answer the same, and bill it again.
+    It is not retried: the service would answer the same, and bill it again. A submission without an id has the id "".
     """
 
-    def __init__(self, what: str, verdict: Verdict | None = None) -> None:
+    def __init__(self, what: str, verdict: Verdict | None = None, *, submission: Submission | None = None) -> None:
+        self.verdict = verdict
+        self.submission = submission
+        is_queued = f"the service queued it as {self.req_id}: `moderate poll` asks for the result"
+        read = verdict or submission
         super().__init__(
             f"unreadable response: {what}"[:_MAX_MESSAGE_LENGTH],
             code="unreadable_answer",
-            hint="--raw shows the response; report it if the service wrote it",
+            hint=is_queued if self.req_id else "--raw shows the response; report it if the service wrote it",
             http_status=_OK,
-            request_id=verdict.request_id if verdict else None,
+            request_id=read.request_id if read else None,
         )
-        self.verdict = verdict
+
+    @property
+    def req_id(self) -> str | None:
+        """The id of the task that the service has queued all the same, and bills."""
+        return (self.submission.req_id or None) if self.submission else None
 
 
 class OutcomeUnknownError(ServiceError):
@@ -355,8 +364,9 @@ def _skew_in_words(seconds: float) -> str:
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
-    NaN, Infinity and numbers too large for a float are not JSON, and are returned as text. Raises ValueError for text
-    that is not JSON, for a name that occurs twice in an object, and for nesting deeper than in any real response.
+    NaN, Infinity and numbers too large for a float are not JSON, and are returned as text; every text is `well_formed`.
+    Raises ValueError for text that is not JSON, for a name that occurs twice in an object, and for nesting deeper than
+    in any real response.
     """
     try:
         value = json.loads(text, parse_constant=str, parse_float=_float, object_pairs_hook=_object)
@@ -366,7 +376,7 @@ def parse_json(text: str | bytes) -> Any:
     for _ in range(_MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
-            return value
+            return well_formed_json(value)
     raise ValueError("nested too deep")
 
 

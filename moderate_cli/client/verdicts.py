@@ -76,7 +76,10 @@ def read_verdict(
 
 
 def read_submission(body: Json, call: Call) -> Submission:
-    """Return the id of a queued task; raises UnreadableResponseError if the body names none that can be read."""
+    """Return the id of a queued task.
+
+    Raises UnreadableResponseError, with what could be read, if the body names none, or another id cannot be read.
+    """
     reader = _Reader(call=call)
     data = field_of(body, "Data")
     parts = data if isinstance(data, Mapping) else {}
@@ -91,7 +94,7 @@ def read_submission(body: Json, call: Call) -> Submission:
     if req_id is None:
         reader.problems.insert(0, "the service queued the task and named no id for it")
     if reader.problems:
-        raise UnreadableResponseError(reader.problems[0])
+        raise UnreadableResponseError(reader.problems[0], submission=submission)
     return submission
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ModerateError
@@ -16,6 +18,28 @@ _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u3164\uffa0") | {
     chr(point) for block in (range(0xE0000, 0xE0080), range(0xE0100, 0xE01F0)) for point in block
 }
+
+# Those from U+DC80 to U+DCFF stand for bytes of file names that are not UTF-8 (PEP 383), and name files exactly.
+_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def well_formed(text: str) -> str:
+    """Return text with U+FFFD in place of each lone surrogate that stands for no byte of a file name.
+
+    JSON can hold one as an escape, and nothing else can: no encoding has it, and jq refuses the escape too.
+    """
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def well_formed_json(value: Any) -> Any:
+    """Return JSON data whose names and texts are `well_formed`; raises RecursionError for too deep a nesting."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, list):
+        return [well_formed_json(part) for part in value]
+    if isinstance(value, dict):
+        return {well_formed(name): well_formed_json(part) for name, part in value.items()}
+    return value
 
 
 def safe_text(text: str) -> str:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from moderate_cli.records.reading import (
     UNREADABLE,
-    notes_on_input,
-    read_call,
-    read_decision,
     read_verdict,
     suppressions_of,
     to_outcome,
@@ -37,9 +34,6 @@ __all__ = [
     "decision_record",
     "from_json",
     "load_schema",
-    "notes_on_input",
-    "read_call",
-    "read_decision",
     "read_verdict",
     "record_schema",
     "req_id_of",

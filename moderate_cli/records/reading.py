@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, convert
+from msgspec import UNSET, Meta, Struct, UnsetType, convert
 from msgspec.structs import replace
 
 from moderate_cli.catalog import load_data
@@ -17,6 +17,7 @@ from moderate_cli.models import (
     Call,
     Coverage,
     Decision,
+    Engine,
     Failed,
     Frame,
     Image,
@@ -29,6 +30,7 @@ from moderate_cli.models import (
     LocalFile,
     OssObject,
     Outcome,
+    PartKind,
     Pending,
     Post,
     QueuedTask,
@@ -44,7 +46,7 @@ from moderate_cli.models import (
 )
 from moderate_cli.preflight.formats import IMAGE_NOTES
 from moderate_cli.records.record import SCHEMA, to_record
-from moderate_cli.results import REPEATED, Suppression
+from moderate_cli.results import REPEATED, Status, Suppression
 
 _Record = Mapping[str, Any]
 _STDIN = "-"  # the name of an image from standard input
@@ -59,57 +61,171 @@ _EXIT_CODES = {"bug": ExitCode.BUG, "no_credentials": ExitCode.FATAL, "untrusted
 
 
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
-"""The errors that a record of another version may raise when it is read."""
+"""The errors that a record of another version, or a damaged one, may raise when it is read."""
+
+
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # as SQLite can store it
+_Number = Annotated[int, Meta(ge=-(2**53), le=2**53)] | float  # so that a float can have the value of the int
+
+
+class _SaidSuppression(Struct, frozen=True):
+    by: str
+    reason: str
+    expires: str | None
+
+
+class _SaidLabel(Struct, frozen=True):
+    label: str
+    confidence: _Number | None = None
+    description: str | None = None
+    risk_level: RiskLevel | None = None
+    service: str | None = None
+    where: str | None = None
+    suppressed: _SaidSuppression | None = None
+
+
+class _SaidService(Struct, frozen=True):
+    service: str
+    risk_level: RiskLevel | None
+    labels: tuple[_SaidLabel, ...]
+    ext: Json | None  # null in records of 0.1.0
+
+
+class _SaidFrame(Struct, frozen=True):
+    index: int
+    url: str | None
+    risk_level: RiskLevel | None
+    labels: tuple[_SaidLabel, ...]
+    ext: Json | None
+    saved: SavedFrame | None = None  # missing in records of 0.1.0
+
+
+class _SaidGate(Struct, frozen=True):
+    fail_on: Literal["high", "medium", "low"]
+    passed: bool
+
+
+class _SaidCoverage(Struct, frozen=True):
+    kind: PartKind
+    judged: _Count
+    total: _Count | None
+
+
+class _SaidDecision(Struct, frozen=True):
+    value: str
+    by: str | None
+    at: str | None
+    note: str | None
+    expires: str | None = None
+
+
+class _SaidError(Struct, frozen=True):
+    code: str
+    api_code: int | None
+    http_status: int | None
+    message: str
+    hint: str | None
+    retryable: bool
+
+
+class _Said(Struct, frozen=True, kw_only=True):
+    """A whole record, of schema 1 or 2: what has a default is missing in older ones, and fields of later ones pass.
+
+    Whatever reads a record reads it by this type first, so that nothing in it can surprise what comes after.
+    """
+
+    schema: Literal[1, 2]
+    source: str
+    sha256: str | None
+    bytes: _Count | None
+    judged_at: str | None = None
+    operation: str
+    services: tuple[str, ...]
+    status: Status
+    risk_level: RiskLevel | None
+    reported_level: str | UnsetType | None = UNSET
+    unlabelled_level: RiskLevel | None = None  # missing where there is none, too
+    labels: tuple[_SaidLabel, ...]
+    per_service: tuple[_SaidService, ...]
+    frames: tuple[_SaidFrame, ...]
+    ext: Json
+    usage: Usage | None
+    gate: _SaidGate | None = None
+    coverage: tuple[_SaidCoverage, ...] | None = None
+    notes: tuple[str, ...] | None = None
+    billed_calls: _Count | UnsetType | None = UNSET
+    request_id: str | None
+    req_id: str | None
+    data_id: str | None
+    region: str | None
+    endpoint: str
+    engine: Engine | None
+    decision: _SaidDecision | None = None
+    reused: bool
+    attempts: _Count
+    elapsed_ms: _Count | None
+    error: _SaidError | None
+    raw: Json | None = None
+
+    def __post_init__(self) -> None:
+        if not self.is_old and UNSET in (self.reported_level, self.billed_calls):
+            raise ValueError("a field is missing that only schema 1 lacks")
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the record has schema 1."""
+        return self.schema != SCHEMA
 
 
 def to_outcome(record: _Record) -> Outcome:
     """Return the outcome that a record of schema 1 or 2 describes.
 
-    The kind of image is derived from its name, and a post is known by its task only. Raises KeyError, TypeError or
-    ValueError for an invalid record.
+    The kind of image is derived from its name, and a post is known by its task only. Raises one of UNREADABLE for a
+    record that is not whole, or has a field of another type.
     """
-    known = {
-        "item": Item(record["source"], _image(record), data_id=record["data_id"]),
-        "call": read_call(record),
-        "sha256": record["sha256"],
-        "size": record["bytes"],
-        "at": _seconds(record.get("judged_at")),
-        "decision": read_decision(record),
+    said = convert(record, _Said)
+    call = _call(said)
+    known: dict[str, Any] = {
+        "item": Item(said.source, _image(said), data_id=said.data_id),
+        "call": call,
+        "sha256": said.sha256,
+        "size": said.bytes,
+        "at": call.answered_at,
+        "decision": _decision(said.decision) if said.decision else None,
+        "notes": said.notes or (),
     }
-    status = record["status"]
-    if status == "judged":
-        verdict = read_verdict(record)
-        return Judged(**known, notes=notes_on_input(record), verdict=verdict, reused=record["reused"])
-    if status == "failed" and _has_verdict(record):
-        error, verdict = _error(record["error"], record), read_verdict(record)
-        return Failed(**known, notes=notes_on_input(record), error=error, verdict=verdict)
-    known["notes"] = tuple(record.get("notes") or ())
-    match status:
-        case "failed":
-            return Failed(**known, error=_error(record["error"], record))
-        case "skipped":
-            return Skipped(**known, error=_error(record["error"], record))
-        case "pending":
-            answer = {name: record[name] for name in ("req_id", "request_id", "data_id", "reused")}
-            return Pending(**known, **answer)
-        case other:
-            raise ValueError(f"unknown status {other!r}")
+    if said.status == "pending":
+        known |= {"request_id": said.request_id, "data_id": said.data_id, "reused": said.reused}
+        return Pending(**known, req_id=said.req_id or "")
+    has_verdict = said.status == "judged" or (said.status == "failed" and _has_verdict(said))
+    verdict = _verdict(said, call) if has_verdict else None
+    if verdict is not None:
+        known["notes"] = _notes_on_input(said)
+    if said.status == "judged" and verdict is not None:
+        return Judged(**known, verdict=verdict, reused=said.reused)
+    if said.error is None:
+        raise ValueError(f"{said.status} without an error")
+    error = _error(said.error, said.request_id)
+    return Skipped(**known, error=error) if said.status == "skipped" else Failed(**known, error=error, verdict=verdict)
 
 
-def _has_verdict(record: _Record) -> bool:
+def _has_verdict(said: _Said) -> bool:
     """Return whether the answer to a failed input could be read in part; only then there is an engine in schema 2."""
-    return bool(record["risk_level"] or record["labels"] or (record["schema"] == SCHEMA and record["engine"]))
+    return bool(said.risk_level or said.labels or (said.schema == SCHEMA and said.engine))
 
 
-def notes_on_input(record: _Record) -> tuple[str, ...]:
-    """Return the notes of a record that are about the input and its call, which stand before those on the answer."""
-    noted = record.get("notes") or ()
+def _notes_on_input(said: _Said) -> tuple[str, ...]:
+    """Return the notes that are about the input and its call, which stand before those on the answer."""
+    noted = said.notes or ()
     last = max((number for number, note in enumerate(noted, start=1) if note in _ABOUT_INPUT), default=0)
-    return tuple(noted[:last])
+    return noted[:last]
 
 
 def suppressions_of(record: _Record) -> tuple[Suppression, ...]:
-    """Return what suppresses the findings of a record: for a label as a whole where all its entries are suppressed."""
+    """Return what suppresses the findings of a record that `to_outcome` can read.
+
+    It is for a label as a whole where all its entries are suppressed.
+    """
     parts = [record, *record["per_service"], *record["frames"]]
     found: dict[str, list[_Record]] = {}
     for label in (label for part in parts for label in part["labels"]):
@@ -137,65 +253,50 @@ def upgraded(record: _Record, *, at: float | None = None) -> dict[str, Any]:
     return to_record(replace(to_outcome(record), at=at)) | known
 
 
-class _SaidService(Struct, frozen=True):
-    service: str
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    ext: Json | None  # null in records of 0.1.0
-
-
-class _SaidFrame(Struct, frozen=True):
-    index: int
-    url: str | None
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    ext: Json | None
-    saved: SavedFrame | None = None  # missing in records of 0.1.0
-
-
-class _Said(Struct, frozen=True):
-    """The parts of a verdict that a record holds in the shape of their own types."""
-
-    risk_level: RiskLevel | None
-    labels: tuple[Label, ...]
-    per_service: tuple[_SaidService, ...]
-    frames: tuple[_SaidFrame, ...]
-    usage: Usage | None
-    unlabelled_level: RiskLevel | None = None  # missing where there is none, and in older records
-
-
 def read_verdict(record: _Record) -> Verdict:
     """Return the verdict in the record of a judged input; raises like `to_outcome`.
 
     A record of schema 1 gets its effective level and the labels of its parts.
     """
-    is_old = "reported_level" not in record
     said = convert(record, _Said)
+    return _verdict(said, _call(said))
+
+
+def _verdict(said: _Said, call: Call) -> Verdict:
+    notes = said.notes or ()
     verdict = Verdict(
-        call=read_call(record),
+        call=call,
         risk_level=said.risk_level,
-        reported_level=record["risk_level"] if is_old else record["reported_level"],
-        labels=said.labels,
+        reported_level=said.risk_level if said.reported_level is UNSET else said.reported_level,
+        labels=_labels(said.labels),
         per_service=tuple(
-            ServiceVerdict(part.service, part.risk_level, part.labels, part.ext or {}) for part in said.per_service
+            ServiceVerdict(part.service, part.risk_level, _labels(part.labels), part.ext or {})
+            for part in said.per_service
         ),
         frames=tuple(
-            Frame(part.index, part.url, part.risk_level, part.labels, part.ext or {}, saved=part.saved)
+            Frame(part.index, part.url, part.risk_level, _labels(part.labels), part.ext or {}, saved=part.saved)
             for part in said.frames
         ),
-        notes=tuple(record.get("notes") or ())[len(notes_on_input(record)) :],
-        ext=record["ext"],
+        notes=notes[len(_notes_on_input(said)) :],
+        ext=said.ext,
         usage=said.usage,
-        billed_calls=_charged(record) if is_old else record["billed_calls"],
-        request_id=record["request_id"],
-        req_id=record["req_id"],
-        data_id=record["data_id"],
-        engine=record["engine"],
-        raw=record.get("raw") or {},
+        billed_calls=_charged(said) if said.billed_calls is UNSET else said.billed_calls,
+        request_id=said.request_id,
+        req_id=said.req_id,
+        data_id=said.data_id,
+        engine=said.engine or "cloud",
+        raw=said.raw or {},
     )
-    verdict = _weighed(replace(verdict, coverage=_coverage(record, verdict)), said.unlabelled_level, is_old=is_old)
-    has_no_level = record["status"] == "failed" and said.risk_level is None and not is_old
+    verdict = replace(verdict, coverage=_coverage(said, verdict))
+    verdict = _weighed(verdict, said.unlabelled_level, is_old=said.is_old)
+    has_no_level = said.status == "failed" and said.risk_level is None and not said.is_old
     return replace(verdict, risk_level=None) if has_no_level else verdict
+
+
+def _labels(said: Iterable[_SaidLabel]) -> tuple[Label, ...]:
+    return tuple(
+        Label(each.label, each.confidence, each.description, each.risk_level, each.service, each.where) for each in said
+    )
 
 
 def _weighed(verdict: Verdict, unlabelled: RiskLevel | None, *, is_old: bool) -> Verdict:
@@ -222,64 +323,64 @@ def _weighed(verdict: Verdict, unlabelled: RiskLevel | None, *, is_old: bool) ->
     return replace(verdict, risk_level=level or RiskLevel.NONE, unexplained=unexplained)
 
 
-def _coverage(record: _Record, verdict: Verdict) -> tuple[Coverage, ...]:
+def _coverage(said: _Said, verdict: Verdict) -> tuple[Coverage, ...]:
     """Return what was not judged; frames that were billed and are missing count as unanswered."""
     charged = (verdict.billed_calls or 0) // max(1, len(verdict.call.services))
     return tuple(
         Coverage(
-            part["kind"],
-            part["judged"],
-            part["total"],
-            unanswered=part["kind"] in {"parts", "services"} or (part["kind"] == "frames" and part["judged"] < charged),
+            part.kind,
+            part.judged,
+            part.total,
+            unanswered=part.kind in {"parts", "services"} or (part.kind == "frames" and part.judged < charged),
         )
-        for part in record.get("coverage") or ()
+        for part in said.coverage or ()
     )
 
 
-def _charged(record: _Record) -> int:
+def _charged(said: _Said) -> int:
     """Return the billed calls of a record of schema 1: one per image or frame and service."""
-    if record["reused"] or record["engine"] == "local":
+    if said.reused or said.engine == "local":
         return 0
-    return max(1, len(record["services"])) * max(1, len(record["frames"]))
+    return max(1, len(said.services)) * max(1, len(said.frames))
 
 
-def read_call(record: _Record) -> Call:
-    """Return the call that a record describes; raises like `to_outcome`."""
+def _call(said: _Said) -> Call:
     return Call(
-        operation=record["operation"],
-        services=tuple(record["services"]),
-        region=record["region"],
-        endpoint=record["endpoint"],
-        attempts=record["attempts"],
-        elapsed_ms=record["elapsed_ms"],
-        answered_at=_seconds(record.get("judged_at")),
+        operation=said.operation,
+        services=said.services,
+        region=said.region,
+        endpoint=said.endpoint,
+        attempts=said.attempts,
+        elapsed_ms=said.elapsed_ms,
+        answered_at=_seconds(said.judged_at),
     )
 
 
 def _seconds(timestamp: str | None) -> float | None:
-    return None if timestamp is None else datetime.fromisoformat(timestamp).timestamp()
-
-
-def read_decision(record: _Record) -> Decision | None:
-    """Return what a person decided according to a record, or None; raises like `to_outcome`."""
-    said = record.get("decision")
-    if said is None:
+    if timestamp is None:
         return None
-    return Decision(said["value"], said["by"], _seconds(said["at"]), said["note"], said.get("expires"))
+    try:
+        return datetime.fromisoformat(timestamp).astimezone(UTC).timestamp()
+    except OverflowError as error:  # in UTC it is before the year 1, or after 9999
+        raise ValueError(f"no time is {timestamp!r}") from error
 
 
-def _image(record: _Record) -> Image | Post | QueuedTask:
-    source = record["source"]
-    kind: TaskKind = "multimodal" if is_about_posts(record["operation"]) else "image"
-    if record["req_id"] is not None:
+def _decision(said: _SaidDecision) -> Decision:
+    return Decision(said.value, said.by, _seconds(said.at), said.note, said.expires)
+
+
+def _image(said: _Said) -> Image | Post | QueuedTask:
+    source = said.source
+    kind: TaskKind = "multimodal" if is_about_posts(said.operation) else "image"
+    if said.req_id is not None:
         return QueuedTask(
-            req_id=record["req_id"],
+            req_id=said.req_id,
             kind=kind,
-            services=tuple(record["services"]),
-            region=record["region"],
-            endpoint=record["endpoint"],
-            sha256=record["sha256"],
-            size=record["bytes"],
+            services=said.services,
+            region=said.region,
+            endpoint=said.endpoint,
+            sha256=said.sha256,
+            size=said.bytes,
         )
     if kind == "multimodal":
         return Post({})
@@ -290,21 +391,20 @@ def _image(record: _Record) -> Image | Post | QueuedTask:
     return OssObject.named(source) or LocalFile(Path(source))
 
 
-def _error(problem: _Record, record: _Record) -> ModerateError:
-    message, code, hint = problem["message"], problem["code"], problem["hint"]
-    if problem["api_code"] is not None or problem["http_status"] is not None:
+def _error(said: _SaidError, request_id: str | None) -> ModerateError:
+    if said.api_code is not None or said.http_status is not None:
         return ServiceError(
-            message,
-            code=code,
-            hint=hint,
-            api_code=problem["api_code"],
-            http_status=problem["http_status"],
-            request_id=record["request_id"],
-            retryable=problem["retryable"],
-            fatal=_is_fatal(problem["api_code"], code),
+            said.message,
+            code=said.code,
+            hint=said.hint,
+            api_code=said.api_code,
+            http_status=said.http_status,
+            request_id=request_id,
+            retryable=said.retryable,
+            fatal=_is_fatal(said.api_code, said.code),
         )
-    error = ModerateError(message, code=code, hint=hint)
-    error.exit_code = _EXIT_CODES.get(code, error.exit_code)
+    error = ModerateError(said.message, code=said.code, hint=said.hint)
+    error.exit_code = _EXIT_CODES.get(said.code, error.exit_code)
     return error
 
 

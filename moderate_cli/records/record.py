@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, to_builtins
 
 from moderate_cli.common.errors import ModerateError
+from moderate_cli.common.text import well_formed_json
 from moderate_cli.models import (
     Decision,
     Engine,
@@ -302,10 +303,11 @@ def request_id_of(outcome: Outcome) -> str | None:
 
 
 def req_id_of(outcome: Outcome) -> str | None:
-    """Return the id of the task that an input was queued as, or None."""
+    """Return the id of the task that an input was queued as, of the error in its place too; None if unknown."""
     answer = _answer(outcome)
     task = outcome.item.image.req_id if isinstance(outcome.item.image, QueuedTask) else None
-    return (answer.req_id if answer else None) or task
+    error = outcome.error if isinstance(outcome, Failed) else None
+    return (answer.req_id if answer else None) or task or getattr(error, "req_id", None)
 
 
 def data_id_of(outcome: Outcome) -> str | None:
@@ -399,8 +401,11 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Return the value of a JSON text; raises ValueError for invalid JSON, RecursionError for too deep a nesting."""
+    """Return the value of a JSON text, `well_formed`, as earlier versions did not write it.
+
+    Raises ValueError for invalid JSON, RecursionError for too deep a nesting.
+    """
     try:
         return msgspec.json.decode(text)
     except ValueError:  # invalid, or a lone surrogate, which only Python's own parser accepts
-        return json.loads(text)
+        return well_formed_json(json.loads(text))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, convert
 
 from moderate_cli.catalog.checks import MissingCheck
 from moderate_cli.common.errors import ExitCode
@@ -56,61 +58,101 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
     }
 
 
-def read_policy(said: Mapping[str, Any]) -> GatePolicy:
-    """Return the gate of a run by its counts; raises KeyError, TypeError or ValueError for what are no counts."""
-    gate = said.get("gate") or {}
-    fail_on = gate.get("fail_on")
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class _SaidGate(Struct, frozen=True):
+    fail_on: Literal["high", "medium", "low"] | None = None
+    allow_partial: bool = False
+    require_full: bool = False
+
+
+class _SaidMissing(Struct, frozen=True):
+    name: str
+    reason: str
+    extra: str | None
+    inputs: _Count
+
+
+class _Said(Struct, frozen=True, kw_only=True):
+    """The counts that are read back; what has a default is missing in older documents."""
+
+    inputs: _Count
+    judged: _Count
+    skipped: _Count
+    failed: _Count
+    pending: _Count
+    not_tried: _Count = 0
+    at_least: bool = False
+    cut_off: bool = False
+    passed_over: _Count
+    by_level: dict[RiskLevel, _Count]
+    by_label: dict[str, _Count]
+    notes: dict[str, _Count] = {}
+    reused: _Count = 0
+    camera_raw: _Count = 0
+    ignored: _Count = 0
+    links: _Count = 0
+    suppressed_by: dict[str, _Count] | None = None
+    ignored_by: dict[str, _Count] = {}
+    local: bool = False
+    not_checked: tuple[_SaidMissing, ...] = ()
+    gate: _SaidGate | None = None
+    exit_code: int | None = None
+
+
+def read_policy(document: Mapping[str, Any]) -> GatePolicy:
+    """Return the gate of a run by its counts; raises ValueError for what are no counts."""
+    gate = convert(document, _Said).gate or _SaidGate()
     return GatePolicy(
-        None if fail_on is None else RiskLevel(fail_on),
-        allow_partial=bool(gate.get("allow_partial")),
-        require_full=bool(gate.get("require_full")),
+        None if gate.fail_on is None else RiskLevel(gate.fail_on),
+        allow_partial=gate.allow_partial,
+        require_full=gate.require_full,
     )
 
 
-def read_summary(said: Mapping[str, Any], counted: RunSummary) -> RunSummary:
+def read_summary(document: Mapping[str, Any], counted: RunSummary) -> RunSummary:
     """Return the summary of a run by its counts, and by those `counted` in its results; raises like `read_policy`.
 
     Results below --min-level are in the former only. Where both say something the higher number counts: a document that
     somebody changed has not fewer findings than results. What depends on the gate is that of the counted results.
     """
-    code, cut_off = said.get("exit_code"), bool(said.get("cut_off"))
-    judged = max(said["judged"], counted.judged)
-    others = {name: max(said[name], getattr(counted, name)) for name in ("skipped", "failed", "pending")}
-    stated = sum(said[name] for name in ("judged", "skipped", "failed", "pending"))
-    fatal_code = code == ExitCode.FATAL
+    said = convert(document, _Said)
+    code = said.exit_code
     stopped_by = ExitCode(code) if code in {ExitCode.INTERRUPTED, ExitCode.BROKEN_PIPE} else None
-    not_tried = said.get("not_tried", 0)
     return RunSummary(
         policy=counted.policy,
-        levels=_most({RiskLevel(level): count for level, count in said["by_level"].items()}, counted.levels),
-        labels=_most(said["by_label"], counted.labels),
-        judged=judged,
-        **others,
-        reused=max(said.get("reused", 0), counted.reused),
-        elsewhere=max(0, said["inputs"] - stated),
+        levels=_most(said.by_level, counted.levels),
+        labels=_most(said.by_label, counted.labels),
+        judged=max(said.judged, counted.judged),
+        skipped=max(said.skipped, counted.skipped),
+        failed=max(said.failed, counted.failed),
+        pending=max(said.pending, counted.pending),
+        reused=max(said.reused, counted.reused),
+        elsewhere=max(0, said.inputs - said.judged - said.skipped - said.failed - said.pending),
         coverage=counted.coverage,
         incomplete=counted.incomplete,
-        not_tried=not_tried,
-        at_least=bool(said.get("at_least")),
+        not_tried=said.not_tried,
+        at_least=said.at_least,
         bugs=max(counted.bugs, code == ExitCode.BUG),
-        unwritten=int(fatal_code and not cut_off),
+        unwritten=int(code == ExitCode.FATAL and not said.cut_off),
         awaited=counted.awaited or code in {ExitCode.INCOMPLETE, ExitCode.PENDING},
-        non_images=said["passed_over"] - said.get("camera_raw", 0),
-        camera_raw=said.get("camera_raw", 0),
-        ignored=said.get("ignored", 0),
-        links=said.get("links", 0),
-        suppressed_by=Counter(said["suppressed_by"]) if "suppressed_by" in said else counted.suppressed_by,
-        ignored_by=Counter(said.get("ignored_by", {})),
-        notes=_most(said.get("notes", {}), counted.notes),
-        local=bool(said.get("local")) or counted.local,
-        not_checked=_most(_missing(said.get("not_checked", [])), counted.not_checked),
-        fatal=counted.fatal or (cut_off and stopped_by is None and not not_tried),
+        non_images=said.passed_over - said.camera_raw,
+        camera_raw=said.camera_raw,
+        ignored=said.ignored,
+        links=said.links,
+        suppressed_by=counted.suppressed_by if said.suppressed_by is None else Counter(said.suppressed_by),
+        ignored_by=Counter(said.ignored_by),
+        notes=_most(said.notes, counted.notes),
+        local=said.local or counted.local,
+        not_checked=_most(_missing(said.not_checked), counted.not_checked),
+        fatal=counted.fatal or (said.cut_off and stopped_by is None and not said.not_tried),
         stopped_by=stopped_by,
     )
 
 
-def _missing(said: Sequence[Mapping[str, Any]]) -> dict[MissingCheck, int]:
-    return {MissingCheck(check["name"], check["reason"], check["extra"]): check["inputs"] for check in said}
+def _missing(said: Iterable[_SaidMissing]) -> dict[MissingCheck, int]:
+    return {MissingCheck(check.name, check.reason, check.extra): check.inputs for check in said}
 
 
 def _most(stated: Mapping[Any, int], counted: Counter[Any]) -> Counter[Any]:

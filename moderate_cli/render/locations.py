@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from moderate_cli.common.files import nearest
+from moderate_cli.common.text import well_formed
 from moderate_cli.models import InlineImage, Item, LocalFile, OssObject, Post, QueuedTask
 
 _REMOTE = ("http://", "https://", "oss://")
@@ -88,7 +89,7 @@ def _file(item: Item) -> Path | None:
 
 def _encoded(path: str) -> str:
     """Return a path percent-encoded, in UTF-8 whatever the file system's encoding is."""
-    return quote(path.encode("utf-8", "surrogateescape"))
+    return quote(well_formed(path).encode("utf-8", "surrogateescape"))
 
 
 def _without_scheme(item: Item) -> str:
@@ -127,4 +128,4 @@ def _normalized(path: str) -> str:
 def _quoted(text: str, more: str = "") -> str:
     """Return text percent-encoded, but for the escapes that it has already."""
     escaped = _NO_ESCAPE.sub("%25", text)
-    return quote(escaped.encode(errors="surrogateescape"), safe=_IN_A_PATH + "%" + more)
+    return quote(well_formed(escaped).encode("utf-8", "surrogateescape"), safe=_IN_A_PATH + "%" + more)

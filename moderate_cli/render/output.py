@@ -17,10 +17,25 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 
-class OutputError(ModerateError):
-    """A file can no longer be written, most often for a full disk."""
+class ReportError(ModerateError):
+    """A report cannot be completed; an older file of its name stays as it was."""
 
     exit_code = ExitCode.FATAL
+
+
+class RenderingError(ReportError):
+    """A report cannot be made, because of a bug in moderate."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(
+            f"a bug in moderate: it cannot make the {name} report: {type(error).__name__}: {error}",
+            code="bug",
+            hint="the other reports and the store have all results; run again with --debug",
+        )
+
+
+class OutputError(ReportError):
+    """A file can no longer be written, most often for a full disk."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(
@@ -113,7 +128,7 @@ class _Report(AtomicFile):
 
     def is_worth_keeping(self, error: BaseException) -> bool:
         """Tell whether what was written before an error is worth more than an older report, if there is one."""
-        if isinstance(error, OutputError) and self.target.exists():
+        if isinstance(error, ReportError) and self.target.exists():
             return False
         return not self.is_empty
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.common.errors import InputError, UsageError
-from moderate_cli.common.text import repeated_key
+from moderate_cli.common.text import repeated_key, well_formed
 from moderate_cli.models import BrokenInput, InlineImage, Item, OssObject
 from moderate_cli.preflight import HEAD_SIZE, may_begin_image, sniff, too_large
 from moderate_cli.preflight import MAX_BYTES as MAX_IMAGE_BYTES
@@ -272,6 +272,8 @@ def _from_json(line: bytes) -> Listed:
     for value in (source, data_id, referer, region):
         if value is not None and not isinstance(value, str):
             raise _invalid(f"{value!r:.40} is not text", "put it in quotes")
+        if value is not None and value != well_formed(value):
+            raise _invalid(f"{value!r:.40} has a lone surrogate", "surrogates stand for a character in pairs only")
     if not source:
         raise _invalid("no source", 'name the image: {"source": ...}')
     return _in_region(source, region) if region else source, data_id, referer

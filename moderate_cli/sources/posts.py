@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from moderate_cli.common.errors import InputError
 from moderate_cli.common.files import FileError, read_text
-from moderate_cli.common.text import repeated_key, shortened
+from moderate_cli.common.text import repeated_key, shortened, well_formed_json
 from moderate_cli.models import BrokenInput, Item, Post
 from moderate_cli.sources.addresses import (
     check_address,
@@ -526,7 +526,7 @@ def _scalar(node: yaml.Node) -> Any:
 def from_json(text: str) -> Any:
     """Return what a JSON text holds; raises PostError."""
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        return well_formed_json(json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant))
     except PostError as error:
         error.line = _line_of_the_same(error, text)
         raise

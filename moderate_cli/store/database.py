@@ -516,13 +516,16 @@ def from_column(value: Any) -> Any:
 
 
 def read_record(text: str, stored_at: float) -> dict[str, Any]:
-    """Return a stored record in schema 2, or unchanged if it is unreadable.
+    """Return a stored record in schema 2; one that is unreadable is unchanged, or empty if it is no JSON object.
 
-    `stored_at` (Unix seconds) replaces the time of the verdict, which schema 1 lacks. Raises ValueError for a text that
-    is not JSON.
+    `stored_at` (Unix seconds) replaces the time of the verdict, which schema 1 lacks. No row raises an error: a single
+    one that is damaged would hide all others.
     """
-    record: dict[str, Any] = from_json(text)
+    record: dict[str, Any] = {}
     try:
+        found = from_json(text)
+        if isinstance(found, dict):
+            record = found
         return upgraded(record, at=stored_at)
     except UNREADABLE:
         return record

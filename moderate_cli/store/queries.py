@@ -299,7 +299,7 @@ _Page = list[sqlite3.Row]
 class Entry(Struct, frozen=True):
     """A stored result with what was decided about it, oldest first; `judged_at` (Unix seconds) is when it was stored.
 
-    The record has schema 2, or is as it was if it is unreadable, and the newest decision that stands. `has_older` says
+    The record is that of `read_record`, with the newest decision that stands. `has_older` says
     that there are earlier results of the same image.
     """
 

@@ -55,7 +55,7 @@ Seen = tuple[str, int, int, int, str]
 
 
 class Answer(Struct, frozen=True):
-    """A stored result; its record has schema 2 and what was decided, and `judged_at` is in Unix seconds."""
+    """A stored result; the record is that of `read_record` with what was decided. `judged_at` is in Unix seconds."""
 
     record: dict[str, Any]
     judged_at: float

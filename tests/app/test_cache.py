@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from moderate_cli.models import (
     Engine,
     Extent,
     FileStat,
+    ImageUrl,
     Judged,
     Known,
     Label,
@@ -29,6 +32,7 @@ from moderate_cli.models import (
     RiskLevel,
     Submission,
 )
+from moderate_cli.records import to_record
 from moderate_cli.results import is_clean, notes
 from moderate_cli.store import Filters, Store
 
@@ -107,6 +111,23 @@ def test_an_answer_of_0_1_0_does_not_hide_what_was_not_looked_at(memory: ResultC
     moving = memory.get(_known(extents=(Extent("frames", 3),)), LOOK)
     assert isinstance(moving, Judged)
     assert moving.verdict.coverage == (FRAMES,)
+
+
+@pytest.mark.parametrize("record", ["{", "5", "[]", "{}", '{"schema": 2, "reused": "x"}', "[" * 100_000])
+def test_an_answer_that_cannot_be_read_is_asked_for_again(memory: ResultCache, record: str) -> None:
+    memory.put(_judged(judged("high", "weapon")), LOOK)
+    store = memory.recorder.store
+    assert store
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("UPDATE results SET record = ?", (record,))
+        connection.commit()
+    assert memory.get(_known(), LOOK) is None
+    address = item("https://example.com/a.gif", image=ImageUrl("https://example.com/a.gif"))
+    store.add_result(None, to_record(judged(source=address.source)) | {"error": 5}, question="question")
+    assert replace(memory, addresses=True).get(Known(item=address, call=call()), None) is None
+    assert [entry.record.get("source") for entry in store.history(Filters())] == [address.source, None]
+    memory.put(_judged(judged("high", "weapon")), LOOK)
+    assert isinstance(memory.get(_known(), LOOK), Judged)
 
 
 @pytest.mark.parametrize("is_opened", [True, False])

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, as_item, is_answer
 from moderate_cli.client.responses import UnreadableResponseError
-from moderate_cli.client.verdicts import read_verdict
+from moderate_cli.client.verdicts import read_submission, read_verdict
 from moderate_cli.common.environment import Environment
 from moderate_cli.common.errors import ExitCode, ServiceError
 from moderate_cli.models import (
@@ -41,6 +41,7 @@ from moderate_cli.models import (
     RiskLevel,
     Submission,
 )
+from moderate_cli.records import to_outcome, to_record
 from moderate_cli.results import RunSummary
 from moderate_cli.scanning.image_judge import judged as judged_as
 from moderate_cli.scanning.image_judge import without_verdict
@@ -190,6 +191,20 @@ def test_a_submission_that_may_have_been_taken_is_not_forgotten(
         _ledger(store, environment).submit("image", known, Client(), fail)  # type: ignore[arg-type]
     lost = store.close_lost(older_than=0)
     assert [task.source for task in lost.first] == (["a.gif"] if is_kept or repeated else [])
+
+
+def test_a_task_whose_id_is_all_that_could_be_read_is_asked_about(store: Store, environment: Environment) -> None:
+    known = Known(item=item("a.gif"), call=call(operation="ImageAsyncModeration"))
+
+    def ask() -> Submission:
+        return read_submission({"Code": 200, "RequestId": {"a": 1}, "Data": {"ReqId": "T9"}}, known.call)
+
+    with pytest.raises(UnreadableResponseError, match="RequestId is") as caught:
+        _ledger(store, environment).submit("image", known, Client(), ask)  # type: ignore[arg-type]
+    assert [task.req_id for task in store.pending_tasks()] == ["T9"]
+    record = to_record(without_verdict(known, caught.value))
+    assert (record["status"], record["req_id"], record["billed_calls"]) == ("failed", "T9", None)
+    assert to_record(to_outcome(record))["req_id"] == "T9"
 
 
 def _outcome(one: Item, level: str = "high") -> Judged:

@@ -247,6 +247,32 @@ def test_what_cannot_be_read_is_an_error_that_names_its_line_and_nothing_is_writ
     assert Path("out.csv").read_text() == "earlier"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"gate": {"fail_on": "nope", "passed": True}}, {"ext": None}, {"reused": "x"}, {"error": {"code": 5}}],
+    ids=str,
+)
+@pytest.mark.parametrize("choice", ["table", "csv", "html"])
+def test_a_field_of_another_type_is_an_error_before_anything_is_written(changes: dict[str, Any], choice: str) -> None:
+    record = to_record(judged("high", "a")) | changes
+    done = _convert("-", "-f", choice, stdin=_jsonl(judged()) + json.dumps(record) + "\n")
+    assert (done.code, done.stdout) == (ExitCode.USAGE, "")
+    assert "moderate: stdin:2: not a whole record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"not_tried": "3"}, {"by_level": {"awful": 1}}, {"notes": []}, {"not_checked": [{}]}, {"gate": 5}, {"judged": -1}],
+    ids=str,
+)
+def test_a_count_of_another_type_is_an_error_before_anything_is_written(changes: dict[str, Any]) -> None:
+    document = json.loads(_shown(Format.JSON, [judged()])[0])
+    document["summary"] |= changes
+    done = _convert("-", "-f", "csv", stdin=json.dumps(document))
+    assert (done.code, done.stdout) == (ExitCode.USAGE, "")
+    assert "moderate: stdin: the summary cannot be read" in done.stderr
+
+
 def test_files_that_cannot_be_opened_are_errors_before_anything_is_written() -> None:
     Path("folder").mkdir()
     for name, reason in (("gone.jsonl", "No such file"), ("folder", "Is a directory"), ("a\0b", "null")):

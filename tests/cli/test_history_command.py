@@ -371,14 +371,14 @@ def test_without_a_store_nothing_was_judged(moderate: Callable) -> None:
     assert (done.code, done.stdout, done.stderr) == (ExitCode.OK, "", "moderate: no result found\n")
 
 
-def test_records_of_another_version_are_left_out_and_counted(moderate: Callable, store: Path) -> None:
+@pytest.mark.parametrize("broken", ['{"status": "judged", "source": 1}', "{", "5", "[]"])
+def test_records_that_cannot_be_read_are_left_out_and_counted(moderate: Callable, store: Path, broken: str) -> None:
     with closing(sqlite3.connect(store)) as connection:
-        broken = '{"status": "judged", "source": 1}'
         connection.execute("UPDATE results SET record = ? WHERE source LIKE 'photos/%'", (broken,))
         connection.commit()
     done = moderate("history", "-f", "json", "--store", store)
     assert done.code == ExitCode.INCOMPLETE
-    assert done.stderr == "moderate: 3 results of another version cannot be read and were skipped\n"
+    assert done.stderr == "moderate: 3 results of another version, or damaged, cannot be read: skipped\n"
     assert len(json.loads(done.stdout)["results"]) == 4
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +176,15 @@ def test_a_wrong_suppressions_file_is_told_and_the_rest_is_shown(moderate: Calla
     done = moderate("show", "R1", "--store", store)
     assert json.loads(done.stdout)["suppressions"] == []
     assert ".moderate-suppressions.yaml:1" in done.stderr
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "5", '{"source": {}, "services": 5}'])
+def test_a_result_that_cannot_be_read_is_one_clear_error(moderate: Callable, store: Path, record: str) -> None:
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute("UPDATE results SET record = ? WHERE request_id = 'R1'", (record,))
+        connection.commit()
+    for command in (["show", "R1"], ["feedback", "R1", "confirmed"]):
+        done = moderate(*command, "--store", store)
+        assert (done.code, done.stdout) == (ExitCode.USAGE, "")
+        assert done.stderr.count("\n") == 1
+        assert "this result cannot be read: another version stored it, or it is damaged" in done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from moderate_cli.catalog import load_data
-from moderate_cli.client.responses import Response, read_body
+from moderate_cli.client.responses import Response, parse_json, read_body
 from moderate_cli.common.errors import ExitCode, ServiceError
 
 
@@ -179,3 +179,10 @@ def test_a_code_of_the_gateway_may_have_a_bound_of_its_own(monkeypatch: pytest.M
     row = {"prefix": "Rare", "meaning": "m", "remedy": None, "retryable": True, "max_attempts": 2, "fatal": False}
     monkeypatch.setattr("moderate_cli.client.responses.load_data", lambda name: {"gateway": [row]})
     assert _error({"Code": "Rare.ForThisTestOnly"}, 400).max_attempts == 2
+
+
+def test_half_of_a_character_in_an_answer_is_replaced() -> None:
+    text = r'{"a\ud800": ["b\udfff", {"c": "\ud83d\ude00"}]}'
+    for each in (text, text.encode(), text.encode("utf-16")):
+        assert parse_json(each) == {"a\ufffd": ["b\ufffd", {"c": "\U0001f600"}]}
+    assert parse_json(b'"\xed\xa0\x80"') == "\ufffd"

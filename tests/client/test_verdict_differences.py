@@ -38,12 +38,15 @@ def test_a_task_without_an_id_is_an_error(data: object) -> None:
     with pytest.raises(UnreadableResponseError, match="named no id") as caught:
         read_submission({"Code": 200, "Data": data}, CALL)
     assert (caught.value.code, caught.value.retryable) == ("unreadable_answer", False)
+    assert caught.value.req_id is None
 
 
 @pytest.mark.parametrize("ids", [{"DataId": {"a": 1}}, {"DataId": ["x"]}, {"DataId": True}])
 def test_an_id_that_is_no_text_is_unreadable(ids: dict[str, object]) -> None:
-    with pytest.raises(UnreadableResponseError, match="DataId is"):
-        read_submission({"Code": 200, "Data": {"ReqId": "task_1", **ids}}, CALL)
+    with pytest.raises(UnreadableResponseError, match="DataId is") as caught:
+        read_submission({"Code": 200, "RequestId": "R", "Data": {"ReqId": "task_1", **ids}}, CALL)
+    assert (caught.value.req_id, caught.value.request_id) == ("task_1", "R")
+    assert "task_1" in str(caught.value.hint)
     with pytest.raises(UnreadableResponseError, match="DataId is"):
         _verdict(ids)
 

@@ -15,6 +15,7 @@ from invocation import Result
 
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.common.files import AtomicFile
+from moderate_cli.render.sarif import SarifRenderer
 
 URLS = [f"https://example.com/{number}.jpg" for number in range(30)]
 
@@ -62,6 +63,30 @@ def test_a_full_disk_costs_one_report(
     assert len(paths["csv"].read_text().splitlines()) == 31
     with sqlite3.connect(tmp_path / "store.db") as database:
         assert database.execute("SELECT count(*) FROM results WHERE status = 'judged'").fetchone() == (30,)
+
+
+@pytest.mark.parametrize("method", ["add", "finish"])
+def test_a_bug_in_one_report_costs_that_report(
+    method: str, moderate: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SarifRenderer, method, lambda *_, **__: 1 / 0)
+    paths = {name: tmp_path / name for name in ("sarif", "csv")}
+    paths["sarif"].write_text("older")
+    with service(ImageModeration=RISKY) as served:
+        result = moderate(
+            *("sync", *URLS[:3], "-f", "jsonl", "--max-calls", "9", "--store", tmp_path / "store.db"),
+            *(word for name, path in paths.items() for word in (f"--{name}-output", path)),
+            variables=served.variables,
+        )
+    assert result.code == ExitCode.FATAL
+    told = [line for line in result.stderr.splitlines() if "bug" in line]
+    assert len(told) == 1
+    assert "cannot make the sarif report: ZeroDivisionError" in told[0]
+    assert "call limit" not in result.stderr
+    assert paths["sarif"].read_text() == "older"
+    assert (len(result.records), len(paths["csv"].read_text().splitlines())) == (3, 4)
+    with sqlite3.connect(tmp_path / "store.db") as database:
+        assert database.execute("SELECT count(*) FROM results WHERE status = 'judged'").fetchone() == (3,)
 
 
 @pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EXDEV])

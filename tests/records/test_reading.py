@@ -40,12 +40,51 @@ from moderate_cli.models import (
     ServiceVerdict,
     Usage,
 )
-from moderate_cli.records import load_schema, read_verdict, to_outcome, to_record, upgraded
+from moderate_cli.records import UNREADABLE, load_schema, read_verdict, to_outcome, to_record, upgraded
 
 SAVED = SavedFrame("/frames/T-0.jpg", "ab" * 32)
 LOW = Label("a", 1.5, "d", RiskLevel.LOW, "s")
 FRAMES = (Frame(0, "https://example.com/0.jpg", RiskLevel.HIGH, (LOW,), NO_EXT, saved=SAVED),)
 PARTS = (ServiceVerdict("s", RiskLevel.MEDIUM, (Label("b"),), NO_EXT),)
+
+WRONG: list[dict[str, Any]] = [
+    {"schema": 3},
+    {"source": None},
+    {"sha256": 5},
+    {"bytes": "12"},
+    {"bytes": -1},
+    {"bytes": 2**64},
+    {"judged_at": 5},
+    {"judged_at": "yesterday"},
+    {"judged_at": "9999-12-31T23:59:59-23:59"},
+    {"operation": None},
+    {"services": "a"},
+    {"labels": [{"label": "a", "suppressed": 5}]},
+    {"labels": [{"label": "a", "suppressed": {"by": 5, "reason": "x", "expires": None}}]},
+    {"labels": [{"label": "a", "confidence": 10**400}]},
+    {"frames": [{"index": 0, "url": None, "risk_level": None, "labels": [], "ext": []}]},
+    {"ext": None},
+    {"ext": []},
+    {"gate": {"fail_on": "nope", "passed": True}},
+    {"gate": {"fail_on": "high", "passed": "yes"}},
+    {"coverage": [{"kind": "foo", "judged": "1", "total": 3}]},
+    {"coverage": [{"kind": "frames", "judged": 1, "total": "3"}]},
+    {"notes": [5]},
+    {"request_id": {}},
+    {"req_id": 5},
+    {"data_id": []},
+    {"region": 5},
+    {"endpoint": None},
+    {"engine": "steam"},
+    {"decision": {"value": 5, "by": None, "at": None, "note": None}},
+    {"decision": {"value": "confirmed", "by": None, "at": 5, "note": None}},
+    {"reused": "x"},
+    {"attempts": True},
+    {"elapsed_ms": "x"},
+    {"error": 5},
+    {"error": {"code": 5, "api_code": "5", "http_status": None, "message": [], "hint": None, "retryable": 1}},
+    {"raw": "text"},
+]
 
 
 def _pending() -> Pending:
@@ -119,6 +158,36 @@ def test_a_verdict_is_read_alone() -> None:
 def test_what_is_no_outcome_is_an_error() -> None:
     with pytest.raises(ValueError, match="lost"):
         to_outcome(to_record(judged()) | {"status": "lost"})
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("changes", WRONG, ids=str)
+def test_a_field_of_another_type_makes_a_record_unreadable(changes: dict[str, Any], is_old: bool) -> None:
+    for outcome in (judged("high", "a"), skipped(), failed(), _pending()):
+        said = schema_1(outcome) if is_old else to_record(outcome)
+        with pytest.raises(UNREADABLE):
+            to_outcome(said | changes)
+
+
+@pytest.mark.parametrize("lost", ["source", "bytes", "ext", "error", "reported_level", "billed_calls", "reused"])
+def test_a_record_without_a_field_is_unreadable(lost: str) -> None:
+    for outcome in (judged("high", "a"), failed()):
+        record = to_record(outcome)
+        del record[lost]
+        with pytest.raises(UNREADABLE):
+            to_outcome(record)
+
+
+def test_what_has_no_verdict_has_an_error() -> None:
+    with pytest.raises(UNREADABLE):
+        to_outcome(to_record(failed()) | {"error": None})
+
+
+@pytest.mark.parametrize("lost", ["notes", "judged_at", "decision", "gate", "coverage", "unlabelled_level", "raw"])
+def test_fields_that_older_records_lack_may_be_missing_and_unknown_ones_are_no_harm(lost: str) -> None:
+    record = to_record(judged("high", "a")) | {"of_a_later_version": 1}
+    record.pop(lost, None)
+    assert isinstance(to_outcome(record), Judged)
 
 
 @pytest.mark.parametrize(

@@ -385,3 +385,8 @@ def test_the_schema_of_each_part_of_a_record_is_closed_and_requires_every_field(
     assert sorted(definitions["RecordLabel"]["properties"]) == sorted(
         ["label", "confidence", "description", "risk_level", "service", "where", "suppressed"]
     )
+
+
+def test_half_of_a_character_that_an_earlier_version_wrote_is_not_written_again() -> None:
+    said = r'{"source":"caf\udce9.png","request_id":"a\ud800"}'
+    assert to_json(from_json(said)) == r'{"source":"caf\udce9.png","request_id":"a\ufffd"}'

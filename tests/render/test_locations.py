@@ -89,6 +89,7 @@ def test_every_name_is_an_encoded_uri(name: str) -> None:
         ("https://example.com/../../etc/./a.png", "example.com/etc/a.png"),
         ("https://example.com", "example.com"),
         ("http://[bad/a.png", "%5Bbad/a.png"),
+        ("https://example.com/\ud800.png", "example.com/%EF%BF%BD.png"),
     ],
 )
 def test_an_address_is_its_host_and_path(address: str, uri: str) -> None:

@@ -134,6 +134,8 @@ def test_all_images_of_a_folder_in_json_are_sent_with_what_it_says(tmp_path: Pat
             "a region, which only objects in OSS have",
         ),
         (b'{"source": "a.png", "region": "cn-beijing"}', "a region, which only objects in OSS have"),
+        (rb'{"source": "https://example.com/\ud800.png"}', r"'https://example.com/\ud800.png' has a lone surrogate"),
+        (rb'{"source": "a.png", "data_id": "\udfff"}', r"'\udfff' has a lone surrogate"),
         (b"x" * (MAX_BYTES + 1), "longer than 64 KB"),
         (b"{" + b" " * MAX_BYTES + b"}", "longer than 64 KB"),
     ],
