@@ -13,7 +13,7 @@ import yaml
 from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import safe_text, shortened
+from moderate_cli.common.text import shortened, visible_text
 
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
@@ -164,7 +164,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> Any:
-    return dumper.represent_scalar(f"{_PREFIX}str", text, style=None if safe_text(text) == text else '"')
+    return dumper.represent_scalar(f"{_PREFIX}str", text, style=None if visible_text(text) == text else '"')
 
 
 _Dumper.add_representer(str, _text)
@@ -175,7 +175,7 @@ def dump_yaml(value: Any) -> str:
     text: str = yaml.dump(
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH, default_flow_style=None
     )
-    return "".join(f"{safe_text(line)}\n" for line in text.removesuffix("\n").split("\n"))
+    return "".join(f"{visible_text(line)}\n" for line in text.removesuffix("\n").split("\n"))
 
 
 def describe(part: Part) -> str:
