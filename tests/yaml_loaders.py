@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-LOADERS = [getattr(yaml, name) for name in ("CSafeLoader", "SafeLoader") if hasattr(yaml, name)]
+from moderate_cli.common.yaml_doc import FAST_LOADER, OwnLoader
+
+LOADERS = list(dict.fromkeys((FAST_LOADER, OwnLoader)))
 
 
 def use_loader(loader: type[yaml.SafeLoader], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,6 +223,7 @@ def open_session(
             settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
+    _check_store(settings)
     opened = open_recorder(settings.store, request.command, environment)
     with connected_session(settings, environment, opened, dry_run=dry_run, prescreen=prescreen) as session:
         yield session
@@ -266,7 +267,8 @@ def searched_lines(searched: Mapping[RateKey, RateState]) -> Iterator[str]:
 def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = False) -> Rules | None:
     """Return the rules that the local engine or the prescreen follows, None without a file; raises UsageError.
 
-    Those of a settings file are left alone by the cloud, and those that somebody names for it are refused.
+    Those of a settings file are left alone by the cloud, and those that somebody names for it are refused. So are those
+    that a change could have written, beside a policy.
     """
     if prescreen:
         _check_prescreen(settings)
@@ -275,7 +277,14 @@ def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = 
     if settings.local or prescreen:
         from moderate_cli.rules import read_rules  # for these alone
 
-        return read_rules(settings.rules, environment)
+        rules = read_rules(settings.rules, environment)
+        for path in rules.paths:
+            if settings.policy is not None and settings.policy.leaves_open(path):
+                raise UsageError(
+                    f"--policy-from refuses {path}: rules of the working tree are those of the change",
+                    hint="keep the rules, and the libraries they name, outside of the checkout",
+                )
+        return rules
     if settings.origins["rules"] in _NAMED_RULES:
         raise UsageError(
             f"{settings.origins['rules']} is for the local engine",
@@ -296,6 +305,21 @@ def _check_prescreen(settings: Settings) -> None:
         raise UsageError(
             "--prescreen cannot be used with --policy-from",
             hint="rules and libraries are those of the working folder, where a change could exempt itself",
+        )
+
+
+def _check_store(settings: Settings) -> None:
+    """Refuse a store that a change could have brought along, with answers that would be taken; raises UsageError.
+
+    One of the working tree that git does not know is only written to, unless answers are reused.
+    """
+    if settings.policy is None:
+        return
+    path = settings.store or default_path()
+    if settings.policy.tracks(path) or (settings.reuse is not None and settings.policy.leaves_open(path)):
+        raise UsageError(
+            f"--policy-from refuses the store {path}: a change could bring answers along in the working tree",
+            hint="keep it outside of the checkout: --store or MODERATE_STORE",
         )
 
 

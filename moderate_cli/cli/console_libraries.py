@@ -22,7 +22,7 @@ from moderate_cli.client import ImageLibrary, KeywordLibrary, ManagementClient
 from moderate_cli.common.environment import Color, Environment
 from moderate_cli.common.errors import ExitCode, UsageError
 from moderate_cli.common.files import read_text
-from moderate_cli.common.text import counted, echo, safe_text, shortened, suggestion
+from moderate_cli.common.text import counted, echo, safe_text, shortened, suggestion, visible_text
 from moderate_cli.render.listing import ListFormat, Listing, Row
 from moderate_cli.render.output import as_utf8
 from moderate_cli.render.progress import SharedStream, progress
@@ -144,7 +144,7 @@ def keywords(
                 _list_words(ctx, client, found, listed)
             case KeywordAction.EXPORT:
                 stream = as_utf8(environment.stdout)
-                stream.writelines(f"{safe_text(each.word)}\n" for each in client.keywords(found.id))
+                stream.writelines(f"{visible_text(each.word)}\n" for each in client.keywords(found.id))
             case KeywordAction.ADD:
                 refused = _add_words(client, found, given, environment)
             case KeywordAction.REMOVE:

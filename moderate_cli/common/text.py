@@ -42,8 +42,21 @@ def well_formed_json(value: Any) -> Any:
     return value
 
 
+# What a CI that reads a log would obey: `##vso[...]` of Azure and `##teamcity[...]` anywhere in a line, as the older
+# `##[...]` of GitHub's runner (its ActionCommand.cs); and `::name::` at the start of a line, where the wrapping of a
+# table may put it. Its end may stand in another text of the same line, so that its start is enough.
+_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)|:(?=:[A-Za-z])")
+
+
 def safe_text(text: str) -> str:
-    r"""Return text for a terminal with unsafe characters escaped, as `\x1b` or `\u202e`."""
+    r"""Return text for a terminal or a log: as `visible_text`, and without commands to a CI, as `\x23#vso[`."""
+    if "##" in text or "::" in text:
+        text = _COMMAND.sub(lambda found: _written_out(ord(found[0])), text)
+    return visible_text(text)
+
+
+def visible_text(text: str) -> str:
+    r"""Return text for a file that people read, with unsafe characters escaped, as `\x1b` or `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_written_out(ord(c)) if _is_unsafe(c) else c for c in text)

@@ -13,11 +13,12 @@ import yaml
 from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
-from moderate_cli.common.text import safe_text, shortened
+from moderate_cli.common.text import shortened, visible_text
 
 _PREFIX = "tag:yaml.org,2002:"
 _TAGS = {f"{_PREFIX}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 _COLLECTION_TAGS = _TAGS | {None, "!"}
+_NUMBER_TAGS = frozenset({f"{_PREFIX}int", f"{_PREFIX}float"})
 _MERGE = f"{_PREFIX}merge"
 # What the parser quotes from the file, which could be secret; single characters and its own words may stay.
 _QUOTED = re.compile(r"'[^'<]{4,}'")
@@ -25,12 +26,34 @@ _MAX_LENGTH = 40  # characters of a wrong value that an error repeats
 _WIDTH = 100  # characters of a line that is written
 _MAX_DEPTH = 100  # of collections in each other
 _TOO_DEEP = "too deeply nested"
+_NO_CHARACTER = "an escape that stands for no character; write the character itself"
 _MAX_REPEATED = 100_000  # values that the aliases of a file may expand to
+# Characters of a number. PyYAML takes time by the square of the length for one in base 60 (`1:30:00`). A 64-bit number
+# has 66 in binary, and a SHA-256 that happens to have no letter 64.
+_MAX_NUMBER = 100
 _MAX_SLOW = 50_000  # characters, for which PyYAML's own loader takes half a second
 _NEWLINE = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _DISPUTED = re.compile("[\t\ufeff]")
 _Loader = yaml.SafeLoader
-FAST_LOADER: type[_Loader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as fast
+
+
+class OwnLoader(yaml.SafeLoader):
+    """PyYAML's own loader, which refuses escapes that stand for no character, as libyaml does.
+
+    Bytes of a file name that are not UTF-8 are no characters either, but `dump_yaml` writes them as such escapes.
+    """
+
+    def scan_flow_scalar_non_spaces(self, double: bool, start_mark: Any) -> Any:
+        """Return the pieces of a quoted text up to white space; raises yaml.MarkedYAMLError."""
+        try:
+            pieces = super().scan_flow_scalar_non_spaces(double, start_mark)
+            "".join(pieces).encode("utf-8", "surrogateescape")
+        except ValueError as error:  # half a character, such as \ud835, or one that is too high for Unicode
+            raise yaml.MarkedYAMLError(problem=_NO_CHARACTER, problem_mark=self.get_mark()) from error
+        return pieces
+
+
+FAST_LOADER: type[_Loader] = getattr(yaml, "CSafeLoader", OwnLoader)  # libyaml's, ten times as fast
 
 
 # Neither is frozen: that would take three times as long, and a file may hold a million of them.
@@ -87,13 +110,13 @@ def _read(text: str, name: str) -> Part | None:
     """
     is_small = len(text) <= _MAX_SLOW
     if is_small and _DISPUTED.search(text, 1):
-        return _Reader(yaml.SafeLoader(text), name).document()
+        return _Reader(OwnLoader(text), name).document()
     try:
         return _Reader(FAST_LOADER(text), name).document()
     except yaml.MarkedYAMLError:
         if not is_small:
             raise
-        return _Reader(yaml.SafeLoader(text), name).document()
+        return _Reader(OwnLoader(text), name).document()
 
 
 @contextmanager
@@ -141,7 +164,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> Any:
-    return dumper.represent_scalar(f"{_PREFIX}str", text, style=None if safe_text(text) == text else '"')
+    return dumper.represent_scalar(f"{_PREFIX}str", text, style=None if visible_text(text) == text else '"')
 
 
 _Dumper.add_representer(str, _text)
@@ -152,7 +175,7 @@ def dump_yaml(value: Any) -> str:
     text: str = yaml.dump(
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH, default_flow_style=None
     )
-    return "".join(f"{safe_text(line)}\n" for line in text.removesuffix("\n").split("\n"))
+    return "".join(f"{visible_text(line)}\n" for line in text.removesuffix("\n").split("\n"))
 
 
 def describe(part: Part) -> str:
@@ -318,6 +341,8 @@ class _Reader:
             tag = self._resolve(yaml.ScalarNode, text, (True, False))
         if tag not in _TAGS:
             raise self._error(event, "a tag that has no meaning here")
+        if tag in _NUMBER_TAGS and len(text) > _MAX_NUMBER:
+            raise self._error(event, f"{shortened(text)!r} is too long for a number")
         node = yaml.ScalarNode(tag, text, event.start_mark, event.end_mark)
         try:
             return Scalar(self._loader.construct_object(node), text, is_quoted)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, TextIO
 
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.models import Json, Label, Outcome, Verdict
 from moderate_cli.records import to_record
 from moderate_cli.render.listing import safe_cell
@@ -123,4 +123,4 @@ def _cell(value: object) -> str | int | float:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, int | float) else safe_cell(safe_text(str(value)))
+    return value if isinstance(value, int | float) else safe_cell(visible_text(str(value)))

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from msgspec import Struct, field
 
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.render.json import dump
 
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
@@ -82,7 +82,7 @@ def _cell(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return safe_cell(safe_text(value))
+            return safe_cell(visible_text(value))
         case list():
             return " ".join(_cell(part) for part in value)
         case dict():

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.render.json import dump
 from moderate_cli.render.listing import safe_cell
 from moderate_cli.render.output import open_output
@@ -139,7 +139,7 @@ def _write_csv(statistics: Statistics, stream: TextIO) -> None:
     writer.writerow(columns)
     for row in _data(statistics):
         name, *numbers = (row[column] for column in columns)
-        writer.writerow([safe_cell(safe_text(UNKNOWN if name is None else name)), *numbers])
+        writer.writerow([safe_cell(visible_text(UNKNOWN if name is None else name)), *numbers])
 
 
 class ExportFormat(StrEnum):
@@ -193,7 +193,7 @@ def _export_csv(rows: Sequence[UsageRow], stream: TextIO) -> None:
     writer.writerow(columns)
     for row in rows:
         cells = row[: len(columns)]
-        writer.writerow(safe_cell(safe_text(cell)) if isinstance(cell, str) else cell for cell in cells)
+        writer.writerow(safe_cell(visible_text(cell)) if isinstance(cell, str) else cell for cell in cells)
 
 
 def _columns(rows: Sequence[UsageRow]) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ def _workbook(rows: Sequence[UsageRow]) -> bytes:
         for number, row in enumerate(rows, 1):
             for column, cell in enumerate(row[: len(columns)]):
                 if isinstance(cell, str):
-                    sheet.write_string(number, column, safe_text(cell))
+                    sheet.write_string(number, column, visible_text(cell))
                 else:
                     sheet.write_number(number, column, cell)
         sheet.freeze_panes(1, 0)

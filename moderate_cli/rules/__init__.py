@@ -73,6 +73,13 @@ class Rules(Struct, frozen=True):
         return self.path.parent
 
     @property
+    def paths(self) -> list[Path]:
+        """The file itself, and the files and folders of its libraries."""
+        images = [library.images for library in self.file.image_libraries.values()]
+        words = [library.keywords for library in self.file.keyword_libraries.values()]
+        return [self.path, *(self.folder / name for name in [*images, *words] if isinstance(name, str))]
+
+    @property
     def verdicts(self) -> Sequence[FixedVerdict]:
         """The fixed verdicts, of which the first that fits an image counts."""
         return self.file.verdicts if self.old is None else self.old.images or ()

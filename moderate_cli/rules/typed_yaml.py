@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from moderate_cli.common.errors import UsageError
+from moderate_cli.common.text import shortened
 from moderate_cli.common.yaml_doc import Entry, Scalar, describe, plain_all, unknown_key
 
 
@@ -18,9 +19,10 @@ def read_value(entry: Entry, kind: Any, name: str, key: str) -> Any:
     """Return the value of a type: a Struct, a dict by texts, a list, a number, a text, an enum, a choice of these, Any.
 
     `name` is the file's, and `key` what an error calls the value. Raises UsageError for anything else, for an unknown
-    key and for one that is missing.
+    key, for one that is missing, and for a text that is not UTF-8.
     """
     part, choices = entry.part, list(_choices(kind))
+    _check_texts(entry, name)
     if Any in choices:
         return plain_all(part)
     if isinstance(part, Scalar):
@@ -33,6 +35,16 @@ def read_value(entry: Entry, kind: Any, name: str, key: str) -> Any:
         if isinstance(part, dict) and isinstance(choice, type) and issubclass(choice, Struct):
             return _struct(entry, part, choice, name, key)
     raise _unexpected(entry, choices, name, key)
+
+
+def _check_texts(entry: Entry, name: str) -> None:
+    """Refuse bytes that are not UTF-8, which YAML can hold as escapes, in a text or the keys of a mapping."""
+    part = entry.part
+    for text in [part.text] if isinstance(part, Scalar) else part if isinstance(part, dict) else ():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{name}:{entry.line}: {shortened(text)!r} is not UTF-8 text") from error
 
 
 def _struct(entry: Entry, part: Mapping[str, Entry], kind: type[Struct], name: str, key: str) -> Struct:

@@ -71,6 +71,16 @@ class Policy:
         """Tell whether a path lies in the repository, so that the revision decides what it holds."""
         return self._inside(path) is not None
 
+    def leaves_open(self, path: Path) -> bool:
+        """Tell whether a change could decide what a path holds: it is in the working tree, leads there, or is above."""
+        real = Path(os.path.realpath(path))
+        return self.holds(path) or real.is_relative_to(self._top) or self._top.is_relative_to(real)
+
+    def tracks(self, path: Path) -> bool:
+        """Tell whether a file is one that git knows in the working tree; raises UsageError where git fails."""
+        inside = self._inside(Path(os.path.realpath(path)))
+        return inside is not None and bool(self._git.run("ls-files", "-z", "--", str(self._top / os.fsdecode(inside))))
+
     def nearest(self, *names: str) -> Location:
         """Return the nearest file of some names at the revision, from the working folder up to the repository's top.
 

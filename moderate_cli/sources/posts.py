@@ -473,6 +473,8 @@ def _compose(text: str) -> yaml.Node | None:
         raise PostError("a control character, which YAML does not allow", hint="remove it", line=line) from error
     except RecursionError as error:
         raise PostError("too deeply nested") from error
+    except ValueError as error:  # what chr() says about \U00110000
+        raise PostError("broken YAML: an escape that stands for no character", hint="write it as it is") from error
 
 
 class _Loader(yaml.BaseLoader):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from repositories import Repository
 
 from moderate_cli.common.errors import ExitCode
 
@@ -100,3 +101,92 @@ def test_the_region_of_the_keys_is_shown_with_its_origin(moderate: Callable, acc
     origin = "~/.aliyun/config.json, profile default"
     assert shown["region"] == {"value": "cn-shanghai", "origin": origin}
     assert shown["services"]["value"] == ["baselineCheck"]
+
+
+RULES = "version: 1\nimage_libraries: {brand: {images: LIBRARY}}\nverdicts: [{name: '*', findings: []}]\n"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """The working folder: a change to a repository, with an image, and rules and a store of its own."""
+    repository = Repository.begin(tmp_path / "checkout")
+    repository.commit(**{"a.jpg": (DATA / "landscape.jpg").read_bytes(), "moderate.yaml": "rules: rules.yaml\n"})
+    (tmp_path / "library").mkdir()
+    (tmp_path / "outside.yaml").write_text(RULES.replace("LIBRARY", "library"))
+    repository.commit(
+        **{"rules.yaml": RULES.replace("LIBRARY", str(tmp_path / "library")), "cache/s.db": b"", "brand/a": b""}
+    )
+    monkeypatch.chdir(repository.folder)
+    return repository
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ([], "rules.yaml"),
+        (["--rules", "rules.yaml"], "rules.yaml"),
+        (["--rules", "LINK"], "link.yaml"),
+        (["--rules", "../outside.yaml"], None),
+    ],
+)
+def test_rules_of_a_change_do_not_count_beside_a_policy(
+    moderate: Callable, checkout: Repository, arguments: list[str], refused: str | None
+) -> None:
+    link = checkout.folder.with_name("link.yaml")
+    link.symlink_to(checkout.folder / "rules.yaml")
+    words = [link if word == "LINK" else word for word in arguments]
+    result = moderate("sync", "a.jpg", "-p", "local", "--dry-run", "--policy-from", "HEAD~1", *words)
+    assert result.code == (ExitCode.USAGE if refused else ExitCode.OK), result.stderr
+    if refused:
+        line = result.stderr.splitlines()[-1]
+        assert line.startswith("moderate: --policy-from refuses ")
+        assert f"{refused}: rules of the working tree are those of the change (keep the rules" in line
+
+
+@pytest.mark.parametrize("library", ["checkout/brand", ".", "words: {keywords: checkout/words.txt}"])
+def test_nor_do_libraries_of_a_change(moderate: Callable, checkout: Repository, library: str) -> None:
+    outside = checkout.folder.with_name("outside.yaml")
+    if library.startswith("words"):
+        checkout.write("words.txt", "good\n")
+        outside.write_text(f"version: 1\nkeyword_libraries: {{{library}}}\n")
+    else:
+        outside.write_text(RULES.replace("LIBRARY", library))
+    arguments = ["sync", "a.jpg", "-p", "local", "--dry-run", "--rules", outside]
+    assert moderate(*arguments).code == ExitCode.OK
+    result = moderate(*arguments, "--policy-from", "HEAD")
+    assert result.code == ExitCode.USAGE
+    assert "rules of the working tree are those of the change" in result.stderr
+
+
+def test_the_cloud_leaves_rules_alone_beside_a_policy(
+    moderate: Callable, account: dict[str, str], checkout: Repository
+) -> None:
+    assert moderate("sync", "a.jpg", "--dry-run", "--policy-from", "HEAD", variables=account).code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("store", "arguments", "refused"),
+    [
+        ("new.db", [], False),
+        ("new.db", ["--reuse", "30d"], True),
+        ("cache/s.db", [], True),
+        ("../link.db", [], True),
+        ("../outside.db", ["--reuse", "30d"], False),
+    ],
+)
+def test_a_store_of_a_change_is_not_believed_beside_a_policy(
+    moderate: Callable,
+    account: dict[str, str],
+    checkout: Repository,
+    store: str,
+    arguments: list[str],
+    refused: bool,
+) -> None:
+    checkout.folder.with_name("link.db").symlink_to(checkout.folder / "cache" / "s.db")
+    checkout.commit(**{"moderate.yaml": f"store: {store}\n"})
+    for named in ([], ["--store", store]):
+        words = [*arguments, "--policy-from", "HEAD", "--dry-run"]
+        result = moderate("sync", "a.jpg", *words, *named, variables=account)
+        assert result.code == (ExitCode.USAGE if refused else ExitCode.OK), result.stderr
+        assert ("a change could bring answers along" in result.stderr) == refused
+        assert (checkout.folder / "cache" / "s.db").read_bytes() == b""

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from moderate_cli.common.text import safe_json, safe_text
+from moderate_cli.common.text import safe_json, safe_text, visible_text
 
 HOSTILE = {
     "ansi colour": "\x1b[31mred\x1b[0m",
@@ -28,7 +28,31 @@ HOSTILE = {
     "tag characters": "a\U000e0001\U000e0041\U000e007fb",
     "interlinear": "a\ufff9b\ufffac\ufffbd",
 }
-HARMLESS = ["", "a.png", "été.jpg", "图片 1.png", "naïve — “quoted”", "צילום.png", "😀", "100 %", "a\\x1b", 'say "hi"']
+COMMANDS = {
+    "x ##vso[task.complete result=Succeeded;]ok.png": r"x \x23#vso[task.complete result=Succeeded;]ok.png",
+    "##VSO[a]": r"\x23#VSO[a]",
+    "###[add-mask]x": r"#\x23#[add-mask]x",
+    "##teamcity[a]": r"\x23#teamcity[a]",
+    "\u202e##[a]": r"\u202e\x23#[a]",
+    "::error::pwned.png": r"\x3a:error\x3a:pwned.png",
+    ":::warning file=a::x": r":\x3a:warning file=a\x3a:x",
+    "a::b": r"a\x3a:b",
+}
+HARMLESS = [
+    "",
+    "a.png",
+    "été.jpg",
+    "图片 1.png",
+    "naïve — “quoted”",
+    "צילום.png",
+    "😀",
+    "100 %",
+    "a\\x1b",
+    'say "hi"',
+    "# ## [x] #[y]",
+    "[::1]",
+    "a:: b",
+]
 
 
 def _is_unsafe(character: str) -> bool:
@@ -75,6 +99,13 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
 )
 def test_unsafe_characters_are_written_out(text: str, expected: str) -> None:
     assert safe_text(f"a{text}b") == f"a{expected}b"
+
+
+@pytest.mark.parametrize(("text", "expected"), COMMANDS.items(), ids=COMMANDS)
+def test_no_ci_reads_a_command(text: str, expected: str) -> None:
+    assert safe_text(text) == expected
+    assert safe_text(expected) == expected
+    assert visible_text(text) == text.replace("\u202e", r"\u202e")
 
 
 def test_a_character_beyond_the_first_plane_is_a_pair_in_json() -> None:

@@ -22,7 +22,7 @@ from formats import FURTHER
 from markdown_it import MarkdownIt
 
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.records import record_schema
 
 TESTS = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def test_jsonl_and_json_hold_the_same_records_by_the_schema(written: Written) ->
 def test_csv_comes_back_cell_by_cell(written: Written) -> None:
     with (written.folder / "csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    shown = {safe_text(record["source"]) for record in written.records}
+    shown = {visible_text(record["source"]) for record in written.records}
     assert {row["source"].removeprefix("'") for row in rows} == shown
     assert not [cell for row in rows for cell in row.values() if cell[:1] in {"=", "+", "-", "@", "\t"}]
 

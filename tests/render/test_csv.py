@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from render_builders import HOSTILE_NAMES, LOGO, mixed_run, shown
 from samples import async_outcome
 
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.models import Decision, Label, Outcome, ServiceVerdict
 from moderate_cli.records import to_record
 from moderate_cli.render import Format
@@ -82,7 +82,7 @@ def test_every_text_stands_in_quotes_so_that_no_other_separator_splits_it() -> N
 def test_a_name_is_one_cell_of_one_line(name: str) -> None:
     text = shown(Format.CSV, [skipped(name), failed(name)])
     assert text.count("\n") == 3
-    assert [row["source"].removeprefix("'") for row in _rows(skipped(name), failed(name))] == [safe_text(name)] * 2
+    assert [row["source"].removeprefix("'") for row in _rows(skipped(name), failed(name))] == [visible_text(name)] * 2
 
 
 def test_a_run_without_inputs_is_a_header() -> None:

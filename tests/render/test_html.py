@@ -20,7 +20,7 @@ from render_builders import HOSTILE_NAMES, LOGO, local, mixed_run, shown
 from samples import TESTS, async_outcome, post_outcome, vendor_outcome
 
 from moderate_cli.common.installation import install_command
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.models import (
     Frame,
     ImageUrl,
@@ -143,13 +143,13 @@ def test_text_from_outside_is_text(name: str) -> None:
     post = replace(post_outcome("risk"), item=Item(name, Post(written)))
     pictured = replace(local("low", label, source=name, ext=ext), item=Item(name, LocalFile(Path(PICTURE))))
     page = _page(outcome, pictured, post, skipped(name))
-    assert safe_text(name) in page.texts["bdi"]
+    assert visible_text(name) in page.texts["bdi"]
     assert Counter(tag for tag, _ in page.elements)["script"] == 2
-    [option] = [found for found in page.all("option") if found["value"] == safe_text(name)]
+    [option] = [found for found in page.all("option") if found["value"] == visible_text(name)]
     assert option
-    assert page.index[0]["labels"] == [safe_text(name)]
-    assert {safe_text(name), "x"} <= set(page.texts["mark"])
-    assert page.texts["text"] == [safe_text(name)]
+    assert page.index[0]["labels"] == [visible_text(name)]
+    assert {visible_text(name), "x"} <= set(page.texts["mark"])
+    assert page.texts["text"] == [visible_text(name)]
 
 
 def test_flagged_pictures_are_blurred_and_others_are_not() -> None:

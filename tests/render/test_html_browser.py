@@ -17,7 +17,7 @@ from PIL import Image
 from render_builders import HOSTILE_NAMES, local, mixed_run, shown
 from samples import vendor_outcome
 
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.models import Item, LocalFile, Outcome, RiskLevel
 from moderate_cli.render import Format
 from moderate_cli.results import GatePolicy
@@ -79,7 +79,7 @@ def test_every_picture_and_every_name_is_there(page: Page) -> None:
     )
     assert pictures == [320] * (len(HOSTILE_NAMES) + 1)
     names = page.run("[...document.querySelectorAll('h3')].map((h) => h.textContent)")
-    assert {safe_text(name) for name in HOSTILE_NAMES} <= set(names)
+    assert {visible_text(name) for name in HOSTILE_NAMES} <= set(names)
     assert page.run("[...document.scripts].map((s) => s.type)") == ["application/json", ""]
 
 

@@ -123,3 +123,17 @@ def _skipped() -> Skipped:
     message = "20.1 MB is more than the 20 MB that the service accepts"
     error = RefusedError(message, code="too_large", api_code=406, hint="scale the image down")
     return Skipped(item=item, call=call, error=error)
+
+
+@pytest.mark.parametrize("width", [40, 79, 80, 200])
+def test_no_ci_finds_a_command_in_a_table(width: int) -> None:
+    names = [f"{'a' * length}{gap}::error::b.png" for length in range(60, 82) for gap in ("", " ")]
+    names += ["::error::c.png", "x ##vso[task.complete result=Succeeded;]d.png", "##[add-mask]e.png"]
+    outcomes = [replace(_failed(), item=Item(name, _failed().item.image)) for name in names]
+    label = Label("::error::f ##vso[g]", 95.0)
+    outcomes.append(replace(vendor_outcome("risk"), verdict=replace(vendor_outcome("risk").verdict, labels=(label,))))
+    shown = shown_table(*outcomes, width=width)
+    assert "b.png" in shown
+    assert not [
+        line for line in shown.splitlines() if line.lstrip().startswith("::") or "##vso[" in line or "##[" in line
+    ]

@@ -13,7 +13,7 @@ import pytest
 from browser import CHROMIUM, Page, open_page
 from render_builders import HOSTILE_NAMES
 
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.render.html.usage_page import UsagePage, columns, stats_page
 from moderate_cli.render.usage import Count, Grouping
 
@@ -118,7 +118,7 @@ def test_a_browser_has_nothing_to_complain_of(browser: Page, tmp_path: Path, wid
     assert browser.run("document.documentElement.scrollWidth") <= width
     assert browser.run("document.scripts.length") == 0
     services_shown = browser.run("[...document.querySelectorAll('.services b')].map((b) => b.textContent)")
-    assert services_shown == [safe_text(name) for name in HOSTILE_NAMES]
+    assert services_shown == [visible_text(name) for name in HOSTILE_NAMES]
     heights = browser.run(
         "[...document.querySelectorAll('.period rect.hits')].map((r) => r.getBoundingClientRect().height)"
     )

@@ -169,6 +169,9 @@ def test_a_key_without_a_value_is_left_to_the_source(file: Path) -> None:
         ('name: "*-violent.*"', "services: []", "23: the verdict has neither name nor sha256, and one is needed"),
         ('name: "*-violent.*"', "sha256: abc", "23: sha256 must be a text, not 'abc'"),
         ("findings:", "finding:", "23: unknown key 'finding', did you mean 'findings'?"),
+        ("label: violent_explosion", r'label: "\udcff"', r"23: '\udcff' is not UTF-8 text"),
+        ("brand: {images: assets", r'"\udcff": {images: assets', r"16: '\udcff' is not UTF-8 text"),
+        ("[is, a]", r'["\ud835\udcb3"]', "21: broken YAML: "),
         ("verdicts:", "verdict:", "22: unknown key 'verdict', did you mean 'verdicts'?"),
     ],
 )

@@ -197,6 +197,7 @@ def test_an_error_in_a_json_file_has_its_line_too(tmp_path: Path, indent: int | 
         ("mainData:\n  <<: {mainContent: x}", "line 2: a key must be a word"),
         ("mainData:\n  ? [a]\n  : b", "line 2: a key must be a word"),
         ("mainData: !!python/name:os.system x", "line 1: tags are not allowed in a post"),
+        ('mainData:\n  mainContent: "\\U00110000"', "broken YAML: an escape that stands for no character"),
         ("a: b\nc: \x07", "line 2: a control character, which YAML does not allow"),
         ("a: " + "[" * 5000, "too deeply nested"),
     ],

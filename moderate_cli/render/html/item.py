@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from moderate_cli.common.masking import mask_address
-from moderate_cli.common.text import safe_text
+from moderate_cli.common.text import visible_text
 from moderate_cli.models import Frame, ImageUrl, Json, Judged, Label, Outcome, Pending, highest
 from moderate_cli.records import data_id_of, req_id_of, request_id_of
 from moderate_cli.render.html.marks import boxes, drawn, exts, flagged_words, lines, marked
@@ -63,10 +63,10 @@ class IndexEntry(Struct, frozen=True):
 def index_entry(entry: Entry, media: Media) -> IndexEntry:
     """Return what the card of an outcome is found by; its words begin with its name."""
     outcome = entry.outcome
-    labels = [safe_text(label) for label in names_of(outcome)]
+    labels = [visible_text(label) for label in names_of(outcome)]
     verdict = verdict_of(outcome)
     numbers = [label.confidence for label in verdict.labels if label.confidence is not None] if verdict else []
-    words = "\n".join(map(safe_text, _searched(outcome, media)))
+    words = "\n".join(map(visible_text, _searched(outcome, media)))
     at = _judged_at(outcome) or 0
     return IndexEntry(level_word(outcome), labels, words[:_MAX_SEARCHED].lower(), int(at), max(numbers, default=0))
 

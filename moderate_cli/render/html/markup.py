@@ -9,12 +9,12 @@ from importlib.resources import files
 
 import msgspec
 
-from moderate_cli.common.text import safe_json, safe_text
+from moderate_cli.common.text import safe_json, visible_text
 
 
 def text(value: str) -> str:
     """Return text whose markup is shown, and whose control characters are written out."""
-    return escape(safe_text(value))
+    return escape(visible_text(value))
 
 
 def name(value: str) -> str:
