@@ -36,7 +36,7 @@ REPLY = {
     "Msg": "OK",
     "RequestId": "R",
     "Data": {
-        "ReqId": "T",
+        "ReqId": ODD,
         "AccessKeyId": "STS.x",
         "AccessKeySecret": "s",
         "SecurityToken": "t",
