@@ -108,8 +108,9 @@ class Worst(Struct):
             each.label.label for each in findings(outcome.verdict) if not suppression_for(each.label, suppressions)
         )
         self.source, self.level, self.label = outcome.item.source, level, next(found, UNLABELLED)
-        is_post = _post(outcome) is not None
-        self.is_allowable = not is_post and ("://" in self.source or Path(self.source).is_file())
+        has_name = "://" in self.source or Path(self.source).is_file()
+        # What no label explains nobody can allow by a label, nor all of them.
+        self.is_allowable = has_name and self.label != UNLABELLED and _post(outcome) is None
 
 
 def nobody_knows() -> None:
@@ -328,12 +329,9 @@ class Run(Struct, kw_only=True):
     def _next_command(self) -> list[str]:
         """Return what accepts the worst finding, or finds all where that cannot be done by a name."""
         if self.worst.is_allowable:
-            from moderate_cli.gate.suppressions import ANY_LABEL  # loads PyYAML
-
-            label = ANY_LABEL if self.worst.label == UNLABELLED else self.worst.label
             file = self.gate_options.suppressions
             more = ["--suppressions", str(file)] if file else []
-            return ["allow", self.worst.source, "--label", label, "--reason", "TEXT", *more]
+            return ["allow", self.worst.source, "--label", self.worst.label, "--reason", "TEXT", *more]
         levels = [level.value for level in reversed(RiskLevel) if self.summary.policy.fails(level)]
         more = ["--store", str(self.output.store)] if self.output.store else []
         return ["history", "--risk", ",".join(levels), "--since", "1h", *more]

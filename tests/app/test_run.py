@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from builders import call, judged, sources_of, verdict
 
-from moderate_cli.app.run import Run
+from moderate_cli.app.run import Run, Worst
 from moderate_cli.common.errors import ExitCode
-from moderate_cli.models import Item, Judged, Outcome, QueuedTask
+from moderate_cli.models import Item, Judged, Outcome, QueuedTask, RiskLevel
+from moderate_cli.results import GatePolicy
 
 
 class Kept:
@@ -72,3 +73,10 @@ def test_a_stop_takes_no_more_of_what_was_not_told_than_it_tells() -> None:
         if outcome.item.source == "y":
             run.summary.stopped_by = ExitCode.INTERRUPTED
     assert told == taken == ["x", "y"]
+
+
+@pytest.mark.parametrize(("labels", "is_allowable"), [(("weapon",), True), ((), False)])
+def test_only_what_a_label_names_can_be_accepted_by_it(labels: tuple[str, ...], is_allowable: bool) -> None:
+    worst = Worst()
+    worst.add(judged("high", *labels, source="https://example.com/a.png"), (), GatePolicy(fail_on=RiskLevel.LOW))
+    assert (worst.level, worst.is_allowable) == (RiskLevel.HIGH, is_allowable)
