@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moderate_cli.common.yaml_doc import dump_yaml, parse, plain_all
@@ -23,6 +23,7 @@ def _read(text: str) -> Any:
     return None if part is None else plain_all(part)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no failure
 @given(st.dictionaries(TEXTS, VALUES, max_size=4))
 def test_what_is_written_is_read(value: Any) -> None:
     assert _read(dump_yaml(value)) == value

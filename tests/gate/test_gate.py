@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from builders import SHA256, call, failed, judged, schema_1, skipped
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from repositories import Repository
@@ -235,6 +235,7 @@ _SERVICES = st.lists(
 _WHOLE = {"RiskLevel": _LEVELS, "Result": _LABELS}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no failure
 @given(
     data=st.one_of(
         st.fixed_dictionaries({**_WHOLE, "Frame": _FRAMES}), st.fixed_dictionaries({**_WHOLE, "Results": _SERVICES})

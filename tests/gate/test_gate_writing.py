@@ -125,7 +125,9 @@ def test_a_broken_file_is_not_added_to(path: Path) -> None:
     label=st.sampled_from(["*", "a", "no", "1.5", "图片", "a: b", "# x", "- x", "'", '"', "&a", "!b", "%c", "@d"]),
     comment=st.text(),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=200, deadline=None
+)
 def test_every_text_comes_back_as_it_was(path: Path, name: str, reason: str, label: str, comment: str) -> None:
     from glob import escape
 

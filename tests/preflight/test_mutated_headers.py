@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from counting import CountingFile
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from preflight_corpus import Sample, samples
@@ -30,7 +30,7 @@ SAME_IN_PILLOW = {Format.PNG, Format.JPEG, Format.GIF, Format.BMP, Format.WEBP}
 # Bytes that mean something as a length, a count or a marker.
 TELLING = [b"\0", b"\1", b"\x7f", b"\x80", b"\xff", bytes(4), b"\xff" * 4, b"\xff" * 8, bytes(7) + b"\1", b"\xff\xd9"]
 # The same examples each time, and none remembered: a test that fails does so on every machine.
-budget = settings(derandomize=True, database=None, deadline=None)
+budget = settings(derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Change(NamedTuple):

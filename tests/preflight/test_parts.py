@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from counting import CountingFile
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from preflight_corpus import FTYP, box, encoded_heic, ico, png, png_chunk, saved, tiff
@@ -27,7 +27,9 @@ SIDE = (16, 12)
 KINDS: dict[Format, PartKind] = dict.fromkeys(Format, "frames") | {Format.TIFF: "pages"}
 SINGLE = {Format.JPEG, Format.BMP, Format.SVG, Format.AVIF}  # of which no file is said to have several
 # The same examples each time, and none remembered: a test that fails does so on every machine.
-budget = settings(derandomize=True, database=None, deadline=None, max_examples=200)
+budget = settings(
+    derandomize=True, database=None, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @dataclass(frozen=True)
