@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
+from moderate_cli.common.text import with_texts
+
 MASK = "***"
 
 # The parameters of signed addresses that grant access until they expire: OSS (V1, V4), S3, Google Cloud Storage, Azure
@@ -101,14 +103,7 @@ def mask_text(text: str, secrets: Iterable[str | None]) -> str:
 def mask_tree(value: Any, secrets: Iterable[str | None]) -> Any:
     """Return parsed JSON with some secrets masked in keys and values."""
     known = tuple(secrets)
-    match value:
-        case str():
-            return mask_text(value, known)
-        case list():
-            return [mask_tree(part, known) for part in value]
-        case dict():
-            return {mask_text(name, known): mask_tree(part, known) for name, part in value.items()}
-    return value
+    return with_texts(value, lambda text: mask_text(text, known))
 
 
 def _long_enough(secrets: Iterable[str | None]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,12 +33,17 @@ def well_formed(text: str) -> str:
 
 def well_formed_json(value: Any) -> Any:
     """Return JSON data whose names and texts are `well_formed`; raises RecursionError for too deep a nesting."""
+    return with_texts(value, well_formed)
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return JSON data with each name and text changed; raises RecursionError for too deep a nesting."""
     if isinstance(value, str):
-        return well_formed(value)
+        return change(value)
     if isinstance(value, list):
-        return [well_formed_json(part) for part in value]
+        return [with_texts(part, change) for part in value]
     if isinstance(value, dict):
-        return {well_formed(name): well_formed_json(part) for name, part in value.items()}
+        return {change(name): with_texts(part, change) for name, part in value.items()}
     return value
 
 
