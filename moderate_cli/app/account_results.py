@@ -134,7 +134,7 @@ def _account_result(item: Json, client: ManagementClient) -> FoundResult:
     try:
         at = date_seconds(str(field_of(item, "RequestTime", "GmtCreate")))
         call = replace(call, answered_at=at)
-        verdict = read_verdict(_body(item), call, data_id=known.data_id)
+        verdict = read_verdict(_body(item, request_id), call, data_id=known.data_id)
     except UnreadableResponseError as error:
         error.request_id = error.request_id or request_id or None
         return FoundResult(Failed(item=known, call=call, error=error, verdict=error.verdict), call.answered_at or 0.0)
@@ -150,11 +150,10 @@ def _without_signature(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def _body(item: Json) -> dict[str, Any]:
-    """Return the answer that a result was; raises UnreadableResponseError and ValueError."""
-    request_id = field_of(item, "RequestId")
-    if not isinstance(request_id, str) or not request_id:
-        raise UnreadableResponseError(f"RequestId is {quoted(request_id)}")
+def _body(item: Json, request_id: str) -> dict[str, Any]:
+    """Return the answer that a result was; raises UnreadableResponseError, also without an id, and ValueError."""
+    if not request_id:
+        raise UnreadableResponseError(f"RequestId is {quoted(field_of(item, 'RequestId'))}")
     return {"Code": 200, "Msg": "OK", "RequestId": request_id, "Data": _data(item)}
 
 

@@ -81,9 +81,10 @@ class NamedTasks(Struct, frozen=True):
             if isinstance(req_id, str) and req_id:
                 yield self._task(req_id)
             else:
-                problem = InputError("was not submitted", code="no_task", hint="its record has no req_id")
+                words, hint = "was not submitted", "its record has no req_id"
                 if req_id:
-                    problem = InputError(f"{req_id!r:.40} is no task ID", code="no_task", hint="it must be text")
+                    words, hint = f"{req_id!r:.40} is no task ID", "it must be text"
+                problem = InputError(words, code="no_task", hint=hint)
                 yield Item(str(record.get("source") or f"line {number}"), QueuedTask("", "image", problem=problem))
 
 

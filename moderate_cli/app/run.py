@@ -407,7 +407,7 @@ def _refuse_same_file(paths: Sequence[Path | None]) -> None:
         raise UsageError("two reports write to the same file", hint="give each its own name")
 
 
-def check_store(output: OutputOptions, store: Path) -> None:
+def refuse_store_as_report(output: OutputOptions, store: Path) -> None:
     """Refuse a report that would take the place of the store; raises UsageError."""
     paths = [path for path in (output.output, *_further(output).values()) if path is not None]
     if os.path.realpath(store) in map(os.path.realpath, paths):

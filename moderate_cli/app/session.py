@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from moderate_cli.app.cache import RunRecorder, open_recorder
-from moderate_cli.app.run import Run, check_store
+from moderate_cli.app.run import Run, refuse_store_as_report
 from moderate_cli.app.spec import GateOptions, OutputOptions, Request
 from moderate_cli.catalog.prices import Estimate
 from moderate_cli.catalog.services import (
@@ -215,7 +215,7 @@ def open_session(
     environment = request.environment.with_stderr(SharedStream(request.environment.stderr))
     show_log(output.verbose, environment.stderr, debug=output.debug)
     settings = resolve(request.given, environment)
-    check_store(output, settings.store or default_path())
+    refuse_store_as_report(output, settings.store or default_path())
     if region is not None and settings.origins["region"] == "default":
         settings = replace(settings, region=region)
     if output.show_clean:
@@ -223,7 +223,7 @@ def open_session(
             settings, min_level=RiskLevel.NONE, origins={**settings.origins, "min_level": "--show-clean"}
         )
     tell_of_settings(settings, environment, quiet=output.quiet)
-    _check_store(settings)
+    _refuse_open_store(settings)
     opened = open_recorder(settings.store, request.command, environment)
     with connected_session(settings, environment, opened, dry_run=dry_run, prescreen=prescreen) as session:
         yield session
@@ -278,12 +278,11 @@ def rules_of(settings: Settings, environment: Environment, *, prescreen: bool = 
         from moderate_cli.rules import read_rules  # for these alone
 
         rules = read_rules(settings.rules, environment)
-        for path in rules.paths:
-            if settings.policy is not None and settings.policy.leaves_open(path):
-                raise UsageError(
-                    f"--policy-from refuses {path}: rules of the working tree are those of the change",
-                    hint="keep the rules, and the libraries they name, outside of the checkout",
-                )
+        if settings.policy is not None and (path := next(filter(settings.policy.leaves_open, rules.paths), None)):
+            raise UsageError(
+                f"--policy-from refuses {path}: rules of the working tree are those of the change",
+                hint="keep the rules, and the libraries they name, outside of the checkout",
+            )
         return rules
     if settings.origins["rules"] in _NAMED_RULES:
         raise UsageError(
@@ -308,7 +307,7 @@ def _check_prescreen(settings: Settings) -> None:
         )
 
 
-def _check_store(settings: Settings) -> None:
+def _refuse_open_store(settings: Settings) -> None:
     """Refuse a store that a change could have brought along, with answers that would be taken; raises UsageError.
 
     One of the working tree that git does not know is only written to, unless answers are reused.

@@ -45,7 +45,7 @@ SCHEMA = 2
 SCHEMAS = (1, SCHEMA)
 """The schemas that can be read."""
 
-_Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 _Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Level = RiskLevel | None
 
@@ -139,8 +139,8 @@ class RecordCoverage(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of an input was judged; `total` is null where it is unknown."""
 
     kind: PartKind
-    judged: _Count
-    total: _Count | None
+    judged: Count
+    total: Count | None
 
 
 class RecordDecision(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,7 +173,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: Annotated[int, Meta(extra_json_schema={"const": SCHEMA})]
     source: Annotated[str, Meta(description="The input as its user named it")]
     sha256: Annotated[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None, Meta(description="Of a local file")]
-    bytes: Annotated[_Count | None, Meta(description="Size of a local file")]
+    bytes: Annotated[Count | None, Meta(description="Size of a local file")]
     judged_at: Annotated[_Timestamp | None, Meta(description="When the answer came, in UTC")]
     operation: str
     services: list[str]
@@ -198,7 +198,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     coverage: Annotated[list[RecordCoverage], Meta(description="Only what is partial or unknown")]
     notes: Annotated[list[str], Meta(description="Remarks about the input and its answer")]
     billed_calls: Annotated[
-        _Count | None,
+        Count | None,
         Meta(description="Images or frames by each service, and units of text; null where unknown, or not known yet"),
     ]
     request_id: str | None
@@ -209,8 +209,8 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: Annotated[Engine | None, Meta(description="Null where no engine answered")]
     decision: RecordDecision | None
     reused: bool
-    attempts: _Count
-    elapsed_ms: Annotated[_Count | None, Meta(description="Milliseconds")]
+    attempts: Count
+    elapsed_ms: Annotated[Count | None, Meta(description="Milliseconds")]
     error: RecordError | None
     raw: Annotated[Json | None, Meta(description="The API's own body; only with --raw")] | UnsetType = UNSET
 

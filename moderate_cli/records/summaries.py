@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct, convert
+from msgspec import Struct, convert
 
 from moderate_cli.catalog.checks import MissingCheck
 from moderate_cli.common.errors import ExitCode
 from moderate_cli.models import RiskLevel
+from moderate_cli.records.record import Count
 from moderate_cli.results import GatePolicy, RunSummary
 
 
@@ -58,9 +59,6 @@ def summary_document(summary: RunSummary) -> dict[str, Any]:
     }
 
 
-_Count = Annotated[int, Meta(ge=0)]
-
-
 class _SaidGate(Struct, frozen=True):
     fail_on: Literal["high", "medium", "low"] | None = None
     allow_partial: bool = False
@@ -71,30 +69,30 @@ class _SaidMissing(Struct, frozen=True):
     name: str
     reason: str
     extra: str | None
-    inputs: _Count
+    inputs: Count
 
 
 class _Said(Struct, frozen=True, kw_only=True):
     """The counts that are read back; what has a default is missing in older documents."""
 
-    inputs: _Count
-    judged: _Count
-    skipped: _Count
-    failed: _Count
-    pending: _Count
-    not_tried: _Count = 0
+    inputs: Count
+    judged: Count
+    skipped: Count
+    failed: Count
+    pending: Count
+    not_tried: Count = 0
     at_least: bool = False
     cut_off: bool = False
-    passed_over: _Count
-    by_level: dict[RiskLevel, _Count]
-    by_label: dict[str, _Count]
-    notes: dict[str, _Count] = {}
-    reused: _Count = 0
-    camera_raw: _Count = 0
-    ignored: _Count = 0
-    links: _Count = 0
-    suppressed_by: dict[str, _Count] | None = None
-    ignored_by: dict[str, _Count] = {}
+    passed_over: Count
+    by_level: dict[RiskLevel, Count]
+    by_label: dict[str, Count]
+    notes: dict[str, Count] = {}
+    reused: Count = 0
+    camera_raw: Count = 0
+    ignored: Count = 0
+    links: Count = 0
+    suppressed_by: dict[str, Count] | None = None
+    ignored_by: dict[str, Count] = {}
     local: bool = False
     not_checked: tuple[_SaidMissing, ...] = ()
     gate: _SaidGate | None = None
